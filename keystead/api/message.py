@@ -1,0 +1,42 @@
+"""A request and a response as plain values, between the protocol core and whatever carries them."""
+
+import enum
+
+import msgspec
+
+
+class Channel(enum.Enum):
+    """How a request came in."""
+
+    NETWORK = "network"  # TCP: the proof is a signature
+    CONTROL = "control"  # the control socket: the proof is the same user on this machine
+
+
+class HttpRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """One request. `target` is the request target as sent (never log it: it carries plaintext); header names are lower case.
+
+    A header that came twice never reaches here joined: the carrier refuses those that matter to a signature.
+    """
+
+    method: str
+    target: str
+    headers: dict[str, str]
+    body: bytes = b""
+    source: str = ""  # the peer's address, without port
+    tls: str = ""  # "TLSv1.3", "TLSv1.2", or empty for plain HTTP
+    channel: Channel = Channel.NETWORK
+
+    def __repr__(self) -> str:
+        return f"<HttpRequest {self.method} {len(self.target)} bytes of target, {len(self.body)} of body>"
+
+
+class HttpResponse(msgspec.Struct, frozen=True, kw_only=True):
+    """One response. `headers` are extra ones beside Content-Type, Content-Length, Date and Connection."""
+
+    status: int
+    content_type: str
+    body: bytes
+    headers: tuple[tuple[str, str], ...] = ()
+
+    def __repr__(self) -> str:
+        return f"<HttpResponse {self.status} {len(self.body)} bytes>"

@@ -1,0 +1,57 @@
+"""The only reader of time."""
+
+import time
+from datetime import UTC, datetime
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """Wall-clock and monotonic time, passed to whoever needs it."""
+
+    def now(self) -> float:
+        """Seconds since 1970-01-01T00:00:00Z, wall clock; it may jump."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds since an arbitrary point; it never goes back."""
+        ...
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now(self) -> float:
+        return time.time()
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+
+class FixedClock:
+    """A clock that stands still until it is moved; for tests and simulations."""
+
+    def __init__(self, now: float = 1_767_323_045.0) -> None:
+        self.time = now
+
+    def now(self) -> float:
+        return self.time
+
+    def monotonic(self) -> float:
+        return self.time
+
+    def advance(self, seconds: float) -> None:
+        self.time += seconds
+
+
+def iso8601(seconds: float) -> str:
+    """`YYYY-MM-DDThh:mm:ssZ`, the vendor's form of a time; whole seconds, rounded down."""
+    moment = datetime.fromtimestamp(int(seconds), UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def from_iso8601(text: str) -> int:
+    """Seconds since 1970 of exactly `YYYY-MM-DDThh:mm:ssZ`; ValueError for anything else."""
+    if len(text) != 20 or text[10] != "T" or text[19] != "Z" or not text.isascii():
+        raise ValueError("not YYYY-MM-DDThh:mm:ssZ")
+    moment = datetime.fromisoformat(text)
+    return int(moment.timestamp())

@@ -1,0 +1,31 @@
+"""Alibaba Cloud resource names: `acs:kms:<region>:<account>:key/<id>` and `…:alias/<name>`."""
+
+import msgspec
+
+
+class Arn(msgspec.Struct, frozen=True):
+    """One resource of the service. `resource` is `key/<id>`, `alias/<name>`, or the bare `key` or `alias` for all."""
+
+    region: str
+    account: str
+    resource: str
+
+    def __str__(self) -> str:
+        return f"acs:kms:{self.region}:{self.account}:{self.resource}"
+
+
+def key_arn(account: str, region: str, key_id: str) -> str:
+    return f"acs:kms:{region}:{account}:key/{key_id}"
+
+
+def alias_arn(account: str, region: str, name: str) -> str:
+    """`name` includes its prefix `alias/`."""
+    return f"acs:kms:{region}:{account}:{name}"
+
+
+def parse(text: str) -> Arn | None:
+    """The resource that an ARN of this service names, or None if it is not one."""
+    parts = text.split(":", 4)
+    if len(parts) != 5 or parts[:2] != ["acs", "kms"] or not all(parts[2:]):
+        return None
+    return Arn(region=parts[2], account=parts[3], resource=parts[4])

@@ -1,0 +1,77 @@
+"""The audit record and the chain that binds each record to all before it."""
+
+import enum
+import hashlib
+
+import msgspec
+
+FORMAT = 1
+GENESIS = bytes(32)
+
+
+class Kind(enum.StrEnum):
+    """What a record tells of."""
+
+    API_CALL = "ApiCall"
+    CONSOLE_OPERATION = "ConsoleOperation"
+    OPERATOR_COMMAND = "OperatorCommand"
+    SERVICE_EVENT = "ServiceEvent"
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """One call, admitted or refused. No field ever holds the value of a sensitive parameter.
+
+    `time` is milliseconds since 1970. `chain` is the server's id, `sequence` counts from 1 without a gap.
+    `resources` and `parameters` are JSON texts; `code` is empty on success.
+    """
+
+    chain: str
+    sequence: int
+    time: int
+    kind: Kind
+    account: str
+    region: str
+    product: str
+    version: str
+    action: str
+    caller_type: str
+    principal: str
+    access_key_id: str
+    session: str
+    source: str
+    host: str
+    user_agent: str
+    tls: str
+    resources: str
+    parameters: str
+    status: int
+    code: str
+    request_id: str
+    format: int = FORMAT
+
+
+COLUMNS = (
+    "format", "chain", "sequence", "time", "kind", "account", "region", "product", "version", "action",
+    "caller_type", "principal", "access_key_id", "session", "source", "host", "user_agent", "tls",
+    "resources", "parameters", "status", "code", "request_id",
+)  # fmt: skip
+
+
+class Head(msgspec.Struct, frozen=True):
+    """The end of a chain: how many records it has, and the hash of the last one."""
+
+    count: int = 0
+    hash: bytes = GENESIS
+
+    def __str__(self) -> str:
+        return f"{self.count}:{self.hash.hex()}"
+
+
+def link(previous: bytes, record: Record) -> bytes:
+    """SHA-256 over the previous hash and the length-prefixed columns, format first, so that later formats may add some."""
+    parts = [previous]
+    for name in COLUMNS:
+        value = str(getattr(record, name)).encode()
+        parts.append(b"%d:" % len(value))
+        parts.append(value)
+    return hashlib.sha256(b"".join(parts)).digest()

@@ -1,0 +1,101 @@
+"""Keys and their versions, as values."""
+
+import enum
+
+import msgspec
+
+from keystead.domain.lifecycle import DOOMED, Event, KeyState, advance
+
+DAY = 86_400  # seconds
+
+
+class KeySpec(enum.StrEnum):
+    """The algorithm of a key, spelled as on the wire."""
+
+    AES_256 = "Aliyun_AES_256"
+
+
+class KeyUsage(enum.StrEnum):
+    """What a key may be used for."""
+
+    ENCRYPT_DECRYPT = "ENCRYPT/DECRYPT"
+
+
+class Origin(enum.StrEnum):
+    """Who made the key material."""
+
+    ALIYUN_KMS = "Aliyun_KMS"
+
+
+class ProtectionLevel(enum.StrEnum):
+    """Where the key material lives."""
+
+    SOFTWARE = "SOFTWARE"
+
+
+class Key(msgspec.Struct, frozen=True, kw_only=True):
+    """A key (the vendor's CMK): a named, stateful resource of one account and region.
+
+    Times are whole seconds since 1970, UTC. `deletion_at` is set only while deletion is scheduled.
+    """
+
+    account: str
+    region: str
+    key_id: str
+    spec: KeySpec
+    usage: KeyUsage
+    origin: Origin
+    protection: ProtectionLevel
+    state: KeyState
+    description: str
+    created: int
+    primary_version: str
+    rotated: int
+    deletion_at: int | None = None
+
+    def after(self, event: Event) -> "Key":
+        """The key after enable, disable or cancelled deletion; a scheduled deletion is forgotten."""
+        return msgspec.structs.replace(self, state=advance(self.state, event), deletion_at=None)
+
+    def scheduled(self, due: int) -> "Key":
+        """The key with its deletion due at that second."""
+        return msgspec.structs.replace(
+            self, state=advance(self.state, Event.SCHEDULE_DELETION), deletion_at=due
+        )
+
+    @property
+    def doomed(self) -> bool:
+        """Whether deletion is scheduled."""
+        return self.state is DOOMED
+
+
+class Wrapped(msgspec.Struct, frozen=True):
+    """Something wrapped under the wrapping key of that generation; bound to the row it belongs to."""
+
+    generation: int
+    blob: bytes
+
+
+class KeyVersion(msgspec.Struct, frozen=True, kw_only=True):
+    """One generation of a key's material. `number` counts from 1 within the key."""
+
+    account: str
+    region: str
+    key_id: str
+    version_id: str
+    number: int
+    spec: KeySpec
+    usage: KeyUsage
+    origin: Origin
+    created: int
+    material: Wrapped
+
+
+class KeyFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which keys a listing shows: for each facet the wanted values, an empty set meaning all."""
+
+    states: frozenset[str] = frozenset()
+    specs: frozenset[str] = frozenset()
+    usages: frozenset[str] = frozenset()
+    origins: frozenset[str] = frozenset()
+    protections: frozenset[str] = frozenset()

@@ -1,0 +1,202 @@
+"""What the service asks of a store. Every store passes the one contract suite in tests/store.
+
+A store is used in batches, by one thread at a time:
+
+    store.begin() … calls … store.commit()      or store.rollback()
+
+Reads are "as of now", within the batch; writes become durable together, in `commit`. `commit` may run on another
+thread than the calls, never at the same time as one. Repositories return domain values, never rows, and may keep
+read caches; a cache never outlives an undone savepoint, a rollback, or a change of revision by another server.
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from typing import Generic, Protocol, TypeVar
+
+import msgspec
+
+from keystead.domain.accounts import AccessKey, Account, WrappingKey
+from keystead.domain.aliases import Alias
+from keystead.domain.audit import Head, Record
+from keystead.domain.keys import Key, KeyFilter, KeyVersion
+
+T = TypeVar("T")
+
+
+class Page(msgspec.Struct, Generic[T], frozen=True):
+    """A stretch of a listing in order of creation, and the length of the whole."""
+
+    items: tuple[T, ...]
+    total: int
+
+
+class StoreFailure(Exception):
+    """The store could not do its work now (disk full, I/O error, its files gone); the batch must be rolled back.
+
+    The message is for the operator's log: what happened and to which file.
+    """
+
+
+class Keys(Protocol):
+    """Keys with their versions and tags. Ids are never reused."""
+
+    def get(self, account: str, region: str, key_id: str) -> Key | None:
+        """The key, or None."""
+        ...
+
+    def add(self, key: Key, version: KeyVersion, tags: dict[str, str]) -> None:
+        """A new key with its first version. The ids must be new."""
+        ...
+
+    def put(self, key: Key) -> None:
+        """Replace the key of the same account, region and id, which must exist."""
+        ...
+
+    def remove(self, key: Key) -> None:
+        """Remove the key, its versions (their material with them), aliases and tags."""
+        ...
+
+    def version(self, version_id: str) -> KeyVersion | None:
+        """The version, of whatever account and region, or None."""
+        ...
+
+    def tags(self, account: str, region: str, key_id: str) -> dict[str, str]:
+        """The key's tags, by key."""
+        ...
+
+    def page(self, account: str, region: str, where: KeyFilter, offset: int, limit: int) -> Page[str]:
+        """Ids of the matching keys. Costs no scan, whatever the offset: at most one bucket of rows is walked."""
+        ...
+
+    def due(self, now: int, limit: int) -> tuple[Key, ...]:
+        """Keys of any account whose deletion is due at `now` (seconds), the longest due first."""
+        ...
+
+
+class Aliases(Protocol):
+    """Aliases, by account, region and name."""
+
+    def get(self, account: str, region: str, name: str) -> Alias | None:
+        """The alias, or None."""
+        ...
+
+    def add(self, alias: Alias) -> None:
+        """A new alias. Raises errors.AliasTaken, changing nothing, if the name exists."""
+        ...
+
+    def put(self, alias: Alias) -> None:
+        """Point an existing alias to another key. Its place in listings of its account stays."""
+        ...
+
+    def remove(self, alias: Alias) -> None:
+        """Remove an existing alias."""
+        ...
+
+    def page(self, account: str, region: str, offset: int, limit: int) -> Page[Alias]:
+        """All aliases of an account and region."""
+        ...
+
+    def page_of_key(self, account: str, region: str, key_id: str, offset: int, limit: int) -> Page[Alias]:
+        """The aliases of one key."""
+        ...
+
+
+class Accounts(Protocol):
+    """Accounts and their AccessKeys."""
+
+    def add(self, account: Account) -> None: ...
+
+    def all(self) -> tuple[Account, ...]: ...
+
+    def access_key(self, access_key_id: str) -> AccessKey | None:
+        """The AccessKey, or None."""
+        ...
+
+    def add_access_key(self, access_key: AccessKey) -> None: ...
+
+    def put_access_key(self, access_key: AccessKey) -> None:
+        """Replace an existing AccessKey."""
+        ...
+
+    def remove_access_key(self, access_key_id: str) -> None: ...
+
+    def access_keys(self, account: str) -> tuple[AccessKey, ...]:
+        """All AccessKeys of the account, oldest first."""
+        ...
+
+
+class Keyring(Protocol):
+    """The wrapping keys, by generation."""
+
+    def all(self) -> tuple[WrappingKey, ...]:
+        """All generations, oldest first; the last one wraps what is new."""
+        ...
+
+    def add(self, wrapping_key: WrappingKey) -> None: ...
+
+
+class Nonces(Protocol):
+    """Which signed requests were accepted: (second of the Timestamp, 16-byte digest)."""
+
+    def seen(self, second: int, digest: bytes) -> bool: ...
+
+    def add(self, rows: Sequence[tuple[int, bytes]]) -> None:
+        """Remember these; none may be there yet."""
+        ...
+
+    def horizon(self) -> int:
+        """Requests of this second or before are refused whether seen or not, since their nonces may be purged."""
+        ...
+
+    def purge(self, second: int) -> None:
+        """Forget all of this second and before, and move the horizon there; the horizon never goes back."""
+        ...
+
+
+class AuditLog(Protocol):
+    """The audit records of this server's chain."""
+
+    def head(self) -> Head:
+        """The end of the chain `Store.server_id`, as of now."""
+        ...
+
+    def append(self, rows: Sequence[tuple[Record, bytes]]) -> None:
+        """Append records with their hashes; the first one follows the head."""
+        ...
+
+
+class Store(Protocol):
+    """All that is kept, in one transaction at a time."""
+
+    keys: Keys
+    aliases: Aliases
+    accounts: Accounts
+    keyring: Keyring
+    nonces: Nonces
+    audit: AuditLog
+
+    @property
+    def server_id(self) -> str:
+        """This server's id: a UUID, made with the store; the name of its audit chain."""
+        ...
+
+    def begin(self) -> None:
+        """Open a batch. StoreFailure if that can't be done."""
+        ...
+
+    def commit(self) -> None:
+        """Make the batch durable; only when this returned may its replies leave.
+
+        StoreFailure: nothing of the batch is promised; call `rollback` next.
+        """
+        ...
+
+    def rollback(self) -> None:
+        """Undo the open batch, if any, and drop all caches. Never raises."""
+        ...
+
+    def savepoint(self) -> AbstractContextManager[Callable[[], None]]:
+        """Within a batch: on an exception, or if the given function was called, undo what was done inside."""
+        ...
+
+    def close(self) -> None: ...
