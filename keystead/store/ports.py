@@ -145,11 +145,14 @@ class Nonces(Protocol):
         ...
 
     def horizon(self) -> int:
-        """Requests of this second or before are refused whether seen or not, since their nonces may be purged."""
+        """The latest second that was forgotten: requests of it or before are refused, seen or not."""
         ...
 
     def purge(self, second: int) -> None:
-        """Forget all of this second and before, and move the horizon there; the horizon never goes back."""
+        """Forget all of this second and before; the horizon moves to the latest second that had a nonce, never back.
+
+        (Not to `second` itself: a clock that runs ahead for a while must not lock everyone out afterwards.)
+        """
         ...
 
 

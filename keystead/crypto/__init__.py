@@ -1,0 +1,1 @@
+"""All cryptography, and the only place where key material is in the clear."""

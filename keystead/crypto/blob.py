@@ -1,0 +1,55 @@
+"""The ciphertext blob: what Encrypt returns and Decrypt takes, base64 on the wire.
+
+    offset  length  field
+    0       36      UUID of the key version, lower-case ASCII (the shape of the vendor's blobs)
+    36      1       format: 1
+    37      1       suite: 1 = AES-256-GCM, SP 800-108 HMAC-SHA-512, committing
+    38      80 + n  salt 32, commitment 32, ciphertext n, tag 16 (see sealing)
+
+Every format ever shipped is read for ever; `parse` is the one place that decides which it is.
+"""
+
+import base64
+import binascii
+import re
+
+import msgspec
+
+from keystead.crypto.sealing import OVERHEAD, Unopenable
+
+FORMAT = 1
+SUITE_AES_256_GCM = 1
+HEADER_BYTES = 38
+# 8192 characters of base64 (6144 bytes) are the longest plaintext; nothing longer was ever made here.
+MAXIMUM_PLAINTEXT = 8192
+MAXIMUM_BYTES = HEADER_BYTES + OVERHEAD + MAXIMUM_PLAINTEXT
+
+_UUID = re.compile(rb"\A[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\Z")
+
+
+class Blob(msgspec.Struct, frozen=True):
+    """A well-formed ciphertext blob; whether it opens is not known yet."""
+
+    version_id: str
+    format: int
+    suite: int
+    sealed: bytes
+
+
+def pack(version_id: str, suite: int, sealed: bytes) -> str:
+    """The blob as base64 text."""
+    return base64.b64encode(version_id.encode() + bytes((FORMAT, suite)) + sealed).decode()
+
+
+def parse(text: str) -> Blob:
+    """The parts of a blob in strict base64; Unopenable for anything that `pack` never made."""
+    try:
+        raw = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise Unopenable from None
+    # The lengths are checked before anything is sliced; the re-encoding refuses stray bits in the last character.
+    if not HEADER_BYTES + OVERHEAD < len(raw) <= MAXIMUM_BYTES or base64.b64encode(raw) != text.encode():
+        raise Unopenable
+    if raw[36] != FORMAT or raw[37] != SUITE_AES_256_GCM or not _UUID.match(raw[:36]):
+        raise Unopenable
+    return Blob(version_id=raw[:36].decode(), format=raw[36], suite=raw[37], sealed=raw[HEADER_BYTES:])

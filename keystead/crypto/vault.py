@@ -1,0 +1,207 @@
+"""The vault: wraps and unwraps key material and secrets, seals and opens data with them.
+
+Hierarchy: root key > wrapping key (by generation) > material of each key version, AccessKey secrets > a per-message key.
+What is wrapped is bound to what its row is (table, account, key, version, spec, usage, origin), so no row can be moved
+or retyped.
+"""
+
+import base64
+from collections.abc import Iterable, Mapping
+from typing import TypeVar
+
+import msgspec
+
+from keystead.crypto import blob as blobs
+from keystead.crypto.mac import Secret
+from keystead.crypto.material import Material
+from keystead.crypto.root import RootKey
+from keystead.crypto.sealing import KEY_BYTES, Unopenable, prefixed, seal, unseal
+from keystead.domain.accounts import AccessKey, WrappingKey
+from keystead.domain.context import canonical
+from keystead.domain.keys import KeyVersion, Wrapped
+from keystead.entropy import Entropy
+from keystead.errors import OperatorError
+
+_MESSAGE = b"keystead/message/1"
+_MATERIAL = b"keystead/wrap/key-material/1"
+_SECRET = b"keystead/wrap/access-key-secret/1"
+_PRIVATE_KEY = b"keystead/wrap/authority/1"
+T = TypeVar("T")
+_CACHED = 10_000  # unwrapped values kept in memory; beyond it the oldest goes and is unwrapped anew when needed
+
+
+class Sealed(msgspec.Struct, frozen=True):
+    """A ciphertext blob in base64 and the key version that sealed it."""
+
+    version_id: str
+    blob: str
+
+
+class Vault:
+    """Holds the unwrapped wrapping keys, and unwrapped material and secrets as long as they are in use."""
+
+    def __init__(self, root: RootKey, entropy: Entropy) -> None:
+        self._root = root
+        self._entropy = entropy
+        self._wrapping: dict[int, Material] = {}
+        self._newest = 0
+        self._material: dict[str, Material] = {}
+        self._secrets: dict[str, tuple[Wrapped, Secret]] = {}
+
+    # --- wrapping keys
+
+    def make_wrapping_key(self, now: int) -> WrappingKey:
+        """A new generation, wrapped by the root key and in use from here on."""
+        generation = self._newest + 1
+        key = self._entropy.take(KEY_BYTES)
+        wrapped = self._root.wrap(_wrapping_key_facts(generation), key)
+        self._wrapping[generation] = Material(key)
+        self._newest = generation
+        return WrappingKey(
+            generation=generation, root_fingerprint=self._root.fingerprint, blob=wrapped, created=now
+        )
+
+    def load(self, wrapping_keys: Iterable[WrappingKey]) -> None:
+        """Unwrap all generations. OperatorError if the root key is not the one they were wrapped by."""
+        for row in wrapping_keys:
+            if row.root_fingerprint != self._root.fingerprint:
+                raise OperatorError(
+                    f"this data was sealed under another root key (it needs {row.root_fingerprint}, "
+                    f"this one is {self._root.fingerprint})",
+                    hint="put back the root key file that belongs to this data directory",
+                )
+            try:
+                key = self._root.unwrap(_wrapping_key_facts(row.generation), row.blob)
+            except Unopenable:
+                raise OperatorError(
+                    f"wrapping key {row.generation} does not open: the database was altered or is damaged",
+                    hint="restore the data directory from a backup",
+                ) from None
+            self._wrapping[row.generation] = Material(key)
+            self._newest = max(self._newest, row.generation)
+
+    # --- key material
+
+    def make_material(self, version: KeyVersion) -> KeyVersion:
+        """The version with new random material of its spec, wrapped."""
+        material = self._entropy.take(KEY_BYTES)
+        return msgspec.structs.replace(
+            version, material=self._wrap(_MATERIAL, _version_facts(version), material)
+        )
+
+    def seal(self, version: KeyVersion, context: Mapping[str, str], plaintext: bytes) -> Sealed:
+        """`plaintext` (at most 8192 bytes) under the version, bound to account, key, version and context."""
+        facts = _message_facts(version, blobs.FORMAT, blobs.SUITE_AES_256_GCM, context)
+        sealed = seal(self._open_material(version).expose(), _MESSAGE, facts, plaintext, self._entropy)
+        return Sealed(
+            version_id=version.version_id,
+            blob=blobs.pack(version.version_id, blobs.SUITE_AES_256_GCM, sealed),
+        )
+
+    def open(self, version: KeyVersion, context: Mapping[str, str], blob: blobs.Blob) -> bytes:
+        """What `seal` sealed; Unopenable for anything else."""
+        facts = _message_facts(version, blob.format, blob.suite, context)
+        return unseal(self._open_material(version).expose(), _MESSAGE, facts, blob.sealed)
+
+    def make_data_key(self, version: KeyVersion, context: Mapping[str, str], count: int) -> tuple[str, Sealed]:
+        """A random key of `count` bytes for the caller, as base64 text, and that text sealed."""
+        text = base64.b64encode(self._entropy.take(count))
+        return text.decode(), self.seal(version, context, text)
+
+    def forget(self, version_ids: Iterable[str]) -> None:
+        """Drop the unwrapped material of versions that are gone."""
+        for version_id in version_ids:
+            self._material.pop(version_id, None)
+
+    # --- AccessKey secrets
+
+    def make_secret(self, account: str, access_key_id: str) -> tuple[str, Wrapped]:
+        """A new AccessKeySecret of 30 letters and digits (178 bits), in the clear for its owner, and wrapped."""
+        alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+        letters = bytearray()
+        while len(letters) < 30:
+            # 248 = 4 * 62: larger bytes are thrown away, so that every letter is equally likely.
+            letters += bytes(alphabet[byte % 62] for byte in self._entropy.take(40) if byte < 248)
+        secret = bytes(letters[:30])
+        return secret.decode(), self._wrap(_SECRET, _secret_facts(account, access_key_id), secret)
+
+    def secret(self, access_key: AccessKey) -> Secret:
+        """The AccessKey's secret, ready to check signatures with."""
+        cached = self._secrets.get(access_key.access_key_id)
+        if cached is not None and cached[0] is access_key.secret:
+            return cached[1]
+        facts = _secret_facts(access_key.account, access_key.access_key_id)
+        secret = Secret(self._unwrap(_SECRET, facts, access_key.secret))
+        _remember(self._secrets, access_key.access_key_id, (access_key.secret, secret))
+        return secret
+
+    # --- the certificate authority's private key
+
+    def wrap_private_key(self, purpose: str, pem: bytes) -> Wrapped:
+        """A PEM private key of the service itself, bound to its purpose."""
+        return self._wrap(_PRIVATE_KEY, prefixed("private_key", purpose), pem)
+
+    def unwrap_private_key(self, purpose: str, wrapped: Wrapped) -> bytes:
+        """The PEM private key; OperatorError if it does not open."""
+        return self._unwrap(_PRIVATE_KEY, prefixed("private_key", purpose), wrapped)
+
+    # --- inside
+
+    def _wrap(self, label: bytes, facts: bytes, value: bytes) -> Wrapped:
+        key = self._wrapping[self._newest].expose()
+        return Wrapped(generation=self._newest, blob=seal(key, label, facts, value, self._entropy))
+
+    def _unwrap(self, label: bytes, facts: bytes, wrapped: Wrapped) -> bytes:
+        try:
+            return unseal(self._wrapping[wrapped.generation].expose(), label, facts, wrapped.blob)
+        except (KeyError, Unopenable):
+            raise OperatorError(
+                "a wrapped row does not open: the database was altered or is damaged",
+                hint="restore the data directory from a backup",
+            ) from None
+
+    def _open_material(self, version: KeyVersion) -> Material:
+        material = self._material.get(version.version_id)
+        if material is None:
+            material = Material(self._unwrap(_MATERIAL, _version_facts(version), version.material))
+            _remember(self._material, version.version_id, material)
+        return material
+
+
+def _wrapping_key_facts(generation: int) -> bytes:
+    return prefixed("wrapping_key", str(generation))
+
+
+def _version_facts(version: KeyVersion) -> bytes:
+    return prefixed(
+        "key_version",
+        version.account,
+        version.region,
+        version.key_id,
+        version.version_id,
+        str(version.number),
+        version.spec,
+        version.usage,
+        version.origin,
+    )
+
+
+def _secret_facts(account: str, access_key_id: str) -> bytes:
+    return prefixed("access_key", account, access_key_id)
+
+
+def _message_facts(version: KeyVersion, form: int, suite: int, context: Mapping[str, str]) -> bytes:
+    return prefixed(
+        bytes((form, suite)),
+        version.version_id,
+        version.account,
+        version.key_id,
+        str(version.number),
+        canonical(context),
+    )
+
+
+def _remember(cache: dict[str, T], name: str, value: T) -> None:
+    if len(cache) >= _CACHED:
+        del cache[next(iter(cache))]
+    cache[name] = value
