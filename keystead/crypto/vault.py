@@ -128,7 +128,7 @@ class Vault:
     def secret(self, access_key: AccessKey) -> Secret:
         """The AccessKey's secret, ready to check signatures with."""
         cached = self._secrets.get(access_key.access_key_id)
-        if cached is not None and cached[0] is access_key.secret:
+        if cached is not None and cached[0] == access_key.secret:
             return cached[1]
         facts = _secret_facts(access_key.account, access_key.access_key_id)
         secret = Secret(self._unwrap(_SECRET, facts, access_key.secret))

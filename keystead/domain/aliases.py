@@ -26,6 +26,11 @@ def is_alias(text: str) -> bool:
     return text.startswith(PREFIX)
 
 
+def well_formed(name: str) -> bool:
+    """Whether an alias could have this name, reserved ones included."""
+    return _NAME.match(name) is not None
+
+
 def valid_name(name: str) -> bool:
     """Whether a user may give this name: well formed and not under the reserved prefix `alias/acs`."""
-    return _NAME.match(name) is not None and not name.startswith(RESERVED)
+    return well_formed(name) and not name.startswith(RESERVED)

@@ -1,0 +1,50 @@
+"""A batch: the calls that share one commit, with their nonces and audit records."""
+
+from typing import Any
+
+from keystead.domain.audit import Record, link
+from keystead.store.ports import Store
+
+
+class Batch:
+    """Opened by the pipeline after `store.begin()`; `write` hands nonces and records to the store before the commit."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._head = store.audit.head()
+        self._count = self._head.count
+        self._hash = self._head.hash
+        self._nonces: dict[tuple[int, bytes], None] = {}
+        self._records: list[tuple[Record, bytes]] = []
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to commit: no call in it was correctly signed."""
+        return not self._records and not self._nonces
+
+    @property
+    def records(self) -> int:
+        """How many records the batch will write."""
+        return len(self._records)
+
+    def use_nonce(self, second: int, digest: bytes) -> bool:
+        """Take a nonce; False if it was taken before, in this batch or ever."""
+        nonce = (second, digest)
+        if nonce in self._nonces or self._store.nonces.seen(second, digest):
+            return False
+        self._nonces[nonce] = None
+        return True
+
+    def record(self, **columns: Any) -> None:
+        """Append an audit record; chain and sequence are filled in."""
+        self._count += 1
+        record = Record(chain=self._store.server_id, sequence=self._count, **columns)
+        self._hash = link(self._hash, record)
+        self._records.append((record, self._hash))
+
+    def write(self) -> None:
+        """Give all of it to the store."""
+        if self._nonces:
+            self._store.nonces.add(list(self._nonces))
+        if self._records:
+            self._store.audit.append(self._records)

@@ -1,0 +1,112 @@
+"""From decoded parameters to what the pipeline works with: action, region, format, and the typed request."""
+
+import json
+import re
+from collections.abc import Mapping
+
+from keystead.api.operation import Catalogue, Field, Operation
+from keystead.api.wire import Request, Role
+from keystead.errors import (
+    ActionNotFound,
+    InvalidParameter,
+    InvalidVersion,
+    MissingParameter,
+)
+
+_ENDPOINT = re.compile(r"\Akms(?:-vpc|-intranet)?\.([a-z0-9-]{1,32})\.aliyuncs\.com\Z")
+_REGION = re.compile(r"\A[a-z0-9]+(?:-[a-z0-9]+)*\Z")
+_RECORDED_CHARACTERS = 8192
+
+
+def action_and_version(parameters: Mapping[str, str], headers: Mapping[str, str]) -> tuple[str, str]:
+    """Action and Version from the parameters, else from the x-acs-* headers; "" where neither says."""
+    action = parameters.get("Action") or headers.get("x-acs-action", "")
+    version = parameters.get("Version") or headers.get("x-acs-version", "")
+    return action, version
+
+
+def find_operation(catalogue: Catalogue, action: str, version: str) -> Operation:
+    """The operation asked for; MissingParameter, InvalidVersion or ActionNotFound."""
+    if not action:
+        raise MissingParameter(name="Action")
+    if not version:
+        raise MissingParameter(name="Version")
+    if version not in catalogue.versions:
+        raise InvalidVersion
+    operation = catalogue.find(version, action)
+    if operation is None:
+        raise ActionNotFound
+    return operation
+
+
+def region_of(host: str, parameters: Mapping[str, str], home: str) -> str:
+    """The region of a call: the endpoint's host name says it, else RegionId, else it is the server's own."""
+    endpoint = _ENDPOINT.match(host.rsplit(":", 1)[0].lower())
+    if endpoint is not None:
+        return endpoint[1]
+    region = parameters.get("RegionId", "")
+    if not region:
+        return home
+    if not valid_region(region):
+        raise InvalidParameter(name="RegionId")
+    return region
+
+
+def valid_region(region: str) -> bool:
+    """Lower-case words joined by hyphens, at most 32 characters."""
+    return len(region) <= 32 and _REGION.match(region) is not None
+
+
+def wants_xml(parameters: Mapping[str, str], headers: Mapping[str, str]) -> bool:
+    """Whether the answer is to be XML: Format in any case, else the accept header; JSON is the default."""
+    wanted = parameters.get("Format", "").lower()
+    if wanted not in ("", "none"):
+        # `none` is what the classic Python SDK sends when no format was set.
+        return wanted == "xml"
+    accept = headers.get("accept", "").lower()
+    return "xml" in accept and "json" not in accept
+
+
+def dry_run(parameters: Mapping[str, str]) -> bool:
+    """Whether the client asks for a dry run; InvalidParameter(DryRun) for anything but true and false."""
+    text = parameters.get("DryRun", "").lower()
+    if text not in ("", "true", "false"):
+        raise InvalidParameter(name="DryRun")
+    return text == "true"
+
+
+def bind(operation: Operation, parameters: Mapping[str, str]) -> Request:
+    """The typed request. MissingParameter or the refusal of a parameter's type; parameters of other names are ignored."""
+    values: dict[str, object] = {}
+    for field in operation.fields:
+        text = _text(field, parameters)
+        if text is None or (text == "" and not field.param.empty):
+            if field.required:
+                raise MissingParameter(name=field.name)
+        else:
+            values[field.attribute] = field.param.parse(field.name, text)
+    return operation.request(**values)
+
+
+def recordable(operation: Operation, parameters: Mapping[str, str]) -> dict[str, str]:
+    """The parameters as sent, without the sensitive ones and without blobs, each cut to 8192 characters."""
+    found: dict[str, str] = {}
+    for field in operation.fields:
+        text = parameters.get(field.name)
+        if text and not field.param.sensitive and field.param.role is not Role.BLOB:
+            found[field.name] = text[:_RECORDED_CHARACTERS]
+    return found
+
+
+def _text(field: Field, parameters: Mapping[str, str]) -> str | None:
+    text = parameters.get(field.name)
+    if field.param.kind != "Map":
+        return text
+    # The Node client flattens a map into EncryptionContext.name=value.
+    prefix = f"{field.name}."
+    flattened = {name[len(prefix) :]: value for name, value in parameters.items() if name.startswith(prefix)}
+    if not flattened:
+        return text
+    if text is not None:
+        raise InvalidParameter(name=field.name)
+    return json.dumps(flattened, ensure_ascii=False)

@@ -1,0 +1,199 @@
+"""How an operation is declared, and the catalogue of all of them.
+
+    class CreateAliasRequest(Request, frozen=True):
+        key_id: KeyIdRef
+        alias_name: NewAliasName
+
+    @key_operation(gate=Gate.MODIFY, changes=True, errors=(AliasTaken,))
+    def create_alias(call: KeyCall, request: CreateAliasRequest) -> Empty: …
+
+The action is the function's name in PascalCase; types, parameters, reply members and errors come from the annotations.
+Dispatch, the command line and the reference pages are derived from the catalogue; nothing else is registered anywhere.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple, TypeVar, get_type_hints
+
+import msgspec
+
+from keystead.access.callers import Caller
+from keystead.api.wire import Param, Reply, Request, Role
+from keystead.crypto.vault import Vault
+from keystead.domain.aliases import Alias
+from keystead.domain.keys import Key, KeyVersion
+from keystead.domain.lifecycle import Gate
+from keystead.entropy import Entropy
+from keystead.errors import KmsError
+from keystead.store.ports import Store
+
+KMS = "Kms"
+KMS_VERSION = "2016-01-20"
+KEYSTEAD = "Keystead"
+KEYSTEAD_VERSION = "2026-11-24"
+
+
+class Call(msgspec.Struct, kw_only=True):
+    """What an operation may use. `now` is whole seconds since 1970, the same for the whole call."""
+
+    caller: Caller
+    account: str
+    region: str
+    home_region: str
+    now: int
+    store: Store
+    vault: Vault
+    entropy: Entropy
+    alias: Alias | None = None
+
+
+class KeyCall(Call, kw_only=True):
+    """A call about one key, found, authorized and admitted. `version` is the blob's, or else the primary one."""
+
+    key: Key
+    version: KeyVersion
+    blob: Any = None
+
+
+class Field(NamedTuple):
+    """One parameter of an operation."""
+
+    name: str  # on the wire
+    attribute: str
+    param: Param
+    required: bool
+    doc: str
+
+
+class Operation(NamedTuple):
+    """One operation, as declared."""
+
+    product: str
+    version: str
+    action: str
+    function: Callable[[Any, Any], Reply]
+    request: type[Request]
+    reply: type[Reply]
+    fields: tuple[Field, ...]
+    roles: tuple[Field, ...]  # those of the fields that name a resource
+    gate: Gate | None  # None: the operation is not about one key
+    changes: bool
+    container: str  # "key", "alias" or "": what a call about no single resource is authorized on
+    errors: tuple[type[KmsError], ...]
+
+    @property
+    def summary(self) -> str:
+        """The first sentence of the operation's docstring."""
+        return (self.function.__doc__ or "").strip().split("\n")[0]
+
+    @property
+    def dry_run(self) -> bool:
+        """Whether clients may ask this operation for a dry run."""
+        return any(field.name == "DryRun" for field in self.fields)
+
+
+class Catalogue:
+    """All operations, by product, version and action."""
+
+    def __init__(self) -> None:
+        self._operations: dict[tuple[str, str, str], Operation] = {}
+        self.versions: dict[str, str] = {KMS_VERSION: KMS, KEYSTEAD_VERSION: KEYSTEAD}
+
+    def __iter__(self) -> Iterator[Operation]:
+        """Ours after the vendor's, each by action."""
+        rank = sorted(self._operations.values(), key=lambda one: (one.product != KMS, one.action))
+        return iter(rank)
+
+    def add(self, operation: Operation) -> None:
+        """Add an operation; ValueError if the action is taken."""
+        key = (operation.product, operation.version, operation.action)
+        if key in self._operations:
+            raise ValueError(f"{operation.product} {operation.action} is declared twice")
+        self._operations[key] = operation
+
+    def remove(self, operation: Operation) -> None:
+        """Take an operation out again, as tests do with throw-away ones."""
+        del self._operations[operation.product, operation.version, operation.action]
+
+    def find(self, version: str, action: str) -> Operation | None:
+        """The operation that this version and action name, or None."""
+        product = self.versions.get(version)
+        return None if product is None else self._operations.get((product, version, action))
+
+    def of(self, product: str) -> tuple[Operation, ...]:
+        """The operations of one product, by action."""
+        return tuple(one for one in self if one.product == product)
+
+
+CATALOGUE = Catalogue()
+
+Q = TypeVar("Q", bound=Request)
+R = TypeVar("R", bound=Reply)
+
+
+def operation(
+    *,
+    changes: bool = False,
+    container: str = "",
+    errors: tuple[type[KmsError], ...] = (),
+    product: str = KMS,
+) -> Callable[[Callable[[Call, Q], R]], Callable[[Call, Q], R]]:
+    """Declare an operation that is not about one key. `container` is what it is authorized on."""
+
+    def declare(function: Callable[[Call, Q], R]) -> Callable[[Call, Q], R]:
+        CATALOGUE.add(_build(function, product, None, changes, container, errors))
+        return function
+
+    return declare
+
+
+def key_operation(
+    *, gate: Gate, changes: bool = False, errors: tuple[type[KmsError], ...] = ()
+) -> Callable[[Callable[[KeyCall, Q], R]], Callable[[KeyCall, Q], R]]:
+    """Declare an operation about one key, which a field of its request names; `gate` is its row of the state table."""
+
+    def declare(function: Callable[[KeyCall, Q], R]) -> Callable[[KeyCall, Q], R]:
+        built = _build(function, KMS, gate, changes, "", errors)
+        if not any(field.param.role in (Role.KEY, Role.BLOB) for field in built.fields):
+            raise TypeError(f"{built.action}: no field of its request names a key")
+        CATALOGUE.add(built)
+        return function
+
+    return declare
+
+
+def _build(
+    function: Callable[[Any, Any], Reply],
+    product: str,
+    gate: Gate | None,
+    changes: bool,
+    container: str,
+    errors: tuple[type[KmsError], ...],
+) -> Operation:
+    hints = get_type_hints(function)
+    request, reply = hints["request"], hints["return"]
+    fields = tuple(_fields(request))
+    return Operation(
+        product=product,
+        version=KMS_VERSION if product == KMS else KEYSTEAD_VERSION,
+        action="".join(word.capitalize() for word in function.__name__.split("_")),
+        function=function,
+        request=request,
+        reply=reply,
+        fields=fields,
+        roles=tuple(field for field in fields if field.param.role is not None),
+        gate=gate,
+        changes=changes,
+        container=container,
+        errors=errors,
+    )
+
+
+def _fields(request: type[Request]) -> Iterator[Field]:
+    hints = get_type_hints(request, include_extras=True)
+    for info in msgspec.structs.fields(request):
+        metadata = [one for one in getattr(hints[info.name], "__metadata__", ()) if isinstance(one, Param | str)]
+        params = [one for one in metadata if isinstance(one, Param)]
+        if len(params) != 1:
+            raise TypeError(f"{request.__name__}.{info.name} has no wire type")
+        docs = [one for one in metadata if isinstance(one, str)]
+        yield Field(info.encode_name, info.name, params[0], info.required, docs[0] if docs else "")

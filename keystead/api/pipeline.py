@@ -1,0 +1,306 @@
+"""The steps of every call, in their one order: decode, authenticate, find, authorize, gate, run, record, encode.
+
+`Pipeline.answer` is what the service does. It runs inside a batch: its effect, its nonce and its record become durable
+in one commit, and its answer may leave only after that (the sequencer sees to it).
+"""
+
+from typing import NamedTuple
+
+import msgspec
+
+from keystead.access.callers import Caller, CallerType
+from keystead.access.decisions import authorize
+from keystead.api import decode, encode, signature
+from keystead.api.batch import Batch
+from keystead.api.message import Channel, HttpRequest, HttpResponse
+from keystead.api.operation import CATALOGUE, KMS, KMS_VERSION, Call, Catalogue, KeyCall, Operation
+from keystead.api.parameters import Parameters
+from keystead.api.parameters import read as read_parameters
+from keystead.api.wire import KeyReference, Reply, Request, Role
+from keystead.clock import Clock
+from keystead.crypto import blob as blobs
+from keystead.crypto.sealing import Unopenable
+from keystead.crypto.vault import Vault
+from keystead.domain.accounts import AccessKeyStatus
+from keystead.domain.aliases import Alias
+from keystead.domain.arns import alias_arn, key_arn
+from keystead.domain.audit import Kind
+from keystead.domain.keys import Key, KeyVersion
+from keystead.domain.lifecycle import admit
+from keystead.entropy import Entropy, uuid4
+from keystead.errors import (
+    AccessKeyInactive,
+    AccessKeyNotFound,
+    AliasNotFound,
+    DryRunDenied,
+    DryRunRefused,
+    DryRunSucceeded,
+    InternalFailure,
+    InvalidParameter,
+    KeyNotFound,
+    KmsError,
+    NoPermission,
+    SecurityTokenUnsupported,
+    SignatureNonceUsed,
+    TimestampExpired,
+    UnsupportedMethod,
+)
+from keystead.store.ports import Store, StoreFailure
+
+_HEADER_CHARACTERS = 256  # of a user agent or host name, kept in a record
+
+
+class Answer(NamedTuple):
+    """An answer, and what metrics and log may know of it. `fault` is set when the error was ours."""
+
+    response: HttpResponse
+    action: str
+    code: str
+    request_id: str
+    recorded: bool
+    fault: Exception | None = None
+
+
+class Trace(msgspec.Struct):
+    """What the record of a call will say, as far as it is known."""
+
+    region: str
+    product: str = KMS
+    version: str = KMS_VERSION
+    action: str = ""
+    resources: list[str] = []
+    parameters: dict[str, str] = {}
+    known: bool = False  # whether `action` is one of the catalogue's
+
+
+class Pipeline:
+    """The service over a store, without sockets."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        vault: Vault,
+        clock: Clock,
+        entropy: Entropy,
+        region: str,
+        account: str,
+        catalogue: Catalogue = CATALOGUE,
+    ) -> None:
+        self.store = store
+        self.vault = vault
+        self.clock = clock
+        self.entropy = entropy
+        self.region = region
+        self.account = account
+        self.catalogue = catalogue
+
+    def answer(self, batch: Batch, request: HttpRequest) -> Answer:
+        """Answer one request within a batch. StoreFailure if the store failed: then the whole batch must be undone."""
+        request_id = uuid4(self.entropy)
+        host = request.headers.get("host", "")
+        xml = False
+        try:
+            parameters = read_parameters(request)
+            xml = decode.wants_xml(parameters.merged, request.headers)
+            if request.method not in ("GET", "POST"):
+                raise UnsupportedMethod
+            caller, claims = self._authenticate(request, parameters)
+        except KmsError as error:
+            # Nobody is known to have sent this, so nothing is recorded; metrics and log count it.
+            return Answer(encode.failure(error, request_id, host, xml), "", error.code, request_id, False)
+
+        now = self.clock.now()
+        trace = Trace(region=self.region)
+        fault: Exception | None = None
+        code = ""
+        try:
+            if claims is not None:
+                self._admit_claims(batch, claims, now)
+            reply = self._perform(request, parameters, caller, trace, int(now))
+            response = encode.success(trace.action, reply, request_id, xml)
+        except KmsError as error:
+            code = error.code
+            response = encode.failure(error, request_id, host, xml)
+        except StoreFailure:
+            raise
+        except Exception as error:  # a bug of ours: the caller learns the request id and nothing else
+            fault, code = error, InternalFailure.code
+            response = encode.failure(InternalFailure(), request_id, host, xml)
+        batch.record(
+            time=int(now * 1000),
+            kind=Kind.API_CALL if claims is not None else Kind.OPERATOR_COMMAND,
+            account=caller.account,
+            region=trace.region,
+            product=trace.product,
+            version=trace.version,
+            action=trace.action,
+            caller_type=caller.type.value,
+            principal=caller.principal,
+            access_key_id=caller.access_key_id,
+            session=caller.session,
+            source=request.source,
+            host=host[:_HEADER_CHARACTERS],
+            user_agent=request.headers.get("user-agent", "")[:_HEADER_CHARACTERS],
+            tls=request.tls,
+            resources=msgspec.json.encode(trace.resources).decode(),
+            parameters=msgspec.json.encode(trace.parameters).decode(),
+            status=response.status,
+            code=code,
+            request_id=request_id,
+        )
+        return Answer(response, trace.action if trace.known else "", code, request_id, True, fault)
+
+    # --- who
+
+    def _authenticate(
+        self, request: HttpRequest, parameters: Parameters
+    ) -> tuple[Caller, signature.Claims | None]:
+        """The caller, by signature, or by the control socket: then there are no claims to admit."""
+        if request.channel is Channel.CONTROL:
+            operator = Caller(account=self.account, type=CallerType.OPERATOR, principal="operator")
+            return operator, None
+        claims = signature.read(request, parameters)
+        access_key = self.store.accounts.access_key(claims.access_key_id)
+        if access_key is None:
+            raise AccessKeyNotFound
+        signature.verify(claims, request, parameters, self.vault.secret(access_key))
+        caller = Caller(
+            account=access_key.account,
+            type=CallerType.ROOT,
+            principal=access_key.account,
+            access_key_id=access_key.access_key_id,
+        )
+        return caller, claims
+
+    def _admit_claims(self, batch: Batch, claims: signature.Claims, now: float) -> None:
+        """Refuse what is correctly signed but stale, sent before, or signed with an AccessKey that is not active."""
+        signature.check_window(claims, now)
+        if claims.timestamp <= self.store.nonces.horizon():
+            raise TimestampExpired
+        if not batch.use_nonce(claims.timestamp, signature.nonce_digest(claims)):
+            raise SignatureNonceUsed
+        access_key = self.store.accounts.access_key(claims.access_key_id)
+        if access_key is None or access_key.status is not AccessKeyStatus.ACTIVE:
+            raise AccessKeyInactive
+        if claims.security_token:
+            raise SecurityTokenUnsupported
+
+    # --- what
+
+    def _perform(
+        self, request: HttpRequest, parameters: Parameters, caller: Caller, trace: Trace, now: int
+    ) -> Reply:
+        merged = parameters.merged
+        action, version = decode.action_and_version(merged, request.headers)
+        trace.action = "".join(letter for letter in action[:64] if letter.isalnum() and letter.isascii())
+        trace.region = decode.region_of(request.headers.get("host", ""), merged, self.region)
+        operation = decode.find_operation(self.catalogue, action, version)
+        trace.product, trace.version, trace.known = operation.product, operation.version, True
+        trace.parameters = decode.recordable(operation, merged)
+        if not operation.dry_run or not decode.dry_run(merged):
+            return self._run(operation, merged, caller, trace, now, keep=True)
+        try:
+            self._run(operation, merged, caller, trace, now, keep=False)
+        except NoPermission as error:
+            raise DryRunDenied(message=error.text) from None
+        except KmsError as error:
+            raise DryRunRefused(code=error.code, message=error.text) from None
+        raise DryRunSucceeded
+
+    def _run(
+        self,
+        operation: Operation,
+        parameters: dict[str, str],
+        caller: Caller,
+        trace: Trace,
+        now: int,
+        *,
+        keep: bool,
+    ) -> Reply:
+        request = decode.bind(operation, parameters)
+        try:
+            call = self._find(operation, request, caller, trace, now)
+            authorize(caller, operation.product, operation.action, trace.resources)
+            if operation.gate is not None:
+                assert isinstance(call, KeyCall)
+                admit(operation.gate, call.key.state)
+            if not operation.changes:
+                return operation.function(call, request)
+            with self.store.savepoint() as undo:
+                reply = operation.function(call, request)
+                if not keep:
+                    undo()
+            return reply
+        except Unopenable:
+            # One answer for every way in which a ciphertext does not open, so that it teaches nothing.
+            raise InvalidParameter(name="CiphertextBlob") from None
+
+    def _find(
+        self, operation: Operation, request: Request, caller: Caller, trace: Trace, now: int
+    ) -> Call:
+        """The call with the resources that the request names; their ARNs go to the trace."""
+        account, region = caller.account, trace.region
+        key: Key | None = None
+        version: KeyVersion | None = None
+        blob: blobs.Blob | None = None
+        alias: Alias | None = None
+        resources: list[str] = []
+        for field in operation.roles:
+            value = getattr(request, field.attribute)
+            match field.param.role:
+                case Role.KEY:
+                    key = self._find_key(value, account, region)
+                    version = self.store.keys.version(key.primary_version)
+                    resources.append(key_arn(account, region, key.key_id))
+                case Role.BLOB:
+                    blob = blobs.parse(value)
+                    key, version = self._find_version(blob, account, region)
+                    resources.append(key_arn(account, region, key.key_id))
+                case Role.ALIAS:
+                    alias = self.store.aliases.get(account, region, value)
+                    if alias is None:
+                        raise AliasNotFound
+                    resources.append(alias_arn(account, region, value))
+                case _:
+                    resources.append(alias_arn(account, region, value))
+        if operation.container:
+            resources.append(f"acs:kms:{region}:{account}:{operation.container}")
+        trace.resources = resources
+        common = {
+            "caller": caller,
+            "account": account,
+            "region": region,
+            "home_region": self.region,
+            "now": now,
+            "store": self.store,
+            "vault": self.vault,
+            "entropy": self.entropy,
+            "alias": alias,
+        }
+        if key is None or version is None:
+            return Call(**common)
+        return KeyCall(**common, key=key, version=version, blob=blob)
+
+    def _find_key(self, reference: KeyReference, account: str, region: str) -> Key:
+        # What is not in this account and region is answered like what does not exist anywhere.
+        elsewhere = reference.account not in ("", account) or reference.region not in ("", region)
+        if reference.alias:
+            alias = None if elsewhere else self.store.aliases.get(account, region, reference.alias)
+            if alias is None:
+                raise AliasNotFound
+            key = self.store.keys.get(account, region, alias.key_id)
+        else:
+            key = None if elsewhere else self.store.keys.get(account, region, reference.key_id)
+        if key is None:
+            raise KeyNotFound
+        return key
+
+    def _find_version(self, blob: blobs.Blob, account: str, region: str) -> tuple[Key, KeyVersion]:
+        version = self.store.keys.version(blob.version_id)
+        if version is None or version.account != account or version.region != region:
+            raise Unopenable
+        key = self.store.keys.get(account, region, version.key_id)
+        if key is None:
+            raise Unopenable
+        return key, version

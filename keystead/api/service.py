@@ -1,0 +1,52 @@
+"""What the service does by itself, as calls in the same order as all others, each with its record."""
+
+import msgspec
+
+from keystead.access.callers import CallerType
+from keystead.api.batch import Batch
+from keystead.api.operation import KMS, KMS_VERSION
+from keystead.api.pipeline import Pipeline
+from keystead.api.signature import WINDOW
+from keystead.domain.arns import key_arn
+from keystead.domain.audit import Kind
+from keystead.entropy import uuid4
+
+_AT_ONCE = 100  # deletions in one batch, so that a backlog does not hold up the calls of clients
+
+
+def delete_due(pipeline: Pipeline, batch: Batch) -> bool:
+    """Delete keys whose waiting period is over. True if there are more than one batch takes."""
+    now = pipeline.clock.now()
+    due = pipeline.store.keys.due(int(now), _AT_ONCE)
+    for key in due:
+        pipeline.store.keys.remove(key)
+        pipeline.vault.forget([key.primary_version])
+        batch.record(
+            time=int(now * 1000),
+            kind=Kind.SERVICE_EVENT,
+            account=key.account,
+            region=key.region,
+            product=KMS,
+            version=KMS_VERSION,
+            action="DeleteKey",
+            caller_type=CallerType.SERVICE.value,
+            principal="keystead",
+            access_key_id="",
+            session="",
+            source="",
+            host="",
+            user_agent="",
+            tls="",
+            resources=msgspec.json.encode([key_arn(key.account, key.region, key.key_id)]).decode(),
+            parameters="{}",
+            status=200,
+            code="",
+            request_id=uuid4(pipeline.entropy),
+        )
+    return len(due) == _AT_ONCE
+
+
+def purge_nonces(pipeline: Pipeline, batch: Batch) -> bool:
+    """Forget the nonces of requests that are too old to be accepted anyway."""
+    pipeline.store.nonces.purge(int(pipeline.clock.now()) - WINDOW - 1)
+    return False

@@ -1,0 +1,121 @@
+"""AccessKeys of an account: the operator's means to replace or revoke one; not reachable over the network."""
+
+from typing import Annotated
+
+import msgspec
+
+from keystead.api.operation import KEYSTEAD, Call, operation
+from keystead.api.wire import Empty, Param, Reply, Request, choice
+from keystead.clock import iso8601
+from keystead.domain.accounts import AccessKey, AccessKeyStatus
+from keystead.errors import AccessKeyNotFound, InvalidParameter
+
+
+def _access_key_id(name: str, text: str) -> str:
+    if not 1 <= len(text) <= 128 or not text.isascii() or not text.isalnum():
+        raise InvalidParameter(name=name)
+    return text
+
+
+AccessKeyId = Annotated[str, Param("String", _access_key_id, limits="letters and digits")]
+Status = Annotated[str, choice(*AccessKeyStatus)]
+
+
+class CreateAccessKeyRequest(Request, frozen=True):
+    pass
+
+
+class CreatedAccessKey(Reply, frozen=True):
+    access_key_id: str
+    access_key_secret: str
+    status: str
+    create_date: str
+
+
+class CreateAccessKeyReply(Reply, frozen=True):
+    access_key: CreatedAccessKey
+
+
+@operation(changes=True, product=KEYSTEAD)
+def create_access_key(call: Call, request: CreateAccessKeyRequest) -> CreateAccessKeyReply:
+    """Make an AccessKey for the account; its secret is shown this once."""
+    access_key_id = "LTAI" + call.entropy.take(10).hex().upper()
+    secret, wrapped = call.vault.make_secret(call.account, access_key_id)
+    call.store.accounts.add_access_key(
+        AccessKey(
+            access_key_id=access_key_id,
+            account=call.account,
+            status=AccessKeyStatus.ACTIVE,
+            created=call.now,
+            secret=wrapped,
+        )
+    )
+    return CreateAccessKeyReply(
+        access_key=CreatedAccessKey(
+            access_key_id=access_key_id,
+            access_key_secret=secret,
+            status=AccessKeyStatus.ACTIVE,
+            create_date=iso8601(call.now),
+        )
+    )
+
+
+class ListAccessKeysRequest(Request, frozen=True):
+    pass
+
+
+class ListedAccessKey(Reply, frozen=True):
+    access_key_id: str
+    status: str
+    create_date: str
+
+
+class ListedAccessKeys(Reply, frozen=True):
+    access_key: list[ListedAccessKey]
+
+
+class ListAccessKeysReply(Reply, frozen=True):
+    access_keys: ListedAccessKeys
+
+
+@operation(product=KEYSTEAD)
+def list_access_keys(call: Call, request: ListAccessKeysRequest) -> ListAccessKeysReply:
+    """List the account's AccessKeys, oldest first, without their secrets."""
+    rows = [
+        ListedAccessKey(access_key_id=one.access_key_id, status=one.status, create_date=iso8601(one.created))
+        for one in call.store.accounts.access_keys(call.account)
+    ]
+    return ListAccessKeysReply(access_keys=ListedAccessKeys(access_key=rows))
+
+
+class UpdateAccessKeyRequest(Request, frozen=True):
+    access_key_id: AccessKeyId
+    status: Status
+
+
+@operation(changes=True, product=KEYSTEAD, errors=(AccessKeyNotFound,))
+def update_access_key(call: Call, request: UpdateAccessKeyRequest) -> Empty:
+    """Activate or deactivate an AccessKey; once acknowledged, no later call is accepted with an inactive one."""
+    access_key = _find(call, request.access_key_id)
+    call.store.accounts.put_access_key(
+        msgspec.structs.replace(access_key, status=AccessKeyStatus(request.status))
+    )
+    return Empty()
+
+
+class DeleteAccessKeyRequest(Request, frozen=True):
+    access_key_id: AccessKeyId
+
+
+@operation(changes=True, product=KEYSTEAD, errors=(AccessKeyNotFound,))
+def delete_access_key(call: Call, request: DeleteAccessKeyRequest) -> Empty:
+    """Delete an AccessKey for good."""
+    call.store.accounts.remove_access_key(_find(call, request.access_key_id).access_key_id)
+    return Empty()
+
+
+def _find(call: Call, access_key_id: str) -> AccessKey:
+    access_key = call.store.accounts.access_key(access_key_id)
+    if access_key is None or access_key.account != call.account:
+        raise AccessKeyNotFound
+    return access_key

@@ -1,0 +1,125 @@
+"""Aliases: other names of keys."""
+
+import msgspec
+
+from keystead.api.operation import Call, KeyCall, key_operation, operation
+from keystead.api.wire import (
+    AliasName,
+    Empty,
+    KeyIdRef,
+    NewAliasName,
+    PageNumber,
+    PageSize,
+    Reply,
+    Request,
+)
+from keystead.domain.aliases import Alias
+from keystead.domain.arns import alias_arn
+from keystead.domain.lifecycle import Gate
+from keystead.errors import AliasNotFound, AliasTaken, AliasUnsupported
+from keystead.store.ports import Page
+
+
+class CreateAliasRequest(Request, frozen=True):
+    key_id: KeyIdRef
+    alias_name: NewAliasName
+
+
+@key_operation(gate=Gate.MODIFY, changes=True, errors=(AliasTaken, AliasUnsupported))
+def create_alias(call: KeyCall, request: CreateAliasRequest) -> Empty:
+    """Give a key one more name, unique within the account and region."""
+    call.store.aliases.add(
+        Alias(
+            account=call.account,
+            region=call.region,
+            name=request.alias_name,
+            key_id=call.key.key_id,
+            created=call.now,
+        )
+    )
+    return Empty()
+
+
+class UpdateAliasRequest(Request, frozen=True):
+    key_id: KeyIdRef
+    alias_name: AliasName
+
+
+@key_operation(gate=Gate.EDIT, changes=True, errors=(AliasNotFound, AliasUnsupported))
+def update_alias(call: KeyCall, request: UpdateAliasRequest) -> Empty:
+    """Point an alias to another key; only the state of that key counts."""
+    assert call.alias is not None
+    call.store.aliases.put(msgspec.structs.replace(call.alias, key_id=call.key.key_id))
+    return Empty()
+
+
+class DeleteAliasRequest(Request, frozen=True):
+    alias_name: AliasName
+
+
+@operation(changes=True, errors=(AliasNotFound,))
+def delete_alias(call: Call, request: DeleteAliasRequest) -> Empty:
+    """Remove an alias; its key stays."""
+    assert call.alias is not None
+    call.store.aliases.remove(call.alias)
+    return Empty()
+
+
+class ListedAlias(Reply, frozen=True):
+    alias_name: str
+    key_id: str
+    alias_arn: str
+
+
+class ListedAliases(Reply, frozen=True):
+    alias: list[ListedAlias]
+
+
+class ListAliasesReply(Reply, frozen=True):
+    aliases: ListedAliases
+    total_count: int
+    page_number: int
+    page_size: int
+
+
+class ListAliasesRequest(Request, frozen=True):
+    page_number: PageNumber = 1
+    page_size: PageSize = 10
+
+
+@operation(container="alias")
+def list_aliases(call: Call, request: ListAliasesRequest) -> ListAliasesReply:
+    """List the aliases of the account in the region, oldest first, a page at a time."""
+    offset = (request.page_number - 1) * request.page_size
+    page = call.store.aliases.page(call.account, call.region, offset, request.page_size)
+    return _listed(page, request.page_number, request.page_size)
+
+
+class ListAliasesByKeyIdRequest(Request, frozen=True):
+    key_id: KeyIdRef
+    page_number: PageNumber = 1
+    page_size: PageSize = 10
+
+
+@key_operation(gate=Gate.ANY)
+def list_aliases_by_key_id(call: KeyCall, request: ListAliasesByKeyIdRequest) -> ListAliasesReply:
+    """List the aliases of one key, oldest first, a page at a time."""
+    offset = (request.page_number - 1) * request.page_size
+    page = call.store.aliases.page_of_key(
+        call.account, call.region, call.key.key_id, offset, request.page_size
+    )
+    return _listed(page, request.page_number, request.page_size)
+
+
+def _listed(page: Page[Alias], number: int, size: int) -> ListAliasesReply:
+    rows = [
+        ListedAlias(
+            alias_name=alias.name,
+            key_id=alias.key_id,
+            alias_arn=alias_arn(alias.account, alias.region, alias.name),
+        )
+        for alias in page.items
+    ]
+    return ListAliasesReply(
+        aliases=ListedAliases(alias=rows), total_count=page.total, page_number=number, page_size=size
+    )

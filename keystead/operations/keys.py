@@ -1,0 +1,249 @@
+"""Keys: create, describe, list, enable, disable, delete."""
+
+from typing import Annotated
+
+from keystead.api.operation import Call, KeyCall, key_operation, operation
+from keystead.api.wire import (
+    Boolean,
+    Description,
+    Empty,
+    InstanceId,
+    KeyFilters,
+    KeyIdRef,
+    KeyRef,
+    PageNumber,
+    PageSize,
+    PendingWindow,
+    Reply,
+    Request,
+    Tags,
+    Unsupported,
+    choice,
+)
+from keystead.clock import iso8601
+from keystead.domain.arns import key_arn
+from keystead.domain.keys import (
+    DAY,
+    Key,
+    KeyFilter,
+    KeySpec,
+    KeyUsage,
+    KeyVersion,
+    Origin,
+    ProtectionLevel,
+    Wrapped,
+)
+from keystead.domain.lifecycle import INITIAL, Event, Gate
+from keystead.entropy import uuid4
+from keystead.errors import (
+    OriginUnsupported,
+    ProtectionLevelUnsupported,
+    UnsupportedOperation,
+)
+import msgspec
+
+Spec = Annotated[str, choice(*KeySpec)]
+Usage = Annotated[str, choice(*KeyUsage)]
+KeyOrigin = Annotated[
+    str, choice(*Origin, refuse={"EXTERNAL": OriginUnsupported, "EXTERNAL_KEY_STORE": OriginUnsupported})
+]
+Protection = Annotated[str, choice(*ProtectionLevel, refuse={"HSM": ProtectionLevelUnsupported})]
+
+
+class KeyMetadata(Reply, frozen=True):
+    """A key as the vendor shows it; dates that do not apply are empty strings."""
+
+    creation_date: str
+    description: str
+    key_id: str
+    key_spec: str
+    key_state: str
+    key_usage: str
+    primary_key_version: str
+    delete_date: str
+    creator: str
+    arn: str
+    origin: str
+    material_expire_time: str
+    protection_level: str
+    last_rotation_date: str
+    automatic_rotation: str
+    deletion_protection: str | msgspec.UnsetType = msgspec.UNSET
+    dkms_instance_id: str | msgspec.UnsetType = msgspec.field(default=msgspec.UNSET, name="DKMSInstanceId")
+
+
+def _metadata(key: Key, deletion_protection: str | msgspec.UnsetType = msgspec.UNSET) -> KeyMetadata:
+    return KeyMetadata(
+        creation_date=iso8601(key.created),
+        description=key.description,
+        key_id=key.key_id,
+        key_spec=key.spec,
+        key_state=key.state,
+        key_usage=key.usage,
+        primary_key_version=key.primary_version,
+        delete_date="" if key.deletion_at is None else iso8601(key.deletion_at),
+        creator=key.account,
+        arn=key_arn(key.account, key.region, key.key_id),
+        origin=key.origin,
+        material_expire_time="",
+        protection_level=key.protection,
+        last_rotation_date=iso8601(key.rotated),
+        automatic_rotation="Disabled",
+        deletion_protection=deletion_protection,
+        dkms_instance_id=key.instance or msgspec.UNSET,
+    )
+
+
+class CreateKeyRequest(Request, frozen=True):
+    key_spec: Spec = KeySpec.AES_256
+    key_usage: Usage = KeyUsage.ENCRYPT_DECRYPT
+    origin: KeyOrigin = Origin.ALIYUN_KMS
+    protection_level: Protection = ProtectionLevel.SOFTWARE
+    description: Description = ""
+    tags: Tags = {}
+    dkms_instance_id: InstanceId = msgspec.field(default="", name="DKMSInstanceId")
+    enable_automatic_rotation: Boolean = False
+    policy: Unsupported = ""
+
+
+class CreateKeyReply(Reply, frozen=True):
+    key_metadata: KeyMetadata
+
+
+@operation(changes=True, container="key", errors=(OriginUnsupported, ProtectionLevelUnsupported, UnsupportedOperation))
+def create_key(call: Call, request: CreateKeyRequest) -> CreateKeyReply:
+    """Create a key with new material of its own."""
+    if request.enable_automatic_rotation:
+        raise UnsupportedOperation
+    version = KeyVersion(
+        account=call.account,
+        region=call.region,
+        key_id=uuid4(call.entropy),
+        version_id=uuid4(call.entropy),
+        number=1,
+        spec=KeySpec(request.key_spec),
+        usage=KeyUsage(request.key_usage),
+        origin=Origin(request.origin),
+        created=call.now,
+        material=Wrapped(0, b""),
+    )
+    key = Key(
+        account=version.account,
+        region=version.region,
+        key_id=version.key_id,
+        spec=version.spec,
+        usage=version.usage,
+        origin=version.origin,
+        protection=ProtectionLevel(request.protection_level),
+        state=INITIAL,
+        description=request.description,
+        created=call.now,
+        primary_version=version.version_id,
+        rotated=call.now,
+        instance=request.dkms_instance_id,
+    )
+    call.store.keys.add(key, call.vault.make_material(version), request.tags)
+    return CreateKeyReply(key_metadata=_metadata(key))
+
+
+class DescribeKeyRequest(Request, frozen=True):
+    key_id: KeyRef
+
+
+class DescribeKeyReply(Reply, frozen=True):
+    key_metadata: KeyMetadata
+
+
+@key_operation(gate=Gate.ANY)
+def describe_key(call: KeyCall, request: DescribeKeyRequest) -> DescribeKeyReply:
+    """Show a key's state, dates and other facts."""
+    return DescribeKeyReply(key_metadata=_metadata(call.key, deletion_protection="Disabled"))
+
+
+class ListKeysRequest(Request, frozen=True):
+    page_number: PageNumber = 1
+    page_size: PageSize = 10
+    filters: KeyFilters = KeyFilter()
+
+
+class ListedKey(Reply, frozen=True):
+    key_id: str
+    key_arn: str
+
+
+class ListedKeys(Reply, frozen=True):
+    key: list[ListedKey]
+
+
+class ListKeysReply(Reply, frozen=True):
+    keys: ListedKeys
+    total_count: int
+    page_number: int
+    page_size: int
+
+
+@operation(container="key")
+def list_keys(call: Call, request: ListKeysRequest) -> ListKeysReply:
+    """List the keys of the account in the region, oldest first, a page at a time."""
+    offset = (request.page_number - 1) * request.page_size
+    page = call.store.keys.page(call.account, call.region, request.filters, offset, request.page_size)
+    rows = [
+        ListedKey(key_id=key_id, key_arn=key_arn(call.account, call.region, key_id)) for key_id in page.items
+    ]
+    return ListKeysReply(
+        keys=ListedKeys(key=rows),
+        total_count=page.total,
+        page_number=request.page_number,
+        page_size=request.page_size,
+    )
+
+
+class KeyIdRequest(Request, frozen=True):
+    """Nothing but the key."""
+
+    key_id: KeyIdRef
+
+
+@key_operation(gate=Gate.TOGGLE, changes=True)
+def enable_key(call: KeyCall, request: KeyIdRequest) -> Empty:
+    """Enable a key."""
+    call.store.keys.put(call.key.after(Event.ENABLE))
+    return Empty()
+
+
+@key_operation(gate=Gate.TOGGLE, changes=True)
+def disable_key(call: KeyCall, request: KeyIdRequest) -> Empty:
+    """Disable a key: nothing is encrypted or decrypted with it until it is enabled again."""
+    call.store.keys.put(call.key.after(Event.DISABLE))
+    return Empty()
+
+
+class ScheduleKeyDeletionRequest(Request, frozen=True):
+    key_id: KeyIdRef
+    pending_window_in_days: PendingWindow
+
+
+@key_operation(gate=Gate.MODIFY, changes=True)
+def schedule_key_deletion(call: KeyCall, request: ScheduleKeyDeletionRequest) -> Empty:
+    """Delete a key after a waiting period, in which it cannot be used and the deletion can be cancelled."""
+    call.store.keys.put(call.key.scheduled(call.now + request.pending_window_in_days * DAY))
+    return Empty()
+
+
+@key_operation(gate=Gate.CANCEL, changes=True)
+def cancel_key_deletion(call: KeyCall, request: KeyIdRequest) -> Empty:
+    """Cancel a scheduled deletion; the key is enabled again."""
+    call.store.keys.put(call.key.after(Event.CANCEL_DELETION))
+    return Empty()
+
+
+class UpdateKeyDescriptionRequest(Request, frozen=True):
+    key_id: KeyIdRef
+    description: Description
+
+
+@key_operation(gate=Gate.EDIT, changes=True)
+def update_key_description(call: KeyCall, request: UpdateKeyDescriptionRequest) -> Empty:
+    """Replace a key's description."""
+    call.store.keys.put(msgspec.structs.replace(call.key, description=request.description))
+    return Empty()
