@@ -1,0 +1,1 @@
+"""The running service: sockets, TLS, the sequencer, timers, and the one composition root (`app`)."""

@@ -1,0 +1,132 @@
+"""The data directory: what lies where, who holds it, and which server runs on it."""
+
+import contextlib
+import fcntl
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from keystead.errors import OperatorError
+
+
+class Running(msgspec.Struct, frozen=True, kw_only=True):
+    """A running server, as it describes itself in server.json."""
+
+    pid: int
+    url: str
+    ca_file: str | None
+    ops_url: str
+    proxy_url: str | None
+    region: str
+    account: str
+    version: str
+
+
+class DataDirectory:
+    """Paths and the lock of one data directory."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path).expanduser().absolute()
+        self.database = self.path / "keystead.db"
+        self.root_key = self.path / "root.key"
+        self.root_access_key = self.path / "root-access-key.json"
+        self.certificate = self.path / "ca.pem"
+        self.authority = self.path / "authority.json"
+        self.description = self.path / "server.json"
+        self.control = self.path / "control.sock"
+        self._lock_file = self.path / "lock"
+        self._lock: int | None = None
+
+    def prepare(self) -> None:
+        """Make the directory, mode 0700, if it is missing; OperatorError if it can't be used."""
+        try:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise OperatorError(
+                f"cannot make the data directory {self.path}: {error.strerror}",
+                hint="choose another one with --data",
+            ) from None
+        if not os.access(self.path, os.R_OK | os.W_OK | os.X_OK):
+            raise OperatorError(
+                f"the data directory {self.path} cannot be written", hint="check its owner and mode"
+            )
+
+    def lock(self) -> None:
+        """Keep every other server out as long as this process lives.
+
+        A POSIX record lock: the kernel drops it with the process, however it ends, and no child inherits it.
+        """
+        descriptor = os.open(self._lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(descriptor)
+            running = self.running()
+            who = f"pid {running.pid}, {running.url}" if running else "still starting or stopping"
+            raise OperatorError(
+                f"another server holds {self.path} ({who})",
+                hint="stop it first, or choose another data directory with --data",
+            ) from None
+        self._lock = descriptor
+
+    def unlock(self) -> None:
+        """Let go of the directory."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def locked(self) -> bool:
+        """Whether some process holds the directory now. Not to be asked by the holder itself."""
+        try:
+            descriptor = os.open(self._lock_file, os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return False
+        try:
+            fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return True
+        else:
+            return False
+        finally:
+            os.close(descriptor)
+
+    def running(self) -> Running | None:
+        """The server that server.json describes; it may have been killed since (see `locked`)."""
+        try:
+            return msgspec.json.decode(self.description.read_bytes(), type=Running)
+        except (OSError, msgspec.MsgspecError):
+            return None
+
+    def describe(self, running: Running) -> None:
+        """Write server.json."""
+        self.write(self.description, msgspec.to_builtins(running))
+
+    def forget(self) -> None:
+        """Remove server.json and the control socket, as the server stops."""
+        for path in (self.description, self.control):
+            with contextlib.suppress(FileNotFoundError):
+                path.unlink()
+
+    def write(self, path: Path, content: dict[str, Any]) -> None:
+        """Write a JSON file, mode 0600, at once and durably: readers see the old content or the new."""
+        self.write_bytes(path, json.dumps(content, indent=2).encode() + b"\n", 0o600)
+
+    def write_bytes(self, path: Path, content: bytes, mode: int) -> None:
+        """Write a file at once and durably."""
+        temporary = path.with_name(path.name + ".new")
+        with contextlib.suppress(FileNotFoundError):
+            temporary.unlink()
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+        with open(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.rename(path)
+        directory = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)

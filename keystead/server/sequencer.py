@@ -1,0 +1,203 @@
+"""The sequencer: one order for all calls, one commit for all that came meanwhile.
+
+The event loop itself runs the calls; only COMMIT leaves it, for one helper thread, so that I/O goes on during an fsync.
+After each turn of I/O it takes all that is queued, if no commit is under way. No reply leaves before the commit that
+carries its effect and its record returned; if that fails, every reply of the batch is a retryable refusal.
+Nothing else touches the store, its caches or the nonces: there are no locks.
+"""
+
+import asyncio
+import queue
+import threading
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from typing import Protocol
+
+import msgspec
+
+from keystead.api.batch import Batch
+from keystead.api.encode import XML_TYPE, failure
+from keystead.api.message import HttpRequest, HttpResponse
+from keystead.api.pipeline import Answer, Pipeline
+from keystead.errors import ServiceUnavailableTemporary
+from keystead.store.ports import Store
+
+Reply = Callable[[HttpResponse], None]
+Job = Callable[[Pipeline, Batch], bool]
+
+BATCH = 1024  # calls in one commit; what is beyond waits for the next
+QUEUE = 20_000  # calls waiting; more are refused, since their clients would give up before their turn
+
+
+class Observer(Protocol):
+    """Whoever counts and logs."""
+
+    def answered(self, answer: Answer, seconds: float) -> None: ...
+
+    def committed(self, calls: int, records: int, seconds: float) -> None: ...
+
+    def store_failed(self, failure: Exception, calls: int) -> None: ...
+
+    def reply_failed(self, error: Exception) -> None: ...
+
+
+class _Queued(msgspec.Struct):
+    request: HttpRequest
+    reply: Reply
+    since: float
+
+
+class Committer:
+    """The helper thread on which COMMIT runs."""
+
+    def __init__(self, store: Store, loop: asyncio.AbstractEventLoop) -> None:
+        self._store = store
+        self._loop = loop
+        self._jobs: queue.SimpleQueue[Callable[[Exception | None], None] | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._work, name="commit", daemon=True)
+        self._thread.start()
+
+    def commit(self, done: Callable[[Exception | None], None]) -> None:
+        """Commit the open batch; `done` is called on the event loop with None or what went wrong."""
+        self._jobs.put(done)
+
+    def close(self) -> None:
+        """Wait for the commit under way, if any, and end the thread."""
+        self._jobs.put(None)
+        self._thread.join()
+
+    def _work(self) -> None:
+        while (done := self._jobs.get()) is not None:
+            error: Exception | None = None
+            try:
+                self._store.commit()
+            except Exception as raised:  # whatever it is, the batch is not durable and its clients must hear so
+                error = raised
+            self._loop.call_soon_threadsafe(done, error)
+
+
+class Sequencer:
+    """Takes requests and jobs, runs them in order, and answers after their commit."""
+
+    def __init__(self, pipeline: Pipeline, observer: Observer, loop: asyncio.AbstractEventLoop) -> None:
+        self._pipeline = pipeline
+        self._store = pipeline.store
+        self._observer = observer
+        self._loop = loop
+        self._committer = Committer(self._store, loop)
+        self._queue: deque[_Queued] = deque()
+        self._due: deque[Job] = deque()
+        self._scheduled = False
+        self._committing = False
+        self._idle: list[asyncio.Future[None]] = []
+
+    def submit(self, request: HttpRequest, reply: Reply) -> None:
+        """Queue a request; `reply` is called once, on the event loop, after the commit."""
+        if len(self._queue) >= QUEUE:
+            reply(failure(ServiceUnavailableTemporary(), "", "", False))
+            return
+        self._queue.append(_Queued(request, reply, self._loop.time()))
+        self._schedule()
+
+    def run(self, job: Job) -> None:
+        """Queue a job of the service itself; one that returns True is queued again."""
+        self._due.append(job)
+        self._schedule()
+
+    async def drain(self) -> None:
+        """Wait until all that was accepted is answered."""
+        while self._committing or self._queue or self._due:
+            future: asyncio.Future[None] = self._loop.create_future()
+            self._idle.append(future)
+            await future
+
+    def close(self) -> None:
+        """End the helper thread; nothing may be queued any more."""
+        self._committer.close()
+
+    # --- inside
+
+    def _schedule(self) -> None:
+        if not self._scheduled and not self._committing:
+            self._scheduled = True
+            # In the next turn of the loop, so that all that this turn of I/O brings shares the commit.
+            self._loop.call_soon(self._turn)
+
+    def _turn(self) -> None:
+        self._scheduled = False
+        calls = [self._queue.popleft() for _ in range(min(len(self._queue), BATCH))]
+        jobs = [self._due.popleft() for _ in range(len(self._due))]
+        answers: list[Answer] = []
+        try:
+            self._store.begin()
+            batch = Batch(self._store)
+            for call in calls:
+                answers.append(self._pipeline.answer(batch, call.request))
+            for job in jobs:
+                if job(self._pipeline, batch):
+                    self._due.append(job)
+            batch.write()
+        except Exception as error:  # StoreFailure, or a bug that must not leave a half-made batch behind
+            self._fail(calls, error)
+            self._next()
+            return
+        if batch.empty and not jobs:
+            self._store.rollback()
+            self._deliver(calls, answers)
+            self._next()
+            return
+        self._committing = True
+        self._committer.commit(partial(self._committed, calls, answers, batch.records, self._loop.time()))
+
+    def _committed(
+        self,
+        calls: list[_Queued],
+        answers: list[Answer],
+        records: int,
+        since: float,
+        error: Exception | None,
+    ) -> None:
+        self._committing = False
+        if error is None:
+            self._observer.committed(len(calls), records, self._loop.time() - since)
+            self._deliver(calls, answers)
+        else:
+            self._fail(calls, error, answers)
+        self._next()
+
+    def _next(self) -> None:
+        if self._queue or self._due:
+            self._schedule()
+        else:
+            for future in self._idle:
+                if not future.done():
+                    future.set_result(None)
+            self._idle.clear()
+
+    def _deliver(self, calls: list[_Queued], answers: list[Answer]) -> None:
+        now = self._loop.time()
+        for call, answer in zip(calls, answers, strict=True):
+            self._observer.answered(answer, now - call.since)
+            self._reply(call, answer.response)
+
+    def _fail(self, calls: list[_Queued], error: Exception, answers: list[Answer] | None = None) -> None:
+        self._store.rollback()
+        self._observer.store_failed(error, len(calls))
+        for place, call in enumerate(calls):
+            answer = answers[place] if answers else None
+            self._reply(
+                call,
+                failure(
+                    ServiceUnavailableTemporary(),
+                    answer.request_id if answer else "",
+                    call.request.headers.get("host", ""),
+                    answer is not None and answer.response.content_type == XML_TYPE,
+                ),
+            )
+
+    def _reply(self, call: _Queued, response: HttpResponse) -> None:
+        try:
+            call.reply(response)
+        except Exception as error:  # one client that is gone must not cost the others their answers
+            self._observer.reply_failed(error)

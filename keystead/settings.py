@@ -1,0 +1,98 @@
+"""The settings of a server: each declared once, with its description, default and limits.
+
+The configuration file is TOML with the same names as the flags (`ops-listen = "127.0.0.1:8444"`). A flag wins over the
+file, the file over the default. Secrets are never written in it, only paths to them.
+"""
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+
+from keystead.errors import OperatorError
+
+
+def default_data() -> str:
+    """`$XDG_DATA_HOME/keystead`, by default `~/.local/share/keystead` (XDG Base Directory Specification)."""
+    home = os.environ.get("XDG_DATA_HOME", "")
+    if not home.startswith("/"):  # the specification: relative paths are invalid and ignored
+        home = str(Path.home() / ".local" / "share")
+    return f"{home}/keystead"
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid_unknown_fields=True):
+    """All settings. A path is taken from the directory that the command runs in."""
+
+    data: Annotated[str, msgspec.Meta(description="the data directory")] = msgspec.field(
+        default_factory=default_data
+    )
+    listen: Annotated[str, msgspec.Meta(description="address and port of the API")] = "localhost:8443"
+    name: Annotated[
+        tuple[str, ...],
+        msgspec.Meta(description="more host names or IP addresses by which clients on other hosts reach the API"),
+    ] = ()
+    ops_listen: Annotated[
+        str,
+        msgspec.Meta(
+            description="address and port of /health, /ready and /metrics; empty: 127.0.0.1:8444, or with `listen` set a free port"
+        ),
+    ] = ""
+    region: Annotated[str, msgspec.Meta(description="the region of calls that name none")] = "cn-hangzhou"
+    tls_cert: Annotated[
+        str, msgspec.Meta(description="your own certificate chain (PEM); empty: one by the server's own CA")
+    ] = ""
+    tls_key: Annotated[str, msgspec.Meta(description="the private key of `tls-cert` (PEM, mode 0600)")] = ""
+    http: Annotated[bool, msgspec.Meta(description="plain HTTP instead of HTTPS; on loopback only")] = False
+    proxy: Annotated[
+        bool, msgspec.Meta(description="also run the proxy that `keystead env` points official clients to")
+    ] = False
+    log_format: Annotated[
+        str, msgspec.Meta(description="json, text, or auto: text on a terminal", pattern=r"\A(json|text|auto)\Z")
+    ] = "auto"
+    log_level: Annotated[
+        str, msgspec.Meta(description="debug, info, warning or error", pattern=r"\A(debug|info|warning|error)\Z")
+    ] = "info"
+    max_connections: Annotated[
+        int, msgspec.Meta(description="connections served at a time", ge=1, le=100_000)
+    ] = 2000
+    idle_seconds: Annotated[
+        int, msgspec.Meta(description="how long an idle connection is kept", ge=1, le=3600)
+    ] = 75
+    request_seconds: Annotated[
+        int, msgspec.Meta(description="how long a client may take to send one request", ge=1, le=600)
+    ] = 30
+    stop_seconds: Annotated[
+        int, msgspec.Meta(description="how long a stop waits for accepted requests", ge=1, le=600)
+    ] = 20
+
+
+def load(file: str | None, flags: dict[str, Any]) -> Settings:
+    """The settings from a TOML file, if one is named, with the flags that were given laid over it.
+
+    OperatorError names the file and what is wrong in it.
+    """
+    found: dict[str, Any] = {}
+    if file is not None:
+        try:
+            found = tomllib.loads(Path(file).read_text(encoding="utf-8"))
+        except OSError as error:
+            raise OperatorError(
+                f"cannot read the configuration file {file}: {error.strerror}", hint="check the path of --config"
+            ) from None
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise OperatorError(f"{file} is not valid TOML: {error}", hint="see https://toml.io") from None
+    found.update({name.replace("_", "-"): value for name, value in flags.items() if value is not None})
+    try:
+        settings = msgspec.convert(found, Settings)
+    except msgspec.ValidationError as error:
+        where = file or "the command line"
+        raise OperatorError(
+            f"a setting in {where} is not valid: {error}", hint="keystead serve --help lists all settings"
+        ) from None
+    if bool(settings.tls_cert) != bool(settings.tls_key):
+        raise OperatorError("tls-cert and tls-key belong together", hint="give both, or neither")
+    if settings.http and settings.tls_cert:
+        raise OperatorError("http and tls-cert exclude each other", hint="leave one of them out")
+    return settings
