@@ -1,0 +1,110 @@
+"""What a data directory holds, opened: store, vault and account. Made at the first start, opened ever after."""
+
+from pathlib import Path
+
+import msgspec
+
+from keystead.clock import Clock
+from keystead.crypto import root
+from keystead.crypto.vault import Vault
+from keystead.domain.accounts import AccessKey, AccessKeyStatus, Account
+from keystead.entropy import Entropy
+from keystead.errors import OperatorError
+from keystead.server.directory import DataDirectory
+from keystead.store.memory import MemoryStore
+from keystead.store.ports import Store
+from keystead.store.sql import SqliteStore
+
+PRIVATE_ACCOUNT = "1000000000000001"  # of every server that lives for one `keystead run` only
+
+
+class World(msgspec.Struct, kw_only=True):
+    """Store, vault and the account that owns the server."""
+
+    store: Store
+    vault: Vault
+    account: str
+    first_start: bool
+
+
+def open_directory(directory: DataDirectory, clock: Clock, entropy: Entropy) -> World:
+    """Open the data directory, which this process has locked; at the first start, make what it needs.
+
+    OperatorError if the root key is missing, damaged, open to others or another one, or if the database is missing
+    although there was one, damaged, or newer than this program.
+    """
+    if not directory.database.exists() and directory.root_access_key.exists():
+        raise OperatorError(
+            f"the database {directory.database} is missing, although this data directory had one",
+            hint="restore it from a backup; to begin anew, move the whole directory away",
+        )
+    fresh = not directory.root_key.exists() and not directory.database.exists()
+    root_key = (root.create_file if fresh else root.read_file)(directory.root_key, entropy)
+    store = SqliteStore.open(directory.database, clock=clock, entropy=entropy)
+    try:
+        vault = Vault(root_key, entropy)
+        store.begin()
+        vault.load(store.keyring.all())
+        accounts = store.accounts.all()
+        if accounts:
+            store.rollback()
+            return World(store=store, vault=vault, account=accounts[0].account_id, first_start=False)
+        account = _account_id(entropy)
+        access_key_id, secret = _found(store, vault, account, int(clock.now()), entropy)
+        # Before the commit: an AccessKey whose secret was never written down would lock everybody out.
+        directory.write(
+            directory.root_access_key, {"AccessKeyId": access_key_id, "AccessKeySecret": secret}
+        )
+        store.commit()
+    except BaseException:
+        store.close()
+        raise
+    return World(store=store, vault=vault, account=account, first_start=True)
+
+
+def open_private(clock: Clock, entropy: Entropy) -> tuple[World, str, str]:
+    """A world in memory that leaves no trace, with its root AccessKey: id and secret."""
+    store = MemoryStore(entropy=entropy)
+    vault = Vault(root.ephemeral(entropy), entropy)
+    store.begin()
+    access_key_id, secret = _found(store, vault, PRIVATE_ACCOUNT, int(clock.now()), entropy)
+    store.commit()
+    world = World(store=store, vault=vault, account=PRIVATE_ACCOUNT, first_start=True)
+    return world, access_key_id, secret
+
+
+def read_access_key(path: Path) -> tuple[str, str]:
+    """Id and secret of the root AccessKey file; OperatorError if it can't be read."""
+    try:
+        content = msgspec.json.decode(path.read_bytes(), type=dict[str, str])
+        return content["AccessKeyId"], content["AccessKeySecret"]
+    except (OSError, msgspec.MsgspecError, KeyError):
+        raise OperatorError(
+            f"cannot read the root AccessKey file {path}",
+            hint="set ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET, "
+            "or make a new AccessKey with keystead access-key create",
+        ) from None
+
+
+def _account_id(entropy: Entropy) -> str:
+    # 16 digits that begin with 1, the shape of the vendor's account ids.
+    return str(10**15 + int.from_bytes(entropy.take(8), "big") % (9 * 10**14))
+
+
+def _found(store: Store, vault: Vault, account: str, now: int, entropy: Entropy) -> tuple[str, str]:
+    """The first wrapping key, the account and its root AccessKey."""
+    if not store.keyring.all():
+        store.keyring.add(vault.make_wrapping_key(now))
+    store.accounts.add(Account(account_id=account, created=now))
+    access_key_id = "LTAI" + entropy.take(10).hex().upper()
+    secret, wrapped = vault.make_secret(account, access_key_id)
+    store.accounts.add_access_key(
+        AccessKey(
+            access_key_id=access_key_id,
+            account=account,
+            status=AccessKeyStatus.ACTIVE,
+            created=now,
+            secret=wrapped,
+        )
+    )
+    return access_key_id, secret
