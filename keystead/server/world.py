@@ -13,7 +13,7 @@ from keystead.errors import OperatorError
 from keystead.server.directory import DataDirectory
 from keystead.store.memory import MemoryStore
 from keystead.store.ports import Store
-from keystead.store.sql import SqliteStore
+from keystead.store.sqlite import SqliteStore
 
 PRIVATE_ACCOUNT = "1000000000000001"  # of every server that lives for one `keystead run` only
 

@@ -1,0 +1,160 @@
+"""A certificate authority of our own: name-constrained to exactly what it is for.
+
+ECDSA P-256 throughout. The constraints are critical (RFC 5280 section 4.2.1.10): a client that trusts this CA trusts it
+for those names and addresses only, whoever gets hold of its key.
+"""
+
+import datetime
+import ipaddress
+from collections.abc import Sequence
+
+import msgspec
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from keystead.entropy import Entropy, SystemEntropy
+
+_EVERY_ADDRESS = ("0.0.0.0/0", "::/0")
+_BACKDATED = 300  # seconds, for clients whose clocks are a little behind
+
+
+class Leaf(msgspec.Struct, frozen=True):
+    """A server certificate with its private key. `expires` is seconds since 1970."""
+
+    certificate_pem: bytes
+    key_pem: bytes
+    expires: int
+
+    def __repr__(self) -> str:
+        return f"<Leaf until {self.expires}>"
+
+
+class Authority:
+    """A CA with its private key."""
+
+    def __init__(
+        self,
+        certificate: x509.Certificate,
+        key: ec.EllipticCurvePrivateKey,
+        entropy: Entropy | None = None,
+    ) -> None:
+        self._certificate = certificate
+        self._key = key
+        self._entropy = SystemEntropy() if entropy is None else entropy
+        self.certificate_pem = certificate.public_bytes(serialization.Encoding.PEM)
+
+    @classmethod
+    def create(
+        cls,
+        name: str,
+        *,
+        dns: Sequence[str],
+        addresses: Sequence[str],
+        now: float,
+        lifetime: int,
+        entropy: Entropy | None = None,
+    ) -> "Authority":
+        """A new CA, valid from now for `lifetime` seconds, for these host names (with what is under them) and addresses.
+
+        Where it permits no address it excludes all of them, since a constraint on one kind of name says nothing of others.
+        """
+        source = SystemEntropy() if entropy is None else entropy
+        key = ec.generate_private_key(ec.SECP256R1())
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        permitted: list[x509.GeneralName] = [x509.DNSName(one) for one in dns]
+        permitted += [x509.IPAddress(ipaddress.ip_network(one)) for one in addresses]
+        excluded = None if addresses else [x509.IPAddress(ipaddress.ip_network(one)) for one in _EVERY_ADDRESS]
+        builder = (
+            _builder(subject, subject, key.public_key(), now, lifetime, source)
+            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+            .add_extension(_key_usage(signs_certificates=True), critical=True)
+            .add_extension(
+                x509.NameConstraints(permitted_subtrees=permitted, excluded_subtrees=excluded), critical=True
+            )
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        )
+        return cls(builder.sign(key, hashes.SHA256()), key, source)
+
+    @classmethod
+    def load(cls, certificate_pem: bytes, key_pem: bytes) -> "Authority":
+        """A CA that was kept; ValueError if the parts do not belong together."""
+        certificate = x509.load_pem_x509_certificate(certificate_pem)
+        key = serialization.load_pem_private_key(key_pem, password=None)
+        if not isinstance(key, ec.EllipticCurvePrivateKey) or key.public_key() != certificate.public_key():
+            raise ValueError("the private key is not that of the certificate")
+        return cls(certificate, key)
+
+    def key_pem(self) -> bytes:
+        """The private key, unencrypted: for wrapping only."""
+        return self._key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+
+    def issue(self, names: Sequence[str], addresses: Sequence[str], now: float, lifetime: int) -> Leaf:
+        """A server certificate for these host names and addresses, followed by the CA's, and a key of its own."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, [*names, *addresses][0])])
+        subjects: list[x509.GeneralName] = [x509.DNSName(one) for one in names]
+        subjects += [x509.IPAddress(ipaddress.ip_address(one)) for one in addresses]
+        expires = min(int(now) + lifetime, int(self._certificate.not_valid_after_utc.timestamp()))
+        builder = (
+            _builder(
+                subject, self._certificate.subject, key.public_key(), now, expires - int(now), self._entropy
+            )
+            .add_extension(x509.SubjectAlternativeName(subjects), critical=False)
+            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+            .add_extension(_key_usage(signs_certificates=False), critical=True)
+            .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+            .add_extension(
+                x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False
+            )
+        )
+        certificate = builder.sign(self._key, hashes.SHA256())
+        return Leaf(
+            certificate_pem=certificate.public_bytes(serialization.Encoding.PEM) + self.certificate_pem,
+            key_pem=key.private_bytes(
+                serialization.Encoding.PEM,
+                serialization.PrivateFormat.PKCS8,
+                serialization.NoEncryption(),
+            ),
+            expires=expires,
+        )
+
+
+def _builder(
+    subject: x509.Name,
+    issuer: x509.Name,
+    public_key: ec.EllipticCurvePublicKey,
+    now: float,
+    lifetime: int,
+    entropy: Entropy,
+) -> x509.CertificateBuilder:
+    start = datetime.datetime.fromtimestamp(int(now), datetime.UTC)
+    # 159 random bits: positive, and within the 20 octets of RFC 5280 section 4.1.2.2.
+    serial = int.from_bytes(entropy.take(20), "big") >> 1 | 1
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(public_key)
+        .serial_number(serial)
+        .not_valid_before(start - datetime.timedelta(seconds=_BACKDATED))
+        .not_valid_after(start + datetime.timedelta(seconds=lifetime))
+    )
+
+
+def _key_usage(*, signs_certificates: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=not signs_certificates,
+        key_cert_sign=signs_certificates,
+        crl_sign=signs_certificates,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        encipher_only=False,
+        decipher_only=False,
+    )

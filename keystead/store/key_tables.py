@@ -1,0 +1,213 @@
+"""The repository of keys in the embedded store: keys, versions and tags."""
+
+from typing import Any
+
+from keystead.domain.keys import (
+    Key,
+    KeyFilter,
+    KeySpec,
+    KeyUsage,
+    KeyVersion,
+    Origin,
+    ProtectionLevel,
+    Wrapped,
+)
+from keystead.domain.lifecycle import KeyState
+from keystead.store.database import Database, remember
+from keystead.store.listing import Listing
+from keystead.store.ports import Page
+from keystead.store.tables import Aliases
+
+_KEY = (
+    "SELECT account, region, key_id, spec, usage, origin, protection, state, description, created, "
+    "primary_version, rotated, instance, deletion_at, position FROM keys"
+)
+_VERSION = (
+    "SELECT account, region, key_id, version_id, number, spec, usage, origin, created, generation, material "
+    "FROM key_versions"
+)
+
+
+class Keys:
+    """See keystead.store.ports.Keys."""
+
+    def __init__(self, database: Database, listing: Listing, aliases: Aliases) -> None:
+        self._database = database
+        self._listing = listing
+        self._aliases = aliases
+        self._keys: dict[tuple[str, str, str], Key] = {}
+        self._versions: dict[str, KeyVersion] = {}
+
+    def drop_cache(self) -> None:
+        self._keys.clear()
+        self._versions.clear()
+
+    def get(self, account: str, region: str, key_id: str) -> Key | None:
+        found = self._keys.get((account, region, key_id))
+        if found is None:
+            row = self._database.row(
+                f"{_KEY} WHERE account = ? AND region = ? AND key_id = ?", (account, region, key_id)
+            )
+            if row is None:
+                return None
+            found = _key(row)
+            remember(self._keys, (account, region, key_id), found)
+        return found
+
+    def add(self, key: Key, version: KeyVersion, tags: dict[str, str]) -> None:
+        self._database.revise()
+        position = self._database.rows(
+            "INSERT INTO keys (account, region, key_id, spec, usage, origin, protection, state, description, created, "
+            "primary_version, rotated, instance, deletion_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+            "RETURNING position",
+            (
+                key.account,
+                key.region,
+                key.key_id,
+                key.spec,
+                key.usage,
+                key.origin,
+                key.protection,
+                key.state,
+                key.description,
+                key.created,
+                key.primary_version,
+                key.rotated,
+                key.instance,
+                key.deletion_at,
+            ),
+        )[0][0]
+        self._database.rows(
+            "INSERT INTO key_versions (account, region, key_id, version_id, number, spec, usage, origin, created, "
+            "generation, material) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                version.account,
+                version.region,
+                version.key_id,
+                version.version_id,
+                version.number,
+                version.spec,
+                version.usage,
+                version.origin,
+                version.created,
+                version.material.generation,
+                version.material.blob,
+            ),
+        )
+        self._database.many(
+            "INSERT INTO tags VALUES (?, ?, ?, ?, ?)",
+            [(key.account, key.region, key.key_id, name, value) for name, value in tags.items()],
+        )
+        self._listing.count(_listing(key.account, key.region), position, _facets(key), 1)
+
+    def put(self, key: Key) -> None:
+        old, position = self._stored(key)
+        self._database.revise()
+        self._database.rows(
+            "UPDATE keys SET state = ?, description = ?, primary_version = ?, rotated = ?, deletion_at = ? "
+            "WHERE position = ?",
+            (key.state, key.description, key.primary_version, key.rotated, key.deletion_at, position),
+        )
+        if _facets(old) != _facets(key):
+            self._listing.count(_listing(key.account, key.region), position, _facets(old), -1)
+            self._listing.count(_listing(key.account, key.region), position, _facets(key), 1)
+        self._keys.pop((key.account, key.region, key.key_id), None)
+
+    def remove(self, key: Key) -> None:
+        old, position = self._stored(key)
+        place = (key.account, key.region, key.key_id)
+        self._database.revise()
+        self._aliases.remove_all_of(*place)
+        self._database.rows("DELETE FROM tags WHERE account = ? AND region = ? AND key_id = ?", place)
+        self._database.rows("DELETE FROM key_versions WHERE account = ? AND region = ? AND key_id = ?", place)
+        self._database.rows("DELETE FROM keys WHERE position = ?", (position,))
+        self._listing.count(_listing(key.account, key.region), position, _facets(old), -1)
+        self.drop_cache()
+
+    def version(self, version_id: str) -> KeyVersion | None:
+        found = self._versions.get(version_id)
+        if found is None:
+            row = self._database.row(f"{_VERSION} WHERE version_id = ?", (version_id,))
+            if row is None:
+                return None
+            found = _version(row)
+            remember(self._versions, version_id, found)
+        return found
+
+    def tags(self, account: str, region: str, key_id: str) -> dict[str, str]:
+        rows = self._database.rows(
+            "SELECT name, value FROM tags WHERE account = ? AND region = ? AND key_id = ? ORDER BY name",
+            (account, region, key_id),
+        )
+        return {str(name): str(value) for name, value in rows}
+
+    def page(self, account: str, region: str, where: KeyFilter, offset: int, limit: int) -> Page[str]:
+        facets = (where.states, where.specs, where.usages, where.origins, where.protections)
+
+        def wanted(text: str) -> bool:
+            return all(not some or one in some for one, some in zip(text.split(" "), facets, strict=True))
+
+        def walk(first: int, last: int) -> list[str]:
+            rows = self._database.rows(
+                f"{_KEY} WHERE account = ? AND region = ? AND position >= ? AND position < ? ORDER BY position",
+                (account, region, first, last),
+            )
+            return [row[2] for row in rows if wanted(_facets(_key(row)))]
+
+        items, total = self._listing.page(_listing(account, region), offset, limit, walk, wanted)
+        return Page(items, total)
+
+    def due(self, now: int, limit: int) -> tuple[Key, ...]:
+        rows = self._database.rows(
+            f"{_KEY} WHERE deletion_at IS NOT NULL AND deletion_at <= ? ORDER BY deletion_at LIMIT ?",
+            (now, limit),
+        )
+        return tuple(_key(row) for row in rows)
+
+    def _stored(self, key: Key) -> tuple[Key, int]:
+        row = self._database.rows(
+            f"{_KEY} WHERE account = ? AND region = ? AND key_id = ?", (key.account, key.region, key.key_id)
+        )[0]
+        return _key(row), row[14]
+
+
+def _key(row: tuple[Any, ...]) -> Key:
+    return Key(
+        account=row[0],
+        region=row[1],
+        key_id=row[2],
+        spec=KeySpec(row[3]),
+        usage=KeyUsage(row[4]),
+        origin=Origin(row[5]),
+        protection=ProtectionLevel(row[6]),
+        state=KeyState(row[7]),
+        description=row[8],
+        created=row[9],
+        primary_version=row[10],
+        rotated=row[11],
+        instance=row[12],
+        deletion_at=row[13],
+    )
+
+
+def _version(row: tuple[Any, ...]) -> KeyVersion:
+    return KeyVersion(
+        account=row[0],
+        region=row[1],
+        key_id=row[2],
+        version_id=row[3],
+        number=row[4],
+        spec=KeySpec(row[5]),
+        usage=KeyUsage(row[6]),
+        origin=Origin(row[7]),
+        created=row[8],
+        material=Wrapped(row[9], row[10]),
+    )
+
+
+def _listing(account: str, region: str) -> str:
+    return f"keys {account} {region}"
+
+
+def _facets(key: Key) -> str:
+    return f"{key.state} {key.spec} {key.usage} {key.origin} {key.protection}"

@@ -1,0 +1,279 @@
+"""A store in memory: for tests, and for servers that live no longer than one command. It leaves no trace."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Generic, TypeVar
+
+
+from keystead.domain.accounts import AccessKey, Account, WrappingKey
+from keystead.domain.aliases import Alias
+from keystead.domain.audit import Head, Record
+from keystead.domain.keys import Key, KeyFilter, KeyVersion
+from keystead.entropy import Entropy, uuid4
+from keystead.errors import AliasTaken
+from keystead.store.ports import Page
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class _Missing:
+    pass
+
+
+_MISSING = _Missing()
+_Journal = list[tuple[dict[Any, Any], Any, Any]]
+
+
+class _Rows(Generic[K, V]):
+    """A table: values by key, each with a position that only grows. Every write can be undone."""
+
+    def __init__(self, journal: _Journal) -> None:
+        self._journal = journal
+        self._rows: dict[K, tuple[int, V]] = {}
+        self._position = 0
+
+    def get(self, name: K) -> V | None:
+        row = self._rows.get(name)
+        return None if row is None else row[1]
+
+    def put(self, name: K, value: V) -> None:
+        old = self._rows.get(name)
+        self._journal.append((self._rows, name, _MISSING if old is None else old))
+        if old is None:
+            self._position += 1
+            self._rows[name] = (self._position, value)
+        else:
+            self._rows[name] = (old[0], value)
+
+    def remove(self, name: K) -> None:
+        self._journal.append((self._rows, name, self._rows[name]))
+        del self._rows[name]
+
+    def values(self) -> list[V]:
+        """All values, in order of their first appearance."""
+        return [value for _, value in sorted(self._rows.values(), key=lambda row: row[0])]
+
+
+class Keyring:
+    def __init__(self, journal: _Journal) -> None:
+        self._rows: _Rows[int, WrappingKey] = _Rows(journal)
+
+    def all(self) -> tuple[WrappingKey, ...]:
+        return tuple(self._rows.values())
+
+    def add(self, wrapping_key: WrappingKey) -> None:
+        self._rows.put(wrapping_key.generation, wrapping_key)
+
+
+class Accounts:
+    def __init__(self, journal: _Journal) -> None:
+        self._accounts: _Rows[str, Account] = _Rows(journal)
+        self._access_keys: _Rows[str, AccessKey] = _Rows(journal)
+
+    def add(self, account: Account) -> None:
+        self._accounts.put(account.account_id, account)
+
+    def all(self) -> tuple[Account, ...]:
+        return tuple(self._accounts.values())
+
+    def access_key(self, access_key_id: str) -> AccessKey | None:
+        return self._access_keys.get(access_key_id)
+
+    def add_access_key(self, access_key: AccessKey) -> None:
+        self._access_keys.put(access_key.access_key_id, access_key)
+
+    def put_access_key(self, access_key: AccessKey) -> None:
+        self._access_keys.put(access_key.access_key_id, access_key)
+
+    def remove_access_key(self, access_key_id: str) -> None:
+        self._access_keys.remove(access_key_id)
+
+    def access_keys(self, account: str) -> tuple[AccessKey, ...]:
+        return tuple(one for one in self._access_keys.values() if one.account == account)
+
+
+class Aliases:
+    def __init__(self, journal: _Journal) -> None:
+        self._rows: _Rows[tuple[str, str, str], Alias] = _Rows(journal)
+
+    def get(self, account: str, region: str, name: str) -> Alias | None:
+        return self._rows.get((account, region, name))
+
+    def add(self, alias: Alias) -> None:
+        if self.get(alias.account, alias.region, alias.name) is not None:
+            raise AliasTaken
+        self.put(alias)
+
+    def put(self, alias: Alias) -> None:
+        self._rows.put((alias.account, alias.region, alias.name), alias)
+
+    def remove(self, alias: Alias) -> None:
+        self._rows.remove((alias.account, alias.region, alias.name))
+
+    def page(self, account: str, region: str, offset: int, limit: int) -> Page[Alias]:
+        found = [one for one in self._rows.values() if (one.account, one.region) == (account, region)]
+        return Page(tuple(found[offset : offset + limit]), len(found))
+
+    def page_of_key(self, account: str, region: str, key_id: str, offset: int, limit: int) -> Page[Alias]:
+        wanted = (account, region, key_id)
+        found = [one for one in self._rows.values() if (one.account, one.region, one.key_id) == wanted]
+        return Page(tuple(found[offset : offset + limit]), len(found))
+
+
+class Keys:
+    def __init__(self, journal: _Journal, aliases: Aliases) -> None:
+        self._aliases = aliases
+        self._keys: _Rows[tuple[str, str, str], Key] = _Rows(journal)
+        self._versions: _Rows[str, KeyVersion] = _Rows(journal)
+        self._tags: _Rows[tuple[str, str, str], dict[str, str]] = _Rows(journal)
+
+    def get(self, account: str, region: str, key_id: str) -> Key | None:
+        return self._keys.get((account, region, key_id))
+
+    def add(self, key: Key, version: KeyVersion, tags: dict[str, str]) -> None:
+        place = (key.account, key.region, key.key_id)
+        self._keys.put(place, key)
+        self._versions.put(version.version_id, version)
+        self._tags.put(place, dict(tags))
+
+    def put(self, key: Key) -> None:
+        self._keys.put((key.account, key.region, key.key_id), key)
+
+    def remove(self, key: Key) -> None:
+        place = (key.account, key.region, key.key_id)
+        for alias in self._aliases.page_of_key(*place, 0, 2**31).items:
+            self._aliases.remove(alias)
+        for version in self._versions.values():
+            if (version.account, version.region, version.key_id) == place:
+                self._versions.remove(version.version_id)
+        self._tags.remove(place)
+        self._keys.remove(place)
+
+    def version(self, version_id: str) -> KeyVersion | None:
+        return self._versions.get(version_id)
+
+    def tags(self, account: str, region: str, key_id: str) -> dict[str, str]:
+        return dict(sorted((self._tags.get((account, region, key_id)) or {}).items()))
+
+    def page(self, account: str, region: str, where: KeyFilter, offset: int, limit: int) -> Page[str]:
+        found = [
+            key.key_id
+            for key in self._keys.values()
+            if (key.account, key.region) == (account, region) and _matches(key, where)
+        ]
+        return Page(tuple(found[offset : offset + limit]), len(found))
+
+    def due(self, now: int, limit: int) -> tuple[Key, ...]:
+        found = [(key.deletion_at, key) for key in self._keys.values() if key.deletion_at is not None]
+        found.sort(key=lambda row: row[0])
+        return tuple(key for due, key in found if due <= now)[:limit]
+
+
+def _matches(key: Key, where: KeyFilter) -> bool:
+    return (
+        (not where.states or key.state in where.states)
+        and (not where.specs or key.spec in where.specs)
+        and (not where.usages or key.usage in where.usages)
+        and (not where.origins or key.origin in where.origins)
+        and (not where.protections or key.protection in where.protections)
+    )
+
+
+class Nonces:
+    def __init__(self, journal: _Journal) -> None:
+        self._journal = journal
+        self._horizon: dict[str, int] = {"horizon": 0}
+        self._added: dict[tuple[int, bytes], bool] = {}
+
+    def seen(self, second: int, digest: bytes) -> bool:
+        return (second, digest) in self._added
+
+    def add(self, rows: Sequence[tuple[int, bytes]]) -> None:
+        for row in rows:
+            self._journal.append((self._added, row, _MISSING))
+            self._added[row] = True
+
+    def horizon(self) -> int:
+        return self._horizon["horizon"]
+
+    def purge(self, second: int) -> None:
+        old = [row for row in self._added if row[0] <= second]
+        for row in old:
+            self._journal.append((self._added, row, True))
+            del self._added[row]
+        if old:
+            self._journal.append((self._horizon, "horizon", self.horizon()))
+            self._horizon["horizon"] = max(self.horizon(), *(row[0] for row in old))
+
+
+class AuditLog:
+    def __init__(self, journal: _Journal) -> None:
+        self._journal = journal
+        self.records: dict[int, tuple[Record, bytes]] = {}
+
+    def head(self) -> Head:
+        if not self.records:
+            return Head()
+        record, link = self.records[len(self.records)]
+        return Head(record.sequence, link)
+
+    def append(self, rows: Sequence[tuple[Record, bytes]]) -> None:
+        for record, link in rows:
+            self._journal.append((self.records, record.sequence, _MISSING))
+            self.records[record.sequence] = (record, link)
+
+
+class MemoryStore:
+    """See keystead.store.ports.Store."""
+
+    def __init__(self, *, entropy: Entropy) -> None:
+        self._server_id = uuid4(entropy)
+        self._journal: _Journal = []
+        self.keyring = Keyring(self._journal)
+        self.accounts = Accounts(self._journal)
+        self.aliases = Aliases(self._journal)
+        self.keys = Keys(self._journal, self.aliases)
+        self.nonces = Nonces(self._journal)
+        self.audit = AuditLog(self._journal)
+
+    @property
+    def server_id(self) -> str:
+        return self._server_id
+
+    def begin(self) -> None:
+        self._journal.clear()
+
+    def commit(self) -> None:
+        self._journal.clear()
+
+    def rollback(self) -> None:
+        self._undo(0)
+
+    @contextmanager
+    def savepoint(self) -> Iterator[Callable[[], None]]:
+        mark, keep = len(self._journal), True
+
+        def undo() -> None:
+            nonlocal keep
+            keep = False
+
+        try:
+            yield undo
+        except BaseException:
+            keep = False
+            raise
+        finally:
+            if not keep:
+                self._undo(mark)
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+    def _undo(self, mark: int) -> None:
+        while len(self._journal) > mark:
+            rows, name, old = self._journal.pop()
+            if old is _MISSING:
+                del rows[name]
+            else:
+                rows[name] = old

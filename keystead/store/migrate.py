@@ -1,0 +1,80 @@
+"""Applies the numbered migrations to a SQLite database and refuses one that it does not know."""
+
+import hashlib
+from importlib import resources
+from typing import NamedTuple
+
+import apsw
+
+from keystead.errors import OperatorError
+
+APPLICATION_ID = 0x4B657973  # "Keys"
+
+
+class Migration(NamedTuple):
+    """One step of the schema."""
+
+    number: int
+    name: str
+    sql: str
+
+    @property
+    def checksum(self) -> str:
+        """SHA-256 of its text, in hex."""
+        return hashlib.sha256(self.sql.encode()).hexdigest()
+
+
+def known() -> tuple[Migration, ...]:
+    """All migrations of this program, in order."""
+    folder = resources.files("keystead.store.migrations")
+    found = []
+    for file in folder.iterdir():
+        if file.name.endswith(".sql"):
+            number, _, name = file.name[:-4].partition("_")
+            found.append(Migration(int(number), name, file.read_text(encoding="utf-8")))
+    return tuple(sorted(found))
+
+
+def migrate(connection: apsw.Connection, now: int, migrations: tuple[Migration, ...] | None = None) -> None:
+    """Bring the database up to date, each step in one transaction together with its record.
+
+    OperatorError if the database belongs to another program or a newer keystead, or if an applied step was altered.
+    """
+    steps = known() if migrations is None else migrations
+    path = connection.filename
+    application = connection.pragma("application_id")
+    if application not in (0, APPLICATION_ID):
+        raise OperatorError(
+            f"{path} is the database of another program", hint="choose another data directory with --data"
+        )
+    applied: dict[int, str] = {}
+    if application == APPLICATION_ID:
+        rows = connection.execute("SELECT number, checksum FROM migrations")
+        applied = {int(number): str(checksum) for number, checksum in rows}  # type: ignore[arg-type]
+    for number, checksum in applied.items():
+        step = next((one for one in steps if one.number == number), None)
+        if step is None:
+            raise OperatorError(
+                f"{path} was written by a newer keystead (it has migration {number}, this program knows {len(steps)})",
+                hint="upgrade keystead; an older program must not touch newer data",
+            )
+        if step.checksum != checksum:
+            raise OperatorError(
+                f"migration {number} of {path} is not the one this program knows",
+                hint="run the release that made this database, or restore a backup",
+            )
+    for step in steps:
+        if step.number in applied:
+            continue
+        with connection:
+            if step.number == steps[0].number:
+                connection.pragma("application_id", APPLICATION_ID)
+                connection.execute(
+                    "CREATE TABLE migrations (number INTEGER PRIMARY KEY, name TEXT NOT NULL, "
+                    "checksum TEXT NOT NULL, applied INTEGER NOT NULL) STRICT"
+                )
+            connection.execute(step.sql)
+            connection.execute(
+                "INSERT INTO migrations VALUES (?, ?, ?, ?)", (step.number, step.name, step.checksum, now)
+            )
+            connection.pragma("user_version", step.number)

@@ -1,0 +1,216 @@
+"""The embedded store: one SQLite database, owned by one process.
+
+Rule 1: a commit has returned only if the data is on disk (synchronous=FULL) in the very files that the path names.
+Rule 2: SQLite ≥ 3.51.3: older ones can corrupt a database when the WAL is reset (fixed upstream in that release).
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import apsw
+
+from keystead.clock import Clock
+from keystead.entropy import Entropy, uuid4
+from keystead.errors import OperatorError
+from keystead.store import migrate, tables
+from keystead.store.database import Database
+from keystead.store.key_tables import Keys
+from keystead.store.listing import Listing
+from keystead.store.ports import StoreFailure
+
+MINIMUM = (3, 51, 3)
+_WAL_PAGES = 1000  # of 4 KiB; when the WAL is longer, it is written back to the database after a commit
+_WAL_LIMIT = 64 * 1024 * 1024
+
+
+class SqliteStore:
+    """See keystead.store.ports.Store."""
+
+    def __init__(self, connection: apsw.Connection, path: Path, server_id: str) -> None:
+        self._connection = connection
+        self._path = path
+        self._wal = path.with_name(path.name + "-wal")
+        self._server_id = server_id
+        self._identity = _identity(path)
+        self._size = path.stat().st_size
+        self._wal_identity: tuple[int, int] | None = None
+        self._suspect = False
+        self._revision = -1
+        self._database = Database(connection)
+        listing = Listing(self._database)
+        self.keyring = tables.Keyring(self._database)
+        self.accounts = tables.Accounts(self._database)
+        self.aliases = tables.Aliases(self._database, listing)
+        self.keys = Keys(self._database, listing, self.aliases)
+        self.nonces = tables.Nonces(self._database)
+        self.audit = tables.AuditLog(self._database, server_id)
+        connection.set_wal_hook(self._after_commit)
+
+    @classmethod
+    def open(cls, path: Path, *, clock: Clock, entropy: Entropy) -> "SqliteStore":
+        """Open the database, or make it (mode 0600). OperatorError if it is damaged, foreign or newer."""
+        check_version()
+        fresh = not path.exists()
+        try:
+            if fresh:
+                os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+            connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
+            connection.set_busy_timeout(5000)
+            _configure(connection)
+            migrate.migrate(connection, int(clock.now()))
+            rows = connection.execute("SELECT value FROM meta WHERE name = 'server_id'").fetchall()
+            if not rows:
+                with connection:
+                    connection.execute("INSERT INTO meta VALUES ('server_id', ?)", (uuid4(entropy),))
+                    connection.execute("INSERT INTO meta VALUES ('revision', 0), ('horizon', 0)")
+                rows = connection.execute("SELECT value FROM meta WHERE name = 'server_id'").fetchall()
+            if fresh:
+                _sync_directory(path.parent)
+        except (apsw.NotADBError, apsw.CorruptError) as error:
+            raise OperatorError(
+                f"the database {path} is damaged: {error}", hint="restore the data directory from a backup"
+            ) from None
+        except (apsw.Error, OSError) as error:
+            raise OperatorError(
+                f"cannot open the database {path}: {error}", hint="check its owner, its mode and the free space"
+            ) from None
+        return cls(connection, path, str(rows[0][0]))
+
+    @property
+    def server_id(self) -> str:
+        return self._server_id
+
+    def begin(self) -> None:
+        try:
+            if self._suspect:
+                # After a failed write nobody knows which pages of the WAL reached the disk, and a hole in it would
+                # hide all that follows. Writing it back to the database, with fsync, settles that first.
+                self._connection.execute("PRAGMA wal_checkpoint(RESTART)").fetchall()
+                self._size = self._path.stat().st_size
+                self._suspect = False
+            self._connection.execute("BEGIN IMMEDIATE")
+        except (apsw.Error, OSError) as error:
+            raise self._database.failure(error) from None
+        self._database.revised = False
+        revision = int(self._database.rows("SELECT value FROM meta WHERE name = 'revision'")[0][0])
+        if revision != self._revision:
+            self._drop_caches()
+            self._revision = revision
+
+    def commit(self) -> None:
+        try:
+            self._connection.execute("COMMIT")
+        except apsw.Error as error:
+            self._suspect = True
+            raise self._database.failure(error) from None
+        self._check_files()
+        if self._database.revised:
+            self._revision += 1
+
+    def rollback(self) -> None:
+        self._drop_caches()
+        self._revision = -1
+        try:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+        except apsw.Error:
+            self._suspect = True
+
+    @contextmanager
+    def savepoint(self) -> Iterator[Callable[[], None]]:
+        keep = True
+
+        def undo() -> None:
+            nonlocal keep
+            keep = False
+
+        self._database.rows("SAVEPOINT one_call")
+        try:
+            yield undo
+        except BaseException:
+            keep = False
+            raise
+        finally:
+            if not keep:
+                self._drop_caches()
+                # Counting the revision up once more is harmless; not counting it up would not be.
+                self._database.revised = False
+                self._database.rows("ROLLBACK TO one_call")
+            self._database.rows("RELEASE one_call")
+
+    def close(self) -> None:
+        self._connection.close()
+
+    # --- inside
+
+    def _drop_caches(self) -> None:
+        self.keys.drop_cache()
+        self.aliases.drop_cache()
+        self.accounts.drop_cache()
+
+    def _after_commit(self, connection: apsw.Connection, _name: str, pages: int) -> int:
+        if pages > _WAL_PAGES:
+            try:
+                connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+                self._size = self._path.stat().st_size
+            except (apsw.Error, OSError):
+                # The commit is durable in the WAL all the same; the next one tries again.
+                self._suspect = True
+        return apsw.SQLITE_OK
+
+    def _check_files(self) -> None:
+        """StoreFailure unless the database and WAL that the path names are still the files that we write to."""
+        try:
+            status = self._path.stat()
+            wal = _identity(self._wal)
+        except OSError:
+            raise StoreFailure(f"{self._path} or its WAL was deleted while the server was running") from None
+        if self._wal_identity is None:
+            self._wal_identity = wal
+        if (status.st_dev, status.st_ino) != self._identity or wal != self._wal_identity:
+            raise StoreFailure(f"{self._path} or its WAL was replaced while the server was running")
+        if status.st_size != self._size:
+            raise StoreFailure(f"{self._path} was overwritten while the server was running")
+
+
+def check_version(found: str | None = None) -> None:
+    """OperatorError if the SQLite library is older than this store can trust."""
+    version = apsw.sqlite_lib_version() if found is None else found
+    if tuple(int(part) for part in version.split(".")) < MINIMUM:
+        raise OperatorError(
+            f"SQLite {version} is too old: it can corrupt a database when its log is reset",
+            hint="install apsw 3.51.3 or newer; its wheels bring SQLite with them",
+        )
+
+
+def _configure(connection: apsw.Connection) -> None:
+    connection.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
+    connection.config(apsw.SQLITE_DBCONFIG_DQS_DML, 0)
+    connection.config(apsw.SQLITE_DBCONFIG_DQS_DDL, 0)
+    for name, value in (
+        ("journal_mode", "WAL"),
+        ("synchronous", "FULL"),
+        ("foreign_keys", "ON"),
+        ("trusted_schema", "OFF"),
+        ("cell_size_check", "ON"),
+        ("secure_delete", "ON"),
+        ("temp_store", "MEMORY"),
+        ("journal_size_limit", str(_WAL_LIMIT)),
+        ("cache_size", "-65536"),
+    ):
+        connection.execute(f"PRAGMA {name} = {value}").fetchall()
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_dev, status.st_ino
+
+
+def _sync_directory(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,275 @@
+"""The repositories of the embedded store: plain SQL in, domain values out. See keystead.store.ports for contracts."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from keystead.domain.accounts import AccessKey, AccessKeyStatus, Account, WrappingKey
+from keystead.domain.aliases import Alias
+from keystead.domain.audit import COLUMNS, Head, Record
+from keystead.domain.keys import Wrapped
+from keystead.errors import AliasTaken
+from keystead.store.database import Database, remember
+from keystead.store.listing import Listing
+from keystead.store.ports import Page
+
+
+class Keyring:
+    """Wrapping keys."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def all(self) -> tuple[WrappingKey, ...]:
+        rows = self._database.rows(
+            "SELECT generation, root_fingerprint, blob, created FROM wrapping_keys ORDER BY generation"
+        )
+        return tuple(
+            WrappingKey(generation=row[0], root_fingerprint=row[1], blob=row[2], created=row[3]) for row in rows
+        )
+
+    def add(self, wrapping_key: WrappingKey) -> None:
+        self._database.revise()
+        self._database.rows(
+            "INSERT INTO wrapping_keys VALUES (?, ?, ?, ?)",
+            (
+                wrapping_key.generation,
+                wrapping_key.root_fingerprint,
+                wrapping_key.blob,
+                wrapping_key.created,
+            ),
+        )
+
+
+class Accounts:
+    """Accounts and AccessKeys."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._cache: dict[str, AccessKey] = {}
+
+    def drop_cache(self) -> None:
+        self._cache.clear()
+
+    def add(self, account: Account) -> None:
+        self._database.revise()
+        self._database.rows(
+            "INSERT INTO accounts (account, created) VALUES (?, ?)", (account.account_id, account.created)
+        )
+
+    def all(self) -> tuple[Account, ...]:
+        rows = self._database.rows("SELECT account, created FROM accounts ORDER BY position")
+        return tuple(Account(account_id=row[0], created=row[1]) for row in rows)
+
+    def access_key(self, access_key_id: str) -> AccessKey | None:
+        found = self._cache.get(access_key_id)
+        if found is None:
+            row = self._database.row(f"{_ACCESS_KEY} WHERE access_key_id = ?", (access_key_id,))
+            if row is None:
+                return None
+            found = _access_key(row)
+            remember(self._cache, access_key_id, found)
+        return found
+
+    def add_access_key(self, access_key: AccessKey) -> None:
+        self._database.revise()
+        self._database.rows(
+            "INSERT INTO access_keys (access_key_id, account, status, created, generation, secret) "
+            "VALUES (?, ?, ?, ?, ?, ?)",
+            (
+                access_key.access_key_id,
+                access_key.account,
+                access_key.status,
+                access_key.created,
+                access_key.secret.generation,
+                access_key.secret.blob,
+            ),
+        )
+
+    def put_access_key(self, access_key: AccessKey) -> None:
+        self._database.revise()
+        self._cache.pop(access_key.access_key_id, None)
+        self._database.rows(
+            "UPDATE access_keys SET status = ?, generation = ?, secret = ? WHERE access_key_id = ?",
+            (
+                access_key.status,
+                access_key.secret.generation,
+                access_key.secret.blob,
+                access_key.access_key_id,
+            ),
+        )
+
+    def remove_access_key(self, access_key_id: str) -> None:
+        self._database.revise()
+        self._cache.pop(access_key_id, None)
+        self._database.rows("DELETE FROM access_keys WHERE access_key_id = ?", (access_key_id,))
+
+    def access_keys(self, account: str) -> tuple[AccessKey, ...]:
+        rows = self._database.rows(f"{_ACCESS_KEY} WHERE account = ? ORDER BY position", (account,))
+        return tuple(_access_key(row) for row in rows)
+
+
+_ACCESS_KEY = "SELECT access_key_id, account, status, created, generation, secret FROM access_keys"
+
+
+def _access_key(row: tuple[Any, ...]) -> AccessKey:
+    return AccessKey(
+        access_key_id=row[0],
+        account=row[1],
+        status=AccessKeyStatus(row[2]),
+        created=row[3],
+        secret=Wrapped(row[4], row[5]),
+    )
+
+
+class Aliases:
+    """Aliases, with two listings: those of an account and region, and those of a key."""
+
+    def __init__(self, database: Database, listing: Listing) -> None:
+        self._database = database
+        self._listing = listing
+        self._cache: dict[tuple[str, str, str], Alias] = {}
+
+    def drop_cache(self) -> None:
+        self._cache.clear()
+
+    def get(self, account: str, region: str, name: str) -> Alias | None:
+        found = self._cache.get((account, region, name))
+        if found is None:
+            row = self._database.row(
+                f"{_ALIAS} WHERE account = ? AND region = ? AND name = ?", (account, region, name)
+            )
+            if row is None:
+                return None
+            found = _alias(row)
+            remember(self._cache, (account, region, name), found)
+        return found
+
+    def add(self, alias: Alias) -> None:
+        if self.get(alias.account, alias.region, alias.name) is not None:
+            raise AliasTaken
+        self._database.revise()
+        position = self._database.rows(
+            "INSERT INTO aliases (account, region, name, key_id, created) VALUES (?, ?, ?, ?, ?) RETURNING position",
+            (alias.account, alias.region, alias.name, alias.key_id, alias.created),
+        )[0][0]
+        self._listing.count(_aliases_of(alias), position, "", 1)
+        self._listing.count(_aliases_of_key(alias), position, "", 1)
+
+    def put(self, alias: Alias) -> None:
+        old, position = self._stored(alias)
+        self._database.revise()
+        self._database.rows("UPDATE aliases SET key_id = ? WHERE position = ?", (alias.key_id, position))
+        self._listing.count(_aliases_of_key(old), position, "", -1)
+        self._listing.count(_aliases_of_key(alias), position, "", 1)
+        self._cache.pop((alias.account, alias.region, alias.name), None)
+
+    def remove(self, alias: Alias) -> None:
+        old, position = self._stored(alias)
+        self._database.revise()
+        self._database.rows("DELETE FROM aliases WHERE position = ?", (position,))
+        self._listing.count(_aliases_of(old), position, "", -1)
+        self._listing.count(_aliases_of_key(old), position, "", -1)
+        self._cache.pop((alias.account, alias.region, alias.name), None)
+
+    def page(self, account: str, region: str, offset: int, limit: int) -> Page[Alias]:
+        items, total = self._listing.page(
+            f"aliases {account} {region}",
+            offset,
+            limit,
+            lambda first, last: self._walk("", (account, region, first, last)),
+        )
+        return Page(items, total)
+
+    def page_of_key(self, account: str, region: str, key_id: str, offset: int, limit: int) -> Page[Alias]:
+        items, total = self._listing.page(
+            f"aliases {account} {region} {key_id}",
+            offset,
+            limit,
+            lambda first, last: self._walk(" AND key_id = ?", (account, region, first, last, key_id)),
+        )
+        return Page(items, total)
+
+    def remove_all_of(self, account: str, region: str, key_id: str) -> None:
+        """Remove every alias of a key that is going away."""
+        for row in self._database.rows(
+            f"{_ALIAS} WHERE account = ? AND region = ? AND key_id = ?", (account, region, key_id)
+        ):
+            self.remove(_alias(row))
+
+    def _walk(self, more: str, values: tuple[object, ...]) -> list[Alias]:
+        rows = self._database.rows(
+            f"{_ALIAS} WHERE account = ? AND region = ? AND position >= ? AND position < ?{more} ORDER BY position",
+            values,
+        )
+        return [_alias(row) for row in rows]
+
+    def _stored(self, alias: Alias) -> tuple[Alias, int]:
+        row = self._database.rows(
+            f"{_ALIAS} WHERE account = ? AND region = ? AND name = ?",
+            (alias.account, alias.region, alias.name),
+        )[0]
+        return _alias(row), row[5]
+
+
+_ALIAS = "SELECT account, region, name, key_id, created, position FROM aliases"
+
+
+def _alias(row: tuple[Any, ...]) -> Alias:
+    return Alias(account=row[0], region=row[1], name=row[2], key_id=row[3], created=row[4])
+
+
+def _aliases_of(alias: Alias) -> str:
+    return f"aliases {alias.account} {alias.region}"
+
+
+def _aliases_of_key(alias: Alias) -> str:
+    return f"aliases {alias.account} {alias.region} {alias.key_id}"
+
+
+class Nonces:
+    """Accepted nonces and the horizon."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def seen(self, second: int, digest: bytes) -> bool:
+        rows = self._database.rows("SELECT 1 FROM nonces WHERE second = ? AND digest = ?", (second, digest))
+        return bool(rows)
+
+    def add(self, rows: Sequence[tuple[int, bytes]]) -> None:
+        self._database.many("INSERT INTO nonces VALUES (?, ?)", rows)
+
+    def horizon(self) -> int:
+        return int(self._database.rows("SELECT value FROM meta WHERE name = 'horizon'")[0][0])
+
+    def purge(self, second: int) -> None:
+        latest = self._database.rows("SELECT max(second) FROM nonces WHERE second <= ?", (second,))[0][0]
+        if latest is not None:
+            self._database.rows("DELETE FROM nonces WHERE second <= ?", (second,))
+            self._database.rows(
+                "UPDATE meta SET value = max(value, ?) WHERE name = 'horizon'", (latest,)
+            )
+
+
+class AuditLog:
+    """The records of this server's chain."""
+
+    def __init__(self, database: Database, chain: str) -> None:
+        self._database = database
+        self._chain = chain
+
+    def head(self) -> Head:
+        row = self._database.row(
+            "SELECT sequence, hash FROM audit WHERE chain = ? ORDER BY sequence DESC LIMIT 1", (self._chain,)
+        )
+        return Head() if row is None else Head(row[0], row[1])
+
+    def append(self, rows: Sequence[tuple[Record, bytes]]) -> None:
+        self._database.many(_INSERT, (_columns(record, link) for record, link in rows))
+
+
+_INSERT = f"INSERT INTO audit ({', '.join(COLUMNS)}, hash) VALUES ({', '.join('?' * (len(COLUMNS) + 1))})"  # noqa: S608
+
+
+def _columns(record: Record, link: bytes) -> tuple[object, ...]:
+    return (*(getattr(record, name) for name in COLUMNS), link)
