@@ -7,7 +7,7 @@ file, the file over the default. Secrets are never written in it, only paths to 
 import os
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -96,3 +96,32 @@ def load(file: str | None, flags: dict[str, Any]) -> Settings:
     if settings.http and settings.tls_cert:
         raise OperatorError("http and tls-cert exclude each other", hint="leave one of them out")
     return settings
+
+
+class Setting(msgspec.Struct, frozen=True, kw_only=True):
+    """One setting as the command line and the reference page see it. `kind` is str, int, bool or tuple."""
+
+    name: str
+    kind: type
+    description: str
+    shown_default: str
+
+
+def _declared() -> tuple[Setting, ...]:
+    hints = get_type_hints(Settings, include_extras=True)
+    found = []
+    for field in msgspec.structs.fields(Settings):
+        base, meta = get_args(hints[field.name])
+        default = "" if field.default is msgspec.NODEFAULT else field.default
+        found.append(
+            Setting(
+                name=field.encode_name,
+                kind=get_origin(base) or base,
+                description=meta.description,
+                shown_default="$XDG_DATA_HOME/keystead" if field.name == "data" else str(default or ""),
+            )
+        )
+    return tuple(found)
+
+
+SETTINGS = _declared()

@@ -26,7 +26,7 @@ _LENGTHS = {"AES_256": 32, "AES_128": 16}
 class GenerateDataKeyRequest(Request, frozen=True):
     key_id: KeyRef
     key_spec: DataKeySpec = "AES_256"
-    number_of_bytes: DataKeyBytes | None = None
+    number_of_bytes: DataKeyBytes = 0  # 0: not given; KeySpec decides
     encryption_context: Context = {}
     recipient: Unsupported = ""
     dry_run: Boolean = False
@@ -54,7 +54,7 @@ def generate_data_key(call: KeyCall, request: GenerateDataKeyRequest) -> Generat
 class GenerateDataKeyWithoutPlaintextRequest(Request, frozen=True):
     key_id: KeyRef
     key_spec: DataKeySpec = "AES_256"
-    number_of_bytes: DataKeyBytes | None = None
+    number_of_bytes: DataKeyBytes = 0  # 0: not given; KeySpec decides
     encryption_context: Context = {}
     dry_run: Boolean = False
 
@@ -76,6 +76,6 @@ def generate_data_key_without_plaintext(
     )
 
 
-def _make(call: KeyCall, spec: str, count: int | None, context: dict[str, str]) -> tuple[str, Sealed]:
+def _make(call: KeyCall, spec: str, count: int, context: dict[str, str]) -> tuple[str, Sealed]:
     # NumberOfBytes wins over KeySpec; without either it is 32 bytes (the vendor's GenerateDataKey page).
     return call.vault.make_data_key(call.version, context, count or _LENGTHS[spec])

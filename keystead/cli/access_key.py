@@ -1,0 +1,3 @@
+"""(being written)"""
+import argparse
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None: ...

@@ -1,0 +1,84 @@
+"""`keystead serve`: run a server in the foreground."""
+
+import argparse
+import asyncio
+import sys
+from typing import TYPE_CHECKING
+
+from keystead import settings
+from keystead.cli import output
+
+if TYPE_CHECKING:
+    from keystead.server.app import Server
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command."""
+    parser = subparsers.add_parser(
+        "serve",
+        help="run a server in the foreground",
+        description="Run a server in the foreground until Ctrl-C or SIGTERM. "
+        "The first start makes the data directory with everything in it.",
+    )
+    parser.add_argument("--config", metavar="FILE", help="a TOML file with these settings; flags win over it")
+    add_settings(parser)
+    parser.set_defaults(func=main)
+
+
+def add_settings(parser: argparse.ArgumentParser) -> None:
+    """A flag for every setting, from its declaration."""
+    for setting in settings.SETTINGS:
+        flag = f"--{setting.name}"
+        default = f" (default: {setting.shown_default})" if setting.shown_default else ""
+        text = f"{setting.description}{default}".replace("%", "%%")
+        if setting.kind is bool:
+            parser.add_argument(flag, action=argparse.BooleanOptionalAction, default=None, help=text)
+        elif setting.kind is tuple:
+            parser.add_argument(flag, action="append", metavar="NAME", help=text)
+        elif setting.kind is int:
+            parser.add_argument(flag, type=int, metavar="N", help=text)
+        else:
+            parser.add_argument(flag, metavar=setting.name.upper().replace("-", "_"), help=text)
+
+
+def main(args: argparse.Namespace) -> int:
+    """Serve until told to stop."""
+    flags = {one.name: getattr(args, one.name.replace("-", "_")) for one in settings.SETTINGS}
+    found = settings.load(args.config, flags)
+    # Late: these take most of the start-up time, and other commands do without them.
+    import uvloop
+
+    from keystead.server import app, logs
+
+    logs.configure(found.log_format, found.log_level)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(app.serve(found, announce))
+    return 0
+
+
+def announce(server: "Server") -> None:
+    """Tell the person at the terminal what runs where, and what to do next."""
+    running = server.running
+    assert running is not None
+    directory = server.directory
+    lines = [
+        f"keystead {running.version} serves {running.url}",
+        f"  data directory  {directory.path}",
+        f"  account         {running.account}, region {running.region}",
+        f"  health, metrics {running.ops_url}",
+    ]
+    if running.ca_file:
+        lines.append(f"  CA certificate  {running.ca_file}")
+    if server.first_start:
+        lines.append(f"  root AccessKey  {directory.root_access_key} (readable by you alone)")
+        lines.append(f"  root key        {directory.root_key}: keep a copy elsewhere, nothing opens without it")
+    option = "" if str(directory.path) == settings.default_data() else f" --data {directory.path}"
+    lines += [
+        "next, in another terminal:",
+        f"  keystead kms CreateKey{option}",
+        f"  keystead run --data {directory.path} -- python your_program.py",
+    ]
+    sys.stderr.write("\n".join(lines) + "\n")
+    sys.stderr.flush()
+    if server.new_authority and not server.first_start:
+        output.warning("the CA is a new one, for the names that changed; give clients the new ca.pem")

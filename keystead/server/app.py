@@ -1,0 +1,269 @@
+"""The one composition root: from settings to a running server, and back to nothing."""
+
+import asyncio
+import os
+import signal
+import ssl
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import keystead.operations  # noqa: F401 - fills the catalogue
+from keystead import __version__
+from keystead.api.encode import failure
+from keystead.api.message import Channel, HttpResponse
+from keystead.api.pipeline import Pipeline
+from keystead.api.service import delete_due, purge_nonces
+from keystead.clock import Clock, SystemClock
+from keystead.crypto.authority import Authority
+from keystead.entropy import Entropy, SystemEntropy
+from keystead.errors import KmsError, OperatorError
+from keystead.server import certificates, listener, logs, ops
+from keystead.server.directory import DataDirectory, Running
+from keystead.server.http import Handler, HttpServer, Limits
+from keystead.server.metrics import Metrics
+from keystead.server.sequencer import Sequencer
+from keystead.server.world import World, open_directory
+from keystead.settings import Settings
+
+_DELETIONS_EVERY = 1.0  # seconds; it also finds out within so long that the store can't commit, or can again
+_NONCES_EVERY = 30.0
+_CERTIFICATE_EVERY = 600.0
+
+
+class Service:
+    """Pipeline and sequencer over a world, with their timers: the service without its sockets."""
+
+    def __init__(
+        self, world: World, *, region: str, clock: Clock, entropy: Entropy, loop: asyncio.AbstractEventLoop
+    ) -> None:
+        self.metrics = Metrics()
+        self.pipeline = Pipeline(
+            store=world.store,
+            vault=world.vault,
+            clock=clock,
+            entropy=entropy,
+            region=region,
+            account=world.account,
+        )
+        self.sequencer = Sequencer(self.pipeline, self.metrics, loop)
+        self._loop = loop
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+
+    def start_timers(self) -> None:
+        """Carry out what is due now and from here on."""
+        self.every(_DELETIONS_EVERY, "deletions", lambda: self.sequencer.run(delete_due))
+        self.every(_NONCES_EVERY, "nonces", lambda: self.sequencer.run(purge_nonces))
+
+    def every(self, seconds: float, name: str, action: Callable[[], None]) -> None:
+        """Do something now and then every so many seconds until the stop."""
+        action()
+        self._timers[name] = self._loop.call_later(seconds, self.every, seconds, name, action)
+
+    async def stop(self) -> None:
+        """Answer all that was accepted, then end."""
+        for timer in self._timers.values():
+            timer.cancel()
+        await self.sequencer.drain()
+        self.sequencer.close()
+        self.pipeline.store.close()
+
+
+def refuse(status: int, code: str, message: str) -> HttpResponse:
+    """The answer to what is not even a request, in the shape that clients parse."""
+
+    class Unreadable(KmsError, code=code, status=status, message="{message}"):
+        pass
+
+    return failure(Unreadable(message=message), "", "", False)
+
+
+class Server:
+    """A server on a data directory."""
+
+    def __init__(self, settings: Settings, clock: Clock, entropy: Entropy) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.entropy = entropy
+        self.directory = DataDirectory(settings.data)
+        self.new_authority = False
+        self.first_start = False
+        self.running: Running | None = None
+        self._http: list[HttpServer] = []
+        self._sockets: list[asyncio.AbstractServer] = []
+
+    async def start(self) -> Running:
+        """Open everything and listen. OperatorError says what is in the way; then nothing is left open."""
+        settings, loop = self.settings, asyncio.get_running_loop()
+        host, port = listener.parse_address(settings.listen)
+        if settings.http and not listener.is_loopback(host):
+            raise OperatorError(
+                f"plain HTTP on {host} would show secrets to the network", hint="leave out --http, or listen on localhost"
+            )
+        self.directory.prepare()
+        self.directory.lock()
+        try:
+            world = open_directory(self.directory, self.clock, self.entropy)
+            self.first_start = world.first_start
+            self.service = Service(
+                world, region=settings.region, clock=self.clock, entropy=self.entropy, loop=loop
+            )
+            context = None if settings.http else self._tls(world, certificates.names_for(host, settings.name))
+            sockets = listener.listen(host, port)
+            port = sockets[0].getsockname()[1]
+            api = self._serve_http(self.service.sequencer.submit, Channel.NETWORK, loop)
+            for one in sockets:
+                self._sockets.append(await loop.create_server(api.protocol, sock=one, ssl=context))
+            ops_url = await self._listen_ops(loop)
+            await self._listen_control(loop)
+            shown = f"[{host}]" if ":" in host else host
+            if host in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
+                shown = "localhost"
+            self.running = Running(
+                pid=os.getpid(),
+                url=f"{'http' if settings.http else 'https'}://{shown}:{port}",
+                ca_file=None if settings.http or settings.tls_cert else str(self.directory.certificate),
+                ops_url=ops_url,
+                proxy_url=None,
+                region=settings.region,
+                account=world.account,
+                version=__version__,
+            )
+            self.directory.describe(self.running)
+        except BaseException:
+            await self.stop()
+            raise
+        self.service.start_timers()
+        return self.running
+
+    async def stop(self) -> None:
+        """Stop listening, finish what was accepted, let go of the directory."""
+        for server in self._sockets:
+            server.close()
+        for http in self._http:
+            await http.stop(self.settings.stop_seconds)
+        if hasattr(self, "service"):
+            await self.service.stop()
+        self.directory.forget()
+        self.directory.unlock()
+
+    # --- inside
+
+    def _serve_http(
+        self, handler: Handler, channel: Channel, loop: asyncio.AbstractEventLoop
+    ) -> HttpServer:
+        settings = self.settings
+        limits = Limits(
+            request_seconds=settings.request_seconds,
+            idle_seconds=settings.idle_seconds,
+            connections=settings.max_connections,
+        )
+        server = HttpServer(
+            handler,
+            refuse=refuse,
+            limits=limits,
+            clock=self.clock,
+            connections=self.service.metrics,
+            loop=loop,
+            channel=channel,
+        )
+        self._http.append(server)
+        return server
+
+    async def _listen_ops(self, loop: asyncio.AbstractEventLoop) -> str:
+        wanted = self.settings.ops_listen
+        if not wanted:
+            wanted = "127.0.0.1:8444" if self.settings.listen == "localhost:8443" else "127.0.0.1:0"
+        host, port = listener.parse_address(wanted)
+        sockets = listener.listen(host, port)
+        http = self._serve_http(ops.handler(self.service.metrics, self._problems), Channel.NETWORK, loop)
+        for one in sockets:
+            self._sockets.append(await loop.create_server(http.protocol, sock=one))
+        shown = f"[{host}]" if ":" in host else host
+        return f"http://{shown}:{sockets[0].getsockname()[1]}"
+
+    async def _listen_control(self, loop: asyncio.AbstractEventLoop) -> None:
+        with suppress(FileNotFoundError):
+            self.directory.control.unlink()  # left by a server that was killed; the lock is ours
+        http = self._serve_http(self.service.sequencer.submit, Channel.CONTROL, loop)
+        # The umask of the process is its own affair; the directory (0700) and this mode keep others out.
+        path = str(self.directory.control)
+        if len(path.encode()) > 100:
+            descriptor = os.open(self.directory.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            path = f"/proc/self/fd/{descriptor}/{self.directory.control.name}"
+        previous = os.umask(0o177)
+        try:
+            self._sockets.append(await loop.create_unix_server(http.protocol, path=path))
+        finally:
+            os.umask(previous)
+
+    def _tls(self, world: World, names: certificates.Names) -> ssl.SSLContext:
+        settings = self.settings
+        context = listener.server_context()
+        if settings.tls_cert:
+            certificates.check_files(settings.tls_cert, settings.tls_key)
+            loaded: list[object] = []
+
+            def reload() -> None:
+                state = [Path(path).stat().st_mtime_ns for path in (settings.tls_cert, settings.tls_key)]
+                if state != loaded:
+                    listener.load_certificate_files(context, settings.tls_cert, settings.tls_key)
+                    loaded[:] = state
+
+            reload()
+            self._renew = reload
+            return context
+        authority, self.new_authority = certificates.own_authority(
+            self.directory, world.vault, names, self.clock
+        )
+        self._renew = lambda: self._issue(context, authority, names)
+        self._expires = 0
+        self._renew()
+        return context
+
+    def _issue(self, context: ssl.SSLContext, authority: Authority, names: certificates.Names) -> None:
+        now = self.clock.now()
+        if self._expires - now > certificates.LEAF_LIFETIME / 3:
+            return
+        leaf = authority.issue(names.hosts, names.addresses, now, certificates.LEAF_LIFETIME)
+        listener.load_certificate(context, leaf.certificate_pem, leaf.key_pem)
+        self._expires = leaf.expires
+
+    def watch_certificate(self) -> None:
+        """Renew the certificate in time, or load the operator's again when its files changed."""
+
+        def renew() -> None:
+            try:
+                self._renew()
+            except (OperatorError, OSError) as error:
+                logs.failure("certificate not renewed", error)
+
+        if not self.settings.http:
+            self.service.every(_CERTIFICATE_EVERY, "certificate", renew)
+
+    def _problems(self) -> list[str]:
+        problem = self.service.metrics.store_problem
+        return [problem] if problem else []
+
+
+async def serve(settings: Settings, announce: Callable[[Server], None]) -> None:
+    """Run a server until SIGINT or SIGTERM; `announce` is called when it accepts requests."""
+    server = Server(settings, SystemClock(), SystemEntropy())
+    loop = asyncio.get_running_loop()
+    stopped = asyncio.Event()
+    os.umask(0o077)
+    await server.start()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopped.set)
+    server.watch_certificate()
+    assert server.running is not None
+    logs.event(
+        "serving", url=server.running.url, ops_url=server.running.ops_url, data=str(server.directory.path), pid=os.getpid()
+    )
+    announce(server)
+    await stopped.wait()
+    logs.event("stopping")
+    await server.stop()
+    logs.event("stopped")
+
+

@@ -1,0 +1,103 @@
+"""Listening sockets and TLS contexts."""
+
+import ipaddress
+import os
+import socket
+import ssl
+
+from keystead.errors import OperatorError
+
+
+def parse_address(text: str) -> tuple[str, int]:
+    """Host and port of `HOST:PORT`, `[::1]:PORT` too; OperatorError for anything else."""
+    host, colon, port = text.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not colon or not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
+        raise OperatorError(f"{text!r} is not an address", hint="write it as HOST:PORT, for example localhost:8443")
+    return host, int(port)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach the address."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def listen(host: str, port: int) -> list[socket.socket]:
+    """Sockets that listen on the address; `localhost` is 127.0.0.1 and, where there is one, ::1 on the same port.
+
+    Port 0 takes a free one. OperatorError names the address and why it can't be had.
+    """
+    wanted = ["127.0.0.1", "::1"] if host == "localhost" else [host]
+    sockets: list[socket.socket] = []
+    for one in wanted:
+        try:
+            sockets.append(_listen(one, port))
+        except OSError as error:
+            if host == "localhost" and sockets:
+                break  # a machine without IPv6
+            for opened in sockets:
+                opened.close()
+            raise OperatorError(
+                f"cannot listen on {host}:{port}: {error.strerror or error}",
+                hint="another program may use this port; choose another one with --listen or --ops-listen",
+            ) from None
+        port = port or sockets[0].getsockname()[1]
+    return sockets
+
+
+def _listen(address: str, port: int) -> socket.socket:
+    family, kind, protocol, _, where = socket.getaddrinfo(
+        address, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )[0]
+    listener = socket.socket(family, kind, protocol)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        listener.bind(where)
+        listener.listen(1024)
+        listener.setblocking(False)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def server_context() -> ssl.SSLContext:
+    """TLS 1.2 and 1.3 with forward secrecy and AEAD ciphers only; without a certificate yet."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers("ECDHE+AESGCM:ECDHE+CHACHA20")
+    context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION | ssl.OP_CIPHER_SERVER_PREFERENCE
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+def load_certificate(context: ssl.SSLContext, certificate_pem: bytes, key_pem: bytes) -> None:
+    """Serve this certificate from now on. The key touches no disk: it goes through a file in memory."""
+    descriptor = os.memfd_create("keystead", os.MFD_CLOEXEC)
+    try:
+        os.write(descriptor, certificate_pem + key_pem)
+        context.load_cert_chain(f"/proc/self/fd/{descriptor}")
+    finally:
+        os.close(descriptor)
+
+
+def load_certificate_files(context: ssl.SSLContext, certificate: str, key: str) -> None:
+    """Serve the certificate in these files from now on; OperatorError if they can't be used."""
+    try:
+        context.load_cert_chain(certificate, key, password=_no_password)
+    except (OSError, ssl.SSLError, ValueError) as error:
+        raise OperatorError(
+            f"cannot use the certificate {certificate} with the key {key}: {error}",
+            hint="both must be PEM, belong together, and the key must not be encrypted",
+        ) from None
+
+
+def _no_password() -> str:
+    raise ValueError("the key is encrypted")
