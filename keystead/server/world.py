@@ -62,15 +62,15 @@ def open_directory(directory: DataDirectory, clock: Clock, entropy: Entropy) -> 
     return World(store=store, vault=vault, account=account, first_start=True)
 
 
-def open_private(clock: Clock, entropy: Entropy) -> tuple[World, str, str]:
+def open_private(clock: Clock, entropy: Entropy) -> tuple[World, tuple[str, str]]:
     """A world in memory that leaves no trace, with its root AccessKey: id and secret."""
     store = MemoryStore(entropy=entropy)
     vault = Vault(root.ephemeral(entropy), entropy)
     store.begin()
-    access_key_id, secret = _found(store, vault, PRIVATE_ACCOUNT, int(clock.now()), entropy)
+    access_key = _found(store, vault, PRIVATE_ACCOUNT, int(clock.now()), entropy)
     store.commit()
     world = World(store=store, vault=vault, account=PRIVATE_ACCOUNT, first_start=True)
-    return world, access_key_id, secret
+    return world, access_key
 
 
 def read_access_key(path: Path) -> tuple[str, str]:

@@ -1,0 +1,165 @@
+"""The environment in which official clients work unmodified, made from the one that `run` was given.
+
+What a client reads was found in its source: see docs/adr/0008. Variables are added or replaced; PYTHONPATH and
+NODE_OPTIONS are extended. Nothing is written but CA bundles, in a directory of the caller's.
+"""
+
+import shlex
+import ssl
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+
+import certifi
+import msgspec
+
+_ID_NAMES = (
+    "ALIBABA_CLOUD_ACCESS_KEY_ID",
+    "ALIBABACLOUD_ACCESS_KEY_ID",
+    "ALICLOUD_ACCESS_KEY_ID",
+    "ALICLOUD_ACCESS_KEY",
+    "ALIYUN_ACCESS_KEY_ID",
+    "ACCESS_KEY_ID",
+)
+_SECRET_NAMES = (
+    "ALIBABA_CLOUD_ACCESS_KEY_SECRET",
+    "ALIBABACLOUD_ACCESS_KEY_SECRET",
+    "ALICLOUD_ACCESS_KEY_SECRET",
+    "ALICLOUD_SECRET_KEY",
+    "ALIYUN_ACCESS_KEY_SECRET",
+    "ACCESS_KEY_SECRET",
+)
+_REGION_NAMES = (
+    "ALIBABA_CLOUD_REGION_ID",
+    "ALIBABACLOUD_REGION_ID",
+    "ALICLOUD_REGION_ID",
+    "ALIBABA_CLOUD_REGION",
+    "ALICLOUD_REGION",
+    "REGION_ID",
+)
+_PROXY_NAMES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy")
+_BUNDLE_NAMES = ("ALIBABA_CLOUD_CA_BUNDLE", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+# Other credentials, and other endpoints, that a client would prefer to the ones above.
+_REMOVED = (
+    "ALIBABA_CLOUD_SECURITY_TOKEN",
+    "ALIBABACLOUD_SECURITY_TOKEN",
+    "ALICLOUD_SECURITY_TOKEN",
+    "ALIYUN_SECURITY_TOKEN",
+    "SECURITY_TOKEN",
+    "ALIBABA_CLOUD_BEARER_TOKEN",
+    "ALIBABA_CLOUD_CREDENTIALS_FILE",
+    "ALIBABA_CLOUD_CREDENTIALS_URI",
+    "ALIBABA_CLOUD_PROFILE",
+    "ALIBABACLOUD_PROFILE",
+    "ALICLOUD_PROFILE",
+    "ALIBABA_CLOUD_ECS_METADATA",
+    "ALIBABA_CLOUD_ROLE_ARN",
+    "ALIBABA_CLOUD_OIDC_PROVIDER_ARN",
+    "ALIBABA_CLOUD_OIDC_TOKEN_FILE",
+    "ALIBABA_CLOUD_ENDPOINT",
+)
+
+
+class Change(msgspec.Struct, frozen=True):
+    """What to do to an environment: names with their new values, and names to remove."""
+
+    values: dict[str, str]
+    removed: tuple[str, ...]
+
+    def apply(self, environment: Mapping[str, str]) -> dict[str, str]:
+        """A changed copy."""
+        kept = {name: value for name, value in environment.items() if name not in self.removed}
+        return kept | self.values
+
+    def shell(self) -> str:
+        """The same for a POSIX shell."""
+        lines = [f"unset {name}" for name in self.removed]
+        lines += [f"export {name}={shlex.quote(value)}" for name, value in self.values.items()]
+        return "\n".join(lines) + "\n"
+
+    def undo(self) -> str:
+        """For a POSIX shell: take out what was added."""
+        return "\n".join(f"unset {name}" for name in self.values) + "\n"
+
+
+def change(
+    before: Mapping[str, str],
+    *,
+    access_key: tuple[str, str],
+    region: str,
+    proxy_url: str,
+    ca_pem: bytes,
+    folder: Path,
+    endpoint: str,
+    endpoint_ca: str | None,
+) -> Change:
+    """The change for one run or shell. CA bundles are written to `folder`, which must be private to the user."""
+    values = dict.fromkeys(_ID_NAMES, access_key[0])
+    values |= dict.fromkeys(_SECRET_NAMES, access_key[1])
+    values |= dict.fromkeys(_REGION_NAMES, region)
+    values |= dict.fromkeys(_PROXY_NAMES, proxy_url)
+    values |= {"KEYSTEAD_PROXY": proxy_url, "KEYSTEAD_ENDPOINT": endpoint, "KEYSTEAD_CA_FILE": endpoint_ca or ""}
+    # The vendor's CLI and credential chain: no profile, no ECS metadata service.
+    values |= {"ALIBABA_CLOUD_IGNORE_PROFILE": "TRUE", "ALIBABA_CLOUD_ECS_METADATA_DISABLED": "true"}
+
+    no_proxy = _no_proxy(before)
+    values |= {"NO_PROXY": no_proxy, "no_proxy": no_proxy}
+
+    bundles = _Bundles(folder, ca_pem)
+    for name in _BUNDLE_NAMES:
+        values[name] = bundles.after(before.get(name, ""))
+    values["KEYSTEAD_CA_BUNDLE"] = bundles.after("")
+    values["NODE_EXTRA_CA_CERTS"] = bundles.extra(before.get("NODE_EXTRA_CA_CERTS", ""))
+
+    hooks = resources.files("keystead.proxy") / "hooks"
+    path = before.get("PYTHONPATH", "")
+    values["PYTHONPATH"] = f"{hooks}:{path}" if path else str(hooks)
+    options = before.get("NODE_OPTIONS", "")
+    require = '--require "' + str(hooks / "hook.cjs").replace("\\", "\\\\").replace('"', '\\"') + '"'
+    values["NODE_OPTIONS"] = f"{options} {require}".strip()
+    return Change(values, tuple(name for name in _REMOVED if name in before))
+
+
+def _no_proxy(before: Mapping[str, str]) -> str:
+    """The earlier exemptions without the vendor's hosts; local ones are added where no proxy was set before."""
+    text = before.get("no_proxy") or before.get("NO_PROXY") or ""
+    kept = [one.strip() for one in text.split(",") if one.strip()]
+    kept = [one for one in kept if one != "*" and not one.lower().rstrip(".").endswith("aliyuncs.com")]
+    if not any(before.get(name) for name in (*_PROXY_NAMES, "ALL_PROXY", "all_proxy")):
+        kept += [one for one in ("localhost", "127.0.0.1", "::1") if one not in kept]
+    return ",".join(kept)
+
+
+class _Bundles:
+    """CA bundles: what a variable named before, or else the system's and certifi's roots, and ours after it."""
+
+    def __init__(self, folder: Path, ca_pem: bytes) -> None:
+        self._folder = folder
+        self._ca = ca_pem
+        self._made: dict[str, str] = {}
+
+    def after(self, earlier: str) -> str:
+        """The path of a bundle for a variable whose earlier value is given."""
+        if earlier not in self._made:
+            content = _read(earlier) if earlier else b""
+            if not content:
+                system = ssl.get_default_verify_paths().openssl_cafile
+                content = _read(system) + b"\n" + _read(certifi.where())
+            self._made[earlier] = self._write(f"bundle-{len(self._made)}.pem", content + b"\n" + self._ca)
+        return self._made[earlier]
+
+    def extra(self, earlier: str) -> str:
+        """The path of a bundle that a client adds to its own roots."""
+        return self._write("extra.pem", (_read(earlier) if earlier else b"") + b"\n" + self._ca)
+
+    def _write(self, name: str, content: bytes) -> str:
+        path = self._folder / name
+        path.write_bytes(content)
+        return str(path)
+
+
+def _read(path: str) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError:
+        return b""

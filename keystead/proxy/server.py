@@ -1,0 +1,267 @@
+"""The proxy: answers for the vendor's KMS hosts, passes everything else through untouched.
+
+A CONNECT to `kms[-vpc].<region>.aliyuncs.com` ends here, in a TLS connection under the CA of this run; its bytes go on to
+the server unchanged, Host header included, since signatures cover it. Only who knows the token in the proxy's URL may
+use it, so that other users of the machine can't.
+"""
+
+import asyncio
+import base64
+import binascii
+import hmac
+import os
+import re
+import ssl
+from contextlib import suppress
+from urllib.parse import urlsplit
+
+from keystead.api.encode import failure
+from keystead.clock import Clock
+from keystead.crypto.authority import Authority
+from keystead.entropy import Entropy, uuid4
+from keystead.errors import KmsError, ServiceUnavailable
+from keystead.proxy.outward import Outward, authorization
+from keystead.proxy.upstream import Gone, Upstream
+
+LIFETIME = 24 * 3600
+_HEAD = 256 * 1024  # a request line of 128 KiB and its headers
+_BODY = 4 * 1024 * 1024
+_CHUNK = 65536
+_OURS = re.compile(r"\Akms(?:-vpc|-intranet)?\.[a-z0-9-]+\.aliyuncs\.com\Z")
+_SIBLINGS = re.compile(r"\A(?:sts|ram)(?:-vpc)?(?:\.[a-z0-9-]+)?\.aliyuncs\.com\Z")
+
+Reader = asyncio.StreamReader
+Writer = asyncio.StreamWriter
+
+
+class NotServed(
+    KmsError,
+    code="UnsupportedProduct",
+    status=404,
+    message="Keystead answers for kms hosts; it does not serve {host}.",
+    gateway=True,
+): ...
+
+
+class HttpsOnly(
+    KmsError,
+    code="UnsupportedProtocol",
+    status=400,
+    message="Plain HTTP would show secrets to the network; call {host} by HTTPS.",
+    gateway=True,
+): ...
+
+
+class ProxyServer:
+    """One proxy on a loopback port, with a CA of its own whose key never leaves memory."""
+
+    def __init__(self, upstream: Upstream, outward: Outward, clock: Clock, entropy: Entropy) -> None:
+        self._upstream = upstream
+        self._outward = outward
+        self._clock = clock
+        self._entropy = entropy
+        self._token = entropy.take(24).hex()
+        self._authority = Authority.create(
+            "Keystead run CA", dns=["aliyuncs.com"], addresses=[], now=clock.now(), lifetime=LIFETIME, entropy=entropy
+        )
+        self._contexts: dict[str, ssl.SSLContext] = {}
+        self._server: asyncio.Server | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.url = ""
+
+    @property
+    def certificate_pem(self) -> bytes:
+        """The CA that clients must trust."""
+        return self._authority.certificate_pem
+
+    async def start(self) -> None:
+        """Listen on a free loopback port; `url` has the token in it."""
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0, limit=_HEAD)
+        port = self._server.sockets[0].getsockname()[1]
+        self.url = f"http://keystead:{self._token}@127.0.0.1:{port}"
+
+    async def stop(self) -> None:
+        """Stop listening and end all connections."""
+        if self._server is not None:
+            self._server.close()
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    # --- one connection
+
+    async def _accept(self, reader: Reader, writer: Writer) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        try:
+            await self._serve(reader, writer)
+        except (OSError, ssl.SSLError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, TimeoutError):
+            pass  # one side went away, or never spoke HTTP
+        finally:
+            self._tasks.discard(task)
+            writer.close()
+            with suppress(OSError, ssl.SSLError):
+                await writer.wait_closed()
+
+    async def _serve(self, reader: Reader, writer: Writer) -> None:
+        head = (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 60)).decode("latin-1")
+        lines = head.split("\r\n")
+        try:
+            method, target, _ = lines[0].split(" ", 2)
+        except ValueError:
+            await _say(writer, "400 Bad Request", "this is an HTTP proxy\n")
+            return
+        if not self._authorized(lines[1:]):
+            await _say(
+                writer,
+                "407 Proxy Authentication Required",
+                "the proxy of keystead run asks for the token in its URL\n",
+                'Proxy-Authenticate: Basic realm="keystead"',
+            )
+            return
+        if method == "CONNECT":
+            await self._connect(target, reader, writer)
+        else:
+            await self._plain(method, target, lines, reader, writer)
+
+    def _authorized(self, lines: list[str]) -> bool:
+        for line in lines:
+            name, _, value = line.partition(":")
+            if name.strip().lower() == "proxy-authorization":
+                scheme, _, encoded = value.strip().partition(" ")
+                with suppress(binascii.Error, ValueError):
+                    given = base64.b64decode(encoded.strip(), validate=True)
+                    wanted = f"keystead:{self._token}".encode()
+                    return scheme.lower() == "basic" and hmac.compare_digest(given, wanted)
+        return False
+
+    async def _connect(self, target: str, reader: Reader, writer: Writer) -> None:
+        host, _, port = target.rpartition(":")
+        host = host.strip("[]").lower()
+        if port == "443" and (_OURS.match(host) or _SIBLINGS.match(host)):
+            writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            await writer.drain()
+            await writer.start_tls(self._context(host), ssl_handshake_timeout=30)
+            if _OURS.match(host):
+                await self._forward(host, reader, writer)
+            else:
+                await self._refuse(NotServed(host=host), host, reader, writer)
+            return
+        try:
+            far_reader, far_writer = await asyncio.wait_for(self._outward.tunnel(host, int(port)), 60)
+        except (OSError, ValueError, ssl.SSLError, TimeoutError):
+            await _say(writer, "502 Bad Gateway", f"cannot reach {host}\n")
+            return
+        writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        await _join(reader, writer, far_reader, far_writer)
+
+    async def _plain(self, method: str, target: str, lines: list[str], reader: Reader, writer: Writer) -> None:
+        """A plain-HTTP request in absolute form."""
+        parts = urlsplit(target)
+        host = (parts.hostname or "").lower()
+        if parts.scheme != "http" or not host:
+            await _say(writer, "400 Bad Request", "this is an HTTP proxy\n")
+            return
+        if _OURS.match(host) or _SIBLINGS.match(host):
+            response = failure(HttpsOnly(host=host), uuid4(self._entropy), host, False)
+            await _say(writer, f"{response.status} Refused", response.body.decode(), kind=response.content_type)
+            return
+        proxy = self._outward.proxy("http", host)
+        path = target
+        try:
+            if proxy is None:
+                path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+                far_reader, far_writer = await asyncio.open_connection(host, parts.port or 80)
+            else:
+                far_reader, far_writer = await self._outward.to_proxy(proxy)
+        except (OSError, ValueError, ssl.SSLError):
+            await _say(writer, "502 Bad Gateway", f"cannot reach {host}\n")
+            return
+        # One request a connection: the next one might be for another host.
+        dropped = ("proxy-authorization", "proxy-connection", "connection", "keep-alive")
+        kept = [line for line in lines[1:] if line and line.partition(":")[0].strip().lower() not in dropped]
+        more = [] if proxy is None else authorization(proxy)
+        head = "\r\n".join([f"{method} {path} HTTP/1.1", *kept, *more, "Connection: close", "", ""])
+        far_writer.write(head.encode("latin-1"))
+        await _join(reader, writer, far_reader, far_writer)
+
+    async def _forward(self, host: str, reader: Reader, writer: Writer) -> None:
+        try:
+            far_reader, far_writer = await self._upstream.connect()
+        except Gone:
+            await self._refuse(ServiceUnavailable(), host, reader, writer)
+            return
+        await _join(reader, writer, far_reader, far_writer)
+
+    async def _refuse(self, error: KmsError, host: str, reader: Reader, writer: Writer) -> None:
+        """Read one request, so that the client has sent all of it, and answer with the error."""
+        head = (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 60)).decode("latin-1").lower()
+        length = re.search(r"\r\ncontent-length:\s*(\d{1,7})\s*\r\n", head)
+        if length is not None:
+            await asyncio.wait_for(reader.readexactly(min(int(length[1]), _BODY)), 60)
+        response = failure(error, uuid4(self._entropy), host, False)
+        await _say(writer, f"{response.status} Refused", response.body.decode(), kind=response.content_type)
+
+    def _context(self, host: str) -> ssl.SSLContext:
+        context = self._contexts.get(host)
+        if context is None:
+            leaf = self._authority.issue([host], [], self._clock.now(), LIFETIME)
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.minimum_version = ssl.TLSVersion.TLSv1_2
+            context.set_alpn_protocols(["http/1.1"])
+            # OpenSSL reads keys from files only; this one is in memory.
+            descriptor = os.memfd_create("keystead", os.MFD_CLOEXEC)
+            try:
+                os.write(descriptor, leaf.certificate_pem + leaf.key_pem)
+                context.load_cert_chain(f"/proc/self/fd/{descriptor}")
+            finally:
+                os.close(descriptor)
+            self._contexts[host] = context
+        return context
+
+
+async def _say(
+    writer: Writer, status: str, body: str, *headers: str, kind: str = "text/plain;charset=utf-8"
+) -> None:
+    content = body.encode()
+    lines = [
+        f"HTTP/1.1 {status}",
+        f"Content-Type: {kind}",
+        f"Content-Length: {len(content)}",
+        *headers,
+        "Connection: close",
+        "",
+        "",
+    ]
+    writer.write("\r\n".join(lines).encode() + content)
+    await writer.drain()
+
+
+async def _join(reader: Reader, writer: Writer, far_reader: Reader, far_writer: Writer) -> None:
+    """Pass bytes both ways until both sides are done, or one is gone."""
+    try:
+        tasks = [
+            asyncio.create_task(_pass(reader, far_writer)),
+            asyncio.create_task(_pass(far_reader, writer)),
+        ]
+        try:
+            # When the far side is done nothing more will come for the client; the other way round it may.
+            await tasks[1]
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+    finally:
+        far_writer.close()
+
+
+async def _pass(reader: Reader, writer: Writer) -> None:
+    with suppress(OSError, ssl.SSLError):
+        while data := await reader.read(_CHUNK):
+            writer.write(data)
+            await writer.drain()
+        if writer.can_write_eof():
+            writer.write_eof()
+        else:
+            writer.close()

@@ -1,0 +1,47 @@
+"""A server for the time of one command: in memory, on a loopback port, gone without a trace."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import msgspec
+
+from keystead.clock import Clock
+from keystead.entropy import Entropy
+from keystead.server import listener
+from keystead.server.app import Service, refuse
+from keystead.server.http import HttpServer, Limits
+from keystead.server.world import open_private
+
+
+class Private(msgspec.Struct, frozen=True, kw_only=True):
+    """Where it listens, and its root AccessKey."""
+
+    url: str
+    access_key: tuple[str, str]
+
+
+@asynccontextmanager
+async def private_server(region: str, clock: Clock, entropy: Entropy) -> AsyncIterator[Private]:
+    """Run one on the current event loop. Its account is always the same, so that ARNs are the same in every run."""
+    loop = asyncio.get_running_loop()
+    world, access_key = open_private(clock, entropy)
+    service = Service(world, region=region, clock=clock, entropy=entropy, loop=loop)
+    http = HttpServer(
+        service.sequencer.submit,
+        refuse=refuse,
+        limits=Limits(),
+        clock=clock,
+        connections=service.metrics,
+        loop=loop,
+    )
+    (socket,) = listener.listen("127.0.0.1", 0)
+    server = await loop.create_server(http.protocol, sock=socket)
+    service.start_timers()
+    try:
+        # The proxy in front of it ends TLS; these bytes stay within the loopback interface of this machine.
+        yield Private(url=f"http://127.0.0.1:{socket.getsockname()[1]}", access_key=access_key)
+    finally:
+        server.close()
+        await http.stop(1)
+        await service.stop()

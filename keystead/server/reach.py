@@ -1,0 +1,52 @@
+"""How a command finds its server and its AccessKey."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from keystead.errors import OperatorError
+from keystead.server.directory import DataDirectory
+from keystead.server.world import read_access_key
+
+
+class Reached(msgspec.Struct, frozen=True, kw_only=True):
+    """A server that runs on this machine."""
+
+    url: str
+    ca_file: str | None
+    proxy_url: str | None
+    region: str
+    description: Path
+    access_key_file: Path
+
+    def access_key(self) -> tuple[str, str]:
+        """Its root AccessKey; OperatorError if the file can't be read."""
+        return read_access_key(self.access_key_file)
+
+
+def running_server(data: str) -> Reached:
+    """The server that runs on a data directory; OperatorError if none does."""
+    directory = DataDirectory(data)
+    running = directory.running()
+    if running is None or not directory.locked():
+        raise OperatorError(
+            f"no server runs on {directory.path}", hint=f"start one with keystead serve --data {directory.path}"
+        )
+    return Reached(
+        url=running.url,
+        ca_file=running.ca_file,
+        proxy_url=running.proxy_url,
+        region=running.region,
+        description=directory.description,
+        access_key_file=directory.root_access_key,
+    )
+
+
+def environment_access_key(environment: Mapping[str, str]) -> tuple[str, str] | None:
+    """The AccessKey in ALIBABA_CLOUD_ACCESS_KEY_ID and …_SECRET; None unless both are set."""
+    found = (
+        environment.get("ALIBABA_CLOUD_ACCESS_KEY_ID", ""),
+        environment.get("ALIBABA_CLOUD_ACCESS_KEY_SECRET", ""),
+    )
+    return found if all(found) else None
