@@ -88,6 +88,18 @@ if (proxy) {
     const callback = args.find((one) => typeof one === "function");
     const more = args.find((one) => typeof one === "object" && one !== null) || {};
     const socket = new Tunnel(host, port);
-    return connect.call(this, { servername: host, ...more, host: undefined, port: undefined, path: undefined, socket }, callback);
+    const secure = connect.call(
+      this,
+      { servername: host, ...more, host: undefined, port: undefined, path: undefined, socket },
+      callback,
+    );
+    // Agents unref idle connections so that the program can end; over a stream that reaches no further than TLS.
+    for (const name of ["ref", "unref"]) {
+      secure[name] = function () {
+        socket[name]();
+        return this;
+      };
+    }
+    return secure;
   };
 }

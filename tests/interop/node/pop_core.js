@@ -1,0 +1,27 @@
+// Create a key, encrypt and decrypt with the vendor's generic client: GET by default, POST with a form body.
+const Core = require("@alicloud/pop-core");
+
+async function main() {
+  const client = new Core({
+    accessKeyId: process.env.ALIBABA_CLOUD_ACCESS_KEY_ID,
+    accessKeySecret: process.env.ALIBABA_CLOUD_ACCESS_KEY_SECRET,
+    endpoint: "https://kms.cn-hangzhou.aliyuncs.com",
+    apiVersion: "2016-01-20",
+  });
+  for (const method of ["GET", "POST"]) {
+    const { KeyMetadata } = await client.request("CreateKey", {}, { method });
+    const { CiphertextBlob } = await client.request("Encrypt", { KeyId: KeyMetadata.KeyId, Plaintext: "a b+c*~é" }, { method });
+    const { Plaintext } = await client.request("Decrypt", { CiphertextBlob }, { method });
+    if (Plaintext !== "a b+c*~é") throw new Error(Plaintext);
+  }
+  try {
+    await client.request("DescribeKey", { KeyId: "nowhere" }, {});
+  } catch (error) {
+    console.log(error.code);
+  }
+}
+
+main().catch((error) => {
+  console.error(error);
+  process.exit(1);
+});
