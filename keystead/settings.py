@@ -31,12 +31,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid
     listen: Annotated[str, msgspec.Meta(description="address and port of the API")] = "localhost:8443"
     name: Annotated[
         tuple[str, ...],
-        msgspec.Meta(description="more host names or IP addresses by which clients on other hosts reach the API"),
+        msgspec.Meta(
+            description="more host names or IP addresses by which clients on other hosts reach the API"
+        ),
     ] = ()
     ops_listen: Annotated[
         str,
         msgspec.Meta(
-            description="address and port of /health, /ready and /metrics; empty: 127.0.0.1:8444, or with `listen` set a free port"
+            description="address and port of /health, /ready and /metrics; "
+            "empty: 127.0.0.1:8444, or with `listen` set a free port"
         ),
     ] = ""
     region: Annotated[str, msgspec.Meta(description="the region of calls that name none")] = "cn-hangzhou"
@@ -49,10 +52,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid
         bool, msgspec.Meta(description="also run the proxy that `keystead env` points official clients to")
     ] = False
     log_format: Annotated[
-        str, msgspec.Meta(description="json, text, or auto: text on a terminal", pattern=r"\A(json|text|auto)\Z")
+        str,
+        msgspec.Meta(description="json, text, or auto: text on a terminal", pattern=r"\A(json|text|auto)\Z"),
     ] = "auto"
     log_level: Annotated[
-        str, msgspec.Meta(description="debug, info, warning or error", pattern=r"\A(debug|info|warning|error)\Z")
+        str,
+        msgspec.Meta(description="debug, info, warning or error", pattern=r"\A(debug|info|warning|error)\Z"),
     ] = "info"
     max_connections: Annotated[
         int, msgspec.Meta(description="connections served at a time", ge=1, le=100_000)
@@ -79,7 +84,8 @@ def load(file: str | None, flags: dict[str, Any]) -> Settings:
             found = tomllib.loads(Path(file).read_text(encoding="utf-8"))
         except OSError as error:
             raise OperatorError(
-                f"cannot read the configuration file {file}: {error.strerror}", hint="check the path of --config"
+                f"cannot read the configuration file {file}: {error.strerror}",
+                hint="check the path of --config",
             ) from None
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise OperatorError(f"{file} is not valid TOML: {error}", hint="see https://toml.io") from None

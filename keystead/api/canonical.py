@@ -28,7 +28,9 @@ def _percent_encode(raw: bytes) -> bytes:
         unsafe.discard(0x25)
     if len(unsafe) > 16:
         # Dense text (another script, random bytes): many distinct bytes, so once through is quicker.
-        return b"".join(_ESCAPES.get(byte, bytes((byte,))) if byte in unsafe else bytes((byte,)) for byte in raw)
+        return b"".join(
+            _ESCAPES.get(byte, bytes((byte,))) if byte in unsafe else bytes((byte,)) for byte in raw
+        )
     for byte in unsafe:
         raw = raw.replace(bytes((byte,)), _ESCAPES[byte])
     return raw

@@ -44,6 +44,7 @@ class Call(msgspec.Struct, kw_only=True):
     vault: Vault
     entropy: Entropy
     alias: Alias | None = None
+    resources: list[str] = []  # ARNs for the record: what was found, and what the operation creates
 
 
 class KeyCall(Call, kw_only=True):
@@ -191,7 +192,9 @@ def _build(
 def _fields(request: type[Request]) -> Iterator[Field]:
     hints = get_type_hints(request, include_extras=True)
     for info in msgspec.structs.fields(request):
-        metadata = [one for one in getattr(hints[info.name], "__metadata__", ()) if isinstance(one, Param | str)]
+        metadata = [
+            one for one in getattr(hints[info.name], "__metadata__", ()) if isinstance(one, Param | str)
+        ]
         params = [one for one in metadata if isinstance(one, Param)]
         if len(params) != 1:
             raise TypeError(f"{request.__name__}.{info.name} has no wire type")

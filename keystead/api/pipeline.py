@@ -4,7 +4,7 @@
 in one commit, and its answer may leave only after that (the sequencer sees to it).
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -236,9 +236,7 @@ class Pipeline:
             # One answer for every way in which a ciphertext does not open, so that it teaches nothing.
             raise InvalidParameter(name="CiphertextBlob") from None
 
-    def _find(
-        self, operation: Operation, request: Request, caller: Caller, trace: Trace, now: int
-    ) -> Call:
+    def _find(self, operation: Operation, request: Request, caller: Caller, trace: Trace, now: int) -> Call:
         """The call with the resources that the request names; their ARNs go to the trace."""
         account, region = caller.account, trace.region
         key: Key | None = None
@@ -267,7 +265,7 @@ class Pipeline:
         if operation.container:
             resources.append(f"acs:kms:{region}:{account}:{operation.container}")
         trace.resources = resources
-        common = {
+        common: dict[str, Any] = {
             "caller": caller,
             "account": account,
             "region": region,
@@ -277,6 +275,7 @@ class Pipeline:
             "vault": self.vault,
             "entropy": self.entropy,
             "alias": alias,
+            "resources": resources,
         }
         if key is None or version is None:
             return Call(**common)

@@ -119,7 +119,9 @@ def string_to_sign_v1(method: str, parameters: dict[str, str]) -> str:
 
 def _read_v1(merged: dict[str, str]) -> Claims:
     if merged.get("SignatureType"):
-        raise IncompleteSignature(reason="SignatureType must be empty: bearer tokens and key pairs are not served.")
+        raise IncompleteSignature(
+            reason="SignatureType must be empty: bearer tokens and key pairs are not served."
+        )
     for name in ("AccessKeyId", "Signature", "SignatureNonce"):
         if not merged.get(name):
             raise MissingParameter(name=name)

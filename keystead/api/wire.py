@@ -86,7 +86,9 @@ class Param:
         self.sensitive = sensitive
         self.role = role
         self.choices = choices
-        self.empty = empty  # whether the empty text is a value; otherwise it means that the parameter is absent
+        self.empty = (
+            empty  # whether the empty text is a value; otherwise it means that the parameter is absent
+        )
 
 
 # --- keys and aliases

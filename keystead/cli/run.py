@@ -87,9 +87,7 @@ async def _run(args: argparse.Namespace, command: list[str]) -> int:
         else:
             from keystead.server.private import private_server
 
-            private = await stack.enter_async_context(
-                private_server(region or "cn-hangzhou", clock, entropy)
-            )
+            private = await stack.enter_async_context(private_server(region or "cn-hangzhou", clock, entropy))
             url, access_key = private.url, private.access_key
             upstream = Upstream(url=url)
         proxy = ProxyServer(upstream, Outward(os.environ), clock, entropy)
@@ -141,5 +139,3 @@ def _in_foreground() -> bool:
         return os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp()
     except (OSError, ValueError):
         return False
-
-

@@ -71,7 +71,9 @@ def announce(server: "Server") -> None:
         lines.append(f"  CA certificate  {running.ca_file}")
     if server.first_start:
         lines.append(f"  root AccessKey  {directory.root_access_key} (readable by you alone)")
-        lines.append(f"  root key        {directory.root_key}: keep a copy elsewhere, nothing opens without it")
+        lines.append(
+            f"  root key        {directory.root_key}: keep a copy elsewhere, nothing opens without it"
+        )
     option = "" if str(directory.path) == settings.default_data() else f" --data {directory.path}"
     lines += [
         "next, in another terminal:",

@@ -65,7 +65,9 @@ class Authority:
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         permitted: list[x509.GeneralName] = [x509.DNSName(one) for one in dns]
         permitted += [x509.IPAddress(ipaddress.ip_network(one)) for one in addresses]
-        excluded = None if addresses else [x509.IPAddress(ipaddress.ip_network(one)) for one in _EVERY_ADDRESS]
+        excluded = (
+            None if addresses else [x509.IPAddress(ipaddress.ip_network(one)) for one in _EVERY_ADDRESS]
+        )
         builder = (
             _builder(subject, subject, key.public_key(), now, lifetime, source)
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)

@@ -103,10 +103,13 @@ def read_file(path: Path, entropy: Entropy) -> SoftwareRootKey:
                 hint=f"chmod 600 {path}",
             )
         lines = file.read(4096).decode("ascii", "replace").split("\n")
+    key = b""
     try:
         header, encoded, fingerprint, end = lines
         key = base64.b64decode(encoded, validate=True)
-        intact = header == _HEADER and end == "" and len(key) == KEY_BYTES and _fingerprint(key) == fingerprint
+        intact = (
+            header == _HEADER and end == "" and len(key) == KEY_BYTES and _fingerprint(key) == fingerprint
+        )
     except (ValueError, binascii.Error):
         intact = False
     if not intact:

@@ -27,7 +27,9 @@ _MATERIAL = b"keystead/wrap/key-material/1"
 _SECRET = b"keystead/wrap/access-key-secret/1"
 _PRIVATE_KEY = b"keystead/wrap/authority/1"
 T = TypeVar("T")
-_CACHED = 10_000  # unwrapped values kept in memory; beyond it the oldest goes and is unwrapped anew when needed
+_CACHED = (
+    10_000  # unwrapped values kept in memory; beyond it the oldest goes and is unwrapped anew when needed
+)
 
 
 class Sealed(msgspec.Struct, frozen=True):
@@ -103,7 +105,9 @@ class Vault:
         facts = _message_facts(version, blob.format, blob.suite, context)
         return unseal(self._open_material(version).expose(), _MESSAGE, facts, blob.sealed)
 
-    def make_data_key(self, version: KeyVersion, context: Mapping[str, str], count: int) -> tuple[str, Sealed]:
+    def make_data_key(
+        self, version: KeyVersion, context: Mapping[str, str], count: int
+    ) -> tuple[str, Sealed]:
         """A random key of `count` bytes for the caller, as base64 text, and that text sealed."""
         text = base64.b64encode(self._entropy.take(count))
         return text.decode(), self.seal(version, context, text)

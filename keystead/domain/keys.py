@@ -51,7 +51,9 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
     created: int
     primary_version: str
     rotated: int
-    instance: str = ""  # the KMS instance the client named (DKMSInstanceId); kept and shown, it changes nothing
+    instance: str = (
+        ""  # the KMS instance the client named (DKMSInstanceId); kept and shown, it changes nothing
+    )
     deletion_at: int | None = None
 
     def after(self, event: Event) -> "Key":

@@ -2,8 +2,6 @@
 
 from typing import Annotated
 
-import msgspec
-
 from keystead.api.operation import KeyCall, key_operation
 from keystead.api.wire import (
     Boolean,

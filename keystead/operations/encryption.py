@@ -32,9 +32,7 @@ class EncryptReply(Reply, frozen=True):
 def encrypt(call: KeyCall, request: EncryptRequest) -> EncryptReply:
     """Encrypt up to 6 KB under the primary version of a key."""
     sealed = call.vault.seal(call.version, request.encryption_context, request.plaintext)
-    return EncryptReply(
-        key_id=call.key.key_id, key_version_id=sealed.version_id, ciphertext_blob=sealed.blob
-    )
+    return EncryptReply(key_id=call.key.key_id, key_version_id=sealed.version_id, ciphertext_blob=sealed.blob)
 
 
 class DecryptRequest(Request, frozen=True):

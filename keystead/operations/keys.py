@@ -2,6 +2,8 @@
 
 from typing import Annotated
 
+import msgspec
+
 from keystead.api.operation import Call, KeyCall, key_operation, operation
 from keystead.api.wire import (
     Boolean,
@@ -40,7 +42,6 @@ from keystead.errors import (
     ProtectionLevelUnsupported,
     UnsupportedOperation,
 )
-import msgspec
 
 Spec = Annotated[str, choice(*KeySpec)]
 Usage = Annotated[str, choice(*KeyUsage)]
@@ -110,7 +111,11 @@ class CreateKeyReply(Reply, frozen=True):
     key_metadata: KeyMetadata
 
 
-@operation(changes=True, container="key", errors=(OriginUnsupported, ProtectionLevelUnsupported, UnsupportedOperation))
+@operation(
+    changes=True,
+    container="key",
+    errors=(OriginUnsupported, ProtectionLevelUnsupported, UnsupportedOperation),
+)
 def create_key(call: Call, request: CreateKeyRequest) -> CreateKeyReply:
     """Create a key with new material of its own."""
     if request.enable_automatic_rotation:
@@ -143,6 +148,7 @@ def create_key(call: Call, request: CreateKeyRequest) -> CreateKeyReply:
         instance=request.dkms_instance_id,
     )
     call.store.keys.add(key, call.vault.make_material(version), request.tags)
+    call.resources.append(key_arn(call.account, call.region, key.key_id))
     return CreateKeyReply(key_metadata=_metadata(key))
 
 

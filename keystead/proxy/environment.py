@@ -4,6 +4,7 @@ What a client reads was found in its source: see docs/adr/0008. Variables are ad
 NODE_OPTIONS are extended. Nothing is written but CA bundles, in a directory of the caller's.
 """
 
+import hashlib
 import shlex
 import ssl
 from collections.abc import Mapping
@@ -98,7 +99,11 @@ def change(
     values |= dict.fromkeys(_SECRET_NAMES, access_key[1])
     values |= dict.fromkeys(_REGION_NAMES, region)
     values |= dict.fromkeys(_PROXY_NAMES, proxy_url)
-    values |= {"KEYSTEAD_PROXY": proxy_url, "KEYSTEAD_ENDPOINT": endpoint, "KEYSTEAD_CA_FILE": endpoint_ca or ""}
+    values |= {
+        "KEYSTEAD_PROXY": proxy_url,
+        "KEYSTEAD_ENDPOINT": endpoint,
+        "KEYSTEAD_CA_FILE": endpoint_ca or "",
+    }
     # The vendor's CLI and credential chain: no profile, no ECS metadata service.
     values |= {"ALIBABA_CLOUD_IGNORE_PROFILE": "TRUE", "ALIBABA_CLOUD_ECS_METADATA_DISABLED": "true"}
 
@@ -145,17 +150,23 @@ class _Bundles:
             if not content:
                 system = ssl.get_default_verify_paths().openssl_cafile
                 content = _read(system) + b"\n" + _read(certifi.where())
-            self._made[earlier] = self._write(f"bundle-{len(self._made)}.pem", content + b"\n" + self._ca)
+            self._made[earlier] = self._write(f"bundle-{_short(earlier)}.pem", content + b"\n" + self._ca)
         return self._made[earlier]
 
     def extra(self, earlier: str) -> str:
         """The path of a bundle that a client adds to its own roots."""
-        return self._write("extra.pem", (_read(earlier) if earlier else b"") + b"\n" + self._ca)
+        return self._write(
+            f"extra-{_short(earlier)}.pem", (_read(earlier) if earlier else b"") + b"\n" + self._ca
+        )
 
     def _write(self, name: str, content: bytes) -> str:
         path = self._folder / name
         path.write_bytes(content)
         return str(path)
+
+
+def _short(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def _read(path: str) -> bytes:

@@ -13,7 +13,9 @@ class Outward:
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._proxies = {scheme: _proxy_for(scheme, environment) for scheme in ("http", "https")}
         exempt = environment.get("no_proxy") or environment.get("NO_PROXY") or ""
-        self._exempt = [one.strip().lower().lstrip("*").lstrip(".") for one in exempt.split(",") if one.strip()]
+        self._exempt = [
+            one.strip().lower().lstrip("*").lstrip(".") for one in exempt.split(",") if one.strip()
+        ]
 
     def proxy(self, scheme: str, host: str) -> SplitResult | None:
         """The earlier proxy for this host, or None to go there directly."""

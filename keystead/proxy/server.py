@@ -55,14 +55,27 @@ class HttpsOnly(
 class ProxyServer:
     """One proxy on a loopback port, with a CA of its own whose key never leaves memory."""
 
-    def __init__(self, upstream: Upstream, outward: Outward, clock: Clock, entropy: Entropy) -> None:
+    def __init__(
+        self,
+        upstream: Upstream,
+        outward: Outward,
+        clock: Clock,
+        entropy: Entropy,
+        lifetime: int = LIFETIME,
+    ) -> None:
+        self._lifetime = lifetime
         self._upstream = upstream
         self._outward = outward
         self._clock = clock
         self._entropy = entropy
         self._token = entropy.take(24).hex()
         self._authority = Authority.create(
-            "Keystead run CA", dns=["aliyuncs.com"], addresses=[], now=clock.now(), lifetime=LIFETIME, entropy=entropy
+            "Keystead run CA",
+            dns=["aliyuncs.com"],
+            addresses=[],
+            now=clock.now(),
+            lifetime=lifetime,
+            entropy=entropy,
         )
         self._contexts: dict[str, ssl.SSLContext] = {}
         self._server: asyncio.Server | None = None
@@ -156,7 +169,9 @@ class ProxyServer:
         writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
         await _join(reader, writer, far_reader, far_writer)
 
-    async def _plain(self, method: str, target: str, lines: list[str], reader: Reader, writer: Writer) -> None:
+    async def _plain(
+        self, method: str, target: str, lines: list[str], reader: Reader, writer: Writer
+    ) -> None:
         """A plain-HTTP request in absolute form."""
         parts = urlsplit(target)
         host = (parts.hostname or "").lower()
@@ -165,7 +180,9 @@ class ProxyServer:
             return
         if _OURS.match(host) or _SIBLINGS.match(host):
             response = failure(HttpsOnly(host=host), uuid4(self._entropy), host, False)
-            await _say(writer, f"{response.status} Refused", response.body.decode(), kind=response.content_type)
+            await _say(
+                writer, f"{response.status} Refused", response.body.decode(), kind=response.content_type
+            )
             return
         proxy = self._outward.proxy("http", host)
         path = target
@@ -206,7 +223,7 @@ class ProxyServer:
     def _context(self, host: str) -> ssl.SSLContext:
         context = self._contexts.get(host)
         if context is None:
-            leaf = self._authority.issue([host], [], self._clock.now(), LIFETIME)
+            leaf = self._authority.issue([host], [], self._clock.now(), self._lifetime)
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.minimum_version = ssl.TLSVersion.TLSv1_2
             context.set_alpn_protocols(["http/1.1"])

@@ -17,14 +17,13 @@ class Gone(Exception):
 class Upstream:
     """Connects to the server. With `description` (a server.json) it follows from one server to the next."""
 
-    def __init__(
-        self, *, url: str = "", ca_file: str | None = None, description: Path | None = None
-    ) -> None:
+    def __init__(self, *, url: str = "", ca_file: str | None = None, description: Path | None = None) -> None:
         if url:
             parts = urlsplit(url)
             if parts.scheme not in ("http", "https") or not parts.hostname:
                 raise OperatorError(
-                    f"{url!r} is not an endpoint", hint="write it as https://HOST:PORT, for example https://kms:8443"
+                    f"{url!r} is not an endpoint",
+                    hint="write it as https://HOST:PORT, for example https://kms:8443",
                 )
         self._url = url
         self._ca_file = ca_file
@@ -46,7 +45,7 @@ class Upstream:
                 5,
             )
         except (OSError, ssl.SSLError, TimeoutError) as error:
-            raise Gone(f"{url}: {error or type(error).__name__}") from None
+            raise Gone(f"{url}: {str(error) or type(error).__name__}") from None
 
     def _where(self) -> tuple[str, str | None]:
         if self._description is None:

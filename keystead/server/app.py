@@ -18,6 +18,9 @@ from keystead.clock import Clock, SystemClock
 from keystead.crypto.authority import Authority
 from keystead.entropy import Entropy, SystemEntropy
 from keystead.errors import KmsError, OperatorError
+from keystead.proxy.outward import Outward
+from keystead.proxy.server import ProxyServer
+from keystead.proxy.upstream import Upstream
 from keystead.server import certificates, listener, logs, ops
 from keystead.server.directory import DataDirectory, Running
 from keystead.server.http import Handler, HttpServer, Limits
@@ -91,6 +94,7 @@ class Server:
         self.running: Running | None = None
         self._http: list[HttpServer] = []
         self._sockets: list[asyncio.AbstractServer] = []
+        self._proxy: ProxyServer | None = None
 
     async def start(self) -> Running:
         """Open everything and listen. OperatorError says what is in the way; then nothing is left open."""
@@ -98,7 +102,8 @@ class Server:
         host, port = listener.parse_address(settings.listen)
         if settings.http and not listener.is_loopback(host):
             raise OperatorError(
-                f"plain HTTP on {host} would show secrets to the network", hint="leave out --http, or listen on localhost"
+                f"plain HTTP on {host} would show secrets to the network",
+                hint="leave out --http, or listen on localhost",
             )
         self.directory.prepare()
         self.directory.lock()
@@ -119,12 +124,16 @@ class Server:
             shown = f"[{host}]" if ":" in host else host
             if host in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
                 shown = "localhost"
+            if settings.tls_cert and settings.name:
+                shown = settings.name[0]  # the operator's own certificate is for this name
+            url = f"{'http' if settings.http else 'https'}://{shown}:{port}"
+            ca_file = None if settings.http or settings.tls_cert else str(self.directory.certificate)
             self.running = Running(
                 pid=os.getpid(),
-                url=f"{'http' if settings.http else 'https'}://{shown}:{port}",
-                ca_file=None if settings.http or settings.tls_cert else str(self.directory.certificate),
+                url=url,
+                ca_file=ca_file,
                 ops_url=ops_url,
-                proxy_url=None,
+                proxy_url=await self._start_proxy(url, ca_file) if settings.proxy else None,
                 region=settings.region,
                 account=world.account,
                 version=__version__,
@@ -138,6 +147,8 @@ class Server:
 
     async def stop(self) -> None:
         """Stop listening, finish what was accepted, let go of the directory."""
+        if self._proxy is not None:
+            await self._proxy.stop()
         for server in self._sockets:
             server.close()
         for http in self._http:
@@ -149,9 +160,7 @@ class Server:
 
     # --- inside
 
-    def _serve_http(
-        self, handler: Handler, channel: Channel, loop: asyncio.AbstractEventLoop
-    ) -> HttpServer:
+    def _serve_http(self, handler: Handler, channel: Channel, loop: asyncio.AbstractEventLoop) -> HttpServer:
         settings = self.settings
         limits = Limits(
             request_seconds=settings.request_seconds,
@@ -169,6 +178,21 @@ class Server:
         )
         self._http.append(server)
         return server
+
+    async def _start_proxy(self, url: str, ca_file: str | None) -> str:
+        """The proxy that `keystead env` points clients to, for the life of this server."""
+        proxy = ProxyServer(
+            Upstream(url=url, ca_file=ca_file),
+            Outward(os.environ),
+            self.clock,
+            self.entropy,
+            certificates.AUTHORITY_LIFETIME,
+        )
+        await proxy.start()
+        self._proxy = proxy
+        self.directory.proxy.mkdir(mode=0o700, exist_ok=True)
+        self.directory.write_bytes(self.directory.proxy / "ca.pem", proxy.certificate_pem, 0o600)
+        return proxy.url
 
     async def _listen_ops(self, loop: asyncio.AbstractEventLoop) -> str:
         wanted = self.settings.ops_listen
@@ -258,12 +282,14 @@ async def serve(settings: Settings, announce: Callable[[Server], None]) -> None:
     server.watch_certificate()
     assert server.running is not None
     logs.event(
-        "serving", url=server.running.url, ops_url=server.running.ops_url, data=str(server.directory.path), pid=os.getpid()
+        "serving",
+        url=server.running.url,
+        ops_url=server.running.ops_url,
+        data=str(server.directory.path),
+        pid=os.getpid(),
     )
     announce(server)
     await stopped.wait()
     logs.event("stopping")
     await server.stop()
     logs.event("stopped")
-
-

@@ -38,6 +38,10 @@ class _Kept(msgspec.Struct, frozen=True, kw_only=True):
     generation: int
     key: str
 
+    def serves(self, names: Names) -> bool:
+        """Whether it is constrained to exactly these names."""
+        return (self.hosts, self.addresses) == (names.hosts, names.addresses)
+
 
 def names_for(host: str, more: tuple[str, ...]) -> Names:
     """The names of a server that listens on `host` and is reached by `more` too."""
@@ -77,12 +81,11 @@ def own_authority(
             f"the certificate authority's file {directory.authority} is damaged",
             hint="remove it to make a new CA, and give clients the new ca.pem",
         ) from None
-    if kept is not None and (kept.hosts, kept.addresses) == (names.hosts, names.addresses):
-        if kept.expires - now > 2 * LEAF_LIFETIME:
-            key = vault.unwrap_private_key(_PURPOSE, Wrapped(kept.generation, base64.b64decode(kept.key)))
-            authority = Authority.load(kept.certificate.encode(), key)
-            directory.write_bytes(directory.certificate, authority.certificate_pem, 0o644)
-            return authority, False
+    if kept is not None and kept.serves(names) and kept.expires - now > 2 * LEAF_LIFETIME:
+        key = vault.unwrap_private_key(_PURPOSE, Wrapped(kept.generation, base64.b64decode(kept.key)))
+        authority = Authority.load(kept.certificate.encode(), key)
+        directory.write_bytes(directory.certificate, authority.certificate_pem, 0o644)
+        return authority, False
     authority = Authority.create(
         "Keystead local CA",
         dns=names.hosts,

@@ -37,6 +37,7 @@ class DataDirectory:
         self.authority = self.path / "authority.json"
         self.description = self.path / "server.json"
         self.control = self.path / "control.sock"
+        self.proxy = self.path / "proxy"
         self._lock_file = self.path / "lock"
         self._lock: int | None = None
 

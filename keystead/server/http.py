@@ -226,7 +226,9 @@ class HttpProtocol(asyncio.Protocol):
     def on_url(self, url: bytes) -> None:
         self._target += url
         if len(self._target) > self._limits.target:
-            raise Refused(414, "InvalidRequest", f"The request target is longer than {self._limits.target} bytes.")
+            raise Refused(
+                414, "InvalidRequest", f"The request target is longer than {self._limits.target} bytes."
+            )
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._header_bytes += len(name) + len(value) + 4
@@ -257,7 +259,9 @@ class HttpProtocol(asyncio.Protocol):
             if headers["transfer-encoding"].lower() != "chunked" or version == "1.0":
                 raise Refused(400, "InvalidRequest", "Transfer-Encoding must be chunked.")
             if "content-length" in headers:
-                raise Refused(400, "InvalidRequest", "Content-Length and Transfer-Encoding exclude each other.")
+                raise Refused(
+                    400, "InvalidRequest", "Content-Length and Transfer-Encoding exclude each other."
+                )
         length = headers.get("content-length", "0")
         if not length.isdigit() or not length.isascii() or len(length) > 12:
             raise Refused(400, "InvalidRequest", "Content-Length must be a number.")
@@ -290,7 +294,9 @@ class HttpProtocol(asyncio.Protocol):
         try:
             target = self._target.decode("ascii")
         except UnicodeDecodeError:
-            raise Refused(400, "InvalidRequest", "The request target must be percent-encoded ASCII.") from None
+            raise Refused(
+                400, "InvalidRequest", "The request target must be percent-encoded ASCII."
+            ) from None
         request = HttpRequest(
             method=method,
             target=target,
@@ -381,7 +387,7 @@ def _headers(fields: list[tuple[bytes, bytes]]) -> dict[str, str]:
     for raw_name, raw_value in fields:
         name = raw_name.decode("latin-1").lower()
         value = raw_value.decode("latin-1").strip(" \t")
-        if any(letter < " " and letter != "\t" or letter == "\x7f" for letter in value):
+        if any((letter < " " and letter != "\t") or letter == "\x7f" for letter in value):
             raise Refused(400, "InvalidRequest", "A header has a control character.")
         if name not in headers:
             headers[name] = value

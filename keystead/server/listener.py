@@ -13,7 +13,9 @@ def parse_address(text: str) -> tuple[str, int]:
     host, colon, port = text.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
     if not colon or not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
-        raise OperatorError(f"{text!r} is not an address", hint="write it as HOST:PORT, for example localhost:8443")
+        raise OperatorError(
+            f"{text!r} is not an address", hint="write it as HOST:PORT, for example localhost:8443"
+        )
     return host, int(port)
 
 

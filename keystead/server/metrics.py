@@ -1,6 +1,14 @@
 """Prometheus metrics of a server, and the log of what went wrong: the observer of sequencer and connections."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    Info,
+    ProcessCollector,
+    generate_latest,
+)
 
 from keystead import __version__
 from keystead.api.pipeline import Answer
@@ -18,7 +26,10 @@ class Metrics:
         registry = self.registry = CollectorRegistry()
         self._requests = Counter("keystead_requests", "Answered calls", ["action", "code"], registry=registry)
         self._unauthenticated = Counter(
-            "keystead_unauthenticated", "Requests refused before a caller was known", ["code"], registry=registry
+            "keystead_unauthenticated",
+            "Requests refused before a caller was known",
+            ["code"],
+            registry=registry,
         )
         self._records = Counter("keystead_audit_records", "Audit records made durable", registry=registry)
         self._failures = Counter(
@@ -30,12 +41,17 @@ class Metrics:
         )
         self._connections = Gauge("keystead_connections", "Open connections", registry=registry)
         self._seconds = Histogram(
-            "keystead_request_seconds", "From the complete request to its answer", buckets=_SECONDS, registry=registry
+            "keystead_request_seconds",
+            "From the complete request to its answer",
+            buckets=_SECONDS,
+            registry=registry,
         )
         self._commit = Histogram(
             "keystead_commit_seconds", "One commit, its fsync included", buckets=_SECONDS, registry=registry
         )
-        self._batch = Histogram("keystead_batch_calls", "Calls in one commit", buckets=_CALLS, registry=registry)
+        self._batch = Histogram(
+            "keystead_batch_calls", "Calls in one commit", buckets=_CALLS, registry=registry
+        )
         Info("keystead_build", "The running program", registry=registry).info({"version": __version__})
         ProcessCollector(registry=registry)
         self._children: dict[tuple[str, str], Counter] = {}
@@ -55,14 +71,14 @@ class Metrics:
                 child = self._children[label] = self._requests.labels(*label)
         else:
             child = self._unauthenticated.labels(answer.code)
-            logs.event("refused before authentication", "debug", code=answer.code, request_id=answer.request_id)
+            logs.event(
+                "refused before authentication", "debug", code=answer.code, request_id=answer.request_id
+            )
         child.inc()
         self._seconds.observe(seconds)
         if answer.fault is not None:
             self._faults.inc()
-            logs.failure(
-                "internal failure", answer.fault, action=answer.action, request_id=answer.request_id
-            )
+            logs.failure("internal failure", answer.fault, action=answer.action, request_id=answer.request_id)
 
     def committed(self, calls: int, records: int, seconds: float) -> None:
         self.store_problem = ""

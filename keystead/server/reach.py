@@ -19,10 +19,16 @@ class Reached(msgspec.Struct, frozen=True, kw_only=True):
     region: str
     description: Path
     access_key_file: Path
+    proxy_folder: Path
 
     def access_key(self) -> tuple[str, str]:
         """Its root AccessKey; OperatorError if the file can't be read."""
         return read_access_key(self.access_key_file)
+
+    @property
+    def proxy_ca(self) -> Path:
+        """The CA certificate of the proxy that the server runs."""
+        return self.proxy_folder / "ca.pem"
 
 
 def running_server(data: str) -> Reached:
@@ -31,7 +37,8 @@ def running_server(data: str) -> Reached:
     running = directory.running()
     if running is None or not directory.locked():
         raise OperatorError(
-            f"no server runs on {directory.path}", hint=f"start one with keystead serve --data {directory.path}"
+            f"no server runs on {directory.path}",
+            hint=f"start one with keystead serve --data {directory.path}",
         )
     return Reached(
         url=running.url,
@@ -40,6 +47,7 @@ def running_server(data: str) -> Reached:
         region=running.region,
         description=directory.description,
         access_key_file=directory.root_access_key,
+        proxy_folder=directory.proxy,
     )
 
 

@@ -72,7 +72,9 @@ class Committer:
             error: Exception | None = None
             try:
                 self._store.commit()
-            except Exception as raised:  # whatever it is, the batch is not durable and its clients must hear so
+            except (
+                Exception
+            ) as raised:  # whatever it is, the batch is not durable and its clients must hear so
                 error = raised
             self._loop.call_soon_threadsafe(done, error)
 
@@ -128,12 +130,10 @@ class Sequencer:
         self._scheduled = False
         calls = [self._queue.popleft() for _ in range(min(len(self._queue), BATCH))]
         jobs = [self._due.popleft() for _ in range(len(self._due))]
-        answers: list[Answer] = []
         try:
             self._store.begin()
             batch = Batch(self._store)
-            for call in calls:
-                answers.append(self._pipeline.answer(batch, call.request))
+            answers = [self._pipeline.answer(batch, call.request) for call in calls]
             for job in jobs:
                 if job(self._pipeline, batch):
                     self._due.append(job)

@@ -52,9 +52,7 @@ def open_directory(directory: DataDirectory, clock: Clock, entropy: Entropy) -> 
         account = _account_id(entropy)
         access_key_id, secret = _found(store, vault, account, int(clock.now()), entropy)
         # Before the commit: an AccessKey whose secret was never written down would lock everybody out.
-        directory.write(
-            directory.root_access_key, {"AccessKeyId": access_key_id, "AccessKeySecret": secret}
-        )
+        directory.write(directory.root_access_key, {"AccessKeyId": access_key_id, "AccessKeySecret": secret})
         store.commit()
     except BaseException:
         store.close()

@@ -30,7 +30,8 @@ class Listing:
             )
         else:
             self._database.rows(
-                "UPDATE stretches SET amount = amount - 1 WHERE listing = ? AND stretch = ? AND facets = ?", place
+                "UPDATE stretches SET amount = amount - 1 WHERE listing = ? AND stretch = ? AND facets = ?",
+                place,
             )
             self._database.rows(
                 "DELETE FROM stretches WHERE listing = ? AND stretch = ? AND facets = ? AND amount = 0", place

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Generic, TypeVar
 
-
 from keystead.domain.accounts import AccessKey, Account, WrappingKey
 from keystead.domain.aliases import Alias
 from keystead.domain.audit import Head, Record

@@ -50,7 +50,7 @@ def migrate(connection: apsw.Connection, now: int, migrations: tuple[Migration, 
     applied: dict[int, str] = {}
     if application == APPLICATION_ID:
         rows = connection.execute("SELECT number, checksum FROM migrations")
-        applied = {int(number): str(checksum) for number, checksum in rows}  # type: ignore[arg-type]
+        applied = {int(number): str(checksum) for number, checksum in rows}
     for number, checksum in applied.items():
         step = next((one for one in steps if one.number == number), None)
         if step is None:

@@ -171,12 +171,23 @@ class AuditLog(Protocol):
 class Store(Protocol):
     """All that is kept, in one transaction at a time."""
 
-    keys: Keys
-    aliases: Aliases
-    accounts: Accounts
-    keyring: Keyring
-    nonces: Nonces
-    audit: AuditLog
+    @property
+    def keys(self) -> Keys: ...
+
+    @property
+    def aliases(self) -> Aliases: ...
+
+    @property
+    def accounts(self) -> Accounts: ...
+
+    @property
+    def keyring(self) -> Keyring: ...
+
+    @property
+    def nonces(self) -> Nonces: ...
+
+    @property
+    def audit(self) -> AuditLog: ...
 
     @property
     def server_id(self) -> str:

@@ -74,7 +74,8 @@ class SqliteStore:
             ) from None
         except (apsw.Error, OSError) as error:
             raise OperatorError(
-                f"cannot open the database {path}: {error}", hint="check its owner, its mode and the free space"
+                f"cannot open the database {path}: {error}",
+                hint="check its owner, its mode and the free space",
             ) from None
         return cls(connection, path, str(rows[0][0]))
 

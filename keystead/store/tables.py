@@ -24,7 +24,8 @@ class Keyring:
             "SELECT generation, root_fingerprint, blob, created FROM wrapping_keys ORDER BY generation"
         )
         return tuple(
-            WrappingKey(generation=row[0], root_fingerprint=row[1], blob=row[2], created=row[3]) for row in rows
+            WrappingKey(generation=row[0], root_fingerprint=row[1], blob=row[2], created=row[3])
+            for row in rows
         )
 
     def add(self, wrapping_key: WrappingKey) -> None:
@@ -246,9 +247,7 @@ class Nonces:
         latest = self._database.rows("SELECT max(second) FROM nonces WHERE second <= ?", (second,))[0][0]
         if latest is not None:
             self._database.rows("DELETE FROM nonces WHERE second <= ?", (second,))
-            self._database.rows(
-                "UPDATE meta SET value = max(value, ?) WHERE name = 'horizon'", (latest,)
-            )
+            self._database.rows("UPDATE meta SET value = max(value, ?) WHERE name = 'horizon'", (latest,))
 
 
 class AuditLog:

@@ -1,0 +1,79 @@
+"""What operator commands do to a data directory: through its server if one runs, else by themselves."""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+import msgspec
+
+import keystead.operations  # noqa: F401 - fills the catalogue
+from keystead.api.batch import Batch
+from keystead.api.message import Channel, HttpRequest
+from keystead.api.operation import KEYSTEAD_VERSION
+from keystead.api.pipeline import Pipeline
+from keystead.client.transport import send_control
+from keystead.clock import SystemClock
+from keystead.entropy import SystemEntropy
+from keystead.errors import OperatorError
+from keystead.server.directory import DataDirectory
+from keystead.server.world import open_directory
+from keystead.settings import Settings
+from keystead.store.ports import StoreFailure
+from keystead.store.reader import Reader, Wanted, open_reader
+
+__all__ = ["Reader", "Wanted", "open_audit", "run_operation"]
+
+
+def run_operation(data: str, action: str, parameters: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
+    """Run one of our own operations; status and members of its answer. It is recorded either way."""
+    directory = DataDirectory(data)
+    if not directory.database.exists():
+        raise OperatorError(
+            f"there is no data in {directory.path}",
+            hint="keystead serve makes it; --data names another directory",
+        )
+    if directory.locked():
+        reached = send_control(directory.control, action, KEYSTEAD_VERSION, parameters)
+        return reached.status, reached.members
+    directory.lock()
+    try:
+        clock, entropy = SystemClock(), SystemEntropy()
+        world = open_directory(directory, clock, entropy)
+        try:
+            pipeline = Pipeline(
+                store=world.store,
+                vault=world.vault,
+                clock=clock,
+                entropy=entropy,
+                region=Settings().region,
+                account=world.account,
+            )
+            world.store.begin()
+            batch = Batch(world.store)
+            body = urlencode({**parameters, "Action": action, "Version": KEYSTEAD_VERSION}).encode()
+            request = HttpRequest(
+                method="POST",
+                target="/",
+                headers={"host": "localhost", "content-type": "application/x-www-form-urlencoded"},
+                body=body,
+                source="unix",
+                channel=Channel.CONTROL,
+            )
+            answer = pipeline.answer(batch, request)
+            batch.write()
+            world.store.commit()
+        except StoreFailure as failure:
+            raise OperatorError(str(failure), hint="check the free space and the files' owner") from None
+        finally:
+            world.store.close()
+    finally:
+        directory.unlock()
+    return answer.response.status, msgspec.json.decode(answer.response.body)
+
+
+def open_audit(data: str) -> Reader:
+    """The audit records of a data directory, whether its server runs or not; read-only."""
+    directory = DataDirectory(data)
+    if not directory.database.exists():
+        raise OperatorError(f"there is no data in {directory.path}", hint="--data names another directory")
+    return open_reader(directory.database)

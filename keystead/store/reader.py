@@ -1,0 +1,124 @@
+"""Reads audit records from a database, read-only: of a running server too, as of one moment, in constant memory."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import apsw
+import msgspec
+
+from keystead.domain.audit import COLUMNS, GENESIS, Head, Kind, Record, link
+from keystead.errors import OperatorError
+
+_SELECT = f"SELECT {', '.join(COLUMNS)}, hash FROM audit"  # noqa: S608 - constant names
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """Which records to list. Times are milliseconds since 1970; empty and None mean all."""
+
+    since: int | None = None
+    until: int | None = None
+    action: str = ""
+    key: str = ""
+    caller: str = ""
+    failed: bool | None = None
+    limit: int | None = None
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """What the verification of one chain found. `bad` names the first bad record and why; empty: all are right."""
+
+    chain: str
+    head: Head
+    bad: str = ""
+    noted: bool | None = None  # whether a head noted before is on the chain; None: none was asked for
+
+
+class Reader:
+    """A snapshot of the records of a database."""
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        self._connection = connection
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def list(self, wanted: Wanted) -> "list[Record]":
+        """The newest records that match, at most `limit`, oldest first."""
+        conditions, values = ["1"], []
+        for condition, value in (
+            ("time >= ?", wanted.since),
+            ("time < ?", wanted.until),
+            ("action = ?", wanted.action or None),
+            ("(principal = ?1 OR access_key_id = ?1)".replace("?1", "?"), wanted.caller or None),
+        ):
+            if value is not None:
+                conditions.append(condition)
+                values += [value] * condition.count("?")
+        if wanted.key:
+            conditions.append("(instr(resources, ?) > 0)")
+            values.append(wanted.key)
+        if wanted.failed is not None:
+            conditions.append("code <> ''" if wanted.failed else "code = ''")
+        limit = -1 if wanted.limit is None else wanted.limit
+        rows = self._connection.execute(
+            f"{_SELECT} WHERE {' AND '.join(conditions)} ORDER BY time DESC, sequence DESC LIMIT ?",
+            (*values, limit),
+        )
+        return [_record(row)[0] for row in rows][::-1]
+
+    def all(self) -> Iterator[Record]:
+        """Every record, chain by chain."""
+        for row in self._connection.execute(f"{_SELECT} ORDER BY chain, sequence"):
+            yield _record(row)[0]
+
+    def verify(self, expect: Head | None = None) -> Iterator[Verdict]:
+        """Recompute every chain. `expect` is a head noted before, that must be on a chain."""
+        chains = [str(row[0]) for row in self._connection.execute("SELECT DISTINCT chain FROM audit")]
+        for chain in chains:
+            yield self._verify(chain, expect)
+
+    def _verify(self, chain: str, expect: Head | None) -> Verdict:
+        count, previous, noted = 0, GENESIS, None if expect is None else expect == Head()
+        for row in self._connection.execute(f"{_SELECT} WHERE chain = ? ORDER BY sequence", (chain,)):
+            sequence = int(row[2])
+            where = f"record {sequence} of chain {chain}"
+            if sequence != count + 1:
+                why = f"record {count + 1} of chain {chain} is missing"
+                return Verdict(chain=chain, head=Head(count, previous), bad=why, noted=noted)
+            try:
+                record, stored = _record(row)
+                computed = link(previous, record)
+            except (ValueError, TypeError):
+                return Verdict(
+                    chain=chain, head=Head(count, previous), bad=f"{where} was altered", noted=noted
+                )
+            if computed != stored:
+                why = f"{where} was altered, moved or put in place of another"
+                return Verdict(chain=chain, head=Head(count, previous), bad=why, noted=noted)
+            count, previous = sequence, stored
+            if expect is not None and expect == Head(count, previous):
+                noted = True
+        return Verdict(chain=chain, head=Head(count, previous), noted=noted)
+
+
+def open_reader(path: Path) -> Reader:
+    """The records in a database, as of now. OperatorError if it can't be read."""
+    try:
+        connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+        connection.set_busy_timeout(5000)
+        connection.execute("BEGIN")
+        connection.execute("SELECT count(*) FROM migrations").fetchall()
+    except apsw.Error as error:
+        raise OperatorError(
+            f"cannot read the database {path}: {error}", hint="check its owner and mode, or restore a backup"
+        ) from None
+    return Reader(connection)
+
+
+def _record(row: tuple[object, ...]) -> tuple[Record, bytes]:
+    values = dict(zip(COLUMNS, row, strict=False))
+    values["kind"] = Kind(str(values["kind"]))
+    stored = row[len(COLUMNS)]
+    if not isinstance(stored, bytes):
+        raise TypeError("a hash is bytes")
+    return Record(**values), stored  # type: ignore[arg-type]

@@ -1,0 +1,153 @@
+"""A service in memory for tests, with a clock that stands still, and a signer of its own."""
+
+import base64
+import hashlib
+import hmac
+import json
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import keystead.operations  # noqa: F401 - fills the catalogue
+from keystead.api.batch import Batch
+from keystead.api.message import Channel, HttpRequest, HttpResponse
+from keystead.api.operation import KEYSTEAD_VERSION
+from keystead.api.pipeline import Answer, Pipeline
+from keystead.clock import FixedClock, iso8601
+from keystead.crypto import root
+from keystead.crypto.vault import Vault
+from keystead.domain.audit import Record
+from keystead.entropy import SeededEntropy
+from keystead.server.world import PRIVATE_ACCOUNT, World, open_private
+from keystead.store.memory import MemoryStore
+
+Members = dict[str, Any]
+
+
+def sign_v1(
+    parameters: dict[str, str],
+    access_key: tuple[str, str],
+    *,
+    method: str = "POST",
+    timestamp: str,
+    nonce: str,
+) -> dict[str, str]:
+    """All parameters of a request signed with RPC v1 HMAC-SHA1, written independently of the service's own code."""
+    signed = {
+        "Version": "2016-01-20",
+        **parameters,
+        "AccessKeyId": access_key[0],
+        "SignatureMethod": "HMAC-SHA1",
+        "SignatureVersion": "1.0",
+        "SignatureNonce": nonce,
+        "Timestamp": timestamp,
+    }
+    joined = "&".join(f"{quote(name, safe='~')}={quote(signed[name], safe='~')}" for name in sorted(signed))
+    to_sign = f"{method}&%2F&{quote(joined, safe='~')}"
+    digest = hmac.new(f"{access_key[1]}&".encode(), to_sign.encode(), hashlib.sha1).digest()
+    return {**signed, "Signature": base64.b64encode(digest).decode()}
+
+
+class Service:
+    """The pipeline over a memory store."""
+
+    def __init__(self, *, now: float = 1_767_323_045.0, region: str = "cn-hangzhou") -> None:
+        self.clock = FixedClock(now)
+        self.entropy = SeededEntropy()
+        self.world: World
+        self.world, self.access_key = open_private(self.clock, self.entropy)
+        assert isinstance(self.world.store, MemoryStore)
+        self.store: MemoryStore = self.world.store
+        self.account = PRIVATE_ACCOUNT
+        self.region = region
+        self.pipeline = Pipeline(
+            store=self.store,
+            vault=self.world.vault,
+            clock=self.clock,
+            entropy=self.entropy,
+            region=region,
+            account=self.account,
+        )
+        self._nonce = 0
+
+    def request(
+        self,
+        action: str,
+        parameters: dict[str, str] | None = None,
+        *,
+        host: str = "localhost:8443",
+        access_key: tuple[str, str] | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> HttpRequest:
+        """A signed request with a nonce of its own."""
+        self._nonce += 1
+        signed = sign_v1(
+            {"Action": action, **(parameters or {})},
+            access_key or self.access_key,
+            timestamp=iso8601(self.clock.now()),
+            nonce=f"nonce-{self._nonce}",
+        )
+        return HttpRequest(
+            method="POST",
+            target=f"/?{urlencode(signed)}",
+            headers={"host": host, "user-agent": "tests", **(headers or {})},
+            source="127.0.0.1",
+            tls="TLSv1.3",
+        )
+
+    def answer(self, *requests: HttpRequest) -> list[Answer]:
+        """Run requests in one batch and commit it."""
+        self.store.begin()
+        batch = Batch(self.store)
+        answers = [self.pipeline.answer(batch, request) for request in requests]
+        batch.write()
+        self.store.commit()
+        return answers
+
+    def send(self, request: HttpRequest) -> HttpResponse:
+        return self.answer(request)[0].response
+
+    def call(self, action: str, host: str = "localhost:8443", **parameters: str) -> tuple[int, Members]:
+        """Status and members of the answer."""
+        response = self.send(self.request(action, parameters, host=host))
+        return response.status, json.loads(response.body)
+
+    def ok(self, action: str, host: str = "localhost:8443", **parameters: str) -> Members:
+        """The members of an answer that must be a success."""
+        status, members = self.call(action, host, **parameters)
+        assert status == 200, members
+        return members
+
+    def refused(self, action: str, host: str = "localhost:8443", **parameters: str) -> str:
+        """The code of an answer that must be a refusal."""
+        status, members = self.call(action, host, **parameters)
+        assert status == members["HttpStatus"] >= 400
+        return str(members["Code"])
+
+    def operate(self, action: str, **parameters: str) -> tuple[int, Members]:
+        """Call one of our own operations, as through the control socket."""
+        body = urlencode({"Action": action, "Version": KEYSTEAD_VERSION, **parameters}).encode()
+        request = HttpRequest(
+            method="POST",
+            target="/",
+            headers={"host": "localhost", "content-type": "application/x-www-form-urlencoded"},
+            body=body,
+            channel=Channel.CONTROL,
+        )
+        response = self.send(request)
+        return response.status, json.loads(response.body)
+
+    def key(self, **parameters: str) -> str:
+        """A new key's id."""
+        return str(self.ok("CreateKey", **parameters)["KeyMetadata"]["KeyId"])
+
+    @property
+    def records(self) -> list[Record]:
+        return [record for record, _ in self.store.audit.records.values()]
+
+
+def vault(seed: bytes = b"vault") -> Vault:
+    """A vault with one wrapping key."""
+    entropy = SeededEntropy(seed)
+    made = Vault(root.ephemeral(entropy), entropy)
+    made.make_wrapping_key(0)
+    return made
