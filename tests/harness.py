@@ -50,9 +50,11 @@ def sign_v1(
 class Service:
     """The pipeline over a memory store."""
 
-    def __init__(self, *, now: float = 1_767_323_045.0, region: str = "cn-hangzhou") -> None:
+    def __init__(
+        self, *, now: float = 1_767_323_045.0, region: str = "cn-hangzhou", seed: bytes = b""
+    ) -> None:
         self.clock = FixedClock(now)
-        self.entropy = SeededEntropy()
+        self.entropy = SeededEntropy(b"service" + seed)
         self.world: World
         self.world, self.access_key = open_private(self.clock, self.entropy)
         assert isinstance(self.world.store, MemoryStore)

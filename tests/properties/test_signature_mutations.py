@@ -13,9 +13,8 @@ from urllib.parse import parse_qsl, quote
 
 import pytest
 
-from keystead.api import canonical
+from keystead.api import canonical, signature
 from keystead.api import parameters as parameters_of
-from keystead.api import signature
 from keystead.api.message import HttpRequest
 from keystead.crypto.mac import Secret
 from keystead.errors import KmsError
