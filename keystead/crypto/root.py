@@ -75,7 +75,7 @@ def create_file(path: Path, entropy: Entropy) -> SoftwareRootKey:
 def read_file(path: Path, entropy: Entropy) -> SoftwareRootKey:
     """The root key in a file. OperatorError if it is missing, a link, open to others, truncated or damaged."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
         raise OperatorError(
             f"the root key file {path} is missing",
@@ -86,12 +86,15 @@ def read_file(path: Path, entropy: Entropy) -> SoftwareRootKey:
             f"cannot read the root key file {path}: {error.strerror}",
             hint="it must be a plain file that belongs to the user who runs keystead",
         ) from None
+    status = os.fstat(descriptor)
+    if stat.S_ISDIR(status.st_mode):
+        os.close(descriptor)
+        raise OperatorError(f"the root key file {path} is a directory", hint="put the file itself there")
     with open(descriptor, "rb") as file:
-        status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
             raise OperatorError(
                 f"the root key file {path} is not a plain file",
-                hint="put the file itself there, not a directory or device",
+                hint="put the file itself there",
             )
         if status.st_uid != os.geteuid():
             raise OperatorError(

@@ -18,6 +18,4 @@ def test_canonical_is_known() -> None:
 
 def test_names_are_sorted_by_their_utf8_bytes() -> None:
     # In UTF-16, as some languages sort, the emoji would come first.
-    assert canonical({"🔑": "", "": ""}).index(b"") < canonical({"🔑": "", "": ""}).index(
-        "🔑".encode()
-    )
+    assert canonical({"🔑": "", "": ""}).index(b"") < canonical({"🔑": "", "": ""}).index("🔑".encode())

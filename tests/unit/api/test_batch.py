@@ -1,0 +1,51 @@
+from keystead.api.batch import Batch
+from keystead.domain.audit import GENESIS, link
+from keystead.entropy import SeededEntropy
+from keystead.store.memory import MemoryStore
+from tests.unit.domain.test_audit import RECORD
+
+FIELDS = {
+    name: getattr(RECORD, name)
+    for name in RECORD.__struct_fields__
+    if name not in ("chain", "sequence", "format")
+}
+
+
+def test_records_follow_the_head_and_each_other() -> None:
+    store = MemoryStore(entropy=SeededEntropy())
+    for _ in range(2):
+        store.begin()
+        batch = Batch(store)
+        assert batch.empty
+        batch.record(**FIELDS)
+        batch.record(**FIELDS)
+        assert (batch.empty, batch.records) == (False, 2)
+        batch.write()
+        store.commit()
+    previous = GENESIS
+    for number, (record, stored) in enumerate(store.audit.records.values(), 1):
+        assert (record.sequence, record.chain) == (number, store.server_id)
+        assert link(previous, record) == stored
+        previous = stored
+    assert store.audit.head().count == 4
+
+
+def test_a_nonce_is_taken_once_in_a_batch_and_ever() -> None:
+    store = MemoryStore(entropy=SeededEntropy())
+    store.begin()
+    batch = Batch(store)
+    assert batch.use_nonce(1, b"a")
+    assert not batch.use_nonce(1, b"a")
+    assert batch.use_nonce(2, b"a")
+    assert not batch.empty
+    batch.write()
+    store.commit()
+    store.begin()
+    assert not Batch(store).use_nonce(1, b"a")
+
+
+def test_an_empty_batch_writes_nothing() -> None:
+    store = MemoryStore(entropy=SeededEntropy())
+    store.begin()
+    Batch(store).write()
+    assert store.audit.head().count == 0

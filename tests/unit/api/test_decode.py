@@ -1,0 +1,84 @@
+import pytest
+
+from keystead.api import decode
+from keystead.api.operation import CATALOGUE, KMS_VERSION
+from keystead.errors import ActionNotFound, InvalidParameter, InvalidVersion, MissingParameter
+from tests import harness
+
+assert harness
+
+
+def test_action_and_version_come_from_parameters_else_headers() -> None:
+    headers = {"x-acs-action": "A", "x-acs-version": "V"}
+    assert decode.action_and_version({"Action": "B", "Version": "W"}, headers) == ("B", "W")
+    assert decode.action_and_version({}, headers) == ("A", "V")
+    assert decode.action_and_version({}, {}) == ("", "")
+
+
+def test_an_operation_is_found_by_version_and_action() -> None:
+    assert decode.find_operation(CATALOGUE, "Encrypt", KMS_VERSION).action == "Encrypt"
+    for action, version, error in (
+        ("", KMS_VERSION, MissingParameter),
+        ("Encrypt", "", MissingParameter),
+        ("Encrypt", "2015-05-01", InvalidVersion),
+        ("encrypt", KMS_VERSION, ActionNotFound),
+        ("GenerateRandom", KMS_VERSION, ActionNotFound),
+    ):
+        with pytest.raises(error):
+            decode.find_operation(CATALOGUE, action, version)
+
+
+@pytest.mark.parametrize(
+    ("host", "region_id", "expected"),
+    [
+        ("kms.cn-beijing.aliyuncs.com", "cn-hangzhou", "cn-beijing"),
+        ("KMS-VPC.cn-beijing.aliyuncs.com:443", "", "cn-beijing"),
+        ("kms-intranet.cn-beijing.aliyuncs.com", "", "cn-beijing"),
+        ("localhost:8443", "cn-shanghai", "cn-shanghai"),
+        ("kms.aliyuncs.com", "", "home"),
+        ("localhost", "", "home"),
+        ("", "", "home"),
+    ],
+)
+def test_region_is_the_hosts_else_the_parameters_else_the_servers(
+    host: str, region_id: str, expected: str
+) -> None:
+    assert decode.region_of(host, {"RegionId": region_id}, "home") == expected
+
+
+@pytest.mark.parametrize("region", ["CN", "a" * 33, "a--b", "-a", "a_b", "a\n"])
+def test_a_malformed_region_is_refused(region: str) -> None:
+    with pytest.raises(InvalidParameter):
+        decode.region_of("localhost", {"RegionId": region}, "home")
+
+
+@pytest.mark.parametrize(
+    ("form", "accept", "xml"),
+    [
+        ("XML", "", True),
+        ("xml", "application/json", True),
+        ("JSON", "text/xml", False),
+        ("json", "", False),
+        ("None", "", False),
+        ("none", "text/xml", True),
+        ("", "application/xml", True),
+        ("", "application/json, text/xml", False),
+        ("", "*/*", False),
+        ("yaml", "", False),
+    ],
+)
+def test_format_in_any_case_else_accept(form: str, accept: str, xml: bool) -> None:
+    assert decode.wants_xml({"Format": form}, {"accept": accept}) is xml
+
+
+def test_recordable_leaves_out_the_sensitive_and_cuts_the_long() -> None:
+    encrypt = CATALOGUE.find(KMS_VERSION, "Encrypt")
+    create = CATALOGUE.find(KMS_VERSION, "CreateKey")
+    decrypt = CATALOGUE.find(KMS_VERSION, "Decrypt")
+    assert encrypt is not None
+    assert create is not None
+    assert decrypt is not None
+    sent = {"KeyId": "k", "Plaintext": "canary", "EncryptionContext": "{}", "Other": "x", "DryRun": ""}
+    assert decode.recordable(encrypt, sent) == {"KeyId": "k", "EncryptionContext": "{}"}
+    assert decode.recordable(create, {"Description": "d" * 9000}) == {"Description": "d" * 8192}
+    assert decode.recordable(decrypt, {"CiphertextBlob": "b"}) == {}

@@ -1,0 +1,74 @@
+import pytest
+
+from keystead.api.operation import (
+    CATALOGUE,
+    KEYSTEAD,
+    KMS,
+    KMS_VERSION,
+    Call,
+    KeyCall,
+    key_operation,
+    operation,
+)
+from keystead.api.wire import Empty, KeyRef, Request
+from keystead.domain.lifecycle import Gate
+from tests import harness
+
+assert harness
+
+
+class NoKey(Request, frozen=True):
+    pass
+
+
+class Untyped(Request, frozen=True):
+    name: str
+
+
+class OneKey(Request, frozen=True):
+    key_id: KeyRef
+
+
+def test_an_action_is_declared_once() -> None:
+    def encrypt(call: KeyCall, request: OneKey) -> Empty:
+        return Empty()
+
+    with pytest.raises(ValueError, match="declared twice"):
+        key_operation(gate=Gate.ANY)(encrypt)
+
+
+def test_a_key_operation_names_a_key() -> None:
+    def nonsense(call: KeyCall, request: NoKey) -> Empty:
+        return Empty()
+
+    with pytest.raises(TypeError, match="names a key"):
+        key_operation(gate=Gate.ANY)(nonsense)
+
+
+def test_every_field_has_a_wire_type() -> None:
+    def nonsense(call: Call, request: Untyped) -> Empty:
+        return Empty()
+
+    with pytest.raises(TypeError, match="wire type"):
+        operation()(nonsense)
+
+
+def test_a_throw_away_operation_is_found_and_gone() -> None:
+    @operation()
+    def count_sheep(call: Call, request: NoKey) -> Empty:
+        """Count sheep."""
+        return Empty()
+
+    found = CATALOGUE.find(KMS_VERSION, "CountSheep")
+    assert found is not None
+    assert (found.summary, found.function, found.dry_run) == ("Count sheep.", count_sheep, False)
+    CATALOGUE.remove(found)
+    assert CATALOGUE.find(KMS_VERSION, "CountSheep") is None
+
+
+def test_products_are_listed_by_action() -> None:
+    actions = [one.action for one in CATALOGUE.of(KMS)]
+    assert actions == sorted(actions)
+    assert "Encrypt" in actions
+    assert all(one.product == KEYSTEAD for one in CATALOGUE.of(KEYSTEAD))
+    assert CATALOGUE.find("1999-01-01", "Encrypt") is None

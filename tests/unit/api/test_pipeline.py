@@ -1,0 +1,292 @@
+import json
+from urllib.parse import urlencode
+
+import pytest
+
+from keystead.access.callers import Caller
+from keystead.api import pipeline as api_pipeline
+from keystead.api.message import HttpRequest
+from keystead.api.operation import CATALOGUE, KMS_VERSION, Call, operation
+from keystead.api.wire import Boolean, Empty, NewAliasName, Request
+from keystead.domain.aliases import Alias
+from keystead.errors import NoPermission
+from keystead.store.ports import StoreFailure
+from tests.harness import Service, sign_v1
+
+
+def code(service: Service, request: HttpRequest) -> str:
+    return service.answer(request)[0].code
+
+
+def test_a_call_is_recorded_with_what_it_was_and_without_its_secrets() -> None:
+    service = Service()
+    key_id = service.key()
+    service.ok("Encrypt", KeyId=key_id, Plaintext="canary", EncryptionContext='{"a":"b"}')
+    record = service.records[-1]
+    assert (record.kind, record.product, record.version, record.action) == (
+        "ApiCall",
+        "Kms",
+        "2016-01-20",
+        "Encrypt",
+    )
+    assert (record.account, record.principal, record.caller_type) == (
+        service.account,
+        service.account,
+        "root-account",
+    )
+    assert (record.access_key_id, record.source, record.tls) == (
+        service.access_key[0],
+        "127.0.0.1",
+        "TLSv1.3",
+    )
+    assert (record.host, record.user_agent, record.region) == ("localhost:8443", "tests", "cn-hangzhou")
+    assert (record.status, record.code, record.time) == (200, "", 1767323045000)
+    assert json.loads(record.resources) == [f"acs:kms:cn-hangzhou:{service.account}:key/{key_id}"]
+    assert json.loads(record.parameters) == {"KeyId": key_id, "EncryptionContext": '{"a":"b"}'}
+
+
+def test_a_created_keys_arn_is_recorded() -> None:
+    service = Service()
+    key_id = service.key()
+    assert json.loads(service.records[-1].resources)[-1].endswith(f":key/{key_id}")
+
+
+def test_a_refused_call_is_recorded() -> None:
+    service = Service()
+    assert service.refused("DescribeKey", KeyId="nowhere") == "Forbidden.KeyNotFound"
+    assert (service.records[-1].status, service.records[-1].code) == (404, "Forbidden.KeyNotFound")
+
+
+@pytest.mark.parametrize(
+    ("parameters", "expected"),
+    [
+        ({"Action": "Nonsense<script>"}, "InvalidAction.NotFound"),
+        ({"Action": "ListKeys", "Version": "2014-01-01"}, "InvalidVersion"),
+        ({"Action": "ListKeys", "RegionId": "NOWHERE"}, "InvalidParameter"),
+        ({"Action": "ListKeys", "PageSize": "many"}, "InvalidParameter"),
+    ],
+)
+def test_nonsense_gets_a_code_and_a_record(parameters: dict[str, str], expected: str) -> None:
+    service = Service()
+    assert code(service, service.request("", parameters)) == expected
+    record = service.records[-1]
+    assert record.code == expected
+    assert "<" not in record.action
+
+
+def test_without_action_or_version_the_missing_one_is_named() -> None:
+    service = Service()
+    request = service.request("", {"Version": "2016-01-20"})
+    assert (
+        json.loads(service.send(request).body)["Message"]
+        == 'The parameter "Action" is needed but not provided.'
+    )
+
+
+def test_what_nobody_signed_is_not_recorded() -> None:
+    service = Service()
+    for request in (
+        HttpRequest(method="POST", target="/", headers={}),
+        HttpRequest(method="POST", target="/?a=%", headers={}),
+        HttpRequest(method="POST", target="/elsewhere", headers={}),
+    ):
+        assert not service.answer(request)[0].recorded
+    wrong = service.request("ListKeys", access_key=(service.access_key[0], "wrong"))
+    assert code(service, wrong) == "SignatureDoesNotMatch"
+    assert service.records == []
+    assert service.store.nonces.horizon() == 0
+
+
+def test_a_wrong_signature_does_not_use_up_the_nonce() -> None:
+    service = Service()
+    right = service.request("ListKeys")
+    service._nonce -= 1
+    wrong = service.request("ListKeys", access_key=(service.access_key[0], "wrong"))
+    assert code(service, wrong) == "SignatureDoesNotMatch"
+    assert code(service, right) == ""
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "HEAD", "OPTIONS", "PATCH"])
+def test_other_methods_are_refused(method: str) -> None:
+    request = HttpRequest(method=method, target="/?Action=ListKeys", headers={})
+    response = Service().send(request)
+    assert (response.status, json.loads(response.body)["Code"]) == (403, "UnsupportedHTTPMethod")
+
+
+def test_a_request_is_accepted_once_however_many_copies_arrive_at_once() -> None:
+    service = Service()
+    request = service.request("ListKeys")
+    codes = [answer.code for answer in service.answer(*[request] * 32)]
+    assert sorted(codes) == ["", *["SignatureNonceUsed"] * 31]
+    assert code(service, request) == "SignatureNonceUsed"
+    assert len(service.records) == 33
+
+
+@pytest.mark.parametrize(("seconds", "expected"), [(900, ""), (901, "InvalidTimeStamp.Expired")])
+def test_a_stale_or_early_request_is_refused_and_recorded(seconds: int, expected: str) -> None:
+    for direction in (1, -1):
+        service = Service()
+        request = service.request("ListKeys")
+        service.clock.advance(direction * seconds)
+        assert code(service, request) == expected
+        assert service.records[-1].code == expected
+
+
+def test_an_unknown_access_key_is_named_as_such() -> None:
+    service = Service()
+    assert (
+        code(service, service.request("ListKeys", access_key=("LTAIx", "y"))) == "InvalidAccessKeyId.NotFound"
+    )
+
+
+def test_a_security_token_is_refused() -> None:
+    service = Service()
+    assert (
+        code(service, service.request("ListKeys", {"SecurityToken": "t"})) == "InvalidSecurityToken.Malformed"
+    )
+
+
+def test_an_access_key_deactivated_in_the_same_batch_is_refused() -> None:
+    service = Service()
+    body = {"Action": "UpdateAccessKey", "AccessKeyId": service.access_key[0], "Status": "Inactive"}
+    operate = HttpRequest(
+        method="POST",
+        target="/",
+        headers={"content-type": "application/x-www-form-urlencoded"},
+        body=urlencode({**body, "Version": "2026-11-24"}).encode(),
+        channel=api_pipeline.Channel.CONTROL,
+    )
+    answers = service.answer(service.request("ListKeys"), operate, service.request("ListKeys"))
+    assert [answer.code for answer in answers] == ["", "", "Forbidden.AccessKey"]
+
+
+def test_a_bug_answers_internal_failure_and_is_recorded_and_undone(monkeypatch: pytest.MonkeyPatch) -> None:
+    class NoRequest(Request, frozen=True):
+        alias_name: NewAliasName
+
+    @operation(changes=True)
+    def break_down(call: Call, request: NoRequest) -> Empty:
+        """Break down half-way."""
+        call.store.aliases.add(
+            Alias(account=call.account, region=call.region, name=request.alias_name, key_id="k", created=0)
+        )
+        raise ZeroDivisionError("canary")
+
+    found = CATALOGUE.find(KMS_VERSION, "BreakDown")
+    assert found is not None
+    try:
+        service = Service()
+        (answer,) = service.answer(service.request("BreakDown", {"AliasName": "alias/a"}))
+        assert answer.response.status == 500
+        assert isinstance(answer.fault, ZeroDivisionError)
+        assert b"canary" not in answer.response.body
+        assert service.records[-1].code == "InternalFailure"
+        assert service.store.aliases.get(service.account, "cn-hangzhou", "alias/a") is None
+    finally:
+        CATALOGUE.remove(found)
+
+
+def test_a_dry_run_of_a_change_is_undone() -> None:
+    class DryRequest(Request, frozen=True):
+        alias_name: NewAliasName
+        dry_run: Boolean = False
+
+    @operation(changes=True)
+    def name_nothing(call: Call, request: DryRequest) -> Empty:
+        """Name nothing."""
+        call.store.aliases.add(
+            Alias(account=call.account, region=call.region, name=request.alias_name, key_id="k", created=0)
+        )
+        return Empty()
+
+    found = CATALOGUE.find(KMS_VERSION, "NameNothing")
+    assert found is not None
+    try:
+        service = Service()
+        assert service.refused("NameNothing", AliasName="alias/a", DryRun="true") == "DryRunOperationError"
+        assert service.store.aliases.get(service.account, "cn-hangzhou", "alias/a") is None
+        service.ok("NameNothing", AliasName="alias/a")
+        assert service.store.aliases.get(service.account, "cn-hangzhou", "alias/a") is not None
+        assert service.refused("NameNothing", AliasName="alias/a", DryRun="true") == "ValidationError"
+    finally:
+        CATALOGUE.remove(found)
+
+
+def test_a_dry_run_that_is_denied_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def deny(caller: Caller, product: str, action: str, resources: object) -> None:
+        raise NoPermission
+
+    service = Service()
+    key_id = service.key()
+    monkeypatch.setattr(api_pipeline, "authorize", deny)
+    status, members = service.call("Encrypt", KeyId=key_id, Plaintext="x", DryRun="true")
+    assert (status, members["Code"]) == (403, "AccessDeniedError")
+    assert service.refused("Encrypt", KeyId=key_id, Plaintext="x") == "Forbidden.NoPermission"
+
+
+def test_a_failing_store_fails_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    service = Service()
+
+    def broken(*_: object) -> None:
+        raise StoreFailure("disk full")
+
+    monkeypatch.setattr(service.store.keys, "get", broken)
+    with pytest.raises(StoreFailure):
+        service.call("DescribeKey", KeyId="k")
+
+
+@pytest.mark.parametrize(
+    ("reference", "expected"),
+    [
+        ("{key}", ""),
+        ("alias/mine", ""),
+        ("acs:kms:cn-hangzhou:{account}:key/{key}", ""),
+        ("acs:kms:cn-hangzhou:{account}:alias/mine", ""),
+        ("acs:kms:cn-hangzhou:2000000000000002:key/{key}", "Forbidden.KeyNotFound"),
+        ("acs:kms:cn-beijing:{account}:key/{key}", "Forbidden.KeyNotFound"),
+        ("acs:kms:cn-hangzhou:2000000000000002:alias/mine", "Forbidden.AliasNotFound"),
+        ("alias/other", "Forbidden.AliasNotFound"),
+        ("alias/acs/mse", "Forbidden.AliasNotFound"),
+        ("nowhere", "Forbidden.KeyNotFound"),
+        ("acs:kms:cn-hangzhou:{account}:secret/s", "InvalidParameter"),
+    ],
+)
+def test_key_references(reference: str, expected: str) -> None:
+    service = Service()
+    key_id = service.key()
+    service.ok("CreateAlias", AliasName="alias/mine", KeyId=key_id)
+    named = reference.format(key=key_id, account=service.account)
+    for action, more in (("DescribeKey", {}), ("Encrypt", {"Plaintext": "x"}), ("GenerateDataKey", {})):
+        status, members = service.call(action, KeyId=named, **more)
+        assert members.get("Code", "") == expected
+        assert (status == 200) == (expected == "")
+
+
+def test_an_alias_whose_key_is_gone_finds_nothing() -> None:
+    service = Service()
+    service.store.begin()
+    service.store.aliases.add(
+        Alias(account=service.account, region="cn-hangzhou", name="alias/a", key_id="gone", created=0)
+    )
+    service.store.commit()
+    assert service.refused("DescribeKey", KeyId="alias/a") == "Forbidden.KeyNotFound"
+
+
+def test_a_version_whose_key_is_gone_does_not_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    service = Service()
+    blob = service.ok("Encrypt", KeyId=service.key(), Plaintext="x")["CiphertextBlob"]
+    monkeypatch.setattr(service.store.keys, "get", lambda *_: None)
+    assert service.refused("Decrypt", CiphertextBlob=blob) == "InvalidParameter"
+
+
+def test_action_and_version_may_come_in_headers() -> None:
+    service = Service()
+    signed = sign_v1({}, service.access_key, timestamp="2026-01-02T03:04:05Z", nonce="n")
+    del signed["Signature"], signed["Version"]
+    signed = sign_v1(
+        {"Version": "2016-01-20"}, service.access_key, timestamp="2026-01-02T03:04:05Z", nonce="n"
+    )
+    request = HttpRequest(
+        method="POST", target=f"/?{urlencode(signed)}", headers={"host": "h", "x-acs-action": "ListKeys"}
+    )
+    assert service.send(request).status == 200

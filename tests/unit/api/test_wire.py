@@ -1,0 +1,118 @@
+import json
+from typing import get_args
+
+import pytest
+
+from keystead.api import wire
+from keystead.api.wire import KeyReference, Param
+from keystead.errors import AliasUnsupported, InvalidParameter, KmsError, UnsupportedOperation
+from keystead.operations.encryption import EncryptRequest
+
+
+def param(kind: object) -> Param:
+    found = get_args(kind)[1]
+    assert isinstance(found, Param)
+    return found
+
+
+def parse(kind: object, text: str) -> object:
+    return param(kind).parse("Name", text)
+
+
+def refused(kind: object, text: str) -> KmsError:
+    with pytest.raises(KmsError) as caught:
+        parse(kind, text)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("1234abcd-12ab", KeyReference(key_id="1234abcd-12ab")),
+        ("alias/a", KeyReference(alias="alias/a")),
+        ("alias/acs/mse", KeyReference(alias="alias/acs/mse")),
+        ("acs:kms:r:1:key/k", KeyReference(key_id="k", account="1", region="r")),
+        ("acs:kms:r:1:alias/a", KeyReference(alias="alias/a", account="1", region="r")),
+        ("k" * 64, KeyReference(key_id="k" * 64)),
+    ],
+)
+def test_a_key_is_named_by_id_alias_or_arn(text: str, expected: KeyReference) -> None:
+    assert parse(wire.KeyRef, text) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["k" * 65, "a b", "密", "alias/", "acs:kms:r:1", "acs:oss:r:1:key/k", "acs:kms::1:key/k", "acs:kms:r::key/k",
+     "acs:kms:r:1:secret/s", "acs:kms:r:1:key/", "k\n"],
+)  # fmt: skip
+def test_what_names_no_key_is_refused(text: str) -> None:
+    assert isinstance(refused(wire.KeyRef, text), InvalidParameter)
+
+
+def test_an_alias_where_only_ids_are_taken_has_its_own_code() -> None:
+    assert isinstance(refused(wire.KeyIdRef, "alias/a"), AliasUnsupported)
+    assert isinstance(refused(wire.KeyIdRef, "acs:kms:r:1:alias/a"), AliasUnsupported)
+    assert parse(wire.KeyIdRef, "k") == KeyReference(key_id="k")
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("true", True), ("True", True), ("FALSE", False), ("false", False)]
+)
+def test_booleans_in_every_spelling(text: str, value: bool) -> None:
+    assert parse(wire.Boolean, text) is value
+
+
+@pytest.mark.parametrize("text", ["1", "yes", "tru", " true"])
+def test_other_booleans_are_refused(text: str) -> None:
+    assert isinstance(refused(wire.Boolean, text), InvalidParameter)
+
+
+@pytest.mark.parametrize("text", ["+1", "1.0", "1e1", "٣", "99999999999", "-1", " 1"])
+def test_integers_are_plain_digits(text: str) -> None:
+    assert isinstance(refused(wire.PageNumber, text), InvalidParameter)
+
+
+def tags(count: int) -> str:
+    return json.dumps([{"TagKey": f"k{number}", "TagValue": "v"} for number in range(count)])
+
+
+def test_tags_are_at_most_20() -> None:
+    parsed = parse(wire.Tags, tags(20))
+    assert isinstance(parsed, dict)
+    assert len(parsed) == 20
+    assert isinstance(refused(wire.Tags, tags(21)), InvalidParameter)
+    assert parse(wire.Tags, "") == {}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{}",
+        "[1]",
+        "nonsense",
+        '[{"TagValue": "v"}]',
+        '[{"TagKey": "k", "Other": "v"}]',
+        '[{"TagKey": 1}]',
+        '[{"TagKey": "k", "TagValue": 1}]',
+        '[{"TagKey": "aliyun"}]',
+        '[{"TagKey": "k", "TagValue": "密"}]',
+        '[{"TagKey": "k"}, {"TagKey": "k"}]',
+    ],
+)
+def test_bad_tags_are_refused(text: str) -> None:
+    assert isinstance(refused(wire.Tags, text), InvalidParameter)
+
+
+def test_a_filter_may_be_empty() -> None:
+    assert parse(wire.KeyFilters, "") == wire.KeyFilter()
+
+
+def test_what_is_not_served_must_be_empty() -> None:
+    assert parse(wire.Unsupported, "") == ""
+    assert isinstance(refused(wire.Unsupported, "x"), UnsupportedOperation)
+
+
+def test_a_request_does_not_show_its_values() -> None:
+    request = EncryptRequest(key_id=KeyReference(key_id="k"), plaintext=b"canary")
+    assert "canary" not in repr(request)
+    assert "plaintext" in repr(request)

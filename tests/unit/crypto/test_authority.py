@@ -1,0 +1,93 @@
+import socket
+import ssl
+import threading
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+
+from keystead.clock import SystemClock
+from keystead.crypto.authority import Authority
+from keystead.server import listener
+
+NOW = SystemClock().now()
+
+
+def authority(dns: list[str], addresses: list[str]) -> Authority:
+    return Authority.create("test CA", dns=dns, addresses=addresses, now=NOW, lifetime=86400)
+
+
+def handshake(made: Authority, names: list[str], addresses: list[str], asked: str, folder: Path) -> None:
+    """A TLS connection of Python's own client to a server with a certificate for these names."""
+    context = listener.server_context()
+    leaf = made.issue(names, addresses, NOW, 3600)
+    listener.load_certificate(context, leaf.certificate_pem, leaf.key_pem)
+    (folder / "ca.pem").write_bytes(made.certificate_pem)
+    client = ssl.create_default_context(cafile=str(folder / "ca.pem"))
+    server_end, client_end = socket.socketpair()
+
+    def serve() -> None:
+        try:
+            with context.wrap_socket(server_end, server_side=True):
+                pass
+        except OSError:
+            pass
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        with client.wrap_socket(client_end, server_hostname=asked):
+            pass
+    finally:
+        client_end.close()
+        thread.join()
+        server_end.close()
+
+
+def test_a_permitted_name_and_address_are_accepted(tmp_path: Path) -> None:
+    made = authority(["localhost"], ["127.0.0.1", "::1"])
+    for asked in ("localhost", "127.0.0.1", "::1"):
+        handshake(made, ["localhost"], ["127.0.0.1", "::1"], asked, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("names", "addresses", "asked"),
+    [(["bank.example"], [], "bank.example"), ([], ["10.0.0.1"], "10.0.0.1"), (["localhost"], [], "other")],
+)
+def test_what_is_outside_the_constraints_is_refused(
+    names: list[str], addresses: list[str], asked: str, tmp_path: Path
+) -> None:
+    made = authority(["localhost"], ["127.0.0.1"])
+    with pytest.raises(ssl.SSLCertVerificationError):
+        handshake(made, names, addresses, asked, tmp_path)
+
+
+def test_a_ca_for_names_only_refuses_every_address(tmp_path: Path) -> None:
+    made = authority(["aliyuncs.com"], [])
+    handshake(made, ["kms.cn-hangzhou.aliyuncs.com"], [], "kms.cn-hangzhou.aliyuncs.com", tmp_path)
+    for address in ("127.0.0.1", "::1"):
+        with pytest.raises(ssl.SSLCertVerificationError):
+            handshake(made, [], [address], address, tmp_path)
+
+
+def test_constraints_are_critical_and_the_ca_issues_no_ca() -> None:
+    certificate = x509.load_pem_x509_certificate(authority(["localhost"], []).certificate_pem)
+    constraints = certificate.extensions.get_extension_for_class(x509.NameConstraints)
+    basic = certificate.extensions.get_extension_for_class(x509.BasicConstraints)
+    assert constraints.critical
+    assert basic.critical
+    assert basic.value.path_length == 0
+
+
+def test_a_kept_authority_is_loaded_with_its_own_key_only() -> None:
+    made, other = authority(["localhost"], []), authority(["localhost"], [])
+    assert Authority.load(made.certificate_pem, made.key_pem()).certificate_pem == made.certificate_pem
+    with pytest.raises(ValueError, match="not that of the certificate"):
+        Authority.load(made.certificate_pem, other.key_pem())
+
+
+def test_a_leaf_does_not_outlive_its_ca_and_shows_no_key() -> None:
+    made = authority(["localhost"], [])
+    leaf = made.issue(["localhost"], [], NOW, 10 * 86400)
+    assert leaf.expires <= int(NOW) + 86400
+    assert "PRIVATE" not in repr(leaf)
