@@ -1,0 +1,145 @@
+"""A real server in a process of its own, and a plain client for it."""
+
+import http.client
+import json
+import os
+import signal
+import ssl
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from keystead.clock import iso8601
+from tests.harness import sign_v1
+
+KEYSTEAD = [sys.executable, "-m", "keystead"]
+
+
+class Client:
+    """One keep-alive connection with an AccessKey."""
+
+    def __init__(self, url: str, ca_file: str | None, access_key: tuple[str, str]) -> None:
+        host, port = url.partition("://")[2].rsplit(":", 1)
+        context = ssl.create_default_context(cafile=ca_file)
+        self._connection = http.client.HTTPSConnection(host, int(port), timeout=30, context=context)
+        self.access_key = access_key
+
+    def sign(self, action: str, **parameters: str) -> str:
+        """The target of a signed request."""
+        signed = sign_v1(
+            {"Action": action, **parameters}, self.access_key, timestamp=iso8601(time.time()), nonce=uuid.uuid4().hex
+        )
+        return f"/?{urlencode(signed)}"
+
+    def send(self, target: str) -> tuple[int, dict[str, Any]]:
+        """Status and members of the answer; OSError or HTTPException when the server is gone."""
+        try:
+            self._connection.request("POST", target)
+            response = self._connection.getresponse()
+            return response.status, json.loads(response.read())
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def call(self, action: str, **parameters: str) -> tuple[int, dict[str, Any]]:
+        return self.send(self.sign(action, **parameters))
+
+    def ok(self, action: str, **parameters: str) -> dict[str, Any]:
+        status, members = self.call(action, **parameters)
+        assert status == 200, members
+        return members
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+class LiveServer:
+    """`keystead serve` on a data directory."""
+
+    def __init__(self, data: Path, *options: str, program: list[str] | None = None, env: dict[str, str] | None = None):
+        self.data = data
+        self.options = options
+        self.program = program or KEYSTEAD
+        self.env = env
+        self.process: subprocess.Popen[bytes] | None = None
+        self.log = data.parent / f"{data.name}.log"
+
+    def start(self, wait: bool = True) -> None:
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [*self.program, "serve", "--data", str(self.data), "--listen", "localhost:0", *self.options],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env={**os.environ, **(self.env or {})},
+            )
+        if wait:
+            self.wait()
+
+    def wait(self) -> None:
+        """Until it accepts requests."""
+        assert self.process is not None
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            if self.process.poll() is not None:
+                raise AssertionError(f"the server ended with {self.process.returncode}: {self.log.read_text()[-2000:]}")
+            if self.description.get("pid") == self.process.pid:
+                return
+            time.sleep(0.01)
+        raise AssertionError("the server did not start")
+
+    @property
+    def description(self) -> dict[str, Any]:
+        try:
+            found = json.loads((self.data / "server.json").read_text())
+        except (OSError, ValueError):
+            return {}
+        assert isinstance(found, dict)
+        return found
+
+    def client(self) -> Client:
+        found = self.description
+        key = json.loads((self.data / "root-access-key.json").read_text())
+        return Client(found["url"], found["ca_file"], (key["AccessKeyId"], key["AccessKeySecret"]))
+
+    def kill(self) -> None:
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> int:
+        assert self.process is not None
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(20)
+
+
+@contextmanager
+def live(data: Path, *options: str, env: dict[str, str] | None = None) -> Iterator[LiveServer]:
+    """A running server, stopped at the end."""
+    server = LiveServer(data, *options, env=env)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+def keystead(*words: str, env: dict[str, str] | None = None, **more: Any) -> "subprocess.CompletedProcess[str]":
+    """Run a command to its end."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("ALIBABA_CLOUD")}
+    return subprocess.run(
+        [*KEYSTEAD, *words],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={**environment, **(env or {})},
+        **more,
+    )
