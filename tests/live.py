@@ -26,14 +26,21 @@ class Client:
 
     def __init__(self, url: str, ca_file: str | None, access_key: tuple[str, str]) -> None:
         host, port = url.partition("://")[2].rsplit(":", 1)
-        context = ssl.create_default_context(cafile=ca_file)
-        self._connection = http.client.HTTPSConnection(host, int(port), timeout=30, context=context)
+        self._connection: http.client.HTTPConnection
+        if url.startswith("https"):
+            context = ssl.create_default_context(cafile=ca_file)
+            self._connection = http.client.HTTPSConnection(host, int(port), timeout=30, context=context)
+        else:
+            self._connection = http.client.HTTPConnection(host, int(port), timeout=30)
         self.access_key = access_key
 
     def sign(self, action: str, **parameters: str) -> str:
         """The target of a signed request."""
         signed = sign_v1(
-            {"Action": action, **parameters}, self.access_key, timestamp=iso8601(time.time()), nonce=uuid.uuid4().hex
+            {"Action": action, **parameters},
+            self.access_key,
+            timestamp=iso8601(time.time()),
+            nonce=uuid.uuid4().hex,
         )
         return f"/?{urlencode(signed)}"
 
@@ -62,7 +69,9 @@ class Client:
 class LiveServer:
     """`keystead serve` on a data directory."""
 
-    def __init__(self, data: Path, *options: str, program: list[str] | None = None, env: dict[str, str] | None = None):
+    def __init__(
+        self, data: Path, *options: str, program: list[str] | None = None, env: dict[str, str] | None = None
+    ):
         self.data = data
         self.options = options
         self.program = program or KEYSTEAD
@@ -88,7 +97,9 @@ class LiveServer:
         deadline = time.monotonic() + 20
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
-                raise AssertionError(f"the server ended with {self.process.returncode}: {self.log.read_text()[-2000:]}")
+                raise AssertionError(
+                    f"the server ended with {self.process.returncode}: {self.log.read_text()[-2000:]}"
+                )
             if self.description.get("pid") == self.process.pid:
                 return
             time.sleep(0.01)
@@ -131,7 +142,9 @@ def live(data: Path, *options: str, env: dict[str, str] | None = None) -> Iterat
         server.stop()
 
 
-def keystead(*words: str, env: dict[str, str] | None = None, **more: Any) -> "subprocess.CompletedProcess[str]":
+def keystead(
+    *words: str, env: dict[str, str] | None = None, **more: Any
+) -> "subprocess.CompletedProcess[str]":
     """Run a command to its end."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ALIBABA_CLOUD")}
     return subprocess.run(

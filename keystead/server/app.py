@@ -30,6 +30,7 @@ from keystead.server.world import World, open_directory
 from keystead.settings import Settings
 
 _DELETIONS_EVERY = 1.0  # seconds; it also finds out within so long that the store can't commit, or can again
+_SHUTDOWN = 2.0  # seconds that a client has to say goodbye in TLS
 _NONCES_EVERY = 30.0
 _CERTIFICATE_EVERY = 600.0
 
@@ -118,7 +119,11 @@ class Server:
             port = sockets[0].getsockname()[1]
             api = self._serve_http(self.service.sequencer.submit, Channel.NETWORK, loop)
             for one in sockets:
-                self._sockets.append(await loop.create_server(api.protocol, sock=one, ssl=context))
+                self._sockets.append(
+                    await loop.create_server(
+                        api.protocol, sock=one, ssl=context, ssl_shutdown_timeout=context and _SHUTDOWN
+                    )
+                )
             ops_url = await self._listen_ops(loop)
             await self._listen_control(loop)
             shown = f"[{host}]" if ":" in host else host

@@ -46,6 +46,7 @@ class Connections(Protocol):
     def refused(self, code: str) -> None: ...
 
 
+_GOODBYE = 0.3  # seconds
 _ONCE = {
     "accept",
     "authorization",
@@ -110,7 +111,11 @@ class HttpServer:
         for connection in list(self.open):
             connection.close_if_idle()
         deadline = self.loop.time() + seconds
-        while self.open and self.loop.time() < deadline:
+        while any(connection.busy for connection in self.open) and self.loop.time() < deadline:
+            await asyncio.sleep(0.02)
+        # Time for what was written to leave; a client that does not say goodbye is not waited for.
+        leaving = self.loop.time() + _GOODBYE
+        while self.open and self.loop.time() < leaving:
             await asyncio.sleep(0.02)
         for connection in list(self.open):
             connection.abort()
@@ -369,6 +374,11 @@ class HttpProtocol(asyncio.Protocol):
             self._refuse(Refused(408, "InvalidRequest", "The request took too long to arrive."))
         elif not self._exchanges and not self._since and now - self._idle_since > limits.idle_seconds:
             self._transport.close()
+
+    @property
+    def busy(self) -> bool:
+        """Whether an accepted request is still to be answered, or its answer to be taken by the client."""
+        return bool(self._exchanges) or self._transport.get_write_buffer_size() > 0
 
     def close_if_idle(self) -> None:
         """Close the connection unless an accepted request is still to be answered."""

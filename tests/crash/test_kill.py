@@ -39,7 +39,9 @@ def work(server: LiveServer, ledger: Ledger, number: int, cycle: int) -> None:
             with ledger.lock:
                 ledger.aliases[name] = key_id
             for text in ("a", "b", "c"):
-                blob = note(ledger, client.ok("Encrypt", KeyId=name, Plaintext=f"{key_id} {text}"))["CiphertextBlob"]
+                blob = note(ledger, client.ok("Encrypt", KeyId=name, Plaintext=f"{key_id} {text}"))[
+                    "CiphertextBlob"
+                ]
                 with ledger.lock:
                     ledger.blobs.append((blob, f"{key_id} {text}"))
             if step % 2:
