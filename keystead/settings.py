@@ -42,7 +42,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid
             "empty: 127.0.0.1:8444, or with `listen` set a free port"
         ),
     ] = ""
-    region: Annotated[str, msgspec.Meta(description="the region of calls that name none")] = "cn-hangzhou"
+    region: Annotated[
+        str,
+        msgspec.Meta(
+            description="the region of calls that name none: lower-case words and digits joined by hyphens",
+            pattern=r"\A[a-z0-9]+(-[a-z0-9]+)*\Z",
+            max_length=32,
+        ),
+    ] = "cn-hangzhou"
     tls_cert: Annotated[
         str, msgspec.Meta(description="your own certificate chain (PEM); empty: one by the server's own CA")
     ] = ""

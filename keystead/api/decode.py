@@ -42,7 +42,7 @@ def find_operation(catalogue: Catalogue, action: str, version: str) -> Operation
 def region_of(host: str, parameters: Mapping[str, str], home: str) -> str:
     """The region of a call: the endpoint's host name says it, else RegionId, else it is the server's own."""
     endpoint = _ENDPOINT.match(host.rsplit(":", 1)[0].lower())
-    if endpoint is not None:
+    if endpoint is not None and valid_region(endpoint[1]):
         return endpoint[1]
     region = parameters.get("RegionId", "")
     if not region:
@@ -92,9 +92,14 @@ def recordable(operation: Operation, parameters: Mapping[str, str]) -> dict[str,
     """The parameters as sent, without the sensitive ones and without blobs, each cut to 8192 characters."""
     found: dict[str, str] = {}
     for field in operation.fields:
-        text = parameters.get(field.name)
-        if text and not field.param.sensitive and field.param.role is not Role.BLOB:
-            found[field.name] = text[:_RECORDED_CHARACTERS]
+        if field.param.sensitive or field.param.role is Role.BLOB:
+            continue
+        names = [field.name]
+        if field.param.kind == "Map":
+            names += [name for name in parameters if name.startswith(f"{field.name}.")]
+        for name in names:
+            if text := parameters.get(name):
+                found[name] = text[:_RECORDED_CHARACTERS]
     return found
 
 

@@ -73,6 +73,21 @@ class Trace(msgspec.Struct):
     known: bool = False  # whether `action` is one of the catalogue's
 
 
+class Ask(NamedTuple):
+    """An authenticated call: what was asked, by whom, and how the answer is to be written."""
+
+    parameters: dict[str, str]
+    host: str
+    caller: Caller
+    trace: Trace
+    now: int
+    request_id: str
+    xml: bool
+
+    def answer(self, operation: Operation, reply: Reply) -> HttpResponse:
+        return encode.success(operation.action, reply, self.request_id, self.xml)
+
+
 class Pipeline:
     """The service over a store, without sockets."""
 
@@ -109,6 +124,11 @@ class Pipeline:
         except KmsError as error:
             # Nobody is known to have sent this, so nothing is recorded; metrics and log count it.
             return Answer(encode.failure(error, request_id, host, xml), "", error.code, request_id, False)
+        except StoreFailure:
+            raise
+        except Exception as error:  # a bug, or a damaged AccessKey row: it must not cost the whole batch
+            response = encode.failure(InternalFailure(), request_id, host, xml)
+            return Answer(response, "", InternalFailure.code, request_id, False, error)
 
         now = self.clock.now()
         trace = Trace(region=self.region)
@@ -117,8 +137,11 @@ class Pipeline:
         try:
             if claims is not None:
                 self._admit_claims(batch, claims, now)
-            reply = self._perform(request, parameters, caller, trace, int(now))
-            response = encode.success(trace.action, reply, request_id, xml)
+            # An unsigned header must not say what a call does: with RPC v1 only the parameters are signed.
+            signed_headers = request.headers if claims is None or claims.scheme != "v1" else {}
+            action = decode.action_and_version(parameters.merged, signed_headers)
+            ask = Ask(parameters.merged, host, caller, trace, int(now), request_id, xml)
+            response = self._perform(ask, *action)
         except KmsError as error:
             code = error.code
             response = encode.failure(error, request_id, host, xml)
@@ -188,50 +211,40 @@ class Pipeline:
 
     # --- what
 
-    def _perform(
-        self, request: HttpRequest, parameters: Parameters, caller: Caller, trace: Trace, now: int
-    ) -> Reply:
-        merged = parameters.merged
-        action, version = decode.action_and_version(merged, request.headers)
+    def _perform(self, ask: Ask, action: str, version: str) -> HttpResponse:
+        trace = ask.trace
         trace.action = "".join(letter for letter in action[:64] if letter.isalnum() and letter.isascii())
-        trace.region = decode.region_of(request.headers.get("host", ""), merged, self.region)
         operation = decode.find_operation(self.catalogue, action, version)
         trace.product, trace.version, trace.known = operation.product, operation.version, True
-        trace.parameters = decode.recordable(operation, merged)
-        if not operation.dry_run or not decode.dry_run(merged):
-            return self._run(operation, merged, caller, trace, now, keep=True)
+        trace.parameters = decode.recordable(operation, ask.parameters)
+        if not operation.dry_run or not decode.dry_run(ask.parameters):
+            return self._run(operation, ask, keep=True)
         try:
-            self._run(operation, merged, caller, trace, now, keep=False)
+            self._run(operation, ask, keep=False)
         except NoPermission as error:
             raise DryRunDenied(message=error.text) from None
         except KmsError as error:
             raise DryRunRefused(code=error.code, message=error.text) from None
         raise DryRunSucceeded
 
-    def _run(
-        self,
-        operation: Operation,
-        parameters: dict[str, str],
-        caller: Caller,
-        trace: Trace,
-        now: int,
-        *,
-        keep: bool,
-    ) -> Reply:
-        request = decode.bind(operation, parameters)
+    def _run(self, operation: Operation, ask: Ask, *, keep: bool) -> HttpResponse:
+        caller, trace = ask.caller, ask.trace
+        trace.region = decode.region_of(ask.host, ask.parameters, self.region)
+        request = decode.bind(operation, ask.parameters)
         try:
-            call = self._find(operation, request, caller, trace, now)
+            call = self._find(operation, request, caller, trace, ask.now)
             authorize(caller, operation.product, operation.action, trace.resources)
             if operation.gate is not None:
                 assert isinstance(call, KeyCall)
                 admit(operation.gate, call.key.state)
             if not operation.changes:
-                return operation.function(call, request)
+                return ask.answer(operation, operation.function(call, request))
             with self.store.savepoint() as undo:
-                reply = operation.function(call, request)
+                # Within the savepoint: an answer that XML cannot carry is a refusal, and has no effect.
+                response = ask.answer(operation, operation.function(call, request))
                 if not keep:
                     undo()
-            return reply
+            return response
         except Unopenable:
             # One answer for every way in which a ciphertext does not open, so that it teaches nothing.
             raise InvalidParameter(name="CiphertextBlob") from None

@@ -8,7 +8,7 @@ import base64
 import binascii
 import enum
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -250,13 +250,14 @@ def _key_filter(name: str, text: str) -> KeyFilter:
         raise InvalidParameter(name=name)
     facets: dict[str, frozenset[str]] = {}
     for row in rows:
-        if not isinstance(row, dict) or row.keys() != {"Key", "Values"} or row["Key"] not in _FACETS:
+        if not isinstance(row, dict) or row.keys() != {"Key", "Values"} or not isinstance(row["Key"], str):
             raise InvalidParameter(name=name)
-        values: Iterable[object] = row["Values"] if isinstance(row["Values"], list) else ()
-        wanted = frozenset(value for value in values if isinstance(value, str))
-        if not wanted or len(wanted) != len(row["Values"]) or _FACETS[row["Key"]] in facets:
+        facet = _FACETS.get(row["Key"])
+        values: list[object] = row["Values"] if isinstance(row["Values"], list) else []
+        wanted = frozenset(value for value in values if isinstance(value, str) and _proper(value))
+        if facet is None or facet in facets or not wanted or len(wanted) != len(values):
             raise InvalidParameter(name=name)
-        facets[_FACETS[row["Key"]]] = wanted
+        facets[facet] = wanted
     return KeyFilter(**facets)
 
 

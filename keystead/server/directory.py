@@ -60,7 +60,13 @@ class DataDirectory:
 
         A POSIX record lock: the kernel drops it with the process, however it ends, and no child inherits it.
         """
-        descriptor = os.open(self._lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            descriptor = os.open(self._lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise OperatorError(
+                f"cannot open {self._lock_file}: {error.strerror}",
+                hint="the data directory must belong to the user who runs keystead",
+            ) from None
         try:
             fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -83,8 +89,13 @@ class DataDirectory:
         """Whether some process holds the directory now. Not to be asked by the holder itself."""
         try:
             descriptor = os.open(self._lock_file, os.O_RDWR | os.O_CLOEXEC)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return False
+        except OSError as error:
+            raise OperatorError(
+                f"cannot open {self._lock_file}: {error.strerror}",
+                hint="run this as the user who runs the server",
+            ) from None
         try:
             fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

@@ -97,7 +97,7 @@ class Sequencer:
     def submit(self, request: HttpRequest, reply: Reply) -> None:
         """Queue a request; `reply` is called once, on the event loop, after the commit."""
         if len(self._queue) >= QUEUE:
-            reply(failure(ServiceUnavailableTemporary(), "", "", False))
+            reply(failure(ServiceUnavailableTemporary(), "", request.headers.get("host", ""), False))
             return
         self._queue.append(_Queued(request, reply, self._loop.time()))
         self._schedule()

@@ -27,6 +27,9 @@ def test_a_flag_wins_over_the_file_and_the_file_over_the_default(tmp_path: Path)
         ("max-connections = 0", "max-connections"),
         ("max-connections = 100001", "max-connections"),
         ('log-level = "loud"', "log-level"),
+        ('region = "cn_hangzhou"', "region"),
+        ('region = ""', "region"),
+        (f'region = "{"r" * 33}"', "region"),
         ("listen =", "TOML"),
         ('tls-cert = "c"', "belong together"),
         ('http = true\ntls-cert = "c"\ntls-key = "k"', "exclude"),
@@ -58,3 +61,9 @@ def test_the_data_directory_follows_xdg(monkeypatch: pytest.MonkeyPatch) -> None
 def test_every_setting_has_a_description_and_a_flags_name() -> None:
     assert all(one.description for one in settings.SETTINGS)
     assert "ops-listen" in [one.name for one in settings.SETTINGS]
+
+
+def test_flags_alone_are_checked_too() -> None:
+    assert settings.load(None, {"region": "r" * 32}).region == "r" * 32
+    with pytest.raises(OperatorError, match="the command line"):
+        settings.load(None, {"region": "R"})

@@ -1,17 +1,18 @@
 import json
 from urllib.parse import urlencode
 
+import msgspec
 import pytest
 
 from keystead.access.callers import Caller
 from keystead.api import pipeline as api_pipeline
-from keystead.api.message import HttpRequest
+from keystead.api.message import Channel, HttpRequest
 from keystead.api.operation import CATALOGUE, KMS_VERSION, Call, operation
 from keystead.api.wire import Boolean, Empty, NewAliasName, Request
 from keystead.domain.aliases import Alias
-from keystead.errors import NoPermission
+from keystead.errors import NoPermission, OperatorError
 from keystead.store.ports import StoreFailure
-from tests.harness import Service, sign_v1
+from tests.harness import Service, sign_acs3, sign_v1
 
 
 def code(service: Service, request: HttpRequest) -> str:
@@ -154,7 +155,7 @@ def test_an_access_key_deactivated_in_the_same_batch_is_refused() -> None:
         target="/",
         headers={"content-type": "application/x-www-form-urlencoded"},
         body=urlencode({**body, "Version": "2026-11-24"}).encode(),
-        channel=api_pipeline.Channel.CONTROL,
+        channel=Channel.CONTROL,
     )
     answers = service.answer(service.request("ListKeys"), operate, service.request("ListKeys"))
     assert [answer.code for answer in answers] == ["", "", "Forbidden.AccessKey"]
@@ -279,14 +280,73 @@ def test_a_version_whose_key_is_gone_does_not_open(monkeypatch: pytest.MonkeyPat
     assert service.refused("Decrypt", CiphertextBlob=blob) == "InvalidParameter"
 
 
-def test_action_and_version_may_come_in_headers() -> None:
+def test_action_and_version_may_come_in_signed_headers() -> None:
     service = Service()
-    signed = sign_v1({}, service.access_key, timestamp="2026-01-02T03:04:05Z", nonce="n")
-    del signed["Signature"], signed["Version"]
+    named = {"host": "h", "x-acs-action": "ListKeys", "x-acs-version": "2016-01-20"}
+    headers = sign_acs3(
+        named, service.access_key, query={"PageSize": "1"}, timestamp="2026-01-02T03:04:05Z", nonce="n"
+    )
+    response = service.send(HttpRequest(method="POST", target="/?PageSize=1", headers=headers))
+    assert (response.status, json.loads(response.body)["PageSize"]) == (200, 1)
+
+
+@pytest.mark.parametrize("name", ["Action", "Version"])
+def test_an_unsigned_header_does_not_say_what_a_call_does(name: str) -> None:
+    service = Service()
     signed = sign_v1(
-        {"Version": "2016-01-20"}, service.access_key, timestamp="2026-01-02T03:04:05Z", nonce="n"
+        {"Action": "ListKeys", name: ""}, service.access_key, timestamp="2026-01-02T03:04:05Z", nonce="n"
     )
-    request = HttpRequest(
-        method="POST", target=f"/?{urlencode(signed)}", headers={"host": "h", "x-acs-action": "ListKeys"}
+    headers = {"host": "h", "x-acs-action": "ListKeys", "x-acs-version": "2016-01-20"}
+    request = HttpRequest(method="POST", target=f"/?{urlencode(signed)}", headers=headers)
+    assert code(service, request) == "MissingParameter"
+
+
+def test_an_answer_that_xml_cannot_carry_has_no_effect() -> None:
+    service = Service()
+    request = service.request("CreateKey", {"Description": "a\x01", "Format": "XML"})
+    response = service.send(request)
+    assert (response.status, response.content_type) == (400, "text/xml;charset=utf-8")
+    assert service.records[-1].code == "InvalidParameter"
+    assert service.ok("ListKeys")["TotalCount"] == 0
+
+
+def test_a_dry_run_in_a_malformed_region_says_what_would_have_happened() -> None:
+    service = Service()
+    status, members = service.call("Encrypt", KeyId="k", Plaintext="x", DryRun="true", RegionId="NO WHERE")
+    assert (status, members["Code"]) == (400, "ValidationError")
+    assert 'InvalidParameter: The specified parameter "RegionId"' in members["Message"]
+
+
+def test_a_flattened_context_is_recorded() -> None:
+    service = Service()
+    service.ok("Encrypt", KeyId=service.key(), Plaintext="x", **{"EncryptionContext.a": "b"})
+    assert json.loads(service.records[-1].parameters)["EncryptionContext.a"] == "b"
+
+
+def test_a_damaged_access_key_costs_its_neighbours_nothing() -> None:
+    service = Service()
+    row = service.store.accounts.access_key(service.access_key[0])
+    assert row is not None
+    service.store.begin()
+    service.store.accounts.add_access_key(msgspec.structs.replace(row, access_key_id="LTAImoved"))
+    service.store.commit()
+    broken, fine = service.answer(
+        service.request("ListKeys", access_key=("LTAImoved", service.access_key[1])),
+        service.request("ListKeys"),
     )
-    assert service.send(request).status == 200
+    assert (broken.code, broken.response.status, broken.recorded) == ("InternalFailure", 500, False)
+    assert isinstance(broken.fault, OperatorError)
+    assert fine.code == ""
+
+
+def test_a_store_that_fails_while_the_caller_is_looked_up_fails_the_batch(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    service = Service()
+
+    def broken(*_: object) -> None:
+        raise StoreFailure("disk full")
+
+    monkeypatch.setattr(service.store.accounts, "access_key", broken)
+    with pytest.raises(StoreFailure):
+        service.call("ListKeys")
