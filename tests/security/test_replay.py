@@ -56,7 +56,9 @@ def test_a_clock_set_back_revives_nothing(tmp_path: Path) -> None:
     program = tmp_path / "clock.py"
     program.write_text(CLOCK)
     # Plain HTTP on loopback, since the certificates of other hours are not valid now.
-    server = LiveServer(tmp_path / "data", "--http", program=[sys.executable, str(program)], env={"OFFSET": "0"})
+    server = LiveServer(
+        tmp_path / "data", "--http", program=[sys.executable, str(program)], env={"OFFSET": "0"}
+    )
     server.start()
     target = server.client().sign("CreateKey")
     assert server.client().send(target)[0] == 200

@@ -5,6 +5,7 @@ import pytest
 
 from keystead.api import wire
 from keystead.api.wire import KeyReference, Param
+from keystead.domain.keys import KeyFilter
 from keystead.errors import AliasUnsupported, InvalidParameter, KmsError, UnsupportedOperation
 from keystead.operations.encryption import EncryptRequest
 
@@ -104,7 +105,7 @@ def test_bad_tags_are_refused(text: str) -> None:
 
 
 def test_a_filter_may_be_empty() -> None:
-    assert parse(wire.KeyFilters, "") == wire.KeyFilter()
+    assert parse(wire.KeyFilters, "") == KeyFilter()
 
 
 def test_what_is_not_served_must_be_empty() -> None:

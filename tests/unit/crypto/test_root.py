@@ -53,9 +53,10 @@ def test_open_to_others(tmp_path: Path, mode: int) -> None:
 
 
 def test_read_only_for_the_owner_is_fine(tmp_path: Path) -> None:
-    path = made(tmp_path)
+    path = tmp_path / "root.key"
+    fingerprint = root.create_file(path, SystemEntropy()).fingerprint
     path.chmod(0o400)
-    assert root.read_file(path, SystemEntropy())
+    assert root.read_file(path, SystemEntropy()).fingerprint == fingerprint
 
 
 def test_a_link_is_not_followed(tmp_path: Path) -> None:

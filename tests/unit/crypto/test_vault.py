@@ -3,6 +3,7 @@ import pytest
 
 from keystead.crypto import blob as blobs
 from keystead.crypto import root, vault
+from keystead.crypto.mac import Secret
 from keystead.crypto.sealing import Unopenable
 from keystead.crypto.vault import Vault
 from keystead.domain.accounts import AccessKey, AccessKeyStatus
@@ -111,7 +112,7 @@ def test_a_secret_is_30_letters_and_digits_and_comes_back() -> None:
     assert len(text) == 30
     assert text.isalnum()
     found = one.secret(row)
-    assert found.hmac("sha1", b"x") == vault.Secret(text.encode()).hmac("sha1", b"x")
+    assert found.hmac("sha1", b"x") == Secret(text.encode()).hmac("sha1", b"x")
     assert one.secret(row) is found
 
 

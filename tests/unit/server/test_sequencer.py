@@ -1,0 +1,288 @@
+import asyncio
+import json
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+
+import pytest
+
+from keystead.api.batch import Batch
+from keystead.api.message import HttpRequest, HttpResponse
+from keystead.api.pipeline import Answer, Pipeline
+from keystead.server import sequencer as module
+from keystead.server.sequencer import Sequencer
+from keystead.store.memory import MemoryStore
+from keystead.store.ports import StoreFailure
+from tests.harness import Service
+
+Scenario = Callable[["Line"], Awaitable[None]]
+
+
+class Notes:
+    """An observer that remembers."""
+
+    def __init__(self) -> None:
+        self.answers: list[Answer] = []
+        self.commits: list[tuple[int, int]] = []
+        self.failures: list[tuple[Exception, int]] = []
+        self.lost: list[Exception] = []
+
+    def answered(self, answer: Answer, seconds: float) -> None:
+        assert seconds >= 0
+        self.answers.append(answer)
+
+    def committed(self, calls: int, records: int, seconds: float) -> None:
+        assert seconds >= 0
+        self.commits.append((calls, records))
+
+    def store_failed(self, failure: Exception, calls: int) -> None:
+        self.failures.append((failure, calls))
+
+    def reply_failed(self, error: Exception) -> None:
+        self.lost.append(error)
+
+
+class Line:
+    """A sequencer over a service in memory, and what came out of it, in order."""
+
+    def __init__(self) -> None:
+        self.service = Service()
+        self.store: MemoryStore = self.service.store
+        self.notes = Notes()
+        self.sequencer = Sequencer(self.service.pipeline, self.notes, asyncio.get_running_loop())
+        self.replies: list[HttpResponse] = []
+
+    def submit(self, request: HttpRequest | None = None) -> None:
+        self.sequencer.submit(request or self.service.request("ListKeys"), self.replies.append)
+
+    @property
+    def statuses(self) -> list[int]:
+        return [reply.status for reply in self.replies]
+
+
+def play(scenario: Scenario) -> None:
+    async def run() -> None:
+        line = Line()
+        try:
+            await asyncio.wait_for(scenario(line), 20)
+        finally:
+            line.sequencer.close()
+
+    asyncio.run(run())
+
+
+def fail_commits(line: Line, monkeypatch: pytest.MonkeyPatch, errors: Iterator[Exception | None]) -> None:
+    commit = line.store.commit
+
+    def maybe() -> None:
+        error = next(errors)
+        if error is not None:
+            raise error
+        commit()
+
+    monkeypatch.setattr(line.store, "commit", maybe)
+
+
+def test_calls_that_come_together_share_one_commit() -> None:
+    async def scenario(line: Line) -> None:
+        for _ in range(5):
+            line.submit()
+        assert line.replies == []
+        await line.sequencer.drain()
+        assert line.statuses == [200] * 5
+        assert line.notes.commits == [(5, 5)]
+        assert [answer.action for answer in line.notes.answers] == ["ListKeys"] * 5
+
+    play(scenario)
+
+
+def test_no_reply_leaves_before_its_commit(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario(line: Line) -> None:
+        loop_thread = threading.get_ident()
+        begun, may_end = threading.Event(), threading.Event()
+        commit = line.store.commit
+
+        def slow() -> None:
+            assert threading.get_ident() != loop_thread
+            begun.set()
+            assert may_end.wait(10)
+            commit()
+
+        monkeypatch.setattr(line.store, "commit", slow)
+        line.submit()
+        while not begun.is_set():
+            await asyncio.sleep(0.001)
+        line.submit()  # waits for the next batch: the store is busy
+        await asyncio.sleep(0.02)
+        assert line.replies == []
+        may_end.set()
+        await line.sequencer.drain()
+        assert line.statuses == [200, 200]
+        assert line.notes.commits == [(1, 1), (1, 1)]
+
+    play(scenario)
+
+
+def test_a_failing_commit_refuses_the_whole_batch_and_undoes_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario(line: Line) -> None:
+        failure = StoreFailure("disk full")
+        fail_commits(line, monkeypatch, iter([failure, None, None]))
+        line.submit(line.service.request("CreateKey"))
+        line.submit(line.service.request("ListKeys", {"Format": "XML"}, host="kms.cn-hangzhou.aliyuncs.com"))
+        await line.sequencer.drain()
+        assert line.statuses == [503, 503]
+        members = json.loads(line.replies[0].body)
+        assert (members["Code"], members["HostId"]) == ("ServiceUnavailableTemporary", "localhost:8443")
+        assert members["RequestId"]
+        assert line.replies[1].content_type == "text/xml;charset=utf-8"
+        assert b"<HostId>kms.cn-hangzhou.aliyuncs.com</HostId>" in line.replies[1].body
+        assert line.notes.failures == [(failure, 2)]
+        assert (line.notes.commits, line.service.records) == ([], [])
+        line.submit(line.service.request("ListKeys"))
+        await line.sequencer.drain()
+        assert json.loads(line.replies[2].body)["TotalCount"] == 0
+
+    play(scenario)
+
+
+def test_a_nonce_of_a_failed_batch_may_be_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario(line: Line) -> None:
+        fail_commits(line, monkeypatch, iter([StoreFailure("disk full"), None]))
+        request = line.service.request("ListKeys")
+        for _ in range(2):
+            line.submit(request)
+            await line.sequencer.drain()
+        assert line.statuses == [503, 200]
+
+    play(scenario)
+
+
+@pytest.mark.parametrize("error", [StoreFailure("gone"), ZeroDivisionError()])
+def test_a_batch_that_cannot_be_run_is_refused_and_the_next_one_served(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    async def scenario(line: Line) -> None:
+        def broken() -> None:
+            raise error
+
+        with monkeypatch.context() as patch:
+            patch.setattr(line.store, "begin", broken)
+            line.submit()
+            await line.sequencer.drain()
+        assert line.statuses == [503]
+        assert json.loads(line.replies[0].body)["RequestId"] == ""
+        assert line.notes.failures == [(error, 1)]
+        line.submit()
+        await line.sequencer.drain()
+        assert line.statuses == [503, 200]
+
+    play(scenario)
+
+
+def test_a_client_that_is_gone_costs_the_others_nothing() -> None:
+    async def scenario(line: Line) -> None:
+        gone = ConnectionResetError()
+
+        def raising(response: HttpResponse) -> None:
+            raise gone
+
+        line.submit()
+        line.sequencer.submit(line.service.request("ListKeys"), raising)
+        line.submit()
+        await line.sequencer.drain()
+        assert line.statuses == [200, 200]
+        assert line.notes.lost == [gone]
+
+    play(scenario)
+
+
+def test_what_nobody_signed_is_answered_without_a_commit(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario(line: Line) -> None:
+        fail_commits(line, monkeypatch, iter([]))  # any commit would raise
+        line.submit(HttpRequest(method="POST", target="/?a=%", headers={}))
+        line.submit(line.service.request("ListKeys", access_key=("LTAIx", "y")))
+        await line.sequencer.drain()
+        assert line.statuses == [400, 404]
+        assert (line.notes.commits, line.notes.failures) == ([], [])
+
+    play(scenario)
+
+
+def test_a_full_queue_refuses_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "QUEUE", 3)
+
+    async def scenario(line: Line) -> None:
+        for _ in range(4):
+            line.submit()
+        assert line.statuses == [503]
+        assert json.loads(line.replies[0].body)["HostId"] == "localhost:8443"
+        await line.sequencer.drain()
+        assert line.statuses == [503, 200, 200, 200]
+
+    play(scenario)
+
+
+def test_a_long_queue_is_answered_in_batches_and_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "BATCH", 2)
+
+    async def scenario(line: Line) -> None:
+        for number in range(1, 6):
+            line.submit(line.service.request("ListKeys", {"PageNumber": str(number)}))
+        await line.sequencer.drain()
+        assert [json.loads(reply.body)["PageNumber"] for reply in line.replies] == [1, 2, 3, 4, 5]
+        assert line.notes.commits == [(2, 2), (2, 2), (1, 1)]
+
+    play(scenario)
+
+
+def test_a_job_runs_after_the_calls_before_it_and_again_if_it_asks() -> None:
+    async def scenario(line: Line) -> None:
+        seen: list[int] = []
+
+        def job(pipeline: Pipeline, batch: Batch) -> bool:
+            assert pipeline is line.service.pipeline
+            seen.append(batch.records)
+            return len(seen) < 3
+
+        line.submit()
+        line.sequencer.run(job)
+        await line.sequencer.drain()
+        assert seen == [1, 0, 0]
+        assert line.notes.commits == [(1, 1), (0, 0), (0, 0)]
+
+    play(scenario)
+
+
+def test_a_failing_job_does_not_stop_the_service() -> None:
+    async def scenario(line: Line) -> None:
+        def job(pipeline: Pipeline, batch: Batch) -> bool:
+            raise ZeroDivisionError
+
+        line.sequencer.run(job)
+        await line.sequencer.drain()
+        line.submit()
+        await line.sequencer.drain()
+        assert line.statuses == [200]
+        assert [calls for _, calls in line.notes.failures] == [0]
+
+    play(scenario)
+
+
+def test_drain_returns_at_once_when_nothing_waits() -> None:
+    async def scenario(line: Line) -> None:
+        await line.sequencer.drain()
+
+    play(scenario)
+
+
+def test_everybody_who_drains_is_told_and_one_who_gave_up_does_not_matter() -> None:
+    async def scenario(line: Line) -> None:
+        line.submit()
+        waiting = [asyncio.ensure_future(line.sequencer.drain()) for _ in range(3)]
+        await asyncio.sleep(0)
+        waiting[0].cancel()
+        results = await asyncio.gather(*waiting, return_exceptions=True)
+        assert isinstance(results[0], asyncio.CancelledError)
+        assert results[1:] == [None, None]
+        assert line.statuses == [200]
+
+    play(scenario)
