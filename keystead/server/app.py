@@ -121,7 +121,10 @@ class Server:
             for one in sockets:
                 self._sockets.append(
                     await loop.create_server(
-                        api.protocol, sock=one, ssl=context, ssl_shutdown_timeout=context and _SHUTDOWN
+                        api.protocol,
+                        sock=one,
+                        ssl=context,
+                        ssl_shutdown_timeout=_SHUTDOWN if context else None,
                     )
                 )
             ops_url = await self._listen_ops(loop)

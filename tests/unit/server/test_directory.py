@@ -29,13 +29,15 @@ print("held", flush=True)
 sys.stdin.read()
 """
 LEAVE_A_CHILD = """
-import subprocess, sys
+import os, sys
 from keystead.server.directory import DataDirectory
 DataDirectory(sys.argv[1]).lock()
-child = subprocess.Popen([sys.executable, "-c", "import sys; print('up', flush=True); sys.stdin.read()"],
-                         stdin=sys.stdin, stdout=sys.stdout, close_fds=False)
-print(child.pid, flush=True)
-sys.stdout.flush()
+child = os.fork()
+if child:
+    print(child, flush=True)
+else:
+    print("up", flush=True)
+    sys.stdin.read()
 """
 
 
