@@ -1,0 +1,311 @@
+"""What every store must do."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+
+from keystead.clock import FixedClock
+from keystead.domain.accounts import AccessKey, AccessKeyStatus, Account, WrappingKey
+from keystead.domain.aliases import Alias
+from keystead.domain.audit import GENESIS, Head, link
+from keystead.domain.keys import (
+    Key,
+    KeyFilter,
+    KeySpec,
+    KeyUsage,
+    KeyVersion,
+    Origin,
+    ProtectionLevel,
+    Wrapped,
+)
+from keystead.domain.lifecycle import Event, KeyState
+from keystead.entropy import SeededEntropy
+from keystead.errors import AliasTaken
+from keystead.store import database, listing
+from keystead.store.memory import MemoryStore
+from keystead.store.ports import Store
+from keystead.store.sqlite import SqliteStore
+from tests.unit.domain.test_audit import RECORD
+
+ACCOUNT, REGION = "1000000000000001", "cn-hangzhou"
+
+
+def key(number: int, **changes: object) -> tuple[Key, KeyVersion]:
+    made = Key(
+        account=ACCOUNT,
+        region=REGION,
+        key_id=f"key-{number}",
+        spec=KeySpec.AES_256,
+        usage=KeyUsage.ENCRYPT_DECRYPT,
+        origin=Origin.ALIYUN_KMS,
+        protection=ProtectionLevel.SOFTWARE,
+        state=KeyState.ENABLED,
+        description="密",
+        created=number,
+        primary_version=f"version-{number}",
+        rotated=number,
+        instance="kst-1",
+    )
+    made = msgspec.structs.replace(made, **changes)
+    version = KeyVersion(
+        account=made.account,
+        region=made.region,
+        key_id=made.key_id,
+        version_id=made.primary_version,
+        number=1,
+        spec=made.spec,
+        usage=made.usage,
+        origin=made.origin,
+        created=made.created,
+        material=Wrapped(1, b"material"),
+    )
+    return made, version
+
+
+def alias(name: str, key_id: str) -> Alias:
+    return Alias(account=ACCOUNT, region=REGION, name=name, key_id=key_id, created=1)
+
+
+def found(store: Store) -> None:
+    store.keyring.add(WrappingKey(generation=1, root_fingerprint="f", blob=b"w", created=1))
+    store.accounts.add(Account(account_id=ACCOUNT, created=1))
+
+
+def fresh(kind: str, folder: Path) -> Store:
+    if kind == "memory":
+        return MemoryStore(entropy=SeededEntropy())
+    return SqliteStore.open(folder / "k.db", clock=FixedClock(), entropy=SeededEntropy())
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    made = fresh(request.param, tmp_path)
+    made.begin()
+    found(made)
+    made.commit()
+    made.begin()
+    yield made
+    made.rollback()
+    made.close()
+
+
+def test_what_is_added_is_found_as_it_was(store: Store) -> None:
+    made, version = key(1)
+    store.keys.add(made, version, {"b": "2", "a": ""})
+    assert store.keys.get(ACCOUNT, REGION, "key-1") == made
+    assert store.keys.version("version-1") == version
+    assert store.keys.tags(ACCOUNT, REGION, "key-1") == {"a": "", "b": "2"}
+    assert store.keys.get(ACCOUNT, "cn-beijing", "key-1") is None
+    assert store.keys.get("2", REGION, "key-1") is None
+    assert store.keys.version("version-2") is None
+    assert store.keys.tags(ACCOUNT, REGION, "key-2") == {}
+    assert [one.generation for one in store.keyring.all()] == [1]
+    assert [one.account_id for one in store.accounts.all()] == [ACCOUNT]
+
+
+def test_a_put_key_is_found_at_once_and_after_a_commit(store: Store) -> None:
+    made, version = key(1)
+    store.keys.add(made, version, {})
+    assert store.keys.get(ACCOUNT, REGION, "key-1") == made
+    changed = msgspec.structs.replace(made.after(Event.DISABLE), description="new")
+    store.keys.put(changed)
+    assert store.keys.get(ACCOUNT, REGION, "key-1") == changed
+    store.commit()
+    store.begin()
+    assert store.keys.get(ACCOUNT, REGION, "key-1") == changed
+
+
+def test_a_removed_key_takes_versions_tags_and_aliases_along(store: Store) -> None:
+    for number in (1, 2):
+        store.keys.add(*key(number), {"a": "b"})
+        store.aliases.add(alias(f"alias/{number}", f"key-{number}"))
+    store.keys.remove(key(1)[0])
+    assert store.keys.get(ACCOUNT, REGION, "key-1") is None
+    assert store.keys.version("version-1") is None
+    assert store.keys.tags(ACCOUNT, REGION, "key-1") == {}
+    assert store.aliases.get(ACCOUNT, REGION, "alias/1") is None
+    assert store.keys.page(ACCOUNT, REGION, KeyFilter(), 0, 10).items == ("key-2",)
+    assert store.aliases.page(ACCOUNT, REGION, 0, 10).total == 1
+    assert store.keys.tags(ACCOUNT, REGION, "key-2") == {"a": "b"}
+
+
+def test_a_rollback_and_an_undone_savepoint_leave_nothing_and_no_stale_read(store: Store) -> None:
+    made, version = key(1)
+    store.keys.add(made, version, {})
+    store.commit()
+    store.begin()
+    assert store.keys.get(ACCOUNT, REGION, "key-1") == made
+    with store.savepoint() as undo:
+        store.keys.put(made.after(Event.DISABLE))
+        assert store.keys.get(ACCOUNT, REGION, "key-1") != made
+        store.aliases.add(alias("alias/a", "key-1"))
+        undo()
+    assert store.keys.get(ACCOUNT, REGION, "key-1") == made
+    assert store.aliases.get(ACCOUNT, REGION, "alias/a") is None
+    with pytest.raises(ZeroDivisionError), store.savepoint():
+        store.keys.remove(made)
+        raise ZeroDivisionError
+    assert store.keys.get(ACCOUNT, REGION, "key-1") == made
+    with store.savepoint():
+        store.aliases.add(alias("alias/kept", "key-1"))
+    store.keys.put(made.after(Event.DISABLE))
+    store.rollback()
+    store.begin()
+    assert store.keys.get(ACCOUNT, REGION, "key-1") == made
+    assert store.aliases.get(ACCOUNT, REGION, "alias/kept") is None
+
+
+def test_a_rollback_without_a_batch_is_fine(store: Store) -> None:
+    store.rollback()
+    store.rollback()
+    store.begin()
+
+
+def test_an_alias_is_unique(store: Store) -> None:
+    for number in (1, 2):
+        store.keys.add(*key(number), {})
+    store.aliases.add(alias("alias/a", "key-1"))
+    with pytest.raises(AliasTaken):
+        store.aliases.add(alias("alias/a", "key-2"))
+    assert store.aliases.get(ACCOUNT, REGION, "alias/a") == alias("alias/a", "key-1")
+
+
+def test_a_moved_alias_keeps_its_place(store: Store) -> None:
+    for number in (1, 2):
+        store.keys.add(*key(number), {})
+    for name in ("alias/a", "alias/b", "alias/c"):
+        store.aliases.add(alias(name, "key-1"))
+    assert store.aliases.get(ACCOUNT, REGION, "alias/a") is not None
+    store.aliases.put(alias("alias/a", "key-2"))
+    assert store.aliases.get(ACCOUNT, REGION, "alias/a") == alias("alias/a", "key-2")
+    assert [one.name for one in store.aliases.page(ACCOUNT, REGION, 0, 10).items] == [
+        "alias/a",
+        "alias/b",
+        "alias/c",
+    ]
+    assert [one.name for one in store.aliases.page_of_key(ACCOUNT, REGION, "key-1", 1, 1).items] == [
+        "alias/c"
+    ]
+    assert store.aliases.page_of_key(ACCOUNT, REGION, "key-2", 0, 10).total == 1
+
+
+def test_access_keys(store: Store) -> None:
+    def made(name: str, status: AccessKeyStatus = AccessKeyStatus.ACTIVE) -> AccessKey:
+        return AccessKey(
+            access_key_id=name, account=ACCOUNT, status=status, created=1, secret=Wrapped(1, b"s")
+        )
+
+    store.accounts.add_access_key(made("b"))
+    store.accounts.add_access_key(made("a"))
+    assert store.accounts.access_key("a") == made("a")
+    assert store.accounts.access_key("c") is None
+    store.accounts.put_access_key(made("a", AccessKeyStatus.INACTIVE))
+    assert store.accounts.access_key("a") == made("a", AccessKeyStatus.INACTIVE)
+    assert [one.access_key_id for one in store.accounts.access_keys(ACCOUNT)] == ["b", "a"]
+    assert store.accounts.access_keys("2") == ()
+    store.accounts.remove_access_key("a")
+    assert store.accounts.access_key("a") is None
+
+
+def test_nonces_are_remembered_until_purged_and_the_horizon_never_goes_back(store: Store) -> None:
+    store.nonces.add([(10, b"a" * 16), (20, b"a" * 16)])
+    assert store.nonces.seen(10, b"a" * 16)
+    assert not store.nonces.seen(10, b"b" * 16)
+    assert store.nonces.horizon() == 0
+    store.nonces.purge(5)
+    assert store.nonces.horizon() == 0
+    store.nonces.purge(15)
+    assert store.nonces.horizon() == 10
+    assert not store.nonces.seen(10, b"a" * 16)
+    assert store.nonces.seen(20, b"a" * 16)
+    store.nonces.add([(3, b"c" * 16)])
+    store.nonces.purge(4)
+    assert store.nonces.horizon() == 10
+    store.rollback()
+    store.begin()
+    assert store.nonces.horizon() == 0
+    assert not store.nonces.seen(20, b"a" * 16)
+
+
+def test_the_head_follows_what_is_appended(store: Store) -> None:
+    assert store.audit.head() == Head()
+    previous, rows = GENESIS, []
+    for number in (1, 2):
+        record = msgspec.structs.replace(RECORD, chain=store.server_id, sequence=number)
+        previous = link(previous, record)
+        rows.append((record, previous))
+    store.audit.append(rows)
+    assert store.audit.head() == Head(2, previous)
+    store.rollback()
+    store.begin()
+    assert store.audit.head() == Head()
+
+
+def test_due_keys_the_longest_due_first(store: Store) -> None:
+    for number, due in ((1, 30), (2, 10), (3, 20), (4, None)):
+        made, version = key(number)
+        store.keys.add(made, version, {})
+        if due is not None:
+            store.keys.put(made.scheduled(due))
+    assert [one.key_id for one in store.keys.due(20, 10)] == ["key-2", "key-3"]
+    assert [one.key_id for one in store.keys.due(99, 1)] == ["key-2"]
+    assert store.keys.due(9, 10) == ()
+
+
+STEPS = some.lists(
+    some.tuples(some.sampled_from(["add", "disable", "remove"]), some.integers(0, 30)), max_size=40
+)
+
+
+@pytest.mark.parametrize("kind", ["memory", "sqlite"])
+@given(steps=STEPS, offset=some.integers(0, 20), limit=some.integers(1, 7))
+def test_pages_are_right_while_keys_come_and_go(
+    kind: str, tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, int]], offset: int, limit: int
+) -> None:
+    before, listing.STRETCH = listing.STRETCH, 4
+    store = fresh(kind, tmp_path_factory.mktemp("pages"))
+    try:
+        store.begin()
+        found(store)
+        model: dict[int, str] = {}
+        created = 0
+        for action, number in steps:
+            alive = sorted(model)
+            if action == "add":
+                created += 1
+                store.keys.add(*key(created), {})
+                model[created] = "Enabled"
+            elif alive:
+                chosen = alive[number % len(alive)]
+                stored = store.keys.get(ACCOUNT, REGION, f"key-{chosen}")
+                assert stored is not None
+                if action == "disable":
+                    store.keys.put(stored.after(Event.DISABLE))
+                    model[chosen] = "Disabled"
+                else:
+                    store.keys.remove(stored)
+                    del model[chosen]
+        for states in (frozenset(), frozenset({"Disabled"}), frozenset({"Enabled", "Disabled"})):
+            wanted = [f"key-{one}" for one, state in sorted(model.items()) if not states or state in states]
+            page = store.keys.page(ACCOUNT, REGION, KeyFilter(states=states), offset, limit)
+            assert page.total == len(wanted)
+            assert list(page.items) == wanted[offset : offset + limit]
+        nothing = KeyFilter(specs=frozenset({"RSA_2048"}), usages=frozenset({"x"}))
+        assert store.keys.page(ACCOUNT, REGION, nothing, 0, 1).total == 0
+    finally:
+        store.rollback()
+        store.close()
+        listing.STRETCH = before
+
+
+def test_read_caches_are_bounded(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "CACHED", 2)
+    for number in range(5):
+        store.keys.add(*key(number), {})
+    for _ in range(2):
+        for number in range(5):
+            assert store.keys.get(ACCOUNT, REGION, f"key-{number}") is not None

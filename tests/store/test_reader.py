@@ -1,0 +1,124 @@
+"""The verification names the first altered, missing or moved record."""
+
+from pathlib import Path
+
+import apsw
+import msgspec
+import pytest
+
+from keystead.domain.audit import COLUMNS, GENESIS, Head, link
+from keystead.store.reader import Verdict, Wanted, open_reader
+from tests.store.test_sqlite import opened
+from tests.unit.domain.test_audit import RECORD
+
+COUNT = 6
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    store = opened(tmp_path)
+    store.begin()
+    previous, rows = GENESIS, []
+    for number in range(1, COUNT + 1):
+        record = msgspec.structs.replace(
+            RECORD,
+            chain=store.server_id,
+            sequence=number,
+            time=number * 1000,
+            action="Encrypt" if number % 2 else "Decrypt",
+            code="" if number < 5 else "Rejected.Disabled",
+            resources=f'["acs:kms:r:1:key/k{number}"]',
+            access_key_id=f"LTAI{number}",
+        )
+        previous = link(previous, record)
+        rows.append((record, previous))
+    store.audit.append(rows)
+    store.commit()
+    store.close()
+    return tmp_path / "k.db"
+
+
+def verdict(path: Path, expect: Head | None = None) -> Verdict:
+    reader = open_reader(path)
+    try:
+        (found,) = reader.verify(expect)
+    finally:
+        reader.close()
+    return found
+
+
+def change(path: Path, *statements: str) -> None:
+    connection = apsw.Connection(str(path))
+    for statement in statements:
+        connection.execute(statement)
+    connection.close()
+
+
+def test_an_untouched_chain_is_right(path: Path) -> None:
+    found = verdict(path)
+    assert (found.bad, found.head.count, found.noted) == ("", COUNT, None)
+
+
+@pytest.mark.parametrize("column", [name for name in COLUMNS if name not in ("chain", "sequence")])
+def test_an_altered_column_is_found(path: Path, column: str) -> None:
+    value = "9" if column in ("format", "time", "status") else "'altered'"
+    change(path, f"UPDATE audit SET {column} = {value} WHERE sequence = 3")
+    found = verdict(path)
+    assert "record 3 " in found.bad
+    assert found.head.count == 2
+
+
+def test_a_hash_of_another_type_is_found(path: Path) -> None:
+    change(path, "UPDATE audit SET hash = x'00' WHERE sequence = 3")
+    assert "record 3 " in verdict(path).bad
+
+
+def test_a_missing_record_is_found(path: Path) -> None:
+    change(path, "DELETE FROM audit WHERE sequence = 3")
+    assert "record 3 of" in verdict(path).bad
+    assert "is missing" in verdict(path).bad
+
+
+def test_swapped_records_are_found(path: Path) -> None:
+    change(
+        path,
+        "UPDATE audit SET sequence = 99 WHERE sequence = 3",
+        "UPDATE audit SET sequence = 3 WHERE sequence = 4",
+        "UPDATE audit SET sequence = 4 WHERE sequence = 99",
+    )
+    assert "record 3 of" in verdict(path).bad
+
+
+def test_a_cut_off_tail_is_proved_by_a_head_noted_before(path: Path) -> None:
+    whole = verdict(path).head
+    assert verdict(path, whole).noted
+    change(path, f"DELETE FROM audit WHERE sequence = {COUNT}")
+    found = verdict(path, whole)
+    assert (found.bad, found.noted) == ("", False)
+    assert verdict(path, Head()).noted
+
+
+def sequences(path: Path, **wanted: object) -> list[int]:
+    reader = open_reader(path)
+    try:
+        return [record.sequence for record in reader.list(Wanted(**wanted))]  # type: ignore[arg-type]
+    finally:
+        reader.close()
+
+
+def test_records_are_listed_by_what_is_wanted(path: Path) -> None:
+    assert sequences(path) == [1, 2, 3, 4, 5, 6]
+    assert sequences(path, limit=2) == [5, 6]
+    assert sequences(path, since=2000, until=4000) == [2, 3]
+    assert sequences(path, action="Decrypt") == [2, 4, 6]
+    assert sequences(path, failed=True) == [5, 6]
+    assert sequences(path, failed=False) == [1, 2, 3, 4]
+    assert sequences(path, key="key/k3") == [3]
+    assert sequences(path, caller="LTAI2") == [2]
+    assert sequences(path, caller=RECORD.principal, action="Encrypt", failed=False, limit=1) == [3]
+
+
+def test_all_are_streamed_in_order(path: Path) -> None:
+    reader = open_reader(path)
+    assert [record.sequence for record in reader.all()] == [1, 2, 3, 4, 5, 6]
+    reader.close()

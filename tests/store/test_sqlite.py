@@ -1,0 +1,263 @@
+import os
+import sqlite3
+from pathlib import Path
+
+import apsw
+import pytest
+
+from keystead.clock import FixedClock
+from keystead.domain.audit import Head
+from keystead.domain.keys import KeyFilter
+from keystead.entropy import SeededEntropy
+from keystead.errors import OperatorError
+from keystead.store import migrate, sqlite
+from keystead.store.migrate import Migration
+from keystead.store.ports import StoreFailure
+from keystead.store.reader import Wanted, open_reader
+from keystead.store.sqlite import SqliteStore, check_version
+from tests.store.test_contract import ACCOUNT, REGION, alias, found, key
+
+
+def opened(path: Path) -> SqliteStore:
+    return SqliteStore.open(path / "k.db", clock=FixedClock(), entropy=SeededEntropy())
+
+
+def filled(path: Path) -> SqliteStore:
+    store = opened(path)
+    store.begin()
+    found(store)
+    store.keys.add(*key(1), {})
+    store.commit()
+    return store
+
+
+def test_it_is_kept_over_a_reopening(tmp_path: Path) -> None:
+    store = filled(tmp_path)
+    server_id = store.server_id
+    store.close()
+    again = opened(tmp_path)
+    again.begin()
+    assert again.server_id == server_id
+    assert again.keys.page(ACCOUNT, REGION, KeyFilter(), 0, 10).items == ("key-1",)
+    again.close()
+    assert (tmp_path / "k.db").stat().st_mode & 0o777 == 0o600
+
+
+def test_the_settings_that_durability_rests_on(tmp_path: Path) -> None:
+    store = opened(tmp_path)
+    for name, value in (
+        ("journal_mode", "wal"),
+        ("synchronous", 2),
+        ("foreign_keys", 1),
+        ("trusted_schema", 0),
+        ("cell_size_check", 1),
+        ("secure_delete", 1),
+        ("application_id", migrate.APPLICATION_ID),
+    ):
+        assert store._connection.pragma(name) == value, name
+    store.close()
+
+
+@pytest.mark.parametrize(
+    ("version", "fine"), [("3.51.2", False), ("3.50.9", False), ("3.51.3", True), ("3.54.1", True)]
+)
+def test_an_old_sqlite_is_refused(version: str, fine: bool) -> None:
+    if fine:
+        check_version(version)
+    else:
+        with pytest.raises(OperatorError, match="too old"):
+            check_version(version)
+
+
+def test_what_is_no_database_or_damaged_is_told(tmp_path: Path) -> None:
+    (tmp_path / "k.db").write_bytes(b"nonsense" * 1000)
+    with pytest.raises(OperatorError, match="damaged"):
+        opened(tmp_path)
+    (tmp_path / "k.db").unlink()
+    (tmp_path / "k.db").mkdir()
+    with pytest.raises(OperatorError, match="cannot open"):
+        opened(tmp_path)
+
+
+def test_another_programs_database_is_left_alone(tmp_path: Path) -> None:
+    other = sqlite3.connect(tmp_path / "k.db")
+    other.execute("PRAGMA application_id = 7")
+    other.execute("CREATE TABLE t (x)")
+    other.close()
+    with pytest.raises(OperatorError, match="another program"):
+        opened(tmp_path)
+
+
+def test_a_newer_database_and_an_altered_migration_are_refused(tmp_path: Path) -> None:
+    opened(tmp_path).close()
+    raw = sqlite3.connect(tmp_path / "k.db")
+    raw.execute("INSERT INTO migrations VALUES (99, 'future', 'x', 0)")
+    raw.commit()
+    with pytest.raises(OperatorError, match="newer keystead"):
+        opened(tmp_path)
+    raw.execute("DELETE FROM migrations WHERE number = 99")
+    raw.execute("UPDATE migrations SET checksum = 'x'")
+    raw.commit()
+    raw.close()
+    with pytest.raises(OperatorError, match="not the one"):
+        opened(tmp_path)
+
+
+def test_a_failing_migration_leaves_nothing(tmp_path: Path) -> None:
+    connection = apsw.Connection(str(tmp_path / "m.db"))
+    good = Migration(1, "good", "CREATE TABLE a (x); CREATE TABLE b (x);")
+    bad = Migration(2, "bad", "CREATE TABLE c (x); CREATE TABLE a (x);")
+    with pytest.raises(apsw.SQLError):
+        migrate.migrate(connection, 1, (good, bad))
+    names = [row[0] for row in connection.execute("SELECT name FROM sqlite_schema ORDER BY name")]
+    assert names == ["a", "b", "migrations"]
+    migrate.migrate(connection, 1, (good, Migration(2, "bad", "CREATE TABLE c (x);")))
+    assert connection.pragma("user_version") == 2
+
+
+def test_a_deleted_replaced_or_grown_file_fails_every_commit_until_it_is_back(tmp_path: Path) -> None:
+    store = filled(tmp_path)
+    database = tmp_path / "k.db"
+
+    def fails() -> bool:
+        try:
+            store.begin()
+            store.nonces.add([(os.urandom(1)[0] + 1000 * len(os.listdir(tmp_path)), os.urandom(16))])
+            store.commit()
+        except StoreFailure:
+            store.rollback()
+            return True
+        return False
+
+    assert not fails()
+    database.rename(tmp_path / "aside")
+    assert fails()
+    database.write_bytes((tmp_path / "aside").read_bytes())
+    assert fails()
+    (tmp_path / "aside").rename(database)
+    assert not fails()
+    with database.open("ab") as file:
+        file.write(b"x" * 4096)
+    assert fails()
+    store.close()
+
+
+def test_a_long_log_is_written_back_and_commits_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "_WAL_PAGES", 5)
+    store = filled(tmp_path)
+    size = (tmp_path / "k.db").stat().st_size
+    for number in range(50):
+        store.begin()
+        store.keys.add(*key(number + 2), {})
+        store.commit()
+    assert (tmp_path / "k.db").stat().st_size > size
+    store.begin()
+    assert store.keys.page(ACCOUNT, REGION, KeyFilter(), 0, 1).total == 51
+    store.close()
+
+
+class Failing(apsw.VFSFile):
+    """A file whose writes or syncs fail as long as told."""
+
+    def xWrite(self, data: bytes, offset: int) -> None:
+        if FaultVfs.fail == "write":
+            raise apsw.FullError
+        super().xWrite(data, offset)
+
+    def xSync(self, flags: int) -> None:
+        if FaultVfs.fail == "sync":
+            raise apsw.IOError
+        super().xSync(flags)
+
+
+class FaultVfs(apsw.VFS):
+    fail = ""
+
+    def __init__(self) -> None:
+        super().__init__("faults", "")
+
+    def xOpen(self, name: object, flags: list[int]) -> apsw.VFSFile:
+        return Failing("", name, flags)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kind", ["write", "sync"])
+def test_a_failed_write_or_sync_is_a_store_failure_and_heals(tmp_path: Path, kind: str) -> None:
+    filled(tmp_path).close()
+    vfs = FaultVfs()
+    connection = apsw.Connection(str(tmp_path / "k.db"), vfs="faults")
+    connection.execute("PRAGMA locking_mode = EXCLUSIVE").fetchall()
+    sqlite._configure(connection)
+    store = SqliteStore(connection, tmp_path / "k.db", "id")
+    store.begin()
+    store.aliases.add(alias("alias/before", "key-1"))
+    store.commit()
+    FaultVfs.fail = kind
+    try:
+        with pytest.raises(StoreFailure):
+            store.begin()
+            store.aliases.add(alias("alias/lost", "key-1"))
+            store.commit()
+        store.rollback()
+        with pytest.raises(StoreFailure):
+            store.begin()
+            store.keys.remove(key(1)[0])
+            store.commit()
+        store.rollback()
+    finally:
+        FaultVfs.fail = ""
+    store.begin()
+    assert store.aliases.get(ACCOUNT, REGION, "alias/lost") is None
+    store.aliases.add(alias("alias/after", "key-1"))
+    store.commit()
+    store.close()
+    del vfs
+    again = opened(tmp_path)
+    again.begin()
+    assert [one.name for one in again.aliases.page(ACCOUNT, REGION, 0, 9).items] == [
+        "alias/before",
+        "alias/after",
+    ]
+    again.close()
+
+
+def test_a_statement_that_fails_is_a_store_failure(tmp_path: Path) -> None:
+    store = filled(tmp_path)
+    store.begin()
+    store._connection.execute("DROP TABLE tags")
+    with pytest.raises(StoreFailure, match="no such table"):
+        store.keys.tags(ACCOUNT, REGION, "key-1")
+    store._connection.execute("DROP TABLE nonces")
+    with pytest.raises(StoreFailure):
+        store.nonces.add([(1, b"a")])
+    store.rollback()
+    store.close()
+
+
+def test_another_writers_change_is_seen_in_the_next_batch(tmp_path: Path) -> None:
+    store = filled(tmp_path)
+    store.begin()
+    assert store.keys.get(ACCOUNT, REGION, "key-1") is not None
+    store.commit()
+    raw = sqlite3.connect(tmp_path / "k.db")
+    raw.execute("UPDATE keys SET description = 'other'")
+    raw.execute("UPDATE meta SET value = value + 1 WHERE name = 'revision'")
+    raw.commit()
+    raw.close()
+    store.begin()
+    again = store.keys.get(ACCOUNT, REGION, "key-1")
+    assert again is not None
+    assert again.description == "other"
+    store.close()
+
+
+def test_a_reader_sees_one_moment_and_needs_a_database(tmp_path: Path) -> None:
+    store = filled(tmp_path)
+    reader = open_reader(tmp_path / "k.db")
+    assert reader.list(Wanted()) == []
+    assert list(reader.verify(Head())) == []
+    reader.close()
+    store.close()
+    with pytest.raises(OperatorError, match="cannot read"):
+        open_reader(tmp_path / "none.db")
