@@ -1,4 +1,5 @@
 import json
+from typing import Any
 from urllib.parse import urlencode
 
 import msgspec
@@ -9,6 +10,7 @@ from keystead.api import pipeline as api_pipeline
 from keystead.api.message import Channel, HttpRequest
 from keystead.api.operation import CATALOGUE, KMS_VERSION, Call, operation
 from keystead.api.wire import Boolean, Empty, NewAliasName, Request
+from keystead.domain.accounts import AccessKey, AccessKeyStatus, Account
 from keystead.domain.aliases import Alias
 from keystead.errors import NoPermission, OperatorError
 from keystead.store.ports import StoreFailure
@@ -350,3 +352,50 @@ def test_a_store_that_fails_while_the_caller_is_looked_up_fails_the_batch(
     monkeypatch.setattr(service.store.accounts, "access_key", broken)
     with pytest.raises(StoreFailure):
         service.call("ListKeys")
+
+
+def another_account(service: Service) -> tuple[str, str]:
+    """An AccessKey of a second account in the same store."""
+    account = "2000000000000002"
+    service.store.begin()
+    service.store.accounts.add(Account(account_id=account, created=0))
+    secret, wrapped = service.world.vault.make_secret(account, "LTAIother")
+    service.store.accounts.add_access_key(
+        AccessKey(
+            access_key_id="LTAIother",
+            account=account,
+            status=AccessKeyStatus.ACTIVE,
+            created=0,
+            secret=wrapped,
+        )
+    )
+    service.store.commit()
+    return "LTAIother", secret
+
+
+def test_another_accounts_things_are_not_there() -> None:
+    service = Service()
+    other = another_account(service)
+
+    def as_other(action: str, **parameters: str) -> tuple[int, dict[str, Any]]:
+        response = service.send(service.request(action, parameters, access_key=other))
+        return response.status, json.loads(response.body)
+
+    metadata = service.ok("CreateKey")["KeyMetadata"]
+    key_id = metadata["KeyId"]
+    service.ok("CreateAlias", KeyId=key_id, AliasName="alias/a")
+    blob = service.ok("Encrypt", KeyId=key_id, Plaintext="x")["CiphertextBlob"]
+    for reference in (key_id, metadata["Arn"]):
+        assert as_other("DescribeKey", KeyId=reference)[1]["Code"] == "Forbidden.KeyNotFound"
+        assert as_other("DisableKey", KeyId=reference)[1]["Code"] == "Forbidden.KeyNotFound"
+    for reference in ("alias/a", metadata["Arn"].replace(f"key/{key_id}", "alias/a")):
+        assert as_other("Encrypt", KeyId=reference, Plaintext="x")[1]["Code"] == "Forbidden.AliasNotFound"
+    assert as_other("DeleteAlias", AliasName="alias/a")[1]["Code"] == "Forbidden.AliasNotFound"
+    assert as_other("ListKeys")[1]["TotalCount"] == as_other("ListAliases")[1]["TotalCount"] == 0
+    tampered = as_other("Decrypt", CiphertextBlob=blob[:-8] + "AAAAAAA=")
+    for state in ("EnableKey", "DisableKey"):
+        service.ok(state, KeyId=key_id)
+        status, members = as_other("Decrypt", CiphertextBlob=blob)
+        assert (status, members["Message"]) == (tampered[0], tampered[1]["Message"])
+    assert service.records[-1].account == "2000000000000002"
+    assert service.records[-1].resources == "[]"

@@ -1,3 +1,4 @@
+import base64
 import json
 from typing import get_args
 
@@ -117,3 +118,66 @@ def test_a_request_does_not_show_its_values() -> None:
     request = EncryptRequest(key_id=KeyReference(key_id="k"), plaintext=b"canary")
     assert "canary" not in repr(request)
     assert "plaintext" in repr(request)
+
+
+@pytest.mark.parametrize(
+    ("kind", "minimum", "maximum"),
+    [
+        (wire.PageNumber, 1, 2**31 - 1),
+        (wire.PageSize, 1, 100),
+        (wire.PendingWindow, 7, 366),
+        (wire.DataKeyBytes, 1, 1024),
+    ],
+)
+def test_numbers_are_within_their_limits(kind: object, minimum: int, maximum: int) -> None:
+    assert parse(kind, str(minimum)) == minimum
+    assert parse(kind, str(maximum)) == maximum
+    assert parse(kind, f"0{minimum}") == minimum
+    for outside in (minimum - 1, maximum + 1):
+        assert isinstance(refused(kind, str(outside)), InvalidParameter)
+
+
+@pytest.mark.parametrize(("kind", "maximum"), [(wire.Description, 8192), (wire.InstanceId, 128)])
+def test_texts_are_counted_in_characters(kind: object, maximum: int) -> None:
+    assert parse(kind, "密" * maximum) == "密" * maximum
+    assert parse(kind, "") == ""
+    assert isinstance(refused(kind, "密" * (maximum + 1)), InvalidParameter)
+
+
+@pytest.mark.parametrize("kind", [wire.AliasName, wire.NewAliasName])
+def test_alias_names_have_their_limits(kind: object) -> None:
+    assert parse(kind, "alias/" + "a" * 255) == "alias/" + "a" * 255
+    for text in ("alias/", "alias/" + "a" * 256, "alias/acs", "alias/acs/x", "x"):
+        assert isinstance(refused(kind, text), InvalidParameter)
+
+
+def test_plaintext_is_the_text_itself_and_at_most_6144_bytes() -> None:
+    assert parse(wire.Plaintext, "aGVsbG8=") == b"aGVsbG8="
+    assert parse(wire.Plaintext, "é" * 3072) == "é".encode() * 3072
+    longest = base64.b64encode(bytes(6144)).decode()
+    assert parse(wire.Plaintext, longest) == longest.encode()
+    for text in (
+        "é" * 3073,
+        base64.b64encode(bytes(6145)).decode(),
+        longest[:-1] + "-",
+        longest + "=",
+        "\n" + longest,
+    ):
+        assert isinstance(refused(wire.Plaintext, text), InvalidParameter)
+
+
+def test_a_context_is_at_most_8192_characters_of_json() -> None:
+    longest = json.dumps({"a": "x" * 8183})
+    assert len(longest) == 8192
+    assert parse(wire.Context, longest) == {"a": "x" * 8183}
+    assert isinstance(refused(wire.Context, longest[:-1] + " }"), InvalidParameter)
+    assert parse(wire.Context, "") == parse(wire.Context, "{}") == parse(wire.Context, " { } ") == {}
+
+
+def test_a_choice_is_case_sensitive_and_may_have_refusals_of_its_own() -> None:
+    one = wire.choice("A", "B", refuse={"C": UnsupportedOperation})
+    assert (one.parse("Name", "A"), one.choices, one.limits) == ("A", ("A", "B"), "A | B")
+    with pytest.raises(InvalidParameter):
+        one.parse("Name", "a")
+    with pytest.raises(UnsupportedOperation):
+        one.parse("Name", "C")

@@ -1,3 +1,5 @@
+import base64
+
 import msgspec
 import pytest
 
@@ -50,7 +52,17 @@ def test_a_blob_is_bound_to_its_version(change: dict[str, object]) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"account": "2"}, {"region": "s"}, {"key_id": "l"}, {"version_id": "x"}, {"number": 2}]
+    "change",
+    [
+        {"account": "2"},
+        {"region": "s"},
+        {"key_id": "l"},
+        {"version_id": "x"},
+        {"number": 2},
+        {"spec": "Aliyun_SM4"},
+        {"usage": "SIGN/VERIFY"},
+        {"origin": "EXTERNAL"},
+    ],
 )
 def test_wrapped_material_is_bound_to_its_row(change: dict[str, object]) -> None:
     one = harness.vault()
@@ -151,3 +163,36 @@ def test_the_cache_is_bounded_and_forgets(monkeypatch: pytest.MonkeyPatch) -> No
     assert [one.open(row, {}, each) for row, each in zip(versions, blob, strict=True)] == [b"x"] * 4
     one.forget([row.version_id for row in versions])
     assert not one._material
+
+
+def test_a_wrapped_value_does_not_move_to_another_kind_of_row() -> None:
+    one = harness.vault()
+    mine = version(one)
+    _, row = access_key(one)
+    one.forget([mine.version_id])
+    with pytest.raises(OperatorError):
+        one.seal(msgspec.structs.replace(mine, material=row.secret), {}, b"x")
+    with pytest.raises(OperatorError):
+        one.secret(msgspec.structs.replace(row, secret=mine.material))
+    with pytest.raises(OperatorError):
+        one.unwrap_private_key("authority", mine.material)
+
+
+def test_material_stays_bound_after_its_owner_used_it() -> None:
+    """The cache of unwrapped material is by version id: an id never belongs to two rows."""
+    one = harness.vault()
+    first = version(one)
+    other = version(one, version_id="96a9efd9-3d16-4894-bd4f-1fc43f3f2abf")
+    blob = blobs.parse(one.seal(first, {}, b"x").blob)
+    moved = msgspec.structs.replace(blob, version_id=other.version_id)
+    for each in (blob, moved):
+        with pytest.raises(Unopenable):
+            one.open(other, {}, each)
+
+
+def test_a_data_key_is_the_text_that_its_blob_opens_to() -> None:
+    one = harness.vault()
+    mine = version(one)
+    text, sealed = one.make_data_key(mine, {"a": "b"}, 16)
+    assert len(base64.b64decode(text, validate=True)) == 16
+    assert one.open(mine, {"a": "b"}, blobs.parse(sealed.blob)).decode() == text

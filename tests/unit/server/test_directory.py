@@ -34,9 +34,9 @@ from keystead.server.directory import DataDirectory
 DataDirectory(sys.argv[1]).lock()
 child = os.fork()
 if child:
-    print(child, flush=True)
+    os.write(1, b"%d\\n" % child)
 else:
-    print("up", flush=True)
+    os.write(1, b"up\\n")
     sys.stdin.read()
 """
 
