@@ -1,0 +1,142 @@
+"""Generates the reference pages from the code when the site is built, so that they cannot say anything else."""
+
+import argparse
+from typing import Any
+
+from mkdocs.structure.files import File, Files
+
+import keystead.operations  # noqa: F401 - fills the catalogue
+from keystead import cli, settings
+from keystead.api.encode import JSON_TYPE, XML_TYPE
+from keystead.api.operation import CATALOGUE, KMS, Operation
+from keystead.domain.lifecycle import GATES, TRANSITIONS, Gate, KeyState
+from keystead.errors import CODES
+
+
+def on_files(files: Files, config: Any) -> Files:
+    """Add the generated pages."""
+    for name, content in pages().items():
+        files.append(File.generated(config, f"reference/{name}.md", content=content))
+    return files
+
+
+def pages() -> dict[str, str]:
+    """All generated pages, by name."""
+    return {
+        "operations": operations(),
+        "errors": errors(),
+        "settings": settings_page(),
+        "lifecycle": lifecycle(),
+        "commands": commands(),
+    }
+
+
+def operations() -> str:
+    """Every operation that clients can call."""
+    parts = [
+        "# Operations",
+        f"Parameters come in the query or in a form body. Answers are `{JSON_TYPE}`, or `{XML_TYPE}` with `Format=XML`.",
+        "Parameters that an operation does not know are ignored, as the vendor's service does.",
+    ]
+    for one in CATALOGUE.of(KMS):
+        parts += [f"## {one.action}", one.summary]
+        if one.fields:
+            parts.append(_table(("Parameter", "Type", "Required", "Values"), _fields(one)))
+        members = [field.encode_name for field in _members(one)] + ["RequestId"]
+        parts.append("Answers with " + ", ".join(f"`{name}`" for name in members) + ".")
+        if one.errors:
+            codes = sorted({f"`{kind.code}`" for kind in one.errors})
+            parts.append("Adds to the errors that every operation may give: " + ", ".join(codes) + ".")
+    return "\n\n".join(parts) + "\n"
+
+
+def _fields(operation: Operation) -> list[tuple[str, ...]]:
+    return [
+        (f"`{field.name}`", field.param.kind, "yes" if field.required else "no", _cell(field.param.limits))
+        for field in operation.fields
+    ]
+
+
+def _members(operation: Operation) -> Any:
+    import msgspec
+
+    return msgspec.structs.fields(operation.reply)
+
+
+def errors() -> str:
+    """Every code on the wire."""
+    rows = [
+        (f"`{kind.code}`", str(kind.status), _cell(kind.message))
+        for kinds in CODES.values()
+        for kind in kinds
+        if kind.__module__ in ("keystead.errors", "keystead.proxy.server")
+    ]
+    head = "A refusal has `Code`, `Message`, `RequestId`, `HostId`, `Recommend` and `HttpStatus`."
+    return f"# Errors\n\n{head}\n\n" + _table(("Code", "Status", "Message"), sorted(rows)) + "\n"
+
+
+def settings_page() -> str:
+    """Every setting of the server."""
+    rows = [
+        (f"`{one.name}`", _cell(one.description), f"`{one.shown_default}`" if one.shown_default else "")
+        for one in settings.SETTINGS
+    ]
+    head = (
+        "Each is a flag of `keystead serve` (`--listen`) and a name in the TOML file of `--config` (`listen = …`). "
+        "A flag wins over the file. `keystead config check --config FILE` shows what a file makes."
+    )
+    return f"# Settings\n\n{head}\n\n" + _table(("Setting", "Meaning", "Default"), rows) + "\n"
+
+
+def lifecycle() -> str:
+    """The two tables of a key's life, and their diagram."""
+    gates = [
+        (gate.name, *(refusal.code if refusal else "admitted" for refusal in GATES[gate])) for gate in Gate
+    ]
+    users: dict[Gate, list[str]] = {}
+    for one in CATALOGUE.of(KMS):
+        if one.gate is not None:
+            users.setdefault(one.gate, []).append(one.action)
+    used = [(gate.name, ", ".join(users.get(gate, []))) for gate in Gate]
+    moves = [
+        f"    {state.value} --> {after.value}: {event.value}"
+        for state, events in TRANSITIONS.items()
+        for event, after in events.items()
+        if after is not state
+    ]
+    return "\n\n".join(
+        [
+            "# The life of a key",
+            "Which operation is admitted in which state:",
+            _table(("Gate", *(state.value for state in KeyState)), gates),
+            _table(("Gate", "Operations"), used),
+            "Where events lead:",
+            "\n".join(["```text", *moves, "    PendingDeletion --> deleted: the waiting period is over", "```"]),
+        ]
+    ) + "\n"  # fmt: skip
+
+
+def commands() -> str:
+    """The help of every command."""
+    parts = ["# Commands"]
+    for name, parser in _parsers(cli.parser()):
+        parts.append(f"## {name}\n\n```text\n{parser.format_help().strip()}\n```")
+    return "\n\n".join(parts) + "\n"
+
+
+def _parsers(parser: argparse.ArgumentParser) -> list[tuple[str, argparse.ArgumentParser]]:
+    found = [(parser.prog, parser)]
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for child in action.choices.values():
+                found += _parsers(child)
+    return found
+
+
+def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("<", "&lt;")
