@@ -37,18 +37,23 @@ def success(action: str, reply: Reply, request_id: str, xml: bool) -> HttpRespon
 
 def failure(error: KmsError, request_id: str, host: str, xml: bool) -> HttpResponse:
     """The answer to a refused call."""
+    return refusal(error.status, error.code, error.text, request_id, host, xml)
+
+
+def refusal(status: int, code: str, text: str, request_id: str, host: str, xml: bool) -> HttpResponse:
+    """A refusal in the one shape that all clients parse, its status and code given as they are."""
     members = {
         "RequestId": request_id,
         "HostId": host,
-        "Code": error.code,
-        "Message": error.text,
-        "Recommend": f"https://api.aliyun.com/troubleshoot?q={quote(error.code)}&product=Kms&requestId={request_id}",
-        "HttpStatus": error.status,
+        "Code": code,
+        "Message": text,
+        "Recommend": f"https://api.aliyun.com/troubleshoot?q={quote(code)}&product=Kms&requestId={request_id}",
+        "HttpStatus": status,
     }
     if xml:
         members = {name: _NOT_XML.sub("?", str(value)) for name, value in members.items()}
-        return _response(error.status, XML_TYPE, _xml("Error", members), request_id)
-    return _response(error.status, JSON_TYPE, _encode(members), request_id)
+        return _response(status, XML_TYPE, _xml("Error", members), request_id)
+    return _response(status, JSON_TYPE, _encode(members), request_id)
 
 
 def _response(status: int, content_type: str, body: bytes, request_id: str) -> HttpResponse:

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import keystead.operations  # noqa: F401 - fills the catalogue
 from keystead import __version__
-from keystead.api.encode import failure
+from keystead.api.encode import refusal
 from keystead.api.message import Channel, HttpResponse
 from keystead.api.pipeline import Pipeline
 from keystead.api.service import delete_due, purge_nonces
 from keystead.clock import Clock, SystemClock
 from keystead.crypto.authority import Authority
 from keystead.entropy import Entropy, SystemEntropy
-from keystead.errors import KmsError, OperatorError
+from keystead.errors import OperatorError
 from keystead.proxy.outward import Outward
 from keystead.proxy.server import ProxyServer
 from keystead.proxy.upstream import Upstream
@@ -75,11 +75,7 @@ class Service:
 
 def refuse(status: int, code: str, message: str) -> HttpResponse:
     """The answer to what is not even a request, in the shape that clients parse."""
-
-    class Unreadable(KmsError, code=code, status=status, message="{message}"):
-        pass
-
-    return failure(Unreadable(message=message), "", "", False)
+    return refusal(status, code, message, "", "", False)
 
 
 class Server:
