@@ -2,8 +2,9 @@
 .POSIX:
 PYTHON = python3
 BIN = .venv/bin
+PIP = $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: serve setup test check lint types docs dev evidence
+.PHONY: serve setup dev test coverage lint types docs check evidence lock
 
 serve: setup
 	@exec $(BIN)/keystead serve
@@ -12,20 +13,31 @@ setup: .venv/.runtime
 
 dev: .venv/.dev
 
-.venv/.runtime: requirements/runtime.txt pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-	    echo "error: keystead needs Python 3.11 or newer; $(PYTHON) is older" >&2; \
-	    echo "hint: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11" >&2; exit 1; }
-	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/runtime.txt
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+# The first interpreter that is new enough; PYTHON=... goes before the others.
+.venv/.runtime: requirements/build.txt requirements/runtime.txt pyproject.toml
+	@for python in $(PYTHON) python3 python3.13 python3.12 python3.11; do \
+	    if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then break; fi; \
+	    python=; \
+	done; \
+	if [ -z "$$python" ]; then \
+	    echo "error: no Python 3.11 or newer found" >&2; \
+	    echo "hint: make PYTHON=/path/to/python3.11" >&2; exit 1; \
+	fi; \
+	echo "installing into .venv" >&2; \
+	$(BIN)/python -m pip --version >/dev/null 2>&1 || $$python -m venv --clear .venv
+	@$(PIP) install --require-hashes -r requirements/build.txt -r requirements/runtime.txt
+	@$(PIP) install --no-build-isolation --no-deps --editable .
 	@touch $@
 
 .venv/.dev: .venv/.runtime requirements/dev.txt
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@echo "installing the tests' tools into .venv" >&2
+	@$(PIP) install --no-build-isolation --require-hashes -r requirements/dev.txt
 	@touch $@
 
 test: dev
+	$(BIN)/python -m pytest
+
+coverage: dev
 	@rm -f .coverage .coverage.*
 	$(BIN)/python -m coverage run -m pytest
 	$(BIN)/python -m coverage combine --quiet
@@ -45,7 +57,16 @@ types: dev
 docs: dev
 	$(BIN)/mkdocs build --strict --quiet
 
-check: lint types docs test
+# The suite of `make test` runs in `coverage`, under measurement.
+check: lint types docs coverage
 
+# The crash and mutation harnesses with their long counts.
 evidence: dev
 	KEYSTEAD_EVIDENCE=1 $(BIN)/python -m pytest -m 'crash or fuzz' --durations=0
+
+# New versions of everything; needs uv.
+lock:
+	cd requirements && for name in build runtime dev; do \
+	    uv pip compile --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	        --no-header --no-annotate --quiet --output-file $$name.txt $$name.in || exit 1; \
+	done

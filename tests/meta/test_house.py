@@ -1,0 +1,273 @@
+"""The house rules as tests. Each rule is a function that names what breaks it, and each is seen to find a planted case."""
+
+import ast
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "keystead"
+UNIT = ROOT / "tests" / "unit"
+
+# Rooms and modules without a unit test file of their own, and where they are tested instead.
+TESTED_IN = {
+    "cli": "tests/cli",
+    "client": "tests/cli",
+    "operations": "tests/operations",
+    "proxy": "tests/interop",
+    "store": "tests/store",
+    "server/app": "tests/crash",
+    "server/certificates": "tests/cli",
+    "server/listener": "tests/unit/server/test_http.py",
+    "server/logs": "tests/cli",
+    "server/metrics": "tests/cli",
+    "server/operator": "tests/cli",
+    "server/ops": "tests/cli",
+    "server/private": "tests/interop",
+    "server/reach": "tests/cli",
+    "server/world": "tests/cli",
+}
+# Unit tests of one subject, not of one module.
+SUBJECTS = {"crypto/golden_blobs", "server/refuse"}
+
+MAX_LINES = 400
+VAGUE = {"utils", "util", "helpers", "helper", "common", "misc", "base", "manager", "managers"}
+# Each with one letter in brackets, so that this file does not match.
+PRIVATE = ["/work[/]", r"/root[/]\.", "/home[/][a-z]", r"\.\./share[d]", r"pypi\.or[g]", r"npmjs\.or[g]"]
+TIME = {"time", "datetime.now", "datetime.utcnow", "datetime.today", "date.today"}
+CHANCE = {"random", "secrets", "os.urandom", "os.getrandom", "uuid.uuid1", "uuid.uuid4"}
+
+
+def modules(package: Path) -> list[str]:
+    """Every module by its path without suffix, `store/ports`; packages themselves, and what runs in other programs, left out."""
+    found = (file.relative_to(package).with_suffix("").as_posix() for file in sorted(package.rglob("*.py")))
+    return [name for name in found if not name.endswith(("__init__", "__main__")) and "hooks/" not in name]
+
+
+# --- the shape of modules
+
+
+def too_long(package: Path) -> list[str]:
+    return [
+        file.name
+        for file in package.rglob("*.py")
+        if len(file.read_text(encoding="utf-8").splitlines()) > MAX_LINES
+    ]
+
+
+def test_no_module_is_longer_than_the_limit(tmp_path: Path) -> None:
+    assert too_long(PACKAGE) == []
+    (tmp_path / "short.py").write_text("pass\n" * MAX_LINES)
+    assert too_long(tmp_path) == []
+    (tmp_path / "long.py").write_text("pass\n" * (MAX_LINES + 1))
+    assert too_long(tmp_path) == ["long.py"]
+
+
+def vague(names: list[str]) -> list[str]:
+    return [name for name in names if VAGUE & set(re.split(r"[/_]", name))]
+
+
+def test_no_module_has_a_vague_name() -> None:
+    assert vague(modules(PACKAGE)) == []
+    assert vague(["api/wire", "api/utils", "base", "store/sql_helpers", "store/database"]) == [
+        "api/utils",
+        "base",
+        "store/sql_helpers",
+    ]
+
+
+def undescribed(package: Path) -> list[str]:
+    return [
+        file.name
+        for file in package.rglob("*.py")
+        if not (ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or "").strip()
+    ]
+
+
+def test_every_module_says_what_it_is(tmp_path: Path) -> None:
+    assert undescribed(PACKAGE) == []
+    (tmp_path / "silent.py").write_text("# a comment is not a docstring\nx = 1\n")
+    assert undescribed(tmp_path) == ["silent.py"]
+
+
+# --- tests mirror modules
+
+
+def unmirrored(names: list[str], tests: list[str]) -> set[str]:
+    """Modules without a test file, and test files without a module."""
+    lone = {name for name in names if not {name, name.split("/")[0]} & TESTED_IN.keys()} - set(tests)
+    return lone | (set(tests) - set(names) - SUBJECTS)
+
+
+def test_unit_tests_mirror_the_modules() -> None:
+    files = (file.relative_to(UNIT).with_suffix("").as_posix() for file in UNIT.rglob("test_*.py"))
+    tests = [name.replace("test_", "", 1) for name in files]
+    names = modules(PACKAGE)
+    assert unmirrored(names, tests) == set()
+    assert unmirrored([*names, "api/new"], [*tests, "api/gone"]) == {"api/new", "api/gone"}
+    assert [where for where in TESTED_IN.values() if not (ROOT / where).exists()] == []
+    rooms = {name.split("/")[0] for name in names}
+    assert [entry for entry in TESTED_IN if entry not in {*names, *rooms}] == []
+    assert [entry for entry in TESTED_IN if entry in tests] == []
+
+
+# --- time, randomness, dependencies
+
+
+def readings(source: str, banned: set[str]) -> Iterator[str]:
+    """The banned modules and attributes that a source imports or names."""
+    for node in ast.walk(ast.parse(source)):
+        names: list[str] = []
+        match node:
+            case ast.Import():
+                names = [alias.name for alias in node.names]
+            case ast.ImportFrom():
+                names = [node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names)]
+            case ast.Attribute():
+                names = [ast.unparse(node), ".".join(ast.unparse(node).split(".")[-2:])]
+            case _:
+                pass
+        yield from banned.intersection(names)
+
+
+@pytest.mark.parametrize(("banned", "reader"), [(TIME, "clock.py"), (CHANCE, "entropy.py")])
+def test_time_and_randomness_are_read_in_one_place(banned: set[str], reader: str) -> None:
+    found = {
+        file.relative_to(PACKAGE).as_posix()
+        for file in PACKAGE.rglob("*.py")
+        if any(readings(file.read_text(encoding="utf-8"), banned))
+    }
+    assert found == {reader}
+
+
+@pytest.mark.parametrize(
+    "planted",
+    [
+        "import time",
+        "from time import monotonic",
+        "import secrets",
+        "from random import choice",
+        "from os import urandom",
+        "def f():\n    import random",
+        "os.urandom(3)",
+        "datetime.now()",
+        "datetime.datetime.utcnow()",
+        "uuid.uuid4()",
+    ],
+)
+def test_a_planted_reading_is_found(planted: str) -> None:
+    assert list(readings(planted, TIME | CHANCE))
+
+
+def unpinned(dependencies: list[str], lock: str) -> list[str]:
+    """The dependencies that a lock file does not pin to one version with hashes."""
+    normal = [re.split(r"[<>=~!;\[ ]", line)[0].lower().replace("_", "-") for line in dependencies]
+    return [
+        name
+        for name in normal
+        if not re.search(
+            rf"^{re.escape(name)}==\S+.*\\\n(    --hash=sha256:[0-9a-f]{{64}}( \\)?\n)+", lock, re.M
+        )
+    ]
+
+
+def test_every_dependency_is_pinned_with_hashes() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    runtime = (ROOT / "requirements" / "runtime.txt").read_text(encoding="utf-8")
+    assert unpinned(project["project"]["dependencies"], runtime) == []
+    build = (ROOT / "requirements" / "build.txt").read_text(encoding="utf-8")
+    assert unpinned(project["build-system"]["requires"], build) == []
+    assert unpinned(["new>=1"], runtime) == ["new"]
+    assert unpinned(["apsw"], "apsw==3.54.1.0\n") == ["apsw"]
+
+
+def test_the_locks_agree() -> None:
+    def pins(name: str) -> set[str]:
+        lock = (ROOT / "requirements" / name).read_text(encoding="utf-8")
+        return {line.split(" ")[0] for line in lock.splitlines() if "==" in line.split(" ")[0]}
+
+    assert pins("runtime.txt") | pins("build.txt") <= pins("dev.txt")
+
+
+# --- what is in the repository
+
+
+def private(text: str) -> list[str]:
+    return [pattern for pattern in PRIVATE if re.search(pattern, text)]
+
+
+def test_no_file_names_a_machine_or_a_registry() -> None:
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True)
+    files = [ROOT / name for name in listed.stdout.split("\0") if name]
+    assert len(files) > 100
+    for file in files:
+        if file.is_file():
+            assert private(file.read_text(encoding="utf-8", errors="replace")) == [], file
+    for machine in (
+        "see /work|/x",
+        "/root|/.cache",
+        "/home|/me",
+        "../share|d",
+        "https://pypi.or|g",
+        "npmjs.or|g",
+    ):
+        assert private(machine) == []
+        assert private(machine.replace("|", ""))
+
+
+# --- imports go down
+
+
+@pytest.mark.parametrize(
+    ("module", "planted", "contract"),
+    [
+        ("domain/keys.py", "import keystead.store.ports", "Imports go down only"),
+        ("crypto/blob.py", "import keystead.store.ports", "Imports go down only"),
+        ("errors.py", "import keystead.domain.keys", "Imports go down only"),
+        ("utils.py", "", "Imports go down only"),
+        ("operations/keys.py", "import keystead.operations.aliases", "Families of operations"),
+        ("api/wire.py", "import cryptography", "Only crypto uses the cryptography library"),
+        ("server/app.py", "import apsw", "Only the store uses SQLite"),
+        ("cli/kms.py", "import keystead.store.sqlite", "Commands reach store and crypto"),
+    ],
+)
+def test_a_planted_import_breaks_its_contract(
+    module: str, planted: str, contract: str, tmp_path: Path
+) -> None:
+    shutil.copytree(PACKAGE, tmp_path / "keystead", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    with (tmp_path / "keystead" / module).open("a", encoding="utf-8") as file:
+        file.write(f"\n{planted}\n")
+    program = Path(sys.executable).with_name("lint-imports")
+    done = subprocess.run([program, "--no-cache"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert re.search(rf"^{contract}.* BROKEN", done.stdout, re.M), done.stdout
+
+
+# --- nothing is skipped in silence
+
+
+@pytest.mark.parametrize(
+    "planted",
+    [
+        "import pytest\ndef test_it(): pytest.skip('no program')\n",
+        "import pytest\npytest.importorskip('no_such_module')\n",
+        "import pytest\n@pytest.mark.xfail(reason='later')\ndef test_it(): assert False\n",
+    ],
+)
+@pytest.mark.parametrize(("no_skip", "status"), [("0", {0, 5}), ("1", {1, 2})])
+def test_a_skip_is_a_failure_where_nothing_may_be_skipped(
+    planted: str, no_skip: str, status: set[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copy(ROOT / "tests" / "conftest.py", tmp_path)
+    (tmp_path / "test_planted.py").write_text(planted)
+    monkeypatch.setenv("KEYSTEAD_NO_SKIP", no_skip)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode in status, done.stdout
