@@ -37,6 +37,7 @@ NOT_GIVEN = {
 # The vendor's metadata calls it required; its manual, its clients and the guide do not.
 OPTIONAL = {("CreateKey", "DKMSInstanceId")}
 KINDS = {"string": "String", "integer": "Integer", "boolean": "Boolean", "map<string,any>": "Map"}
+TYPES: dict[type, str] = {str: "string", int: "integer", bool: "boolean"}
 CANARY = "canary-7f3a"
 
 
@@ -96,7 +97,7 @@ def shape(value: object, path: str = "") -> dict[str, str]:
     if isinstance(value, list):
         assert value, path
         return {place: kind for row in value for place, kind in shape(row, path).items()}
-    return {path: {str: "string", int: "integer", bool: "boolean"}[type(value)]}
+    return {path: TYPES[type(value)]}
 
 
 def listed_shape(value: object, path: str = "") -> dict[str, str]:

@@ -158,6 +158,7 @@ TestLife.settings = settings(
     max_examples=25,
     stateful_step_count=30,
     derandomize=True,
+    report_multiple_bugs=False,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
 )
