@@ -16,6 +16,7 @@ import msgspec
 
 from keystead.api.message import Channel, HttpRequest, HttpResponse
 from keystead.clock import Clock
+from keystead.server.framing import Refused, check_head, joined
 
 Handler = Callable[[HttpRequest, Callable[[HttpResponse], None]], None]
 Refuse = Callable[[int, str, str], HttpResponse]
@@ -47,25 +48,7 @@ class Connections(Protocol):
 
 
 _GOODBYE = 0.3  # seconds
-_ONCE = {
-    "accept",
-    "authorization",
-    "content-length",
-    "content-type",
-    "date",
-    "expect",
-    "host",
-    "transfer-encoding",
-}
 _REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}
-
-
-class Refused(Exception):
-    """The bytes are not a request that this server takes."""
-
-    def __init__(self, status: int, code: str, message: str) -> None:
-        super().__init__(code)
-        self.status, self.code, self.message = status, code, message
 
 
 class HttpServer:
@@ -246,32 +229,9 @@ class HttpProtocol(asyncio.Protocol):
             )
 
     def on_headers_complete(self) -> None:
-        self._headers = _headers(self._fields)
-        headers = self._headers
         version = self._parser.get_http_version()
-        if version not in ("1.1", "1.0"):
-            raise Refused(505, "InvalidRequest", "Only HTTP/1.1 and HTTP/1.0 are served.")
-        if version == "1.1" and "host" not in headers:
-            raise Refused(400, "InvalidRequest", "A Host header is required.")
-        method = self._parser.get_method()
-        if method in (b"CONNECT", b"TRACE") or "upgrade" in headers:
-            raise Refused(400, "InvalidRequest", "CONNECT, TRACE and Upgrade are not served.")
-        if not self._target.startswith(b"/"):
-            raise Refused(400, "InvalidRequest", "The request target must begin with a slash.")
-        if "content-encoding" in headers:
-            raise Refused(415, "InvalidRequest", "Content-Encoding is not served.")
-        if "transfer-encoding" in headers:
-            if headers["transfer-encoding"].lower() != "chunked" or version == "1.0":
-                raise Refused(400, "InvalidRequest", "Transfer-Encoding must be chunked.")
-            if "content-length" in headers:
-                raise Refused(
-                    400, "InvalidRequest", "Content-Length and Transfer-Encoding exclude each other."
-                )
-        length = headers.get("content-length", "0")
-        if not length.isdigit() or not length.isascii() or len(length) > 12:
-            raise Refused(400, "InvalidRequest", "Content-Length must be a number.")
-        if int(length) > self._limits.body:
-            raise Refused(413, "InvalidRequest", f"The body is longer than {self._limits.body} bytes.")
+        headers = self._headers = joined(self._fields)
+        check_head(version, self._parser.get_method(), self._target, headers, self._limits.body)
         expect = headers.get("expect")
         if expect is not None:
             if expect.lower() != "100-continue":
@@ -390,19 +350,3 @@ class HttpProtocol(asyncio.Protocol):
         """End the connection now."""
         self._closing = True
         self._transport.abort()
-
-
-def _headers(fields: list[tuple[bytes, bytes]]) -> dict[str, str]:
-    headers: dict[str, str] = {}
-    for raw_name, raw_value in fields:
-        name = raw_name.decode("latin-1").lower()
-        value = raw_value.decode("latin-1").strip(" \t")
-        if any((letter < " " and letter != "\t") or letter == "\x7f" for letter in value):
-            raise Refused(400, "InvalidRequest", "A header has a control character.")
-        if name not in headers:
-            headers[name] = value
-        elif name in _ONCE or name.startswith("x-acs-"):
-            raise Refused(400, "InvalidRequest", f"The header {name} is given more than once.")
-        else:
-            headers[name] += f", {value}"
-    return headers
