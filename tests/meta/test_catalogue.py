@@ -275,9 +275,10 @@ print(json.dumps([keystead.__file__, counted["Sheep"], refused, service.records[
 """
 
 
-def test_a_new_operation_is_one_module_that_dispatch_and_command_line_see(tmp_path: Path) -> None:
+def test_a_new_operation_is_one_module_that_dispatch_command_line_and_docs_see(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "keystead", tmp_path / "keystead", ignore=shutil.ignore_patterns("__pycache__"))
     (tmp_path / "keystead" / "operations" / "sheep.py").write_text(SHEEP)
+    shutil.copy(ROOT / "docs" / "generate.py", tmp_path)
     environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}
 
     def run(*words: str) -> str:
@@ -300,3 +301,6 @@ def test_a_new_operation_is_one_module_that_dispatch_and_command_line_see(tmp_pa
     told = run("-m", "keystead", "kms", "CountSheep", "--help")
     assert "--KeyId" in told
     assert "1 to 100" in told
+    page = run("-c", "import generate; print(generate.operations())")
+    assert "## CountSheep\n\nCount sheep until everybody sleeps.\n" in page
+    assert "Answers with `Sheep`, `RequestId`." in page
