@@ -55,7 +55,7 @@ types: dev
 	$(BIN)/pyright
 
 docs: dev
-	$(BIN)/mkdocs build --strict --quiet
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 # The suite of `make test` runs in `coverage`, under measurement.
 check: lint types docs coverage
