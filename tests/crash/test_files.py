@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -140,10 +141,10 @@ def test_a_child_that_outlives_its_parent_holds_no_lock(tmp_path: Path) -> None:
     )
     data = tmp_path / "data"
     forked = subprocess.run(
-        [os.sys.executable, str(program), str(data)],
+        [sys.executable, str(program), str(data)],
         stdout=subprocess.PIPE,
         check=True,
-        timeout=10,  # type: ignore[attr-defined]
+        timeout=10,
     )
     child = int(forked.stdout)
     try:

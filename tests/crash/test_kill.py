@@ -6,6 +6,7 @@ import sys
 import textwrap
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -57,10 +58,10 @@ def work(server: LiveServer, ledger: Ledger, number: int, cycle: int) -> None:
         client.close()
 
 
-def note(ledger: Ledger, members: dict[str, object]) -> dict[str, dict[str, str]]:
+def note(ledger: Ledger, members: dict[str, Any]) -> dict[str, Any]:
     with ledger.lock:
         ledger.requests.add(str(members["RequestId"]))
-    return members  # type: ignore[return-value]
+    return members
 
 
 def losses(server: LiveServer, ledger: Ledger) -> list[str]:
