@@ -217,10 +217,10 @@ def test_from_another_network_namespace(tmp_path: Path) -> None:
             shutil.copy(data / "ca.pem", tmp_path / "ca.pem")
             key = server.client().access_key
             port = server.description["url"].rpartition(":")[2]
-            command: list[str | Path] = [
+            command: list[str] = [
                 *["ip", "netns", "exec", name, sys.executable, "-m", "keystead", "run"],
-                *["--endpoint", f"https://198.51.100.1:{port}", "--ca", tmp_path / "ca.pem", "--"],
-                *[*PYTHON, EXAMPLES / "classic-python" / "decrypt_key.py"],
+                *["--endpoint", f"https://198.51.100.1:{port}", "--ca", str(tmp_path / "ca.pem"), "--"],
+                *[*PYTHON, str(EXAMPLES / "classic-python" / "decrypt_key.py")],
             ]
             ended = subprocess.run(
                 command,
