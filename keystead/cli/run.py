@@ -109,28 +109,34 @@ async def _run(args: argparse.Namespace, command: list[str]) -> int:
 
 
 async def _child(command: list[str], environment: dict[str, str]) -> int:
-    try:
-        process = await asyncio.create_subprocess_exec(*command, env=environment)
-    except FileNotFoundError:
-        output.error(f"the command {command[0]!r} was not found", hint="check its spelling and PATH")
-        return _NOT_FOUND
-    except PermissionError:
-        output.error(f"the command {command[0]!r} cannot be executed", hint="check its mode")
-        return _NOT_EXECUTABLE
     loop = asyncio.get_running_loop()
+    process: asyncio.subprocess.Process | None = None
+    early: list[signal.Signals] = []  # came while the command was being started
 
     def forward(number: signal.Signals) -> None:
         # A terminal signals the whole foreground group, the command included; passing it on would double it.
         if number in _BY_TERMINAL and _in_foreground():
             return
+        if process is None:
+            early.append(number)
+            return
         with suppress(ProcessLookupError):
             process.send_signal(number)
 
+    # Before the command is there: a signal that ended us and not the command would leave it without its server.
     for number in _FORWARDED:
         loop.add_signal_handler(number, forward, number)
+    try:
+        process = await asyncio.create_subprocess_exec(*command, env=environment)
+    except FileNotFoundError:
+        output.error(f"the command {command[0]!r} was not found", hint="check its spelling and PATH")
+        return _NOT_FOUND
+    except OSError as error:
+        output.error(f"the command {command[0]!r} cannot be executed: {error.strerror}", hint="check its mode")
+        return _NOT_EXECUTABLE
+    for number in early:
+        forward(number)
     status = await process.wait()
-    for number in _FORWARDED:
-        loop.remove_signal_handler(number)
     return 128 - status if status < 0 else status
 
 

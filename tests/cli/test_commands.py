@@ -1,0 +1,417 @@
+"""Every command against a real data directory, with a server and without one."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.live import KEYSTEAD, LiveServer, keystead, live
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    with live(tmp_path_factory.mktemp("cli") / "data") as running:
+        yield running
+
+
+def kms(server: LiveServer, *words: str, **more: object) -> "subprocess.CompletedProcess[str]":
+    return keystead("kms", *words, "--data", str(server.data), **more)  # type: ignore[arg-type]
+
+
+def test_kms_prints_the_guides_expected_output(server: LiveServer) -> None:
+    told = kms(server, "CreateKey")
+    assert (told.returncode, told.stderr) == (0, "")
+    assert told.stdout.startswith('{\n  "KeyMetadata": {\n    "CreationDate": "')
+    assert list(json.loads(told.stdout)) == ["KeyMetadata", "RequestId"]
+    key_id = json.loads(told.stdout)["KeyMetadata"]["KeyId"]
+    told = kms(server, "CreateAlias", "--AliasName", "alias/Apollo/WorkKey", "--KeyId", key_id)
+    assert list(json.loads(told.stdout)) == ["RequestId"]
+
+
+def test_kms_encrypts_a_file_and_decrypts_it_exactly(server: LiveServer, tmp_path: Path) -> None:
+    key_id = json.loads(kms(server, "CreateKey", "--Description=密钥").stdout)["KeyMetadata"]["KeyId"]
+    (tmp_path / "key.pem").write_bytes("-----\r\n密\n".encode())
+    told = kms(server, "Encrypt", "--KeyId", key_id, "--Plaintext", f"file:{tmp_path / 'key.pem'}")
+    blob = json.loads(told.stdout)["CiphertextBlob"]
+    told = kms(server, "Decrypt", "--CiphertextBlob", "-", input=blob)
+    assert json.loads(told.stdout)["Plaintext"] == "-----\r\n密\n"
+    assert "密" in told.stdout
+    assert '"Description": "密钥"' in kms(server, "DescribeKey", "--KeyId", key_id).stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (
+            ["DescribeKey", "--KeyId", "nowhere"],
+            "error: Forbidden.KeyNotFound: The specified Key is not found.\nhint: request id ",
+        ),
+        (["DescribeKey"], 'error: MissingParameter: The parameter "KeyId" is needed but not provided.'),
+        (["CreateKe"], "error: there is no operation 'CreateKe'\nhint: did you mean CreateKey?"),
+        (["Zzz"], "--force sends it anyway"),
+        (["Zzz", "--force"], "error: InvalidAction.NotFound"),
+        (["DescribeKey", "--KeyI", "x"], "hint: did you mean --KeyId?"),
+        (["DescribeKey", "--Zzz", "x"], "hint: keystead kms DescribeKey --help lists all"),
+        (["DescribeKey", "KeyId"], "is not a parameter"),
+        (["DescribeKey", "--KeyId"], "--KeyId has no value"),
+        (["DescribeKey", "--KeyId", "a", "--KeyId", "b"], "--KeyId is given twice"),
+        (["Encrypt", "--Plaintext", "file:/nowhere"], "error: cannot read /nowhere"),
+        (["ListKeys", "--endpoint", "nonsense"], "is not an endpoint"),
+    ],
+)
+def test_kms_says_what_is_wrong_and_what_to_do(server: LiveServer, words: list[str], told: str) -> None:
+    env = (
+        {"ALIBABA_CLOUD_ACCESS_KEY_ID": "a", "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "b"}
+        if "--endpoint" in words
+        else {}
+    )
+    data = [] if words[-1] == "--KeyId" or words[-1] == "KeyId" else ["--data", str(server.data)]
+    ended = keystead("kms", words[0], *data, *words[1:], env=env)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert told in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_kms_takes_text_only(server: LiveServer, tmp_path: Path) -> None:
+    (tmp_path / "binary").write_bytes(b"\xff\x00")
+    assert (
+        "encode it as base64" in kms(server, "Encrypt", "--Plaintext", f"file:{tmp_path / 'binary'}").stderr
+    )
+
+
+def test_kms_knows_its_help(server: LiveServer) -> None:
+    overview = keystead("kms", "--help")
+    assert overview.returncode == 0
+    assert "  Encrypt  " in overview.stdout
+    assert keystead("kms").stdout == overview.stdout
+    for line in overview.stdout.partition("operations:\n")[2].partition("\n\n")[0].splitlines():
+        action = line.split()[0]
+        told = keystead("kms", action, "--help")
+        assert told.returncode == 0
+        assert f"usage: keystead kms {action}" in told.stdout
+    assert "--Plaintext" in keystead("kms", "Encrypt", "-h").stdout
+
+
+def test_kms_finds_its_server_by_endpoint_data_environment_or_default(
+    server: LiveServer, tmp_path: Path
+) -> None:
+    found = server.description
+    key = server.client().access_key
+    pair = {"ALIBABA_CLOUD_ACCESS_KEY_ID": key[0], "ALIBABA_CLOUD_ACCESS_KEY_SECRET": key[1]}
+    assert (
+        keystead("kms", "ListKeys", "--endpoint", found["url"], "--ca", found["ca_file"], env=pair).returncode
+        == 0
+    )
+    run = {"KEYSTEAD_ENDPOINT": found["url"], "KEYSTEAD_CA_FILE": found["ca_file"], **pair}
+    assert keystead("kms", "ListKeys", env=run).returncode == 0
+    assert keystead("kms", "ListKeys", "--region", "cn-beijing", env=run).returncode == 0
+    away = {"XDG_DATA_HOME": str(tmp_path)}
+    told = keystead("kms", "ListKeys", env=away)
+    assert (told.returncode, "no server runs on" in told.stderr) == (1, True)
+    (tmp_path / "keystead").symlink_to(server.data)
+    assert keystead("kms", "ListKeys", env=away).returncode == 0
+
+
+def test_kms_says_why_a_server_is_not_reached(server: LiveServer, tmp_path: Path) -> None:
+    found = server.description
+    pair = {"ALIBABA_CLOUD_ACCESS_KEY_ID": "a", "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "b"}
+    for words, env, told in (
+        (["--endpoint", found["url"]], {}, "there is no AccessKey for"),
+        (["--endpoint", found["url"]], pair, "was not accepted"),
+        (["--endpoint", found["url"], "--ca", "/nowhere"], pair, "cannot read the CA certificate"),
+        (["--endpoint", "https://127.0.0.1:1"], pair, "cannot reach https://127.0.0.1:1"),
+        (["--endpoint", found["ops_url"]], pair, "InvalidAction"),
+    ):
+        ended = keystead("kms", "ListKeys", *words, env=env)
+        if told != "InvalidAction":
+            assert told in ended.stderr
+        assert ended.returncode == 1
+        assert "hint: " in ended.stderr
+
+
+def test_access_keys_with_a_server_and_without(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    told = keystead("access-key", "list", "--data", str(data))
+    assert (told.returncode, "there is no data in" in told.stderr) == (1, True)
+    ids = []
+    with live(data):
+        made = json.loads(keystead("access-key", "create", "--data", str(data)).stdout)["AccessKey"]
+        ids.append(made["AccessKeyId"])
+    made = json.loads(keystead("access-key", "create", "--data", str(data)).stdout)["AccessKey"]
+    ids.append(made["AccessKeyId"])
+    assert keystead("access-key", "deactivate", ids[0], "--data", str(data)).returncode == 0
+    listed = json.loads(keystead("access-key", "list", "--data", str(data)).stdout)["AccessKeys"]["AccessKey"]
+    assert [(row["AccessKeyId"], row["Status"]) for row in listed][1:] == [
+        (ids[0], "Inactive"),
+        (ids[1], "Active"),
+    ]
+    assert keystead("access-key", "activate", ids[0], "--data", str(data)).returncode == 0
+    assert keystead("access-key", "delete", ids[0], "--data", str(data)).returncode == 0
+    told = keystead("access-key", "delete", ids[0], "--data", str(data))
+    assert (told.returncode, "InvalidAccessKeyId.NotFound" in told.stderr) == (1, True)
+    assert "made" not in (data / "root-access-key.json").read_text()
+    listed_audit = keystead("audit", "list", "--data", str(data), "--json").stdout
+    assert [json.loads(line)["kind"] for line in listed_audit.splitlines()] == ["OperatorCommand"] * 7
+    assert made["AccessKeySecret"] not in listed_audit
+
+
+def test_audit_lists_exports_and_verifies_beside_the_server(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    with live(data) as server:
+        client = server.client()
+        key_id = client.ok("CreateKey")["KeyMetadata"]["KeyId"]
+        client.ok("Encrypt", KeyId=key_id, Plaintext="canary-plaintext")
+        client.call("DescribeKey", KeyId="nowhere")
+        table = keystead("audit", "list", "--data", str(data)).stdout.splitlines()
+        assert table[0].split() == ["TIME", "ACTION", "OUTCOME", "CALLER", "SOURCE", "RESOURCE"]
+        assert [line.split()[1:3] for line in table[1:]] == [
+            ["CreateKey", "success"],
+            ["Encrypt", "success"],
+            ["DescribeKey", "Forbidden.KeyNotFound"],
+        ]
+        assert f"key/{key_id}" in table[2]
+
+        def actions(*words: str) -> list[str]:
+            told = keystead("audit", "list", "--data", str(data), "--json", *words)
+            assert told.returncode == 0, told.stderr
+            return [json.loads(line)["action"] for line in told.stdout.splitlines()]
+
+        assert actions("--outcome", "failure") == ["DescribeKey"]
+        assert actions("--outcome", "success", "--limit", "1") == ["Encrypt"]
+        assert actions("--key", key_id) == ["CreateKey", "Encrypt"]
+        assert actions("--action", "Encrypt", "--since", "1h") == ["Encrypt"]
+        assert actions("--until", "2001-01-01T00:00:00Z") == []
+        assert actions("--caller", client.access_key[0]) == ["CreateKey", "Encrypt", "DescribeKey"]
+        exported = keystead("audit", "export", "--data", str(data)).stdout
+        assert len(exported.splitlines()) == 3
+        assert "canary" not in exported
+        events = [
+            json.loads(line)
+            for line in keystead(
+                "audit", "export", "--format", "actiontrail", "--data", str(data)
+            ).stdout.splitlines()
+        ]
+        assert [event["eventName"] for event in events] == ["CreateKey", "Encrypt", "DescribeKey"]
+        assert events[2]["errorCode"] == "Forbidden.KeyNotFound"
+        assert events[0]["eventType"] == "ApiCall"
+        told = keystead("audit", "verify", "--data", str(data))
+        assert told.returncode == 0
+        head = told.stdout.split()[0]
+        assert head.startswith("3:")
+        client.ok("ListKeys")
+        assert keystead("audit", "verify", "--data", str(data), "--expect", head).returncode == 0
+        told = keystead("audit", "verify", "--data", str(data), "--expect", "9:" + "0" * 64)
+        assert (told.returncode, "cut off" in told.stderr) == (1, True)
+        told = keystead("audit", "verify", "--data", str(data), "--expect", "2:" + "0" * 64)
+        assert (told.returncode, "written anew" in told.stderr) == (1, True)
+    for words, told_ in (
+        (["verify", "--expect", "x"], "is not COUNT:HASH"),
+        (["list", "--since", "yesterday"], "is not a time"),
+        (["list", "--data", str(tmp_path / "none")], "there is no data in"),
+    ):
+        ended = keystead("audit", *words, *([] if "--data" in words else ["--data", str(data)]))
+        assert ended.returncode == 1
+        assert told_ in ended.stderr
+
+
+def test_config_check(tmp_path: Path) -> None:
+    file = tmp_path / "k.toml"
+    file.write_text('region = "cn-beijing"\nname = ["a"]\n')
+    told = keystead("config", "check", "--config", str(file))
+    assert told.returncode == 0
+    assert 'region = "cn-beijing"' in told.stdout
+    again = tmp_path / "again.toml"
+    again.write_text(told.stdout)
+    assert keystead("config", "check", "--config", str(again)).stdout == told.stdout
+    file.write_text("colour = 1")
+    told = keystead("config", "check", "--config", str(file))
+    assert (told.returncode, "colour" in told.stderr) == (1, True)
+
+
+def test_wrong_command_lines_exit_with_2_and_help_with_0() -> None:
+    for words, status in (
+        (["nonsense"], 2),
+        ([], 2),
+        (["serve", "--nonsense"], 2),
+        (["--help"], 0),
+        (["--version"], 0),
+    ):
+        assert keystead(*words).returncode == status
+    assert keystead("run", "--help").returncode == 0
+
+
+def test_a_reader_that_goes_away_is_no_error(server: LiveServer) -> None:
+    ended = subprocess.run(
+        [
+            "sh",
+            "-c",
+            f"{' '.join(KEYSTEAD)} audit export --data {server.data} | head -n 0; {' '.join(KEYSTEAD)} kms --help | head -n 1",
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+    assert "Traceback" not in ended.stderr
+    assert "BrokenPipe" not in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "status"),
+    [
+        (["true"], 0),
+        (["sh", "-c", "exit 7"], 7),
+        (["sh", "-c", "kill -9 $$"], 137),
+        (["/nowhere"], 127),
+        (["/etc/hostname"], 126),
+    ],
+)
+def test_run_has_the_commands_status(command: list[str], status: int) -> None:
+    assert keystead("run", "--", *command).returncode == status
+
+
+def test_run_leaves_stdout_alone_and_nothing_behind(tmp_path: Path) -> None:
+    script = 'cat; env | grep ^KEYSTEAD_CA_BUNDLE= | cut -d= -f2 > "$0"; printf done'
+    told = keystead("run", "--", "sh", "-c", script, str(tmp_path / "bundle"), input="given\n")
+    assert told.stdout == "given\ndone"
+    bundle = Path((tmp_path / "bundle").read_text().strip())
+    assert bundle.name
+    assert not bundle.parent.exists()
+
+
+def test_run_forwards_signals() -> None:
+    script = "trap 'echo got TERM; exit 3' TERM; echo ready; while :; do sleep 0.05; done"
+    process = subprocess.Popen(
+        [*KEYSTEAD, "run", "--", "sh", "-c", script],
+        stdout=subprocess.PIPE,
+        text=True,
+        stdin=subprocess.DEVNULL,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGTERM)
+    assert process.stdout.read() == "got TERM\n"
+    assert process.wait(10) == 3
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ([], "there is no command to run"),
+        (["--ca", "x", "--", "true"], "--ca belongs to --endpoint"),
+        (["--data", "/nowhere", "--", "true"], "start one with keystead serve --data /nowhere"),
+        (["--endpoint", "https://h:1", "--", "true"], "there is no AccessKey"),
+    ],
+)
+def test_run_says_what_is_wrong(words: list[str], told: str) -> None:
+    ended = keystead("run", *words)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert told in ended.stderr
+
+
+def test_run_with_an_endpoint_needs_a_readable_ca_and_a_url() -> None:
+    pair = {"ALIBABA_CLOUD_ACCESS_KEY_ID": "a", "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "b"}
+    told = keystead("run", "--endpoint", "https://h:1", "--ca", "/nowhere", "--", "true", env=pair)
+    assert (told.returncode, "cannot read the CA certificate" in told.stderr) == (1, True)
+    told = keystead("run", "--endpoint", "h:1", "--", "true", env=pair)
+    assert (told.returncode, "is not an endpoint" in told.stderr) == (1, True)
+
+
+def test_run_is_told_503_while_its_server_is_gone_and_follows_it_to_the_next(tmp_path: Path) -> None:
+    server = LiveServer(tmp_path / "data")
+    server.start()
+    url = "https://kms.cn-hangzhou.aliyuncs.com/?Action=ListKeys"
+    probe = f"curl -s -o /dev/null -w '%{{http_code}}\\n' '{url}'"
+    script = f"{probe}; read line; {probe}; read line; {probe}"
+    process = subprocess.Popen(
+        [*KEYSTEAD, "run", "--data", str(server.data), "--", "sh", "-c", script],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    assert process.stdout.readline() == "400\n"
+    server.kill()
+    process.stdin.write("\n")
+    process.stdin.flush()
+    assert process.stdout.readline() == "503\n"
+    server.start()
+    process.stdin.write("\n")
+    process.stdin.flush()
+    assert process.stdout.readline() == "400\n"
+    assert process.wait(10) == 0
+    server.stop()
+
+
+def test_run_within_run_reaches_the_inner_server() -> None:
+    command = [*KEYSTEAD, "run", "--", *KEYSTEAD, "kms", "CreateKey"]
+    told = keystead("run", "--", *command)
+    assert json.loads(told.stdout)["KeyMetadata"]["Creator"] == "1000000000000001"
+
+
+def test_serve_says_what_to_do_next_and_never_a_secret(tmp_path: Path) -> None:
+    server = LiveServer(tmp_path / "data")
+    server.start()
+    time.sleep(0.2)
+    server.client().ok("ListKeys")
+    assert server.stop() == 0
+    log = server.log.read_text()
+    assert f"keystead run --data {server.data} -- python your_program.py" in log
+    key = json.loads((server.data / "root-access-key.json").read_text())
+    assert key["AccessKeySecret"] not in log
+    assert key["AccessKeyId"] not in log
+    for name in ("root-access-key.json", "root.key", "authority.json"):
+        assert (server.data / name).stat().st_mode & 0o777 == 0o600
+    assert os.stat(server.data).st_mode & 0o777 == 0o700
+    assert sys.executable
+
+
+def test_serve_with_other_names_makes_a_new_ca_and_keeps_it(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    with live(data):
+        first = (data / "ca.pem").read_bytes()
+    with live(data):
+        assert (data / "ca.pem").read_bytes() == first
+    with live(data, "--name", "kms.example") as server:
+        assert (data / "ca.pem").read_bytes() != first
+        assert "give clients the new ca.pem" in server.log.read_text()
+    told = keystead("serve", "--data", str(data), "--name", "not a name")
+    assert (told.returncode, "neither a host name nor" in told.stderr) == (1, True)
+
+
+def test_serve_with_ones_own_certificate(tmp_path: Path) -> None:
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+         "-keyout", tmp_path / "key.pem", "-out", tmp_path / "cert.pem", "-subj", "/CN=localhost",
+         "-addext", "subjectAltName=DNS:localhost"],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    own = ["--tls-cert", str(tmp_path / "cert.pem"), "--tls-key", str(tmp_path / "key.pem")]
+    with live(tmp_path / "data", *own) as server:
+        key = server.client().access_key
+        pair = {"ALIBABA_CLOUD_ACCESS_KEY_ID": key[0], "ALIBABA_CLOUD_ACCESS_KEY_SECRET": key[1]}
+        url = server.description["url"]
+        assert (
+            keystead(
+                "kms", "ListKeys", "--endpoint", url, "--ca", str(tmp_path / "cert.pem"), env=pair
+            ).returncode
+            == 0
+        )
+    (tmp_path / "key.pem").chmod(0o604)
+    told = keystead("serve", "--data", str(tmp_path / "data"), *own)
+    assert (told.returncode, "open to all users" in told.stderr) == (1, True)
+    (tmp_path / "key.pem").chmod(0o600)
+    (tmp_path / "key.pem").write_text("nonsense")
+    told = keystead("serve", "--data", str(tmp_path / "data"), "--listen", "localhost:0", *own)
+    assert (told.returncode, "cannot use the certificate" in told.stderr) == (1, True)
+    told = keystead(
+        "serve", "--data", str(tmp_path / "data"), "--tls-cert", "/nowhere", "--tls-key", "/nowhere"
+    )
+    assert (told.returncode, "cannot read /nowhere" in told.stderr) == (1, True)
