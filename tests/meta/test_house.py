@@ -202,6 +202,7 @@ def private(text: str) -> list[str]:
     return [pattern for pattern in PRIVATE if re.search(pattern, text)]
 
 
+@pytest.mark.skipif(not (shutil.which("git") and (ROOT / ".git").exists()), reason="this is no git checkout")
 def test_no_file_names_a_machine_or_a_registry() -> None:
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True)
     files = [ROOT / name for name in listed.stdout.split("\0") if name]
