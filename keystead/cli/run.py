@@ -132,7 +132,9 @@ async def _child(command: list[str], environment: dict[str, str]) -> int:
         output.error(f"the command {command[0]!r} was not found", hint="check its spelling and PATH")
         return _NOT_FOUND
     except OSError as error:
-        output.error(f"the command {command[0]!r} cannot be executed: {error.strerror}", hint="check its mode")
+        output.error(
+            f"the command {command[0]!r} cannot be executed: {error.strerror}", hint="check its mode"
+        )
         return _NOT_EXECUTABLE
     for number in early:
         forward(number)

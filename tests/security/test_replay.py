@@ -1,6 +1,8 @@
 """A request is accepted once: later, at once, after a restart, with the clock set back."""
 
+import sys
 import threading
+import time
 from pathlib import Path
 
 from tests.live import LiveServer, live
@@ -51,8 +53,6 @@ def test_of_32_copies_at_once_exactly_one_is_accepted(tmp_path: Path) -> None:
 
 
 def test_a_clock_set_back_revives_nothing(tmp_path: Path) -> None:
-    import sys
-
     program = tmp_path / "clock.py"
     program.write_text(CLOCK)
     # Plain HTTP on loopback, since the certificates of other hours are not valid now.
@@ -71,5 +71,6 @@ def test_a_clock_set_back_revives_nothing(tmp_path: Path) -> None:
     server.env = {"OFFSET": "0"}
     server.start()
     assert server.client().send(target)[1]["Code"] in ("InvalidTimeStamp.Expired", "SignatureNonceUsed")
-    assert server.client().ok("ListKeys", RegionId="cn-hangzhou")["TotalCount"] == 1
+    time.sleep(1.1)  # requests of the forgotten second itself are refused, whatever their nonce
+    assert server.client().ok("ListKeys")["TotalCount"] == 1
     server.stop()
