@@ -1,0 +1,114 @@
+"""The tutorial and the README's first page, run as they stand; every other command in the docs is a right one."""
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from keystead import cli
+from keystead.api.operation import CATALOGUE, KMS_VERSION
+from tests.live import LiveServer, live
+
+ROOT = Path(__file__).parents[2]
+PAGES = [*sorted((ROOT / "docs").rglob("*.md")), ROOT / "README.md", ROOT / "SECURITY.md"]
+KEY = "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASC\n-----END PRIVATE KEY-----\n"
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return re.findall(
+        rf"^```{language}\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+    )
+
+
+def commands() -> list[tuple[str, str]]:
+    found = []
+    for page in PAGES:
+        for block in blocks(page, "sh") + blocks(page, "console"):
+            for line in block.splitlines():
+                command = line.removeprefix("$ ").strip()
+                if command.startswith("keystead "):
+                    found.append((page.name, command))
+    return found
+
+
+@pytest.mark.parametrize(("page", "command"), commands())
+def test_a_command_in_the_docs_is_one(page: str, command: str) -> None:
+    words = shlex.split(re.split(r" [|>&] ", command.replace("<KeyId from the answer>", "k"))[0])[1:]
+    if words[0] == "kms":
+        assert CATALOGUE.find(KMS_VERSION, words[1]) is not None
+    else:
+        cli.parser().parse_args(words)
+
+
+def shell(command: str, folder: Path, **env: str) -> str:
+    """Run one line as a user would, with the programs of this environment; its output."""
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("ALIBABA_CLOUD")}
+    ended = subprocess.run(
+        ["sh", "-ec", command],
+        cwd=folder,
+        env={**clean, "PATH": path, "PYTHONWARNINGS": "ignore", **env},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert ended.returncode == 0, (command, ended.stderr)
+    return ended.stdout
+
+
+def test_the_tutorial(tmp_path: Path) -> None:
+    lines = [
+        line.removeprefix("$ ")
+        for block in blocks(ROOT / "docs" / "tutorial.md", "console")
+        for line in block.splitlines()
+    ]
+    assert lines[0] == "keystead serve --data ./kms --listen localhost:0"
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    (tmp_path / "certs").mkdir()
+    (tmp_path / "certs" / "key.pem").write_text(KEY)
+    known: dict[str, str] = {}
+    told: dict[str, str] = {}
+    with live(tmp_path / "kms"):
+        for line in lines[1:]:
+            told[line] = shell(line, tmp_path, **known)
+            if "kms CreateKey" in line:
+                known["KEY_ID"] = json.loads(told[line])["KeyMetadata"]["KeyId"]
+            if "kms Encrypt" in line:
+                known["BLOB"] = json.loads(told[line])["CiphertextBlob"]
+            if "kms Decrypt" in line:
+                assert json.loads(told[line])["Plaintext"] == (tmp_path / "key.pem").read_text()
+            if "decrypt_key.py" in line:
+                assert told[line] == KEY
+    assert len(told) == len(lines) - 1 >= 8
+
+
+def test_the_readmes_first_page(tmp_path: Path) -> None:
+    (block,) = blocks(ROOT / "README.md", "sh")
+    lines = [line for line in block.splitlines() if line and not line.startswith("#")]
+    home = tmp_path / "home"
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    server = LiveServer(home / "keystead")
+    home.mkdir()
+    server.start()
+    try:
+        key_id = ""
+        script = []
+        for written in lines:
+            if written.startswith("pip install"):
+                continue  # the packages are here already
+            line = written.replace("<KeyId from the answer>", key_id)
+            if line.startswith(("export", "DATA=")):
+                script.append(line)
+                continue
+            told = shell("\n".join([*script, line]), tmp_path, XDG_DATA_HOME=str(home))
+            if "CreateKey" in line:
+                key_id = json.loads(told)["KeyMetadata"]["KeyId"]
+        assert told.strip().endswith("the same")
+    finally:
+        server.stop()
