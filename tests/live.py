@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import shutil
 import signal
 import ssl
 import subprocess
@@ -15,10 +16,18 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+import pytest
+
 from keystead.clock import iso8601
 from tests.harness import sign_v1
 
 KEYSTEAD = [sys.executable, "-m", "keystead"]
+
+
+def needs(program: str) -> None:
+    """Skip the test that runs a program which is not on this machine."""
+    if shutil.which(program) is None:
+        pytest.skip(f"{program} is not installed")
 
 
 class Client:

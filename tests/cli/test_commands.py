@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.live import KEYSTEAD, LiveServer, keystead, live
+from tests.live import KEYSTEAD, LiveServer, keystead, live, needs
 
 
 @pytest.fixture(scope="module")
@@ -324,6 +324,7 @@ def test_run_with_an_endpoint_needs_a_readable_ca_and_a_url() -> None:
 
 
 def test_run_is_told_503_while_its_server_is_gone_and_follows_it_to_the_next(tmp_path: Path) -> None:
+    needs("curl")
     server = LiveServer(tmp_path / "data")
     server.start()
     url = "https://kms.cn-hangzhou.aliyuncs.com/?Action=ListKeys"
@@ -387,6 +388,7 @@ def test_serve_with_other_names_makes_a_new_ca_and_keeps_it(tmp_path: Path) -> N
 
 
 def test_serve_with_ones_own_certificate(tmp_path: Path) -> None:
+    needs("openssl")
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
          "-keyout", tmp_path / "key.pem", "-out", tmp_path / "cert.pem", "-subj", "/CN=localhost",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.live import LiveServer, keystead, live
+from tests.live import LiveServer, keystead, live, needs
 
 ROOT = Path(__file__).parents[2]
 NODE = Path(__file__).parent / "node"
@@ -40,8 +40,7 @@ def run(
 
 
 def needs_node() -> None:
-    if shutil.which("node") is None:
-        pytest.skip("node is not installed")
+    needs("node")
     if not (NODE / "node_modules").exists():
         pytest.skip("the node packages are not installed: npm ci in tests/interop/node")
 
@@ -158,6 +157,7 @@ def test_the_node_sdks_under_run_alone() -> None:
 @pytest.mark.interop
 def test_nodes_fetch_and_curl_trust_the_runs_ca() -> None:
     needs_node()
+    needs("curl")
     url = "https://kms.cn-hangzhou.aliyuncs.com/?Action=ListKeys"
     assert run("node", "-e", f"fetch('{url}').then((r) => console.log(r.status))") == "400\n"
     assert run("curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", url) == "400"
