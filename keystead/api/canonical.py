@@ -9,6 +9,8 @@ _ESCAPES = {byte: b"%%%02X" % byte for byte in range(256) if byte not in _UNRESE
 
 def percent_encode(text: str) -> str:
     """RFC 3986 percent-encoding of the UTF-8 bytes, upper-case hex, `~` kept, space as %20."""
+    if text.isalnum() and text.isascii():
+        return text  # most names and many values
     return _percent_encode(text.encode()).decode()
 
 

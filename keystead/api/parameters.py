@@ -75,8 +75,13 @@ def _decode(text: str) -> dict[str, str]:
 
 
 def _unquote(text: str) -> str:
+    # Base64 has three characters that are escaped, and most long values are base64. None of them begins an escape, so
+    # replacing them first is exact, and several times quicker than going through all escapes one by one.
+    text = text.replace("+", " ").replace("%2F", "/").replace("%2B", "+").replace("%3D", "=")
+    if "%" not in text:
+        return text
     try:
-        return unquote_to_bytes(text.replace("+", " ")).decode()
+        return unquote_to_bytes(text).decode()
     except UnicodeDecodeError:
         raise BadRequest(reason="Parameters must be UTF-8.") from None
 

@@ -2,6 +2,7 @@
 
 import enum
 import hashlib
+import operator
 
 import msgspec
 
@@ -57,6 +58,9 @@ COLUMNS = (
 )  # fmt: skip
 
 
+_columns = operator.attrgetter(*COLUMNS)
+
+
 class Head(msgspec.Struct, frozen=True):
     """The end of a chain: how many records it has, and the hash of the last one."""
 
@@ -69,9 +73,8 @@ class Head(msgspec.Struct, frozen=True):
 
 def link(previous: bytes, record: Record) -> bytes:
     """SHA-256 over the previous hash and the length-prefixed columns, format first, so that later formats may add some."""
-    parts = [previous]
-    for name in COLUMNS:
-        value = str(getattr(record, name)).encode()
-        parts.append(b"%d:" % len(value))
-        parts.append(value)
-    return hashlib.sha256(b"".join(parts)).digest()
+    values = [str(value) for value in _columns(record)]
+    text = "".join([f"{len(value)}:{value}" for value in values])
+    if not text.isascii():
+        text = "".join([f"{len(value.encode())}:{value}" for value in values])
+    return hashlib.sha256(previous + text.encode()).digest()
