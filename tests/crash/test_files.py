@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.live import Client, LiveServer, keystead, live
+from tests.live import Client, LiveServer, keystead, live, needs
 
 
 @pytest.fixture
@@ -76,6 +76,7 @@ def test_an_overwritten_database_stops_every_answer(server: LiveServer) -> None:
 
 
 def test_a_full_disk_refuses_and_heals(tmp_path: Path) -> None:
+    needs("mount")
     disk = tmp_path / "disk"
     disk.mkdir()
     if (
