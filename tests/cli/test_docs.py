@@ -12,7 +12,7 @@ import pytest
 
 from keystead import cli
 from keystead.api.operation import CATALOGUE, KMS_VERSION
-from tests.live import LiveServer, live
+from tests.live import LiveServer, live, needs
 
 ROOT = Path(__file__).parents[2]
 PAGES = [*sorted((ROOT / "docs").rglob("*.md")), ROOT / "README.md", ROOT / "SECURITY.md"]
@@ -63,6 +63,7 @@ def shell(command: str, folder: Path, **env: str) -> str:
 
 
 def test_the_tutorial(tmp_path: Path) -> None:
+    needs("openssl")
     lines = [
         line.removeprefix("$ ")
         for block in blocks(ROOT / "docs" / "tutorial.md", "console")
@@ -89,6 +90,7 @@ def test_the_tutorial(tmp_path: Path) -> None:
 
 
 def test_the_readmes_first_page(tmp_path: Path) -> None:
+    needs("openssl")
     (block,) = blocks(ROOT / "README.md", "sh")
     lines = [line for line in block.splitlines() if line and not line.startswith("#")]
     home = tmp_path / "home"
@@ -97,7 +99,7 @@ def test_the_readmes_first_page(tmp_path: Path) -> None:
     home.mkdir()
     server.start()
     try:
-        key_id = ""
+        key_id = told = ""
         script = []
         for written in lines:
             if written.startswith("pip install"):
