@@ -185,7 +185,7 @@ def _build(
         gate=gate,
         changes=changes,
         container=container,
-        errors=errors,
+        errors=tuple(dict.fromkeys((*errors, *(error for field in fields for error in field.param.errors)))),
     )
 
 

@@ -67,7 +67,7 @@ class KeyReference(msgspec.Struct, frozen=True):
 class Param:
     """How one type of parameter is read: `parse(name, text)` gives its value or raises the refusal."""
 
-    __slots__ = ("choices", "empty", "kind", "limits", "parse", "role", "sensitive")
+    __slots__ = ("choices", "empty", "errors", "kind", "limits", "parse", "role", "sensitive")
 
     def __init__(
         self,
@@ -79,6 +79,7 @@ class Param:
         role: Role | None = None,
         choices: tuple[str, ...] = (),
         empty: bool = False,
+        errors: tuple[type[KmsError], ...] = (),
     ) -> None:
         self.kind = kind
         self.parse = parse
@@ -86,9 +87,9 @@ class Param:
         self.sensitive = sensitive
         self.role = role
         self.choices = choices
-        self.empty = (
-            empty  # whether the empty text is a value; otherwise it means that the parameter is absent
-        )
+        # Whether the empty text is a value; otherwise it means that the parameter is absent.
+        self.empty = empty
+        self.errors = errors  # refusals beside InvalidParameter
 
 
 # --- keys and aliases
@@ -170,7 +171,13 @@ def _one_of(*choices: str, refuse: dict[str, type[KmsError]] | None = None) -> C
 
 def choice(*choices: str, refuse: dict[str, type[KmsError]] | None = None) -> Param:
     """One of these words, case-sensitive; `refuse` names words that exist but have a refusal of their own."""
-    return Param("String", _one_of(*choices, refuse=refuse), limits=" | ".join(choices), choices=choices)
+    return Param(
+        "String",
+        _one_of(*choices, refuse=refuse),
+        limits=" | ".join(choices),
+        choices=choices,
+        errors=tuple(refuse.values()) if refuse else (),
+    )
 
 
 def _absent(name: str, text: str) -> str:
@@ -284,7 +291,7 @@ def _blob(name: str, text: str) -> str:
 
 # fmt: off
 KeyRef = Annotated[KeyReference, Param("String", _key_reference, limits="key id, alias, key ARN or alias ARN", role=Role.KEY)]
-KeyIdRef = Annotated[KeyReference, Param("String", _key_without_alias, limits="key id or key ARN; not an alias", role=Role.KEY)]
+KeyIdRef = Annotated[KeyReference, Param("String", _key_without_alias, limits="key id or key ARN; not an alias", role=Role.KEY, errors=(AliasUnsupported,))]
 AliasName = Annotated[str, Param("String", _alias_name, limits="`alias/` and 1 to 255 of A-Z a-z 0-9 - _ /; not `alias/acs…`", role=Role.ALIAS)]
 NewAliasName = Annotated[str, Param("String", _alias_name, limits="`alias/` and 1 to 255 of A-Z a-z 0-9 - _ /; not `alias/acs…`", role=Role.NEW_ALIAS)]
 CiphertextBlob = Annotated[str, Param("String", _blob, limits="base64 of a blob that this service made", role=Role.BLOB)]
@@ -299,5 +306,5 @@ PageSize = Annotated[int, Param("Integer", _integer(1, PAGE_SIZE), limits="1 to 
 PendingWindow = Annotated[int, Param("Integer", _integer(7, 366), limits="7 to 366 days")]
 DataKeyBytes = Annotated[int, Param("Integer", _integer(1, 1024), limits="1 to 1024 bytes")]
 InstanceId = Annotated[str, Param("String", _text(128), limits="at most 128 characters")]
-Unsupported = Annotated[str, Param("String", _absent, limits="must be empty", sensitive=True)]
+Unsupported = Annotated[str, Param("String", _absent, limits="must be empty", sensitive=True, errors=(UnsupportedOperation,))]
 # fmt: on

@@ -139,6 +139,10 @@ class Vault:
         _remember(self._secrets, access_key.access_key_id, (access_key.secret, secret))
         return secret
 
+    def forget_secret(self, access_key_id: str) -> None:
+        """Drop the unwrapped secret of an AccessKey that is gone."""
+        self._secrets.pop(access_key_id, None)
+
     # --- the certificate authority's private key
 
     def wrap_private_key(self, purpose: str, pem: bytes) -> Wrapped:

@@ -110,7 +110,9 @@ class DeleteAccessKeyRequest(Request, frozen=True):
 @operation(changes=True, product=KEYSTEAD, errors=(AccessKeyNotFound,))
 def delete_access_key(call: Call, request: DeleteAccessKeyRequest) -> Empty:
     """Delete an AccessKey for good."""
-    call.store.accounts.remove_access_key(_find(call, request.access_key_id).access_key_id)
+    access_key = _find(call, request.access_key_id)
+    call.store.accounts.remove_access_key(access_key.access_key_id)
+    call.vault.forget_secret(access_key.access_key_id)
     return Empty()
 
 

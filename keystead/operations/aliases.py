@@ -16,7 +16,7 @@ from keystead.api.wire import (
 from keystead.domain.aliases import Alias
 from keystead.domain.arns import alias_arn
 from keystead.domain.lifecycle import Gate
-from keystead.errors import AliasNotFound, AliasTaken, AliasUnsupported
+from keystead.errors import AliasNotFound, AliasTaken
 from keystead.store.ports import Page
 
 
@@ -25,7 +25,7 @@ class CreateAliasRequest(Request, frozen=True):
     alias_name: NewAliasName
 
 
-@key_operation(gate=Gate.MODIFY, changes=True, errors=(AliasTaken, AliasUnsupported))
+@key_operation(gate=Gate.MODIFY, changes=True, errors=(AliasTaken,))
 def create_alias(call: KeyCall, request: CreateAliasRequest) -> Empty:
     """Give a key one more name, unique within the account and region."""
     call.store.aliases.add(
@@ -45,7 +45,7 @@ class UpdateAliasRequest(Request, frozen=True):
     alias_name: AliasName
 
 
-@key_operation(gate=Gate.EDIT, changes=True, errors=(AliasNotFound, AliasUnsupported))
+@key_operation(gate=Gate.EDIT, changes=True, errors=(AliasNotFound,))
 def update_alias(call: KeyCall, request: UpdateAliasRequest) -> Empty:
     """Point an alias to another key; only the state of that key counts."""
     assert call.alias is not None

@@ -15,7 +15,6 @@ from keystead.api.wire import (
 )
 from keystead.crypto.vault import Sealed
 from keystead.domain.lifecycle import Gate
-from keystead.errors import UnsupportedOperation
 
 DataKeySpec = Annotated[str, choice("AES_256", "AES_128")]
 _LENGTHS = {"AES_256": 32, "AES_128": 16}
@@ -37,7 +36,7 @@ class GenerateDataKeyReply(Reply, frozen=True):
     plaintext: str
 
 
-@key_operation(gate=Gate.USE, errors=(UnsupportedOperation,))
+@key_operation(gate=Gate.USE)
 def generate_data_key(call: KeyCall, request: GenerateDataKeyRequest) -> GenerateDataKeyReply:
     """Make a random data key: in the clear for immediate use, and encrypted under a key to be kept."""
     text, sealed = _make(call, request.key_spec, request.number_of_bytes, request.encryption_context)

@@ -12,7 +12,6 @@ from keystead.api.wire import (
     Unsupported,
 )
 from keystead.domain.lifecycle import Gate
-from keystead.errors import UnsupportedOperation
 
 
 class EncryptRequest(Request, frozen=True):
@@ -48,7 +47,7 @@ class DecryptReply(Reply, frozen=True):
     plaintext: str
 
 
-@key_operation(gate=Gate.USE, errors=(UnsupportedOperation,))
+@key_operation(gate=Gate.USE)
 def decrypt(call: KeyCall, request: DecryptRequest) -> DecryptReply:
     """Decrypt what Encrypt or GenerateDataKey returned; the ciphertext itself names its key."""
     plaintext = call.vault.open(call.version, request.encryption_context, call.blob)

@@ -111,11 +111,7 @@ class CreateKeyReply(Reply, frozen=True):
     key_metadata: KeyMetadata
 
 
-@operation(
-    changes=True,
-    container="key",
-    errors=(OriginUnsupported, ProtectionLevelUnsupported, UnsupportedOperation),
-)
+@operation(changes=True, container="key", errors=(UnsupportedOperation,))
 def create_key(call: Call, request: CreateKeyRequest) -> CreateKeyReply:
     """Create a key with new material of its own."""
     if request.enable_automatic_rotation:
