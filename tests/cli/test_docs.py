@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -114,3 +115,27 @@ def test_the_readmes_first_page(tmp_path: Path) -> None:
         assert told.strip().endswith("the same")
     finally:
         server.stop()
+
+
+def test_the_programs_that_need_no_run(tmp_path: Path) -> None:
+    page = ROOT / "docs" / "how-to" / "clients.md"
+    node = ROOT / "tests" / "interop" / "node" / "node_modules"
+    if shutil.which("node") is None or not node.exists():
+        pytest.skip("node or its packages are not installed: npm ci in tests/interop/node")
+    programs = [("python", code) for code in blocks(page, "python")]
+    programs += [("node", code) for code in blocks(page, "javascript")]
+    assert len(programs) == 3
+    with live(tmp_path / "data") as server:
+        key = server.client().access_key
+        ca = str(server.data / "ca.pem")
+        env = {
+            "ALIBABA_CLOUD_ACCESS_KEY_ID": key[0],
+            "ALIBABA_CLOUD_ACCESS_KEY_SECRET": key[1],
+            "NODE_EXTRA_CA_CERTS": ca,
+            "NODE_PATH": str(node),
+        }
+        for program, written in programs:
+            port = server.description["url"].rpartition(":")[2]
+            (tmp_path / "program").write_text(written.replace("8443", port).replace("/path/to/ca.pem", ca))
+            told = shell(f"{program} program", tmp_path, **env)
+            assert re.search(r"total_?count", told, re.IGNORECASE), told
