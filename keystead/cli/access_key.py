@@ -8,8 +8,12 @@ from keystead.settings import default_data
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the command."""
-    parser = subparsers.add_parser("access-key", help="make, list and revoke AccessKeys")
-    verbs = parser.add_subparsers(metavar="VERB", required=True)
+    parser = subparsers.add_parser(
+        "access-key",
+        help="make, list and revoke AccessKeys",
+        description="Make, list and revoke AccessKeys: through the server that runs on the data directory, or without one.",
+    )
+    verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
     for verb, action, status, text in (
         ("create", "CreateAccessKey", "", "make one; its secret is shown this once"),
         ("list", "ListAccessKeys", "", "list all, without their secrets"),
@@ -26,7 +30,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def main(args: argparse.Namespace) -> int:
     """Run the operation: in the server that runs on the directory, or on the directory itself."""
-    from keystead.server.operator import run_operation
+    from keystead.server.operator import is_root_access_key, run_operation
 
     parameters = {}
     if "access_key_id" in args:
@@ -35,6 +39,17 @@ def main(args: argparse.Namespace) -> int:
         parameters["Status"] = args.status
     status, members = run_operation(args.data, args.action, parameters)
     if status != 200:
-        return output.error(f"{members['Code']}: {members['Message']}")
+        hint = "keystead access-key list shows all" if "access_key_id" in args else ""
+        return output.error(f"{members['Code']}: {members['Message']}", hint)
     output.answer(members)
-    return 0
+    if args.action == "CreateAccessKey":
+        output.warning("the secret is shown this once; keep it where only its user can read it")
+    elif (
+        args.status != "Active"
+        and "access_key_id" in args
+        and is_root_access_key(args.data, args.access_key_id)
+    ):
+        output.warning(
+            "this is the root AccessKey, which commands use unless the environment names another one"
+        )
+    return output.DONE

@@ -4,41 +4,162 @@ stdout   the answer: JSON for programs, tables for people; nothing else
 stderr   `error:`, `warning:` and `hint:` lines, lower case, without a full stop, never a sensitive value
 
 0 done; 1 refused or failed, with an `error:` line; 2 the command line is wrong; 130 interrupted by Ctrl-C
+
+What comes from elsewhere (a server's answer, a client's user agent in a record) never reaches the terminal with control
+characters or text directions in it: they are shown as escapes.
 """
 
+import argparse
 import json
+import os
+import re
+import shutil
 import sys
+from collections.abc import Sequence
+from typing import Any, NoReturn
 
 from keystead.errors import OperatorError
 
+DONE = 0
 FAILED = 1
+WRONG = 2
 INTERRUPTED = 130
+
+# JSON escapes the characters below a space by itself.
+_UNSEEN = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+class WrongCommandLine(OperatorError):
+    """The words that were typed are not a command; the exit status is 2."""
+
+
+class Layout(argparse.HelpFormatter):
+    """The layout of help; argparse measures names of commands without their indent and would break their lines."""
+
+    def add_argument(self, action: argparse.Action) -> None:
+        """Count an argument's width, and a command's with its indent."""
+        super().add_argument(action)
+        if isinstance(action, argparse._SubParsersAction):
+            self._action_max_length += self._indent_increment
+
+
+class Parser(argparse.ArgumentParser):
+    """Reads a command line; says what is wrong with it as everything else is said."""
+
+    def __init__(self, **options: Any) -> None:
+        options.setdefault("formatter_class", Layout)
+        super().__init__(**options)
+
+    def error(self, message: str) -> NoReturn:
+        """Print the error and end the program."""
+        error(message, hint=f"{self.prog} --help shows how to write it")
+        self.exit(WRONG)
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        # argparse itself is silent when help can't be written.
+        if file is sys.stdout:
+            text(message)
+        else:
+            super()._print_message(message, file)
+
+
+def json_text(content: object, indent: int | None = None) -> str:
+    """JSON with Chinese as it is, and as escapes what a terminal would not show or could not encode."""
+    text = json.dumps(content, indent=indent, ensure_ascii=False)
+    text = _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    try:
+        text.encode(sys.stdout.encoding)
+    except UnicodeEncodeError:
+        return json.dumps(content, indent=indent)
+    return text
 
 
 def answer(content: object) -> None:
-    """Print JSON as the vendor's CLI does: indented, Chinese as it is."""
-    sys.stdout.write(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
-    sys.stdout.flush()
+    """Print JSON as the vendor's CLI does: indented, in the order of its members."""
+    text(json_text(content, indent=2) + "\n")
+    flush()
 
 
-def line(text: str) -> None:
+def record(content: object) -> None:
+    """Print JSON on one line."""
+    text(json_text(content) + "\n")
+
+
+def text(content: str) -> None:
+    """Print text that this program made."""
+    try:
+        sys.stdout.write(content)
+    except BrokenPipeError:
+        raise
+    except OSError as problem:
+        raise _lost(problem) from None
+
+
+def line(content: str) -> None:
     """Print one line of an answer."""
-    sys.stdout.write(text + "\n")
+    text(plain(content).encode(sys.stdout.encoding, "backslashreplace").decode(sys.stdout.encoding) + "\n")
 
 
-def error(text: str, hint: str = "") -> int:
+def table(rows: Sequence[Sequence[str]], first: int) -> None:
+    """Print rows in columns, the head first; on a terminal too narrow for them, those after `first` on a second line."""
+    shown = [[plain(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
+    folded = sys.stdout.isatty() and sum(widths) + 2 * len(widths) > shutil.get_terminal_size().columns
+    for row in shown:
+        if folded:
+            line(_columns(row[:first], widths[:first]))
+            line("  " + "  ".join(cell for cell in row[first:] if cell))
+        else:
+            line(_columns(row, widths))
+
+
+def _columns(row: Sequence[str], widths: Sequence[int]) -> str:
+    return "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+
+
+def plain(content: str) -> str:
+    """One line without anything that a terminal would obey."""
+    if content.isprintable():
+        return content
+    return "".join(
+        one if one.isprintable() else one.encode("unicode_escape").decode("ascii") for one in content
+    )
+
+
+def error(content: str, hint: str = "") -> int:
     """Say what was wrong and what to do; gives the exit status."""
-    sys.stderr.write(f"error: {text}\n")
+    sys.stderr.write(f"error: {plain(content)}\n")
     if hint:
-        sys.stderr.write(f"hint: {hint}\n")
+        sys.stderr.write(f"hint: {plain(hint)}\n")
     return FAILED
 
 
-def warning(text: str) -> None:
+def warning(content: str) -> None:
     """Say what the user should know although the command goes on."""
-    sys.stderr.write(f"warning: {text}\n")
+    sys.stderr.write(f"warning: {plain(content)}\n")
 
 
 def trouble(problem: OperatorError) -> int:
     """Print an operator's error; gives the exit status."""
-    return error(problem.message, problem.hint)
+    error(problem.message, problem.hint)
+    return WRONG if isinstance(problem, WrongCommandLine) else FAILED
+
+
+def flush() -> None:
+    """Have everything written that was printed; OperatorError if that fails, BrokenPipeError if nobody reads it."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as problem:
+        raise _lost(problem) from None
+
+
+def abandon() -> None:
+    """Drop what could not be written: the interpreter would try again at its end, and complain."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC), sys.stdout.fileno())
+
+
+def _lost(problem: OSError) -> OperatorError:
+    abandon()
+    return OperatorError(f"cannot write the answer: {problem.strerror}", hint="check where stdout leads")

@@ -18,6 +18,17 @@ from keystead.entropy import Entropy
 from keystead.errors import OperatorError
 
 _SECONDS = 10
+_ANSWER_BYTES = 1 << 20  # far more than any answer has
+_SOCKET_PATH_BYTES = 100  # what every system takes
+
+
+class Address(msgspec.Struct, frozen=True, kw_only=True):
+    """Where an endpoint's URL points to. `netloc` is the host as it is signed: with its port, unless the URL has none."""
+
+    tls: bool
+    host: str
+    port: int | None
+    netloc: str
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,6 +38,35 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     ca_file: str | None
     access_key: tuple[str, str]
     security_token: str = ""
+
+    def __repr__(self) -> str:
+        return f"<Endpoint {self.url}>"
+
+    @property
+    def address(self) -> Address:
+        """The parts of the URL; OperatorError unless it is `http[s]://HOST[:PORT]`, with a slash at most after it."""
+        # What stands before an @ may be a password, so such a URL is not shown.
+        shown = "what was given" if "@" in self.url else repr(self.url)
+        problem = OperatorError(
+            f"{shown} is not an endpoint", hint="write it as https://HOST:PORT, in ASCII letters"
+        )
+        try:
+            parts = urlsplit(self.url)
+            port = parts.port
+        except ValueError:
+            raise problem from None
+        if parts.scheme not in ("http", "https") or not parts.hostname or not parts.netloc.isascii():
+            raise problem
+        if "@" in parts.netloc or parts.path not in ("", "/") or parts.query or parts.fragment:
+            raise problem
+        if not parts.netloc.isprintable() or " " in parts.netloc or port == 0:
+            raise problem
+        return Address(
+            tls=parts.scheme == "https",
+            host=parts.hostname,
+            port=port,
+            netloc=parts.netloc.removesuffix(":"),
+        )
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -45,12 +85,10 @@ def send(
     entropy: Entropy,
 ) -> Answer:
     """Call an operation. OperatorError if the server can't be reached, verified or understood."""
-    parts = urlsplit(endpoint.url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise OperatorError(f"{endpoint.url!r} is not an endpoint", hint="write it as https://HOST:PORT")
-    host = parts.netloc.rpartition("@")[2]
+    address = endpoint.address
+    _check_access_key(endpoint)
     query, headers = sign(
-        host=host,
+        host=address.netloc,
         action=action,
         version=version,
         parameters=parameters,
@@ -60,24 +98,46 @@ def send(
         nonce=entropy.take(16).hex(),
     )
     connection: http.client.HTTPConnection
+    if address.tls:
+        connection = http.client.HTTPSConnection(
+            address.host, address.port, timeout=_SECONDS, context=_trust(endpoint.ca_file)
+        )
+    else:
+        connection = http.client.HTTPConnection(address.host, address.port, timeout=_SECONDS)
     try:
-        if parts.scheme == "https":
-            context = ssl.create_default_context(cafile=endpoint.ca_file)
-            connection = http.client.HTTPSConnection(
-                parts.hostname, parts.port, timeout=_SECONDS, context=context
-            )
-        else:
-            connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=_SECONDS)
         return _exchange(connection, f"/?{query}" if query else "/", b"", headers)
     except ssl.SSLCertVerificationError as error:
         raise OperatorError(
             f"the certificate of {endpoint.url} was not accepted: {error.verify_message}",
             hint="name the server's CA certificate with --ca",
         ) from None
-    except (OSError, http.client.HTTPException) as error:
+    except (OSError, http.client.HTTPException, UnicodeError) as error:
         raise OperatorError(
             f"cannot reach {endpoint.url}: {_reason(error)}",
-            hint="check that the server runs: keystead serve",
+            hint="check that a server runs there, and the network between",
+        ) from None
+
+
+def _check_access_key(endpoint: Endpoint) -> None:
+    # They become header lines; a line break that a shell or an editor left would break these.
+    for name, value in (
+        ("AccessKey id", endpoint.access_key[0]),
+        ("security token", endpoint.security_token),
+    ):
+        if not (value.isascii() and value.isprintable()):
+            raise OperatorError(
+                f"the {name} holds a character that it cannot have",
+                hint="check the environment for line breaks and spaces",
+            )
+
+
+def _trust(ca_file: str | None) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except OSError as error:  # SSLError, for what is no certificate, is one too
+        reason = "it is no PEM certificate" if isinstance(error, ssl.SSLError) else _reason(error)
+        raise OperatorError(
+            f"cannot read the CA certificate {ca_file}: {reason}", hint="check --ca"
         ) from None
 
 
@@ -89,6 +149,10 @@ def send_control(path: Path, action: str, version: str, parameters: Mapping[str,
         return _exchange(
             connection, "/", body, {"host": "localhost", "content-type": "application/x-www-form-urlencoded"}
         )
+    except (FileNotFoundError, ConnectionRefusedError):
+        raise OperatorError(
+            f"the server on {path.parent} is still starting, or stopping", hint="try again in a moment"
+        ) from None
     except (OSError, http.client.HTTPException) as error:
         raise OperatorError(
             f"cannot reach the server at {path}: {_reason(error)}",
@@ -102,14 +166,14 @@ def _exchange(
     try:
         connection.request("POST", target, body=body, headers=dict(headers))
         response = connection.getresponse()
-        content = response.read()
+        content = response.read(_ANSWER_BYTES)
     finally:
         connection.close()
     try:
         members = json.loads(content)
-        if not isinstance(members, dict):
+        if not isinstance(members, dict) or (response.status >= 300 and "Code" not in members):
             raise ValueError
-    except ValueError:
+    except (ValueError, RecursionError):
         raise OperatorError(
             f"the answer is not that of a KMS (status {response.status})", hint="check the endpoint"
         ) from None
@@ -126,7 +190,11 @@ class _UnixConnection(http.client.HTTPConnection):
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(_SECONDS)
-        # A socket's path may have 107 bytes; through the directory's descriptor it is always short.
+        path = os.fsencode(self._path)
+        if len(path) <= _SOCKET_PATH_BYTES:
+            self.sock.connect(path)
+            return
+        # Through the directory's descriptor it is always short.
         directory = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             self.sock.connect(f"/proc/self/fd/{directory}/{self._path.name}")

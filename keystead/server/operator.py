@@ -10,18 +10,18 @@ import keystead.operations  # noqa: F401 - fills the catalogue
 from keystead.api.batch import Batch
 from keystead.api.message import Channel, HttpRequest
 from keystead.api.operation import KEYSTEAD_VERSION
-from keystead.api.pipeline import Pipeline
+from keystead.api.pipeline import Answer, Pipeline
 from keystead.client.transport import send_control
 from keystead.clock import SystemClock
 from keystead.entropy import SystemEntropy
 from keystead.errors import OperatorError
 from keystead.server.directory import DataDirectory
-from keystead.server.world import open_directory
+from keystead.server.world import open_directory, read_access_key
 from keystead.settings import Settings
 from keystead.store.ports import StoreFailure
 from keystead.store.reader import Reader, Wanted, open_reader
 
-__all__ = ["Reader", "Wanted", "open_audit", "run_operation"]
+__all__ = ["Reader", "Wanted", "is_root_access_key", "open_audit", "run_operation"]
 
 
 def run_operation(data: str, action: str, parameters: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
@@ -37,38 +37,52 @@ def run_operation(data: str, action: str, parameters: Mapping[str, str]) -> tupl
         return reached.status, reached.members
     directory.lock()
     try:
-        clock, entropy = SystemClock(), SystemEntropy()
-        world = open_directory(directory, clock, entropy)
-        try:
-            pipeline = Pipeline(
-                store=world.store,
-                vault=world.vault,
-                clock=clock,
-                entropy=entropy,
-                region=Settings().region,
-                account=world.account,
-            )
-            world.store.begin()
-            batch = Batch(world.store)
-            body = urlencode({**parameters, "Action": action, "Version": KEYSTEAD_VERSION}).encode()
-            request = HttpRequest(
-                method="POST",
-                target="/",
-                headers={"host": "localhost", "content-type": "application/x-www-form-urlencoded"},
-                body=body,
-                source="unix",
-                channel=Channel.CONTROL,
-            )
-            answer = pipeline.answer(batch, request)
-            batch.write()
-            world.store.commit()
-        except StoreFailure as failure:
-            raise OperatorError(str(failure), hint="check the free space and the files' owner") from None
-        finally:
-            world.store.close()
+        answer = _run_here(directory, action, parameters)
+    except StoreFailure as failure:
+        raise OperatorError(str(failure), hint="check the free space and the files' owner") from None
     finally:
         directory.unlock()
     return answer.response.status, msgspec.json.decode(answer.response.body)
+
+
+def _run_here(directory: DataDirectory, action: str, parameters: Mapping[str, str]) -> Answer:
+    """Run an operation on a directory that this process has locked: one batch, as in a server."""
+    clock, entropy = SystemClock(), SystemEntropy()
+    world = open_directory(directory, clock, entropy)
+    try:
+        pipeline = Pipeline(
+            store=world.store,
+            vault=world.vault,
+            clock=clock,
+            entropy=entropy,
+            region=Settings().region,
+            account=world.account,
+        )
+        body = urlencode({**parameters, "Action": action, "Version": KEYSTEAD_VERSION}).encode()
+        request = HttpRequest(
+            method="POST",
+            target="/",
+            headers={"host": "localhost", "content-type": "application/x-www-form-urlencoded"},
+            body=body,
+            source="unix",
+            channel=Channel.CONTROL,
+        )
+        world.store.begin()
+        batch = Batch(world.store)
+        answer = pipeline.answer(batch, request)
+        batch.write()
+        world.store.commit()
+    finally:
+        world.store.close()
+    return answer
+
+
+def is_root_access_key(data: str, access_key_id: str) -> bool:
+    """Whether commands on the data directory use this AccessKey, unless the environment names another one."""
+    try:
+        return read_access_key(DataDirectory(data).root_access_key)[0] == access_key_id
+    except OperatorError:
+        return False
 
 
 def open_audit(data: str) -> Reader:

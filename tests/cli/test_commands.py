@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from keystead import operations  # noqa: F401 - fills the catalogue
+from keystead.api.operation import CATALOGUE, KMS
 from tests.live import KEYSTEAD, LiveServer, keystead, live, needs
 
 
@@ -46,36 +48,67 @@ def test_kms_encrypts_a_file_and_decrypts_it_exactly(server: LiveServer, tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("status", "words", "told"),
     [
         (
+            1,
             ["DescribeKey", "--KeyId", "nowhere"],
             "error: Forbidden.KeyNotFound: The specified Key is not found.\nhint: request id ",
         ),
-        (["DescribeKey"], 'error: MissingParameter: The parameter "KeyId" is needed but not provided.'),
-        (["CreateKe"], "error: there is no operation 'CreateKe'\nhint: did you mean CreateKey?"),
-        (["Zzz"], "--force sends it anyway"),
-        (["Zzz", "--force"], "error: InvalidAction.NotFound"),
-        (["DescribeKey", "--KeyI", "x"], "hint: did you mean --KeyId?"),
-        (["DescribeKey", "--Zzz", "x"], "hint: keystead kms DescribeKey --help lists all"),
-        (["DescribeKey", "KeyId"], "is not a parameter"),
-        (["DescribeKey", "--KeyId"], "--KeyId has no value"),
-        (["DescribeKey", "--KeyId", "a", "--KeyId", "b"], "--KeyId is given twice"),
-        (["Encrypt", "--Plaintext", "file:/nowhere"], "error: cannot read /nowhere"),
-        (["ListKeys", "--endpoint", "nonsense"], "is not an endpoint"),
+        (1, ["DescribeKey"], 'error: MissingParameter: The parameter "KeyId" is needed but not provided.'),
+        (1, ["Zzz", "--force"], "error: InvalidAction.NotFound"),
+        (1, ["Encrypt", "--Plaintext", "file:/nowhere"], "error: cannot read /nowhere"),
+        (
+            1,
+            ["Encrypt", "--Plaintext", "file:/dev/zero"],
+            "error: /dev/zero is larger than any parameter may be",
+        ),
+        (1, ["ListKeys", "--region", "Nowhere!"], 'The specified parameter "RegionId" is not valid.'),
+        (2, ["CreateKe"], "error: there is no operation 'CreateKe'\nhint: did you mean CreateKey?"),
+        (2, ["createkey"], "hint: did you mean CreateKey?"),
+        (2, ["Zzz"], "--force sends it anyway"),
+        (2, ["Zzz\n", "--force"], "error: there is no operation 'Zzz\\n'"),
+        (2, ["DescribeKey", "--KeyI", "x"], "hint: did you mean --KeyId?"),
+        (2, ["DescribeKey", "--endpoin", "x"], "hint: did you mean --endpoint?"),
+        (2, ["DescribeKey", "--Zzz", "x"], "hint: keystead kms DescribeKey --help lists all"),
+        (2, ["DescribeKey", "KeyId"], "error: 'KeyId' is not a parameter"),
+        (2, ["DescribeKey", "--KeyId"], "error: --KeyId has no value"),
+        (2, ["Encrypt", "--KeyId", "--Plaintext"], "error: --KeyId has no value"),
+        (2, ["DescribeKey", "--KeyId", "a", "--KeyId", "b"], "error: --KeyId is given twice"),
+        (2, ["Encrypt", "--KeyId", "-", "--Plaintext", "-"], "error: standard input can be read once only"),
+        (2, ["ListKeys", "--endpoint", "https://h"], "error: --endpoint and --data exclude each other"),
+        (2, ["ListKeys", "--ca", "ca.pem"], "error: --ca belongs to --endpoint"),
     ],
 )
-def test_kms_says_what_is_wrong_and_what_to_do(server: LiveServer, words: list[str], told: str) -> None:
-    env = (
-        {"ALIBABA_CLOUD_ACCESS_KEY_ID": "a", "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "b"}
-        if "--endpoint" in words
-        else {}
-    )
-    data = [] if words[-1] == "--KeyId" or words[-1] == "KeyId" else ["--data", str(server.data)]
-    ended = keystead("kms", words[0], *data, *words[1:], env=env)
-    assert (ended.returncode, ended.stdout) == (1, "")
+def test_kms_says_what_is_wrong_and_what_to_do(
+    server: LiveServer, status: int, words: list[str], told: str
+) -> None:
+    ended = keystead("kms", "--data", str(server.data), *words)
+    assert (ended.returncode, ended.stdout) == (status, "")
     assert told in ended.stderr
+    assert "hint: " in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_kms_never_shows_a_value_that_is_no_text(server: LiveServer) -> None:
+    for words in (["--Plaintext=canary\udcff"], ["--Plaintext", "canary\udcff"]):
+        ended = kms(server, "Encrypt", "--KeyId", "x", *words)
+        assert (ended.returncode, "is not UTF-8 text" in ended.stderr) == (2, True)
+        assert "canary" not in ended.stderr
+
+
+def test_kms_tells_the_servers_answer_to_what_is_too_long(server: LiveServer, tmp_path: Path) -> None:
+    (tmp_path / "long").write_text("a" * 200_000)
+    ended = kms(server, "Encrypt", "--KeyId", "x", "--Plaintext", f"file:{tmp_path / 'long'}")
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("error: InvalidRequest: ")
+
+
+def test_kms_takes_values_that_begin_with_dashes_or_stand_after_an_equals_sign(server: LiveServer) -> None:
+    made = json.loads(kms(server, "CreateKey", "--Description", "--help").stdout)["KeyMetadata"]
+    assert made["Description"] == "--help"
+    made = json.loads(kms(server, "CreateKey", "--Description=a=b", "--force", "--Later", "x").stdout)
+    assert made["KeyMetadata"]["Description"] == "a=b"
 
 
 def test_kms_takes_text_only(server: LiveServer, tmp_path: Path) -> None:
@@ -90,11 +123,12 @@ def test_kms_knows_its_help(server: LiveServer) -> None:
     assert overview.returncode == 0
     assert "  Encrypt  " in overview.stdout
     assert keystead("kms").stdout == overview.stdout
-    for line in overview.stdout.partition("operations:\n")[2].partition("\n\n")[0].splitlines():
-        action = line.split()[0]
+    for action in [one.action for one in CATALOGUE.of(KMS)]:
+        assert f"\n  {action} " in overview.stdout
         told = keystead("kms", action, "--help")
-        assert told.returncode == 0
-        assert f"usage: keystead kms {action}" in told.stdout
+        assert (told.returncode, told.stderr) == (0, "")
+        assert told.stdout.startswith(f"usage: keystead kms {action}")
+        assert all(len(line) < 80 for line in told.stdout.splitlines())
     assert "--Plaintext" in keystead("kms", "Encrypt", "-h").stdout
 
 
@@ -126,11 +160,17 @@ def test_kms_says_why_a_server_is_not_reached(server: LiveServer, tmp_path: Path
         (["--endpoint", found["url"]], pair, "was not accepted"),
         (["--endpoint", found["url"], "--ca", "/nowhere"], pair, "cannot read the CA certificate"),
         (["--endpoint", "https://127.0.0.1:1"], pair, "cannot reach https://127.0.0.1:1"),
-        (["--endpoint", found["ops_url"]], pair, "InvalidAction"),
+        (["--endpoint", found["ops_url"]], pair, "the answer is not that of a KMS (status 404)"),
+        (
+            ["--endpoint", "http://kms.invalid"],
+            pair,
+            "warning: plain HTTP shows all that is sent to kms.invalid",
+        ),
+        (["--endpoint", "https://h:x"], pair, "'https://h:x' is not an endpoint"),
+        (["--endpoint", found["url"], "--ca", __file__], pair, "it is no PEM certificate"),
     ):
         ended = keystead("kms", "ListKeys", *words, env=env)
-        if told != "InvalidAction":
-            assert told in ended.stderr
+        assert told in ended.stderr
         assert ended.returncode == 1
         assert "hint: " in ended.stderr
 
@@ -169,7 +209,7 @@ def test_audit_lists_exports_and_verifies_beside_the_server(tmp_path: Path) -> N
         client.ok("Encrypt", KeyId=key_id, Plaintext="canary-plaintext")
         client.call("DescribeKey", KeyId="nowhere")
         table = keystead("audit", "list", "--data", str(data)).stdout.splitlines()
-        assert table[0].split() == ["TIME", "ACTION", "OUTCOME", "CALLER", "SOURCE", "RESOURCE"]
+        assert table[0].split() == ["TIME", "ACTION", "OUTCOME", "CALLER", "SOURCE", "REQUEST", "RESOURCE"]
         assert [line.split()[1:3] for line in table[1:]] == [
             ["CreateKey", "success"],
             ["Encrypt", "success"],
@@ -213,11 +253,14 @@ def test_audit_lists_exports_and_verifies_beside_the_server(tmp_path: Path) -> N
     for words, told_ in (
         (["verify", "--expect", "x"], "is not COUNT:HASH"),
         (["list", "--since", "yesterday"], "is not a time"),
-        (["list", "--data", str(tmp_path / "none")], "there is no data in"),
+        (["list", "--limit", "0"], "is not a number from 1"),
+        (["list", "--limit", "-1"], "is not a number from 1"),
     ):
-        ended = keystead("audit", *words, *([] if "--data" in words else ["--data", str(data)]))
-        assert ended.returncode == 1
+        ended = keystead("audit", *words, "--data", str(data))
+        assert ended.returncode == 2
         assert told_ in ended.stderr
+    ended = keystead("audit", "list", "--data", str(tmp_path / "none"))
+    assert (ended.returncode, "there is no data in" in ended.stderr) == (1, True)
 
 
 def test_config_check(tmp_path: Path) -> None:
