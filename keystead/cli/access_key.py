@@ -50,6 +50,6 @@ def main(args: argparse.Namespace) -> int:
         and is_root_access_key(args.data, args.access_key_id)
     ):
         output.warning(
-            "this is the root AccessKey, which commands use unless the environment names another one"
+            "that was the root AccessKey; commands now need another one in ALIBABA_CLOUD_ACCESS_KEY_ID and …_SECRET"
         )
     return output.DONE

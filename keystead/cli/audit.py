@@ -54,7 +54,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         description="Prove that no record was changed, moved or removed, and print COUNT:HASH. Keep it elsewhere: only "
         "against it can be proved that the end of the log was not cut off.",
     )
-    verify.add_argument("--expect", metavar="COUNT:HASH", type=_head, help="what was printed before")
+    verify.add_argument("--expect", metavar="COUNT:HASH", help="what was printed before")
     verify.set_defaults(func=verify_records)
     for one in (listing, export, verify):
         one.add_argument("--data", metavar="DIR", default=default_data(), help="the data directory")
@@ -111,7 +111,7 @@ def verify_records(args: argparse.Namespace) -> int:
     """Print each chain's COUNT:HASH, and the first bad record."""
     from keystead.server.operator import open_audit
 
-    expect: Head | None = args.expect
+    expect = _head(args.expect) if args.expect else None
     with closing(open_audit(args.data)) as reader:
         verdicts = list(reader.verify(expect))
     status = output.DONE
@@ -165,7 +165,7 @@ def _count(text: str) -> int:
 def _head(text: str) -> Head:
     match = re.fullmatch(r"([0-9]{1,18}):([0-9a-f]{64})", text)
     if match is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is not COUNT:HASH, as keystead audit verify prints it")
+        raise output.WrongCommandLine(f"{text!r} is not COUNT:HASH", hint="keystead audit verify prints it")
     return Head(int(match[1]), bytes.fromhex(match[2]))
 
 
