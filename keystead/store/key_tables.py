@@ -1,5 +1,6 @@
 """The repository of keys in the embedded store: keys, versions and tags."""
 
+from functools import cache
 from typing import Any
 
 from keystead.domain.keys import (
@@ -144,15 +145,17 @@ class Keys:
     def page(self, account: str, region: str, where: KeyFilter, offset: int, limit: int) -> Page[str]:
         facets = (where.states, where.specs, where.usages, where.origins, where.protections)
 
+        @cache
         def wanted(text: str) -> bool:
             return all(not some or one in some for one, some in zip(text.split(" "), facets, strict=True))
 
         def walk(first: int, last: int) -> list[str]:
             rows = self._database.rows(
-                f"{_KEY} WHERE account = ? AND region = ? AND position >= ? AND position < ? ORDER BY position",
+                "SELECT key_id, state || ' ' || spec || ' ' || usage || ' ' || origin || ' ' || protection FROM keys "
+                "WHERE account = ? AND region = ? AND position >= ? AND position < ? ORDER BY position",
                 (account, region, first, last),
             )
-            return [row[2] for row in rows if wanted(_facets(_key(row)))]
+            return [key_id for key_id, text in rows if wanted(text)]
 
         items, total = self._listing.page(_listing(account, region), offset, limit, walk, wanted)
         return Page(items, total)

@@ -35,6 +35,17 @@ def known() -> tuple[Migration, ...]:
     return tuple(sorted(found))
 
 
+def refuse_foreign(connection: apsw.Connection) -> None:
+    """OperatorError if the database is another program's. Nothing was changed by then."""
+    application = connection.pragma("application_id")
+    unmarked = application == 0 and not connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchall()
+    if application != APPLICATION_ID and not unmarked:
+        raise OperatorError(
+            f"{connection.filename} is the database of another program",
+            hint="choose another data directory with --data",
+        )
+
+
 def migrate(connection: apsw.Connection, now: int, migrations: tuple[Migration, ...] | None = None) -> None:
     """Bring the database up to date, each step in one transaction together with its record.
 
@@ -42,13 +53,9 @@ def migrate(connection: apsw.Connection, now: int, migrations: tuple[Migration, 
     """
     steps = known() if migrations is None else migrations
     path = connection.filename
-    application = connection.pragma("application_id")
-    if application not in (0, APPLICATION_ID):
-        raise OperatorError(
-            f"{path} is the database of another program", hint="choose another data directory with --data"
-        )
+    refuse_foreign(connection)
     applied: dict[int, str] = {}
-    if application == APPLICATION_ID:
+    if connection.pragma("application_id") == APPLICATION_ID:
         rows = connection.execute("SELECT number, checksum FROM migrations")
         applied = {int(number): str(checksum) for number, checksum in rows}
     for number, checksum in applied.items():

@@ -6,7 +6,7 @@ Rule 2: SQLite ≥ 3.51.3: older ones can corrupt a database when the WAL is res
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import apsw
@@ -35,8 +35,9 @@ class SqliteStore:
         self._server_id = server_id
         self._identity = _identity(path)
         self._size = path.stat().st_size
-        self._wal_identity: tuple[int, int] | None = None
+        self._wal_identity = _identity(self._wal)
         self._suspect = False
+        self._astray = False
         self._revision = -1
         self._database = Database(connection)
         listing = Listing(self._database)
@@ -53,11 +54,13 @@ class SqliteStore:
         """Open the database, or make it (mode 0600). OperatorError if it is damaged, foreign or newer."""
         check_version()
         fresh = not path.exists()
+        connection: apsw.Connection | None = None
         try:
             if fresh:
                 os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
             connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
             connection.set_busy_timeout(5000)
+            migrate.refuse_foreign(connection)
             _configure(connection)
             migrate.migrate(connection, int(clock.now()))
             rows = connection.execute("SELECT value FROM meta WHERE name = 'server_id'").fetchall()
@@ -68,22 +71,29 @@ class SqliteStore:
                 rows = connection.execute("SELECT value FROM meta WHERE name = 'server_id'").fetchall()
             if fresh:
                 _sync_directory(path.parent)
+            return cls(connection, path, str(rows[0][0]))
+        except OperatorError:
+            _close(connection)
+            raise
         except (apsw.NotADBError, apsw.CorruptError) as error:
+            _close(connection)
             raise OperatorError(
                 f"the database {path} is damaged: {error}", hint="restore the data directory from a backup"
             ) from None
         except (apsw.Error, OSError) as error:
+            _close(connection)
             raise OperatorError(
                 f"cannot open the database {path}: {error}",
                 hint="check its owner, its mode and the free space",
             ) from None
-        return cls(connection, path, str(rows[0][0]))
 
     @property
     def server_id(self) -> str:
         return self._server_id
 
     def begin(self) -> None:
+        if self._astray:
+            self._check_files()
         try:
             if self._suspect:
                 # After a failed write nobody knows which pages of the WAL reached the disk, and a hole in it would
@@ -95,6 +105,7 @@ class SqliteStore:
         except (apsw.Error, OSError) as error:
             raise self._database.failure(error) from None
         self._database.revised = False
+        self.nonces.drop_cache()
         revision = int(self._database.rows("SELECT value FROM meta WHERE name = 'revision'")[0][0])
         if revision != self._revision:
             self._drop_caches()
@@ -150,30 +161,31 @@ class SqliteStore:
         self.keys.drop_cache()
         self.aliases.drop_cache()
         self.accounts.drop_cache()
+        self.nonces.drop_cache()
 
     def _after_commit(self, connection: apsw.Connection, _name: str, pages: int) -> int:
         if pages > _WAL_PAGES:
-            try:
+            # If it fails, the commit is durable in the WAL all the same, and the next one tries again. Even then the
+            # database may have grown.
+            with suppress(apsw.Error):
                 connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+            with suppress(OSError):
                 self._size = self._path.stat().st_size
-            except (apsw.Error, OSError):
-                # The commit is durable in the WAL all the same; the next one tries again.
-                self._suspect = True
         return apsw.SQLITE_OK
 
     def _check_files(self) -> None:
         """StoreFailure unless the database and WAL that the path names are still the files that we write to."""
+        self._astray = True
         try:
             status = self._path.stat()
             wal = _identity(self._wal)
         except OSError:
             raise StoreFailure(f"{self._path} or its WAL was deleted while the server was running") from None
-        if self._wal_identity is None:
-            self._wal_identity = wal
         if (status.st_dev, status.st_ino) != self._identity or wal != self._wal_identity:
             raise StoreFailure(f"{self._path} or its WAL was replaced while the server was running")
         if status.st_size != self._size:
             raise StoreFailure(f"{self._path} was overwritten while the server was running")
+        self._astray = False
 
 
 def check_version(found: str | None = None) -> None:
@@ -202,6 +214,11 @@ def _configure(connection: apsw.Connection) -> None:
         ("cache_size", "-65536"),
     ):
         connection.execute(f"PRAGMA {name} = {value}").fetchall()
+
+
+def _close(connection: apsw.Connection | None) -> None:
+    if connection is not None:
+        connection.close(force=True)
 
 
 def _identity(path: Path) -> tuple[int, int]:

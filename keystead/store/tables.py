@@ -232,6 +232,10 @@ class Nonces:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._horizon: int | None = None
+
+    def drop_cache(self) -> None:
+        self._horizon = None
 
     def seen(self, second: int, digest: bytes) -> bool:
         rows = self._database.rows("SELECT 1 FROM nonces WHERE second = ? AND digest = ?", (second, digest))
@@ -241,11 +245,14 @@ class Nonces:
         self._database.many("INSERT INTO nonces VALUES (?, ?)", rows)
 
     def horizon(self) -> int:
-        return int(self._database.rows("SELECT value FROM meta WHERE name = 'horizon'")[0][0])
+        if self._horizon is None:
+            self._horizon = int(self._database.rows("SELECT value FROM meta WHERE name = 'horizon'")[0][0])
+        return self._horizon
 
     def purge(self, second: int) -> None:
         latest = self._database.rows("SELECT max(second) FROM nonces WHERE second <= ?", (second,))[0][0]
         if latest is not None:
+            self.drop_cache()
             self._database.rows("DELETE FROM nonces WHERE second <= ?", (second,))
             self._database.rows("UPDATE meta SET value = max(value, ?) WHERE name = 'horizon'", (latest,))
 
