@@ -1,0 +1,88 @@
+from pathlib import Path
+
+import certifi
+import pytest
+
+from keystead.proxy.environment import Change, change
+
+OURS = b"-----BEGIN CERTIFICATE-----\nours\n-----END CERTIFICATE-----\n"
+
+
+def made(before: dict[str, str], folder: Path) -> Change:
+    return change(
+        before,
+        access_key=("id", "secret"),
+        region="cn-beijing",
+        proxy_url="http://keystead:t@127.0.0.1:1",
+        ca_pem=OURS,
+        folder=folder,
+        endpoint="https://localhost:8443",
+        endpoint_ca=None,
+    )
+
+
+def test_every_spelling_of_access_key_region_and_proxy(tmp_path: Path) -> None:
+    values = made({}, tmp_path).values
+    for name in (
+        "ALIBABA_CLOUD_ACCESS_KEY_ID",
+        "ALIYUN_ACCESS_KEY_ID",
+        "ALICLOUD_ACCESS_KEY",
+        "ACCESS_KEY_ID",
+    ):
+        assert values[name] == "id"
+    for name in ("ALIBABA_CLOUD_ACCESS_KEY_SECRET", "ALIYUN_ACCESS_KEY_SECRET", "ALICLOUD_SECRET_KEY"):
+        assert values[name] == "secret"
+    assert values["ALIBABA_CLOUD_REGION_ID"] == values["ALICLOUD_REGION"] == "cn-beijing"
+    assert (
+        values["HTTPS_PROXY"]
+        == values["https_proxy"]
+        == values["HTTP_PROXY"]
+        == "http://keystead:t@127.0.0.1:1"
+    )
+
+
+def test_credentials_that_would_win_are_removed(tmp_path: Path) -> None:
+    before = {"ALIBABA_CLOUD_SECURITY_TOKEN": "t", "ALIBABA_CLOUD_CREDENTIALS_URI": "u", "HOME": "/h"}
+    after = made(before, tmp_path).apply(before)
+    assert "ALIBABA_CLOUD_SECURITY_TOKEN" not in after
+    assert "ALIBABA_CLOUD_CREDENTIALS_URI" not in after
+    assert after["HOME"] == "/h"
+
+
+def test_paths_and_options_are_extended(tmp_path: Path) -> None:
+    values = made({"PYTHONPATH": "/a:/b", "NODE_OPTIONS": "--max-old-space-size=9"}, tmp_path).values
+    assert values["PYTHONPATH"].endswith("keystead/proxy/hooks:/a:/b")
+    assert values["NODE_OPTIONS"].startswith("--max-old-space-size=9 --require ")
+    assert made({}, tmp_path).values["PYTHONPATH"].endswith("hooks")
+
+
+def test_a_bundle_is_the_earlier_one_or_the_roots_and_ours(tmp_path: Path) -> None:
+    earlier = tmp_path / "corporate.pem"
+    earlier.write_bytes(b"corporate\n")
+    values = made({"SSL_CERT_FILE": str(earlier), "CURL_CA_BUNDLE": "/nowhere"}, tmp_path).values
+    assert Path(values["SSL_CERT_FILE"]).read_bytes() == b"corporate\n\n" + OURS
+    for name in ("ALIBABA_CLOUD_CA_BUNDLE", "CURL_CA_BUNDLE", "KEYSTEAD_CA_BUNDLE"):
+        content = Path(values[name]).read_bytes()
+        assert Path(certifi.where()).read_bytes() in content
+        assert content.endswith(OURS)
+    assert Path(values["NODE_EXTRA_CA_CERTS"]).read_bytes() == b"\n" + OURS
+
+
+@pytest.mark.parametrize(
+    ("before", "expected"),
+    [
+        ({}, "localhost,127.0.0.1,::1"),
+        ({"NO_PROXY": "localhost,x"}, "localhost,x,127.0.0.1,::1"),
+        ({"NO_PROXY": "a,*,.aliyuncs.com,kms.cn-hangzhou.aliyuncs.com", "HTTPS_PROXY": "http://p:1"}, "a"),
+        ({"no_proxy": "low", "NO_PROXY": "up", "ALL_PROXY": "http://p:1"}, "low"),
+    ],
+)
+def test_the_vendors_hosts_are_never_exempt(before: dict[str, str], expected: str, tmp_path: Path) -> None:
+    values = made(before, tmp_path).values
+    assert values["NO_PROXY"] == values["no_proxy"] == expected
+
+
+def test_a_shell_gets_the_same_quoted(tmp_path: Path) -> None:
+    one = Change({"A": "it's"}, ("B",))
+    assert one.shell() == "unset B\nexport A='it'\"'\"'s'\n"
+    assert one.undo() == "unset A\n"

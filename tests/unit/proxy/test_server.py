@@ -1,0 +1,146 @@
+"""The proxy itself: who may use it, and what it does with what is not ours."""
+
+import asyncio
+import base64
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from keystead.clock import SystemClock
+from keystead.entropy import SystemEntropy
+from keystead.proxy.outward import Outward
+from keystead.proxy.server import ProxyServer
+from keystead.proxy.upstream import Upstream
+
+
+def play(
+    scenario: Callable[[ProxyServer, int], Awaitable[None]], environment: dict[str, str] | None = None
+) -> None:
+    async def main() -> None:
+        proxy = ProxyServer(
+            Upstream(url="http://127.0.0.1:1"), Outward(environment or {}), SystemClock(), SystemEntropy()
+        )
+        await proxy.start()
+        try:
+            await scenario(proxy, int(proxy.url.rpartition(":")[2]))
+        finally:
+            await proxy.stop()
+
+    asyncio.run(main())
+
+
+def credentials(proxy: ProxyServer) -> bytes:
+    pair = proxy.url.partition("://")[2].partition("@")[0]
+    return b"Proxy-Authorization: Basic " + base64.b64encode(pair.encode()) + b"\r\n"
+
+
+async def ask(port: int, request: bytes) -> bytes:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(request)
+    found = await asyncio.wait_for(reader.read(), 5)
+    writer.close()
+    return found
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"",
+        b"Proxy-Authorization: Basic a2V5c3RlYWQ6d3Jvbmc=\r\n",
+        b"Proxy-Authorization: Basic !\r\n",
+        b"Proxy-Authorization: Bearer x\r\n",
+    ],
+)
+def test_nobody_without_the_token_gets_through(header: bytes) -> None:
+    async def scenario(proxy: ProxyServer, port: int) -> None:
+        for line in (b"CONNECT kms.cn-hangzhou.aliyuncs.com:443", b"GET http://example.com/"):
+            answer = await ask(port, line + b" HTTP/1.1\r\nHost: h\r\n" + header + b"\r\n")
+            assert answer.startswith(b"HTTP/1.1 407 ")
+            assert b'Proxy-Authenticate: Basic realm="keystead"' in answer
+
+    play(scenario)
+
+
+async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    head = await reader.readuntil(b"\r\n\r\n")
+    writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + head)
+    await writer.drain()
+    writer.close()
+
+
+def test_another_host_is_tunnelled_untouched() -> None:
+    async def scenario(proxy: ProxyServer, port: int) -> None:
+        server = await asyncio.start_server(echo, "127.0.0.1", 0)
+        far = server.sockets[0].getsockname()[1]
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"CONNECT 127.0.0.1:%d HTTP/1.1\r\n" % far + credentials(proxy) + b"\r\n")
+        assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 200 Connection established\r\n\r\n"
+        writer.write(b"GET / HTTP/1.1\r\nX: y\r\n\r\n")
+        assert (await reader.read()).endswith(b"GET / HTTP/1.1\r\nX: y\r\n\r\n")
+        writer.close()
+        server.close()
+
+    play(scenario)
+
+
+def test_a_plain_request_to_another_host_is_passed_on_without_our_token() -> None:
+    async def scenario(proxy: ProxyServer, port: int) -> None:
+        server = await asyncio.start_server(echo, "127.0.0.1", 0)
+        far = server.sockets[0].getsockname()[1]
+        request = b"GET http://127.0.0.1:%d/a?b HTTP/1.1\r\nHost: h\r\nKeep-Alive: 1\r\n" % far
+        answer = await ask(port, request + credentials(proxy) + b"\r\n")
+        assert answer.endswith(b"GET /a?b HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+        server.close()
+
+    play(scenario)
+
+
+def test_a_plain_request_goes_by_way_of_the_earlier_proxy() -> None:
+    async def scenario(proxy: ProxyServer, port: int) -> None:
+        answer = await ask(
+            port, b"GET http://example.test/ HTTP/1.1\r\nHost: h\r\n" + credentials(proxy) + b"\r\n"
+        )
+        assert b"GET http://example.test/ HTTP/1.1\r\n" in answer
+        assert b"Proxy-Authorization: Basic dTpw\r\n" in answer
+
+    async def main() -> None:
+        server = await asyncio.start_server(echo, "127.0.0.1", 0)
+        far = server.sockets[0].getsockname()[1]
+        outward = Outward({"HTTP_PROXY": f"http://u:p@127.0.0.1:{far}"})
+        proxy = ProxyServer(Upstream(url="http://127.0.0.1:1"), outward, SystemClock(), SystemEntropy())
+        await proxy.start()
+        await scenario(proxy, int(proxy.url.rpartition(":")[2]))
+        await proxy.stop()
+        server.close()
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("line", "status"),
+    [
+        (b"CONNECT 127.0.0.1:1 HTTP/1.1", b"502"),
+        (b"CONNECT 127.0.0.1:port HTTP/1.1", b"502"),
+        (b"GET http://127.0.0.1:1/ HTTP/1.1", b"502"),
+        (b"GET /relative HTTP/1.1", b"400"),
+        (b"GET https://h/ HTTP/1.1", b"400"),
+        (b"GET http://sts.aliyuncs.com/ HTTP/1.1", b"400"),
+        (b"GET http://KMS.cn-hangzhou.aliyuncs.com/?Action=Encrypt HTTP/1.1", b"400"),
+    ],
+)
+def test_what_cannot_be_reached_or_is_no_proxy_request(line: bytes, status: bytes) -> None:
+    async def scenario(proxy: ProxyServer, port: int) -> None:
+        answer = await ask(port, line + b"\r\n" + credentials(proxy) + b"\r\n")
+        assert answer.startswith(b"HTTP/1.1 " + status)
+
+    play(scenario)
+
+
+def test_what_is_no_http_is_answered_or_dropped() -> None:
+    async def scenario(proxy: ProxyServer, port: int) -> None:
+        assert (await ask(port, b"nonsense\r\n\r\n")).startswith(b"HTTP/1.1 400 ")
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"half a")
+        writer.close()
+
+    play(scenario)
