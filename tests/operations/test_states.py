@@ -1,6 +1,7 @@
 """The vendor's table of key states and operations, cell by cell."""
 
 import csv
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from keystead.api.operation import CATALOGUE, KMS_VERSION
 from keystead.domain.lifecycle import KeyState, admit
 from keystead.errors import KmsError
 from tests.harness import Service
+from tests.live import Client, live
 
 with (Path(__file__).parents[1] / "vectors" / "key_states.tsv").open(encoding="utf-8") as file:
     ROWS = list(csv.DictReader(file, delimiter="\t"))
@@ -28,20 +30,25 @@ def test_the_gate_of_an_operation_is_the_vendors_row(action: str, state: KeyStat
     assert found == expected
 
 
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    with live(tmp_path_factory.mktemp("states") / "data") as server:
+        yield server.client()
+
+
 # No operation of this version makes a key PendingImport.
 @pytest.mark.parametrize(
     ("action", "state", "expected"), [cell for cell in CELLS if cell[1] != KeyState.PENDING_IMPORT]
 )
-def test_cell(action: str, state: KeyState, expected: str) -> None:
-    service = Service()
-    key_id, other = service.key(), service.key()
-    service.ok("CreateAlias", AliasName="alias/mine", KeyId=key_id)
-    service.ok("CreateAlias", AliasName="alias/other", KeyId=other)
-    blob = service.ok("Encrypt", KeyId=key_id, Plaintext="x")["CiphertextBlob"]
+def test_cell_through_the_wire(action: str, state: KeyState, expected: str, client: Client) -> None:
+    key_id, other = (client.ok("CreateKey")["KeyMetadata"]["KeyId"] for _ in range(2))
+    client.ok("CreateAlias", AliasName=f"alias/mine-{key_id}", KeyId=key_id)
+    client.ok("CreateAlias", AliasName=f"alias/other-{key_id}", KeyId=other)
+    blob = client.ok("Encrypt", KeyId=key_id, Plaintext="x")["CiphertextBlob"]
     if state is KeyState.DISABLED:
-        service.ok("DisableKey", KeyId=key_id)
+        client.ok("DisableKey", KeyId=key_id)
     if state is KeyState.PENDING_DELETION:
-        service.ok("ScheduleKeyDeletion", KeyId=key_id, PendingWindowInDays="7")
+        client.ok("ScheduleKeyDeletion", KeyId=key_id, PendingWindowInDays="7")
     parameters = {
         "CreateKey": {},
         "ListKeys": {},
@@ -49,11 +56,11 @@ def test_cell(action: str, state: KeyState, expected: str) -> None:
         "Encrypt": {"KeyId": key_id, "Plaintext": "x"},
         "Decrypt": {"CiphertextBlob": blob},
         "ScheduleKeyDeletion": {"KeyId": key_id, "PendingWindowInDays": "7"},
-        "CreateAlias": {"KeyId": key_id, "AliasName": "alias/new"},
-        "DeleteAlias": {"AliasName": "alias/mine"},
-        "UpdateAlias": {"KeyId": key_id, "AliasName": "alias/other"},
+        "CreateAlias": {"KeyId": key_id, "AliasName": f"alias/new-{key_id}"},
+        "DeleteAlias": {"AliasName": f"alias/mine-{key_id}"},
+        "UpdateAlias": {"KeyId": key_id, "AliasName": f"alias/other-{key_id}"},
     }.get(action, {"KeyId": key_id})
-    status, members = service.call(action, **parameters)
+    status, members = client.call(action, **parameters)
     assert (status, members.get("Code", "Success")) == (200 if expected == "Success" else 409, expected)
 
 
