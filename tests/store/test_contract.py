@@ -231,6 +231,20 @@ def test_nonces_are_remembered_until_purged_and_the_horizon_never_goes_back(stor
     assert not store.nonces.seen(20, b"a" * 16)
 
 
+def test_an_undone_purge_leaves_the_horizon(store: Store) -> None:
+    store.nonces.add([(10, b"a" * 16)])
+    with store.savepoint() as undo:
+        store.nonces.purge(10)
+        assert store.nonces.horizon() == 10
+        undo()
+    assert store.nonces.horizon() == 0
+    assert store.nonces.seen(10, b"a" * 16)
+    store.nonces.purge(10)
+    store.commit()
+    store.begin()
+    assert store.nonces.horizon() == 10
+
+
 def test_the_head_follows_what_is_appended(store: Store) -> None:
     assert store.audit.head() == Head()
     previous, rows = GENESIS, []

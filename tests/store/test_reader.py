@@ -1,5 +1,6 @@
 """The verification names the first altered, missing or moved record."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import apsw
@@ -7,6 +8,7 @@ import msgspec
 import pytest
 
 from keystead.domain.audit import COLUMNS, GENESIS, Head, link
+from keystead.errors import OperatorError
 from keystead.store.reader import Verdict, Wanted, open_reader
 from tests.store.test_sqlite import opened
 from tests.unit.domain.test_audit import RECORD
@@ -121,4 +123,40 @@ def test_records_are_listed_by_what_is_wanted(path: Path) -> None:
 def test_all_are_streamed_in_order(path: Path) -> None:
     reader = open_reader(path)
     assert [record.sequence for record in reader.all()] == [1, 2, 3, 4, 5, 6]
+    reader.close()
+
+
+def test_every_chain_is_verified(path: Path) -> None:
+    change(path, "UPDATE audit SET chain = 'another' WHERE sequence > 4")
+    reader = open_reader(path)
+    verdicts = {found.chain: found for found in reader.verify()}
+    reader.close()
+    assert len(verdicts) == 2
+    assert "record 1 of chain another is missing" in verdicts["another"].bad
+    (first,) = (found for chain, found in verdicts.items() if chain != "another")
+    assert (first.bad, first.head.count) == ("", 4)
+
+
+def test_a_hash_that_is_no_bytes_is_found(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reader = open_reader(path)
+    rows = reader._rows
+
+    def textual(sql: str, values: tuple[object, ...] = ()) -> Iterator[tuple[object, ...]]:
+        return ((*row[:-1], "text") if len(row) > 1 and row[2] == 3 else row for row in rows(sql, values))
+
+    monkeypatch.setattr(reader, "_rows", textual)
+    (found,) = reader.verify()
+    reader.close()
+    assert "record 3 " in found.bad
+
+
+def test_a_damaged_database_is_told(path: Path) -> None:
+    whole = bytearray(path.read_bytes())
+    pages = range(4096, len(whole), 4096)
+    for page in pages:
+        whole[page : page + 4096] = b"\xff" * 4096
+    reader = open_reader(path)
+    path.write_bytes(whole)
+    with pytest.raises(OperatorError, match="cannot read"):
+        list(reader.all())
     reader.close()

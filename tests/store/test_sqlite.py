@@ -3,6 +3,7 @@ import sqlite3
 from pathlib import Path
 
 import apsw
+import msgspec
 import pytest
 
 from keystead.clock import FixedClock
@@ -16,6 +17,7 @@ from keystead.store.ports import StoreFailure
 from keystead.store.reader import Wanted, open_reader
 from keystead.store.sqlite import SqliteStore, check_version
 from tests.store.test_contract import ACCOUNT, REGION, alias, found, key
+from tests.unit.domain.test_audit import RECORD
 
 
 def opened(path: Path) -> SqliteStore:
@@ -79,13 +81,23 @@ def test_what_is_no_database_or_damaged_is_told(tmp_path: Path) -> None:
         opened(tmp_path)
 
 
-def test_another_programs_database_is_left_alone(tmp_path: Path) -> None:
+def test_a_cut_off_database_is_told(tmp_path: Path) -> None:
+    filled(tmp_path).close()
+    os.truncate(tmp_path / "k.db", (tmp_path / "k.db").stat().st_size // 2)
+    with pytest.raises(OperatorError, match="damaged"):
+        opened(tmp_path)
+
+
+@pytest.mark.parametrize("application", [0, 7])
+def test_another_programs_database_is_left_alone(tmp_path: Path, application: int) -> None:
     other = sqlite3.connect(tmp_path / "k.db")
-    other.execute("PRAGMA application_id = 7")
+    other.execute(f"PRAGMA application_id = {application}")
     other.execute("CREATE TABLE t (x)")
     other.close()
+    before = (tmp_path / "k.db").read_bytes()
     with pytest.raises(OperatorError, match="another program"):
         opened(tmp_path)
+    assert (tmp_path / "k.db").read_bytes() == before
 
 
 def test_a_newer_database_and_an_altered_migration_are_refused(tmp_path: Path) -> None:
@@ -142,6 +154,42 @@ def test_a_deleted_replaced_or_grown_file_fails_every_commit_until_it_is_back(tm
     store.close()
 
 
+def commits(store: SqliteStore) -> bool:
+    try:
+        store.begin()
+        store.nonces.add([(1, os.urandom(16))])
+        store.commit()
+    except StoreFailure:
+        store.rollback()
+        return False
+    return True
+
+
+def test_a_deleted_or_replaced_log_fails_every_batch_until_it_is_back(tmp_path: Path) -> None:
+    store = filled(tmp_path)
+    log, aside = tmp_path / "k.db-wal", tmp_path / "aside"
+    log.rename(aside)
+    assert not commits(store)
+    with pytest.raises(StoreFailure, match="deleted"):
+        store.begin()
+    log.write_bytes(aside.read_bytes())
+    with pytest.raises(StoreFailure, match="replaced"):
+        store.begin()
+    aside.rename(log)
+    assert commits(store)
+    store.close()
+
+
+def test_a_log_that_was_replaced_before_the_first_commit_is_noticed(tmp_path: Path) -> None:
+    filled(tmp_path).close()
+    store = opened(tmp_path)
+    log = tmp_path / "k.db-wal"
+    log.rename(tmp_path / "aside")
+    log.touch()
+    assert not commits(store)
+    store.close()
+
+
 def test_a_long_log_is_written_back_and_commits_go_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -161,8 +209,10 @@ def test_a_long_log_is_written_back_and_commits_go_on(
 class Failing(apsw.VFSFile):
     """A file whose writes or syncs fail as long as told."""
 
+    main = False
+
     def xWrite(self, data: bytes, offset: int) -> None:
-        if FaultVfs.fail == "write":
+        if FaultVfs.fail == "write" or (FaultVfs.fail == "database" and self.main):
             raise apsw.FullError
         super().xWrite(data, offset)
 
@@ -179,17 +229,23 @@ class FaultVfs(apsw.VFS):
         super().__init__("faults", "")
 
     def xOpen(self, name: object, flags: list[int]) -> apsw.VFSFile:
-        return Failing("", name, flags)  # type: ignore[arg-type]
+        file = Failing("", name, flags)  # type: ignore[arg-type]
+        file.main = bool(flags[0] & apsw.SQLITE_OPEN_MAIN_DB)
+        return file
+
+
+def faulty(folder: Path) -> SqliteStore:
+    filled(folder).close()
+    connection = apsw.Connection(str(folder / "k.db"), vfs="faults")
+    connection.execute("PRAGMA locking_mode = EXCLUSIVE").fetchall()
+    sqlite._configure(connection)
+    return SqliteStore(connection, folder / "k.db", "id")
 
 
 @pytest.mark.parametrize("kind", ["write", "sync"])
 def test_a_failed_write_or_sync_is_a_store_failure_and_heals(tmp_path: Path, kind: str) -> None:
-    filled(tmp_path).close()
     vfs = FaultVfs()
-    connection = apsw.Connection(str(tmp_path / "k.db"), vfs="faults")
-    connection.execute("PRAGMA locking_mode = EXCLUSIVE").fetchall()
-    sqlite._configure(connection)
-    store = SqliteStore(connection, tmp_path / "k.db", "id")
+    store = faulty(tmp_path)
     store.begin()
     store.aliases.add(alias("alias/before", "key-1"))
     store.commit()
@@ -219,6 +275,31 @@ def test_a_failed_write_or_sync_is_a_store_failure_and_heals(tmp_path: Path, kin
         "alias/before",
         "alias/after",
     ]
+    again.close()
+
+
+def test_a_failed_write_back_of_the_log_fails_no_commit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vfs = FaultVfs()
+    store = faulty(tmp_path)
+    monkeypatch.setattr(sqlite, "_WAL_PAGES", 1)
+    FaultVfs.fail = "database"
+    try:
+        for number in range(2, 12):
+            store.begin()
+            store.keys.add(*key(number), {})
+            store.commit()
+    finally:
+        FaultVfs.fail = ""
+    before = (tmp_path / "k.db").read_bytes()
+    assert commits(store)
+    assert (tmp_path / "k.db").read_bytes() != before
+    store.close()
+    del vfs
+    again = opened(tmp_path)
+    again.begin()
+    assert again.keys.page(ACCOUNT, REGION, KeyFilter(), 0, 1).total == 11
     again.close()
 
 
@@ -261,3 +342,43 @@ def test_a_reader_sees_one_moment_and_needs_a_database(tmp_path: Path) -> None:
     store.close()
     with pytest.raises(OperatorError, match="cannot read"):
         open_reader(tmp_path / "none.db")
+
+
+def test_a_reader_sees_what_is_committed_while_a_batch_is_open(tmp_path: Path) -> None:
+    store = filled(tmp_path)
+    rows = [
+        (msgspec.structs.replace(RECORD, chain=store.server_id, sequence=number), b"h") for number in (1, 2)
+    ]
+    store.begin()
+    store.audit.append(rows[:1])
+    store.commit()
+    store.begin()
+    store.audit.append(rows[1:])
+    reader = open_reader(tmp_path / "k.db")
+    assert [record.sequence for record in reader.all()] == [1]
+    store.commit()
+    assert [record.sequence for record in reader.all()] == [1]
+    reader.close()
+    reader = open_reader(tmp_path / "k.db")
+    assert [record.sequence for record in reader.all()] == [1, 2]
+    reader.close()
+    store.close()
+
+
+def test_what_a_killed_server_left_in_the_log_is_read(tmp_path: Path) -> None:
+    store = filled(tmp_path)
+    store.begin()
+    store.audit.append([(msgspec.structs.replace(RECORD, chain=store.server_id, sequence=1), b"h")])
+    store.commit()
+    killed = tmp_path / "killed"
+    killed.mkdir()
+    for name in ("k.db", "k.db-wal"):
+        (killed / name).write_bytes((tmp_path / name).read_bytes())
+    store.close()
+    reader = open_reader(killed / "k.db")
+    assert [record.sequence for record in reader.all()] == [1]
+    reader.close()
+    again = opened(killed)
+    again.begin()
+    assert again.audit.head() == Head(1, b"h")
+    again.close()
