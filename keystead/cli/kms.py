@@ -229,15 +229,15 @@ def _endpoint(options: dict[str, str]) -> "Endpoint":
             access_key=access_key or found.access_key(),
             security_token=token,
         )
+    endpoint = Endpoint(url=url, ca_file=ca_file, access_key=access_key or ("", ""), security_token=token)
+    address = endpoint.address
     if access_key is None:
         raise OperatorError(
             f"there is no AccessKey for {url}",
             hint="set ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET",
         )
-    endpoint = Endpoint(url=url, ca_file=ca_file, access_key=access_key, security_token=token)
-    host = endpoint.address.host
-    if endpoint.address.tls is False and not is_loopback(host):
-        output.warning(f"plain HTTP shows all that is sent to {host} to the network; use https")
+    if not address.tls and not is_loopback(address.host):
+        output.warning(f"plain HTTP shows all that is sent to {address.host} to the network; use https")
     return endpoint
 
 

@@ -104,11 +104,12 @@ def table(rows: Sequence[Sequence[str]], first: int) -> None:
     """Print rows in columns, the head first; on a terminal too narrow for them, those after `first` on a second line."""
     shown = [[plain(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
-    folded = sys.stdout.isatty() and sum(widths) + 2 * len(widths) > shutil.get_terminal_size().columns
+    folded = sys.stdout.isatty() and sum(widths) + 2 * (len(widths) - 1) > shutil.get_terminal_size().columns
     for row in shown:
         if folded:
             line(_columns(row[:first], widths[:first]))
-            line("  " + "  ".join(cell for cell in row[first:] if cell))
+            if rest := "  ".join(filter(None, row[first:])):
+                line(f"  {rest}")
         else:
             line(_columns(row, widths))
 

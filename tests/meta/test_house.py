@@ -25,7 +25,6 @@ TESTED_IN = {
     "server/app": "tests/crash",
     "server/certificates": "tests/cli",
     "server/metrics": "tests/unit/server/test_ops.py",
-    "server/operator": "tests/cli",
     "server/private": "tests/interop",
     "server/reach": "tests/cli",
     "server/world": "tests/cli",
