@@ -29,6 +29,10 @@ class SystemClock:
     def monotonic(self) -> float:
         return time.monotonic()
 
+    def sleep(self, seconds: float) -> None:
+        """Do nothing for so long."""
+        time.sleep(seconds)
+
 
 class FixedClock:
     """A clock that stands still until it is moved; for tests and simulations."""

@@ -1,7 +1,7 @@
 """Every error a client can be given, one line each, and the error an operator is given.
 
 KmsError                 a refusal on the wire: the vendor's code, HTTP status and message
-OperatorError            an error on a terminal: what was wrong and what to do
+OperatorError            an error on a terminal: what was wrong and what to do; its kinds have exit statuses of their own
 
 Codes and messages are the vendor's (its manual's "Responses" page, its API metadata and replies quoted in public);
 `gateway` marks those that the vendor's API gateway gives before the service itself is reached.
@@ -87,3 +87,19 @@ class OperatorError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+
+
+class Unreachable(OperatorError):
+    """The server gave no answer, or one that says to try again later."""
+
+
+class Refused(OperatorError):
+    """The server answered, and refused; `code` is its reason."""
+
+    def __init__(self, message: str, *, code: str, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.code = code
+
+
+class DoesNotOpen(OperatorError):
+    """What was to be decrypted is not what was encrypted, or its encryption context is another one."""

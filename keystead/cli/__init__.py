@@ -9,7 +9,7 @@ from keystead import __version__
 from keystead.cli import output
 from keystead.errors import OperatorError
 
-COMMANDS = ("serve", "run", "env", "kms", "audit", "access-key", "config")
+COMMANDS = ("serve", "run", "env", "kms", "file", "exec", "audit", "access-key", "config")
 
 
 def parser(only: str = "") -> argparse.ArgumentParser:
@@ -38,8 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             output.flush()
     except OperatorError as problem:
         return output.trouble(problem)
-    except KeyboardInterrupt:
-        return output.INTERRUPTED
+    except KeyboardInterrupt as interrupt:
+        return getattr(interrupt, "status", output.INTERRUPTED)
     except BrokenPipeError:
         # The reader went away (`| head`): no error, but not all was said.
         output.abandon()

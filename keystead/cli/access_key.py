@@ -40,7 +40,8 @@ def main(args: argparse.Namespace) -> int:
     status, members = run_operation(args.data, args.action, parameters)
     if status != 200:
         hint = "keystead access-key list shows all" if "access_key_id" in args else ""
-        return output.error(f"{members['Code']}: {members['Message']}", hint)
+        output.error(f"{members['Code']}: {members['Message']}", hint)
+        return output.REFUSED
     output.answer(members)
     if args.action == "CreateAccessKey":
         output.warning("the secret is shown this once; keep it where only its user can read it")

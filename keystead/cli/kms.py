@@ -5,7 +5,6 @@ Parameters are named and sent as on the wire; only their names are checked here,
 
 import argparse
 import difflib
-import os
 import shutil
 import sys
 import textwrap
@@ -14,31 +13,29 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from keystead.cli import output
+from keystead.cli import output, target
 from keystead.errors import OperatorError
 
 if TYPE_CHECKING:
     from keystead.api.operation import Catalogue, Operation
-    from keystead.client.transport import Endpoint
 
-_OPTIONS = ("--endpoint", "--ca", "--data", "--region")
+_OPTIONS = tuple(name for name, _, _ in target.OPTIONS)
 _FILE_BYTES = 1 << 20  # far more than any parameter may have
 _HEAD = """\
 usage: keystead kms ACTION [--Parameter VALUE …] [options]
 
 Parameters are named as on the wire. A VALUE file:PATH is read from that file and - from standard input, exactly and as
 UTF-8 text: that keeps secrets out of the command line, which other users of the machine can see."""
-_FOOT = """\
+_COLUMN = 22  # where the text of an option begins
+_FORCE = ("--force", "", "send an operation or a parameter that this program does not know")
+_SHOWN = "\n".join(
+    f"  {f'{name} {metavar}':<{_COLUMN - 2}}{text}" for name, metavar, text in (*target.OPTIONS, _FORCE)
+)
+_FOOT = f"""\
 options:
-  --endpoint URL   the server at this address, the vendor's own included, with the AccessKey from the environment
-  --ca FILE        the CA certificate of the server at --endpoint (default: the system's CAs)
-  --data DIR       the server that runs on this data directory
-  --region REGION  the region, where the endpoint's name does not say it
-  --force          send an operation or a parameter that this program does not know
+{_SHOWN}
 
-Without --endpoint and --data it is the server of `keystead run`, else the one on the default data directory. The
-AccessKey is that of ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET (with ALIBABA_CLOUD_SECURITY_TOKEN, if
-set), else the data directory's root AccessKey. The server is reached directly: no proxy variable counts.
+{target.FOUND}
 
 keystead kms ACTION --help shows the parameters of one operation."""
 
@@ -108,11 +105,11 @@ def parse(raw: list[str]) -> Words:
             value = rest if equals else next(waiting, None)
             if value is None:
                 raise output.WrongCommandLine(f"{name} has no value", hint=f"write it as {name} VALUE")
-            target = words.options if name in _OPTIONS else words.parameters
+            given = words.options if name in _OPTIONS else words.parameters
             key = name if name in _OPTIONS else name[2:]
-            if key in target:
+            if key in given:
                 raise output.WrongCommandLine(f"{name} is given twice", hint="give it once")
-            target[key] = value
+            given[key] = value
         elif words.action:
             raise output.WrongCommandLine(
                 f"{word!r} is not a parameter", hint="write parameters as --Name VALUE"
@@ -154,24 +151,29 @@ def _nearest(word: str, known: list[str]) -> str:
 
 def _call(words: Words) -> int:
     from keystead.api.operation import KMS_VERSION
-    from keystead.client.transport import send
+    from keystead.client.transport import Session
     from keystead.clock import SystemClock
     from keystead.entropy import SystemEntropy
 
-    endpoint = _endpoint(words.options)
+    options = words.options
+    endpoint = target.endpoint(
+        options.get("--endpoint"), options.get("--ca"), options.get("--data"), options.get("--access-key")
+    )
     if list(words.parameters.values()).count("-") > 1:
         raise output.WrongCommandLine("standard input can be read once only", hint="give one value as -")
     parameters = {name: _value(name, value) for name, value in words.parameters.items()}
-    if region := words.options.get("--region"):
+    if region := options.get("--region"):
         parameters.setdefault("RegionId", region)
-    answer = send(endpoint, words.action, KMS_VERSION, parameters, SystemClock(), SystemEntropy())
+    with Session(endpoint, SystemClock(), SystemEntropy()) as session:
+        answer = session.call(words.action, KMS_VERSION, parameters)
     if 200 <= answer.status < 300:
         output.answer(answer.members)
         return output.DONE
     code, request_id = answer.members["Code"], answer.members.get("RequestId", "")
-    return output.error(
+    output.error(
         f"{code}: {answer.members.get('Message', '')}", hint=f"request id {request_id}" if request_id else ""
     )
+    return output.REFUSED
 
 
 def _value(name: str, text: str) -> str:
@@ -201,44 +203,6 @@ def _value(name: str, text: str) -> str:
 def _is_text(word: str) -> bool:
     # Bytes of the command line that are not UTF-8 arrive as lone surrogates.
     return not any("\ud800" <= letter <= "\udfff" for letter in word)
-
-
-def _endpoint(options: dict[str, str]) -> "Endpoint":
-    """By --endpoint, --data, the environment of `run`, or the default data directory, in this order."""
-    from keystead.client.transport import Endpoint
-    from keystead.server.listener import is_loopback
-    from keystead.server.reach import environment_access_key, running_server
-    from keystead.settings import default_data
-
-    url, ca_file = options.get("--endpoint", ""), options.get("--ca")
-    if url and "--data" in options:
-        raise output.WrongCommandLine(
-            "--endpoint and --data exclude each other", hint="leave one of them out"
-        )
-    if ca_file and not url:
-        raise output.WrongCommandLine("--ca belongs to --endpoint", hint="give both, or neither")
-    access_key = environment_access_key(os.environ)
-    token = os.environ.get("ALIBABA_CLOUD_SECURITY_TOKEN", "") if access_key else ""
-    if not url and "--data" not in options and os.environ.get("KEYSTEAD_ENDPOINT"):
-        url, ca_file = os.environ["KEYSTEAD_ENDPOINT"], os.environ.get("KEYSTEAD_CA_FILE") or None
-    if not url:
-        found = running_server(options.get("--data", default_data()))
-        return Endpoint(
-            url=found.url,
-            ca_file=found.ca_file,
-            access_key=access_key or found.access_key(),
-            security_token=token,
-        )
-    endpoint = Endpoint(url=url, ca_file=ca_file, access_key=access_key or ("", ""), security_token=token)
-    address = endpoint.address
-    if access_key is None:
-        raise OperatorError(
-            f"there is no AccessKey for {url}",
-            hint="set ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET",
-        )
-    if not address.tls and not is_loopback(address.host):
-        output.warning(f"plain HTTP shows all that is sent to {address.host} to the network; use https")
-    return endpoint
 
 
 # --- help
@@ -300,7 +264,7 @@ def _fold(text: str) -> list[str]:
     for paragraph in text.split("\n\n"):
         if "\n  " in paragraph:
             for row in paragraph.split("\n"):
-                lines += _beside(row[:19], row[19:]) if row.startswith("  ") else [row]
+                lines += _beside(row[:_COLUMN], row[_COLUMN:]) if row.startswith("  ") else [row]
         else:
             lines += _beside("", paragraph.replace("\n", " "))
         lines.append("")

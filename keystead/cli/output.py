@@ -3,7 +3,14 @@
 stdout   the answer: JSON for programs, tables for people; nothing else
 stderr   `error:`, `warning:` and `hint:` lines, lower case, without a full stop, never a sensitive value
 
-0 done; 1 refused or failed, with an `error:` line; 2 the command line is wrong; 130 interrupted by Ctrl-C
+The exit status, with an `error:` line unless it is 0 or 130:
+0    done
+1    failed
+2    the command line is wrong
+3    the server gave no answer, or asked to try again later
+4    the server refused
+5    the content does not open: it is damaged, cut off, or its encryption context is another one
+130  interrupted by Ctrl-C
 
 What comes from elsewhere (a server's answer, a client's user agent in a record) never reaches the terminal with control
 characters or text directions in it: they are shown as escapes.
@@ -18,11 +25,14 @@ import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from keystead.errors import OperatorError
+from keystead.errors import DoesNotOpen, OperatorError, Refused, Unreachable
 
 DONE = 0
 FAILED = 1
 WRONG = 2
+UNREACHABLE = 3
+REFUSED = 4
+UNOPENED = 5
 INTERRUPTED = 130
 
 # JSON escapes the characters below a space by itself.
@@ -95,6 +105,28 @@ def text(content: str) -> None:
         raise _lost(problem) from None
 
 
+def raw(content: bytes) -> None:
+    """Print bytes as they are: content that the user asked for."""
+    try:
+        sys.stdout.buffer.write(content)
+    except BrokenPipeError:
+        raise
+    except OSError as problem:
+        raise _lost(problem) from None
+
+
+def progress(name: str, done: int, total: int) -> None:
+    """Show on a terminal how far a long work is; the line is gone when all is done."""
+    if not sys.stderr.isatty():
+        return
+    width = shutil.get_terminal_size().columns
+    share = min(1.0, done / total)
+    head = f"{plain(name)[-width // 2 :]}  {share:4.0%}  "
+    bar = "#" * int(share * max(0, min(40, width - len(head) - 1)))
+    sys.stderr.write(f"\r\x1b[K{'' if done >= total else head + bar}")
+    sys.stderr.flush()
+
+
 def line(content: str) -> None:
     """Print one line of an answer."""
     text(plain(content).encode(sys.stdout.encoding, "backslashreplace").decode(sys.stdout.encoding) + "\n")
@@ -140,10 +172,30 @@ def warning(content: str) -> None:
     sys.stderr.write(f"warning: {plain(content)}\n")
 
 
+def note(content: str) -> None:
+    """Say how it went, where that is no answer for a program."""
+    sys.stderr.write(f"{plain(content)}\n")
+
+
 def trouble(problem: OperatorError) -> int:
     """Print an operator's error; gives the exit status."""
     error(problem.message, problem.hint)
-    return WRONG if isinstance(problem, WrongCommandLine) else FAILED
+    return status(problem)
+
+
+def status(problem: OperatorError) -> int:
+    """The exit status that tells scripts which kind of error it was."""
+    match problem:
+        case WrongCommandLine():
+            return WRONG
+        case Unreachable():
+            return UNREACHABLE
+        case Refused():
+            return REFUSED
+        case DoesNotOpen():
+            return UNOPENED
+        case _:
+            return FAILED
 
 
 def flush() -> None:

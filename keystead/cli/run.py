@@ -4,30 +4,14 @@ import argparse
 import asyncio
 import os
 import shutil
-import signal
-import sys
 import tempfile
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from pathlib import Path
 
-from keystead.cli import output
+from keystead.cli import child
 from keystead.clock import SystemClock
 from keystead.entropy import SystemEntropy
 from keystead.errors import OperatorError
-
-_FORWARDED = (
-    signal.SIGHUP,
-    signal.SIGINT,
-    signal.SIGQUIT,
-    signal.SIGTERM,
-    signal.SIGUSR1,
-    signal.SIGUSR2,
-    signal.SIGWINCH,
-    signal.SIGCONT,
-)
-_BY_TERMINAL = (signal.SIGINT, signal.SIGQUIT, signal.SIGWINCH, signal.SIGCONT, signal.SIGHUP)
-_NOT_FOUND = 127
-_NOT_EXECUTABLE = 126
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -105,45 +89,4 @@ async def _run(args: argparse.Namespace, command: list[str]) -> int:
             endpoint=url,
             endpoint_ca=ca_file and str(Path(ca_file).absolute()),
         ).apply(os.environ)
-        return await _child(command, environment)
-
-
-async def _child(command: list[str], environment: dict[str, str]) -> int:
-    loop = asyncio.get_running_loop()
-    process: asyncio.subprocess.Process | None = None
-    early: list[signal.Signals] = []  # came while the command was being started
-
-    def forward(number: signal.Signals) -> None:
-        # A terminal signals the whole foreground group, the command included; passing it on would double it.
-        if number in _BY_TERMINAL and _in_foreground():
-            return
-        if process is None:
-            early.append(number)
-            return
-        with suppress(ProcessLookupError):
-            process.send_signal(number)
-
-    # Before the command is there: a signal that ended us and not the command would leave it without its server.
-    for number in _FORWARDED:
-        loop.add_signal_handler(number, forward, number)
-    try:
-        process = await asyncio.create_subprocess_exec(*command, env=environment)
-    except FileNotFoundError:
-        output.error(f"the command {command[0]!r} was not found", hint="check its spelling and PATH")
-        return _NOT_FOUND
-    except OSError as error:
-        output.error(
-            f"the command {command[0]!r} cannot be executed: {error.strerror}", hint="check its mode"
-        )
-        return _NOT_EXECUTABLE
-    for number in early:
-        forward(number)
-    status = await process.wait()
-    return 128 - status if status < 0 else status
-
-
-def _in_foreground() -> bool:
-    try:
-        return os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp()
-    except (OSError, ValueError):
-        return False
+        return await child.run(command, environment)

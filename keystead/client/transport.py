@@ -1,4 +1,4 @@
-"""Sends one request and reads its answer: over HTTPS, signed, or through the control socket of a server."""
+"""Sends requests and reads their answers: over HTTPS, signed, or through the control socket of a server."""
 
 import http.client
 import json
@@ -15,7 +15,7 @@ import msgspec
 from keystead.client.signing import sign
 from keystead.clock import Clock
 from keystead.entropy import Entropy
-from keystead.errors import OperatorError
+from keystead.errors import OperatorError, Unreachable
 
 _SECONDS = 10
 _ANSWER_BYTES = 1 << 20  # far more than any answer has
@@ -76,46 +76,77 @@ class Answer(msgspec.Struct, frozen=True):
     members: dict[str, Any]
 
 
-def send(
-    endpoint: Endpoint,
-    action: str,
-    version: str,
-    parameters: Mapping[str, str],
-    clock: Clock,
-    entropy: Entropy,
-) -> Answer:
-    """Call an operation. OperatorError if the server can't be reached, verified or understood."""
-    address = endpoint.address
-    _check_access_key(endpoint)
-    query, headers = sign(
-        host=address.netloc,
-        action=action,
-        version=version,
-        parameters=parameters,
-        access_key=endpoint.access_key,
-        security_token=endpoint.security_token,
-        now=clock.now(),
-        nonce=entropy.take(16).hex(),
-    )
-    connection: http.client.HTTPConnection
-    if address.tls:
-        connection = http.client.HTTPSConnection(
-            address.host, address.port, timeout=_SECONDS, context=_trust(endpoint.ca_file)
+class Session:
+    """Calls to one server over one connection, kept alive between them; a context manager."""
+
+    def __init__(self, endpoint: Endpoint, clock: Clock, entropy: Entropy) -> None:
+        self._endpoint = endpoint
+        self._clock = clock
+        self._entropy = entropy
+        self._connection: http.client.HTTPConnection | None = None
+
+    def __enter__(self) -> "Session":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the connection; the next call makes a new one."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def call(self, action: str, version: str, parameters: Mapping[str, str]) -> Answer:
+        """Call an operation. OperatorError if the server can't be reached, verified or understood.
+
+        That the server ended the connection since the last call shows only when the next is sent, and not whether that
+        one was still carried out. It is sent once more, signed anew: a session is for calls that may run twice.
+        """
+        address = self._endpoint.address
+        _check_access_key(self._endpoint)
+        used = self._connection is not None
+        try:
+            try:
+                return self._exchange(address, action, version, parameters)
+            except (ConnectionError, http.client.BadStatusLine):
+                self.close()
+                if not used:
+                    raise
+                return self._exchange(address, action, version, parameters)
+        except ssl.SSLCertVerificationError as error:
+            self.close()
+            raise OperatorError(
+                f"the certificate of {self._endpoint.url} was not accepted: {error.verify_message}",
+                hint="name the server's CA certificate with --ca",
+            ) from None
+        except (OSError, http.client.HTTPException, UnicodeError) as error:
+            self.close()
+            raise Unreachable(
+                f"cannot reach {self._endpoint.url}: {_reason(error)}",
+                hint="check that a server runs there, and the network between",
+            ) from None
+
+    def _exchange(self, address: Address, action: str, version: str, parameters: Mapping[str, str]) -> Answer:
+        query, headers = sign(
+            host=address.netloc,
+            action=action,
+            version=version,
+            parameters=parameters,
+            access_key=self._endpoint.access_key,
+            security_token=self._endpoint.security_token,
+            now=self._clock.now(),
+            nonce=self._entropy.take(16).hex(),
         )
-    else:
-        connection = http.client.HTTPConnection(address.host, address.port, timeout=_SECONDS)
-    try:
-        return _exchange(connection, f"/?{query}" if query else "/", b"", headers)
-    except ssl.SSLCertVerificationError as error:
-        raise OperatorError(
-            f"the certificate of {endpoint.url} was not accepted: {error.verify_message}",
-            hint="name the server's CA certificate with --ca",
-        ) from None
-    except (OSError, http.client.HTTPException, UnicodeError) as error:
-        raise OperatorError(
-            f"cannot reach {endpoint.url}: {_reason(error)}",
-            hint="check that a server runs there, and the network between",
-        ) from None
+        if self._connection is None:
+            self._connection = _connection(address, self._endpoint.ca_file)
+        return _exchange(self._connection, f"/?{query}" if query else "/", b"", headers)
+
+
+def _connection(address: Address, ca_file: str | None) -> http.client.HTTPConnection:
+    if not address.tls:
+        return http.client.HTTPConnection(address.host, address.port, timeout=_SECONDS)
+    return http.client.HTTPSConnection(address.host, address.port, timeout=_SECONDS, context=_trust(ca_file))
 
 
 def _check_access_key(endpoint: Endpoint) -> None:
@@ -150,7 +181,7 @@ def send_control(path: Path, action: str, version: str, parameters: Mapping[str,
             connection, "/", body, {"host": "localhost", "content-type": "application/x-www-form-urlencoded"}
         )
     except (FileNotFoundError, ConnectionRefusedError):
-        raise OperatorError(
+        raise Unreachable(
             f"the server on {path.parent} is still starting, or stopping", hint="try again in a moment"
         ) from None
     except (OSError, http.client.HTTPException) as error:
@@ -158,16 +189,17 @@ def send_control(path: Path, action: str, version: str, parameters: Mapping[str,
             f"cannot reach the server at {path}: {_reason(error)}",
             hint="run this as the user who runs the server",
         ) from None
+    finally:
+        connection.close()
 
 
 def _exchange(
     connection: http.client.HTTPConnection, target: str, body: bytes, headers: Mapping[str, str]
 ) -> Answer:
-    try:
-        connection.request("POST", target, body=body, headers=dict(headers))
-        response = connection.getresponse()
-        content = response.read(_ANSWER_BYTES)
-    finally:
+    connection.request("POST", target, body=body, headers=dict(headers))
+    response = connection.getresponse()
+    content = response.read(_ANSWER_BYTES)
+    if not response.isclosed():
         connection.close()
     try:
         members = json.loads(content)

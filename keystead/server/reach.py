@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 
-from keystead.errors import OperatorError
+from keystead.errors import Unreachable
 from keystead.server.directory import DataDirectory
 from keystead.server.world import read_access_key
 
@@ -32,11 +32,11 @@ class Reached(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def running_server(data: str) -> Reached:
-    """The server that runs on a data directory; OperatorError if none does."""
+    """The server that runs on a data directory; Unreachable if none does."""
     directory = DataDirectory(data)
     running = directory.running()
     if running is None or not directory.locked():
-        raise OperatorError(
+        raise Unreachable(
             f"no server runs on {directory.path}",
             hint=f"start one with keystead serve --data {directory.path}",
         )

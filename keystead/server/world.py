@@ -72,13 +72,13 @@ def open_private(clock: Clock, entropy: Entropy) -> tuple[World, tuple[str, str]
 
 
 def read_access_key(path: Path) -> tuple[str, str]:
-    """Id and secret of the root AccessKey file; OperatorError if it can't be read."""
+    """Id and secret of an AccessKey file, such as the root AccessKey's; OperatorError if it can't be read."""
     try:
         content = msgspec.json.decode(path.read_bytes(), type=dict[str, str])
         return content["AccessKeyId"], content["AccessKeySecret"]
     except (OSError, msgspec.MsgspecError, KeyError):
         raise OperatorError(
-            f"cannot read the root AccessKey file {path}",
+            f"cannot read the AccessKey file {path}",
             hint="set ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET, "
             "or make a new AccessKey with keystead access-key create",
         ) from None

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from keystead.client.transport import Answer, Endpoint, send, send_control
+from keystead.client.transport import Answer, Endpoint, Session, send_control
 from keystead.clock import FixedClock
 from keystead.entropy import SeededEntropy
 from keystead.errors import OperatorError
@@ -62,7 +62,8 @@ def reply(body: bytes, status: str = "200 OK") -> bytes:
 
 def call(url: str, pair: tuple[str, str] = PAIR, ca_file: str | None = None, token: str = "") -> Answer:
     endpoint = Endpoint(url=url, ca_file=ca_file, access_key=pair, security_token=token)
-    return send(endpoint, "Encrypt", "2016-01-20", {"Plaintext": "a b+密"}, FixedClock(), SeededEntropy(b"t"))
+    with Session(endpoint, FixedClock(), SeededEntropy(b"t")) as session:
+        return session.call("Encrypt", "2016-01-20", {"Plaintext": "a b+密"})
 
 
 def test_a_request_is_a_signed_post_with_its_parameters_in_the_query() -> None:

@@ -1,0 +1,45 @@
+"""Where plaintext may stand for a while: file systems that live in memory."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from keystead.errors import OperatorError
+
+_IN_MEMORY = {"tmpfs", "ramfs"}
+_MOUNTS = Path("/proc/self/mountinfo")  # proc(5)
+
+
+def in_memory(directory: Path) -> bool:
+    """Whether the directory is on tmpfs or ramfs; False where the system does not say."""
+    try:
+        device = os.stat(directory).st_dev
+        mounts = _MOUNTS.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+    except OSError:
+        return False
+    wanted = f"{os.major(device)}:{os.minor(device)}"
+    kinds = {line.partition(" - ")[2].split()[0] for line in mounts if line.split()[2] == wanted}
+    return bool(kinds) and kinds <= _IN_MEMORY
+
+
+@contextmanager
+def private_directory(on_disk: bool) -> Iterator[Path]:
+    """A directory of one's own in memory, removed with all that is in it.
+
+    OperatorError if there is no place in memory, unless a disk is allowed.
+    """
+    places = [os.environ.get("XDG_RUNTIME_DIR", ""), "/dev/shm", "/run"]  # noqa: S108 - a place in memory is meant
+    place = next((one for one in places if one and os.access(one, os.W_OK) and in_memory(Path(one))), None)
+    if place is None and not on_disk:
+        raise OperatorError(
+            "there is no file system in memory to write to",
+            hint="set XDG_RUNTIME_DIR to one, or allow a disk with --on-disk",
+        )
+    made = Path(tempfile.mkdtemp(prefix="keystead-", dir=place))
+    try:
+        yield made
+    finally:
+        shutil.rmtree(made, ignore_errors=True)

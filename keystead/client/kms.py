@@ -1,0 +1,148 @@
+"""The few operations that the file commands are made of, typed; against a Keystead server or the vendor's service."""
+
+import base64
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from keystead.api.operation import KMS_VERSION
+from keystead.client.transport import Endpoint, Session
+from keystead.clock import Clock
+from keystead.entropy import Entropy
+from keystead.errors import DoesNotOpen, OperatorError, Refused, Unreachable
+
+_PAGE = 100
+# Answers to Decrypt that say that the ciphertext, or its context, is not what was encrypted: ours, and the vendor's.
+_UNOPENED = frozenset(
+    {"InvalidParameter", "Forbidden.DecryptError", "InvalidCiphertext", "Forbidden.KeyNotFound"}
+)
+_LATER = frozenset(
+    {"Throttling", "Throttling.User", "ServiceUnavailable", "ServiceUnavailableTemporary", "InternalFailure"}
+)
+
+
+class Opened(msgspec.Struct, frozen=True, kw_only=True):
+    """What Decrypt gives. Its text is a secret: it has no repr."""
+
+    text: str
+    key_id: str
+    version_id: str
+
+    def __repr__(self) -> str:
+        return f"<Opened {self.key_id}>"
+
+
+class Kms:
+    """A server's Encrypt, Decrypt and GenerateDataKey over one kept connection; a context manager.
+
+    Every call raises Unreachable if there is no answer or one to try again later, Refused with the server's code, or
+    OperatorError if the server can't be verified or understood.
+    """
+
+    def __init__(self, endpoint: Endpoint, region: str, clock: Clock, entropy: Entropy) -> None:
+        self.entropy = entropy
+        self._region = region
+        self._session = Session(endpoint, clock, entropy)
+
+    def __enter__(self) -> "Kms":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._session.close()
+
+    def encrypt(self, key: str, text: str, context: Mapping[str, str]) -> str:
+        """The CiphertextBlob of 1 to 6144 bytes of text under the key's primary version."""
+        answer = self._call("Encrypt", {"KeyId": key, "Plaintext": text}, context)
+        return str(answer["CiphertextBlob"])
+
+    def decrypt(self, blob: str, context: Mapping[str, str]) -> Opened:
+        """What was encrypted. DoesNotOpen if the blob or the context is not that of an Encrypt of this server."""
+        try:
+            answer = self._call("Decrypt", {"CiphertextBlob": blob}, context)
+        except Refused as refusal:
+            if refusal.code not in _UNOPENED or "EncryptionContext" in refusal.message:
+                raise
+            raise DoesNotOpen(
+                "the server cannot open the ciphertext",
+                hint="it is damaged, of another server or account, or needs another --context NAME=VALUE "
+                "or --region",
+            ) from None
+        return Opened(
+            text=str(answer["Plaintext"]),
+            key_id=str(answer["KeyId"]),
+            version_id=str(answer.get("KeyVersionId", "")),
+        )
+
+    def data_key(self, key: str, context: Mapping[str, str]) -> tuple[bytes, str]:
+        """A new 32-byte data key, and its CiphertextBlob."""
+        answer = self._call("GenerateDataKey", {"KeyId": key, "KeySpec": "AES_256"}, context)
+        return base64.b64decode(answer["Plaintext"]), str(answer["CiphertextBlob"])
+
+    def open_data_key(self, blob: str, context: Mapping[str, str]) -> bytes:
+        """The 32 bytes of a data key. DoesNotOpen as in `decrypt`, and for what is no such key."""
+        try:
+            raw = base64.b64decode(self.decrypt(blob, context).text, validate=True)
+        except ValueError:
+            raw = b""
+        if len(raw) != 32:
+            raise DoesNotOpen(
+                "the file's data key is none", hint="the file is damaged, or was made by another program"
+            )
+        return raw
+
+    def key(self, key: str) -> dict[str, Any]:
+        """The KeyMetadata of a key, by its id, alias or ARN."""
+        found: dict[str, Any] = self._call("DescribeKey", {"KeyId": key})["KeyMetadata"]
+        return found
+
+    def key_of_version(self, version_id: str) -> dict[str, Any] | None:
+        """The KeyMetadata of the key whose version this is, found by asking for every key; None if there is none."""
+        for key_id in self._keys():
+            metadata = self.key(key_id)
+            if metadata.get("PrimaryKeyVersion") == version_id:
+                return metadata
+        return None
+
+    def _keys(self) -> Iterator[str]:
+        page, seen, total = 1, 0, 1
+        while seen < total:
+            answer = self._call("ListKeys", {"PageNumber": str(page), "PageSize": str(_PAGE)})
+            found, total = answer["Keys"]["Key"], int(answer["TotalCount"])
+            yield from (str(one["KeyId"]) for one in found)
+            page, seen = page + 1, seen + _PAGE
+
+    def _call(
+        self, action: str, parameters: dict[str, str], context: Mapping[str, str] | None = None
+    ) -> dict[str, Any]:
+        if context:
+            parameters["EncryptionContext"] = json.dumps(dict(context), ensure_ascii=False)
+        if self._region:
+            parameters["RegionId"] = self._region
+        answer = self._session.call(action, KMS_VERSION, parameters)
+        if 200 <= answer.status < 300:
+            return answer.members
+        code, message = str(answer.members["Code"]), answer.members.get("Message", "")
+        told = f"{code}: {message}"
+        request_id = answer.members.get("RequestId", "")
+        if code in _LATER:
+            raise Unreachable(
+                f"the server cannot answer now: {told}", hint=f"try again; request id {request_id}"
+            )
+        raise Refused(f"the server refused {action}: {told}", code=code, hint=f"request id {request_id}")
+
+
+def context_of(pairs: list[str]) -> dict[str, str]:
+    """The encryption context of `NAME=VALUE` words; OperatorError names what is wrong with them."""
+    context: dict[str, str] = {}
+    for number, pair in enumerate(pairs, 1):
+        name, equals, value = pair.partition("=")
+        if not equals or not name:
+            raise OperatorError(
+                f"--context number {number} is not NAME=VALUE", hint="as in --context app=billing"
+            )
+        if name in context:
+            raise OperatorError(f"--context {name} is given twice", hint="give each name once")
+        context[name] = value
+    return context

@@ -1,0 +1,135 @@
+"""A file that appears whole under its name, or not at all, whatever ends the program."""
+
+import os
+import stat
+from pathlib import Path
+
+from keystead.entropy import Entropy
+from keystead.errors import OperatorError
+
+
+class Whole:
+    """Writes to a file that has no name until `finish` gives it one; a context manager, which else drops it.
+
+    Where the file system has no nameless files, the content stands under a hidden name of mode 0600 until then. A
+    path that is a device or a pipe is written to directly. OperatorError says what failed, and on which path.
+    """
+
+    def __init__(
+        self, path: Path, mode: int, entropy: Entropy, *, replace: bool, durable: bool = True
+    ) -> None:
+        self.path = path
+        self._mode = mode
+        self._replace = replace
+        self._durable = durable
+        self._spare = path.with_name(f".{path.name[:200]}.{entropy.take(8).hex()}")
+        self._named = False  # whether the spare name is in use
+        self._direct = False
+        self._file = -1
+
+    def __enter__(self) -> "Whole":
+        try:
+            self._open()
+        except OSError as error:
+            raise self._error(error) from None
+        return self
+
+    def _open(self) -> None:
+        try:
+            found = os.stat(self.path)
+        except FileNotFoundError:
+            pass
+        else:
+            if stat.S_ISCHR(found.st_mode) or stat.S_ISFIFO(found.st_mode):
+                self._direct = True
+                self._file = os.open(self.path, os.O_WRONLY | os.O_CLOEXEC)
+                return
+            if stat.S_ISDIR(found.st_mode):
+                raise IsADirectoryError(21, "it is a directory")
+            if not self._replace:
+                raise self._taken()
+        try:
+            self._file = os.open(self.path.parent, os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+        except (AttributeError, OSError):  # no such flag on this system, or on this file system
+            flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW
+            self._file = os.open(self._spare, flags, 0o600)
+            self._named = True
+
+    def write(self, piece: bytes) -> None:
+        """Append bytes."""
+        rest = memoryview(piece)
+        try:
+            while rest:
+                rest = rest[os.write(self._file, rest) :]
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise self._error(error) from None
+
+    def status(self) -> os.stat_result:
+        """Of the file itself, whether it has its name yet or not."""
+        return os.fstat(self._file)
+
+    def finish(self, owner: tuple[int, int] = (-1, -1)) -> None:
+        """Give the file its owner, mode and name, durably."""
+        if self._direct:
+            return
+        try:
+            if owner != (-1, -1):
+                os.fchown(self._file, *owner)
+            os.fchmod(self._file, self._mode)
+            if self._durable:
+                os.fsync(self._file)
+            self._name()
+            if self._durable:
+                _sync(self.path.parent)
+        except OSError as error:
+            raise self._error(error) from None
+
+    def _name(self) -> None:
+        if not self._named and not self._replace:
+            self._link(self.path)
+        elif not self._replace:
+            os.link(self._spare, self.path)
+            os.unlink(self._spare)
+        else:
+            if not self._named:
+                self._link(self._spare)
+                self._named = True
+            os.rename(self._spare, self.path)
+        self._named = False
+
+    def _link(self, target: Path) -> None:
+        # linkat follows the symbolic link of /proc only where a directory is named too.
+        directory = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.link(f"/proc/self/fd/{self._file}", target, src_dir_fd=directory, follow_symlinks=True)
+        except FileExistsError:
+            raise self._taken() from None
+        finally:
+            os.close(directory)
+
+    def __exit__(self, *exception: object) -> None:
+        if self._file >= 0:
+            os.close(self._file)
+        if self._named:
+            os.unlink(self._spare)
+
+    def _taken(self) -> OperatorError:
+        return OperatorError(
+            f"{self.path} exists already", hint="choose another name, or add --force to replace it"
+        )
+
+    def _error(self, error: OSError) -> OperatorError:
+        return OperatorError(
+            f"cannot write {self.path}: {error.strerror}",
+            hint="nothing was written; check the path and the space left",
+        )
+
+
+def _sync(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
