@@ -1,0 +1,106 @@
+"""The arithmetic of the benchmark: medians of rounds, ratios in one run, and the tables."""
+
+from collections.abc import Iterable, Sequence
+from statistics import median
+from typing import NamedTuple
+
+
+class Round(NamedTuple):
+    """One subject at one number of connections, once. CPU is the server's, in microseconds per request."""
+
+    subject: str
+    connections: int
+    rate: float
+    p50: float
+    p99: float
+    cpu: float
+    memory: float
+
+
+class Goal(NamedTuple):
+    """A ratio that one run has to reach."""
+
+    name: str
+    ratio: float
+    limit: float
+    at_least: bool
+
+    @property
+    def reached(self) -> bool:
+        return self.ratio >= self.limit if self.at_least else self.ratio <= self.limit
+
+
+def medians(rounds: Iterable[Round]) -> list[Round]:
+    """One row for each subject and number of connections, each figure the median of its rounds."""
+    groups: dict[tuple[int, str], list[Round]] = {}
+    for one in rounds:
+        groups.setdefault((one.connections, one.subject), []).append(one)
+    return [
+        Round(
+            subject,
+            connections,
+            *(
+                median(getattr(one, name) for one in group)
+                for name in ("rate", "p50", "p99", "cpu", "memory")
+            ),
+        )
+        for (connections, subject), group in groups.items()
+    ]
+
+
+def table(rows: Sequence[Round]) -> str:
+    """The rows in Markdown."""
+    lines = [
+        "| connections | server | requests/s | p50 ms | p99 ms | CPU µs/request | memory MiB |",
+        "|--:|---|--:|--:|--:|--:|--:|",
+    ]
+    lines += [
+        f"| {row.connections} | {row.subject} | {row.rate:,.0f} | {row.p50:.2f} | {row.p99:.2f} | {row.cpu:.0f} "
+        f"| {row.memory:.0f} |"
+        for row in rows
+    ]
+    return "\n".join(lines)
+
+
+def goals(rows: Sequence[Round]) -> list[Goal]:
+    """What Encrypt has to reach beside the others, as far as they were measured."""
+    found = {(row.subject, row.connections): row for row in rows}
+    reached = []
+    for connections in (1, 8, 32, 128):
+        ours = found.get((OURS, connections))
+        bao = found.get((BAO, connections))
+        moto = found.get((MOTO, connections))
+        if ours is not None and bao is not None and connections in (1, 32, 128):
+            least = 0.65 if connections == 1 else 1.5
+            reached.append(
+                Goal(f"requests/s to OpenBao's, {connections} connections", ours.rate / bao.rate, least, True)
+            )
+            if connections > 1:
+                reached.append(
+                    Goal(f"p99 to OpenBao's, {connections} connections", ours.p99 / bao.p99, 0.3, False)
+                )
+                reached.append(
+                    Goal(f"CPU to OpenBao's, {connections} connections", ours.cpu / bao.cpu, 0.5, False)
+                )
+        if ours is not None and moto is not None and connections in (32, 128):
+            reached.append(
+                Goal(f"requests/s to moto's, {connections} connections", ours.rate / moto.rate, 15, True)
+            )
+    return reached
+
+
+def goals_table(found: Sequence[Goal]) -> str:
+    """The goals in Markdown."""
+    lines = ["| Encrypt: ratio of | reached | goal | |", "|---|--:|--:|---|"]
+    lines += [
+        f"| {goal.name} | {goal.ratio:.2f} | {'≥' if goal.at_least else '≤'} {goal.limit:g} "
+        f"| {'yes' if goal.reached else 'missed'} |"
+        for goal in found
+    ]
+    return "\n".join(lines)
+
+
+FLOOR = "floor"
+OURS = "Keystead Encrypt"
+BAO = "OpenBao encrypt"
+MOTO = "moto Encrypt"
