@@ -16,7 +16,12 @@ def percent_encode(text: str) -> str:
 
 def canonical_query(pairs: Iterable[tuple[str, str]]) -> str:
     """`name=value` of each pair, both percent-encoded, sorted by name in code point order, joined by `&`."""
-    return "&".join(f"{percent_encode(name)}={percent_encode(value)}" for name, value in sorted(pairs))
+    return "&".join([f"{percent_encode(name)}={percent_encode(value)}" for name, value in sorted(pairs)])
+
+
+def encode_again(canonical: str) -> str:
+    """`percent_encode` of a canonical query, which has three characters that need it: percent, equals, ampersand."""
+    return canonical.replace("%", "%25").replace("=", "%3D").replace("&", "%26")
 
 
 def _percent_encode(raw: bytes) -> bytes:

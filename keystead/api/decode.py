@@ -88,18 +88,27 @@ def bind(operation: Operation, parameters: Mapping[str, str]) -> Request:
     return operation.request(**values)
 
 
+def recordable_action(action: str) -> str:
+    """The letters and digits of an action as sent, of its first 64 characters."""
+    if len(action) <= 64 and action.isascii() and action.isalnum():
+        return action
+    return "".join(letter for letter in action[:64] if letter.isascii() and letter.isalnum())
+
+
 def recordable(operation: Operation, parameters: Mapping[str, str]) -> dict[str, str]:
     """The parameters as sent, without the sensitive ones and without blobs, each cut to 8192 characters."""
     found: dict[str, str] = {}
     for field in operation.fields:
-        if field.param.sensitive or field.param.role is Role.BLOB:
+        param = field.param
+        if param.sensitive or param.role is Role.BLOB:
             continue
-        names = [field.name]
-        if field.param.kind == "Map":
-            names += [name for name in parameters if name.startswith(f"{field.name}.")]
-        for name in names:
-            if text := parameters.get(name):
-                found[name] = text[:_RECORDED_CHARACTERS]
+        if text := parameters.get(field.name):
+            found[field.name] = text[:_RECORDED_CHARACTERS]
+        if param.kind == "Map":
+            prefix = f"{field.name}."
+            for name in parameters:
+                if name.startswith(prefix) and parameters[name]:
+                    found[name] = parameters[name][:_RECORDED_CHARACTERS]
     return found
 
 
@@ -109,9 +118,10 @@ def _text(field: Field, parameters: Mapping[str, str]) -> str | None:
         return text
     # The Node client flattens a map into EncryptionContext.name=value.
     prefix = f"{field.name}."
-    flattened = {name[len(prefix) :]: value for name, value in parameters.items() if name.startswith(prefix)}
-    if not flattened:
+    names = [name for name in parameters if name.startswith(prefix)]
+    if not names:
         return text
     if text is not None:
         raise InvalidParameter(name=field.name)
+    flattened = {name[len(prefix) :]: parameters[name] for name in names}
     return json.dumps(flattened, ensure_ascii=False)

@@ -80,6 +80,9 @@ def _unquote(text: str) -> str:
     text = text.replace("+", " ").replace("%2F", "/").replace("%2B", "+").replace("%3D", "=")
     if "%" not in text:
         return text
+    text = text.replace("%3A", ":")  # of a Timestamp
+    if "%" not in text:
+        return text
     try:
         return unquote_to_bytes(text).decode()
     except UnicodeDecodeError:

@@ -213,11 +213,11 @@ class Pipeline:
 
     def _perform(self, ask: Ask, action: str, version: str) -> HttpResponse:
         trace = ask.trace
-        trace.action = "".join(letter for letter in action[:64] if letter.isalnum() and letter.isascii())
+        trace.action = decode.recordable_action(action)
         operation = decode.find_operation(self.catalogue, action, version)
         trace.product, trace.version, trace.known = operation.product, operation.version, True
         trace.parameters = decode.recordable(operation, ask.parameters)
-        if not operation.dry_run or not decode.dry_run(ask.parameters):
+        if "DryRun" not in ask.parameters or not operation.dry_run or not decode.dry_run(ask.parameters):
             return self._run(operation, ask, keep=True)
         try:
             self._run(operation, ask, keep=False)

@@ -4,6 +4,9 @@ Two readers that disagree where a request ends can be made to see different requ
 is refused (RFC 9112 section 11.2).
 """
 
+import re
+
+_CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f]")
 _ONCE = {
     "accept",
     "authorization",
@@ -30,7 +33,7 @@ def joined(fields: list[tuple[bytes, bytes]]) -> dict[str, str]:
     for raw_name, raw_value in fields:
         name = raw_name.decode("latin-1").lower()
         value = raw_value.decode("latin-1").strip(" \t")
-        if any((letter < " " and letter != "\t") or letter == "\x7f" for letter in value):
+        if _CONTROL.search(value):
             raise Refused(400, "InvalidRequest", "A header has a control character.")
         if name not in headers:
             headers[name] = value
