@@ -17,9 +17,8 @@ from pathlib import Path
 from typing import NoReturn
 
 from bench import grow, results, servers, starts
-from bench.load import SIGNED_A_SECOND, LoadFailed, run
-from bench.process import cpu_seconds, memory_mib
-from bench.results import Round
+from bench.load import LoadFailed
+from bench.rounds import measure_rounds, print_table
 
 PEERS = Path("build/peers/bin")
 NEW_CONNECTIONS = 16
@@ -41,7 +40,11 @@ def main() -> int:
         "--only", default="", metavar="WORD,WORD", help="subjects whose name has one of these words"
     )
     parser.add_argument(
-        "--output", type=Path, default=Path("build/bench.json"), metavar="FILE", help="the JSON file"
+        "--output",
+        type=Path,
+        default=None,
+        metavar="FILE",
+        help="the JSON file (build/bench.json, build/bench-grow.json)",
     )
     grow.add_parser(parser.add_subparsers(dest="command", metavar="COMMAND"))
     args = parser.parse_args()
@@ -55,9 +58,10 @@ def main() -> int:
     except KeyboardInterrupt:
         sys.stderr.write("interrupted; the servers are stopped\n")
         return 130
-    args.output.parent.mkdir(parents=True, exist_ok=True)
-    args.output.write_text(json.dumps({**machine(), **report}, indent=1) + "\n")
-    sys.stdout.write(f"\nwritten to {args.output}\n")
+    output = args.output or Path("build/bench-grow.json" if args.command == "grow" else "build/bench.json")
+    output.parent.mkdir(parents=True, exist_ok=True)
+    output.write_text(json.dumps({**machine(), **report}, indent=1) + "\n")
+    sys.stdout.write(f"\nwritten to {output}\n")
     return 0
 
 
@@ -91,52 +95,6 @@ def measure(args: argparse.Namespace, folder: Path) -> dict[str, object]:
         "goals": [one._asdict() | {"reached": one.reached} for one in found],
         "starts": started,
     }
-
-
-def measure_rounds(
-    subjects: Sequence[servers.Subject],
-    connections: Sequence[int],
-    rounds: int,
-    seconds: float,
-    folder: Path,
-    *,
-    close: bool = False,
-) -> list[Round]:
-    """Alternating rounds, each with requests signed just before it."""
-    found = []
-    for number in range(rounds):
-        for count in connections:
-            for one in subjects:
-                sys.stderr.write(f"\rround {number + 1} of {rounds}: {one.name}, {count} connections\x1b[K")
-                sys.stderr.flush()
-                found.append(measure_round(one, count, seconds, folder, close=close))
-    sys.stderr.write("\r\x1b[K")
-    return found
-
-
-def measure_round(
-    subject: servers.Subject, connections: int, seconds: float, folder: Path, *, close: bool = False
-) -> Round:
-    """One round of one subject."""
-    traffic = subject.traffic(int(SIGNED_A_SECOND * seconds), close)
-    before = cpu_seconds(subject.pid)
-    measured = run(subject.url, traffic, connections, seconds, folder)
-    used = cpu_seconds(subject.pid) - before
-    return Round(
-        subject=subject.name,
-        connections=connections,
-        rate=measured.rate,
-        p50=measured.p50,
-        p99=measured.p99,
-        cpu=used / measured.requests * 1e6,
-        memory=memory_mib(subject.pid),
-    )
-
-
-def print_table(title: str, rounds: Sequence[Round]) -> None:
-    """The medians under a title."""
-    sys.stdout.write(f"\n{title}\n\n{results.table(results.medians(rounds))}\n")
-    sys.stdout.flush()
 
 
 def machine() -> dict[str, object]:

@@ -1,12 +1,182 @@
-"""What a large store costs: Encrypt on stores of several sizes, on one key and on keys all over the store."""
+"""What a large store costs: Encrypt on stores of several sizes side by side, on one key and on keys all over the store."""
 
 import argparse
+import json
+import random
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+import keystead.operations  # noqa: F401 - fills the catalogue
+from bench import servers
+from bench.load import Traffic
+from bench.rounds import measure_rounds, print_table
+from bench.servers import PLAINTEXT, Subject
+from keystead.api.batch import Batch
+from keystead.api.message import Channel, HttpRequest
+from keystead.api.pipeline import Pipeline
+from keystead.clock import SystemClock
+from keystead.domain.audit import Kind
+from keystead.entropy import SystemEntropy, uuid4
+from keystead.server.directory import DataDirectory
+from keystead.server.world import World, open_directory
+
+REGION = "cn-hangzhou"
+AT_ONCE = 10_000  # rows in one commit
+SAMPLE = 20_000  # more keys than the caches hold
+
+
+class Size(NamedTuple):
+    """A store: how many keys it has, and how many audit records."""
+
+    keys: int
+    records: int
+
+    def __str__(self) -> str:
+        return f"{self.keys:,} keys, {self.records:,} records"
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    subparsers.add_parser("grow")
+    """Add the command."""
+    parser = subparsers.add_parser("grow", help="what a large store costs", description=__doc__)
+    parser.add_argument(
+        "--sizes",
+        type=lambda text: [_size(part) for part in text.split(",")],
+        default=[Size(10, 0), Size(100_000, 0), Size(100_000, 1_000_000)],
+        metavar="KEYS:RECORDS,…",
+        help="the stores (10:0,100000:0,100000:1000000)",
+    )
 
 
 def measure(args: argparse.Namespace, folder: Path) -> dict[str, object]:
-    return {}
+    """All stores served side by side, alternating rounds."""
+    with ExitStack() as stack:
+        subjects: list[Subject] = []
+        for number, size in enumerate(args.sizes):
+            data = folder / f"store-{number}"
+            key_ids = build(data, size)
+            server = stack.enter_context(servers.keystead(data))
+            subjects.append(_subject(f"one key of {size}", server, key_ids[:1]))
+            subjects.append(_subject(f"any key of {size}", server, key_ids))
+        rounds = measure_rounds(subjects, args.connections, args.rounds, args.seconds, folder)
+    print_table("Encrypt, TLS 1.3, keep-alive", rounds)
+    return {"grow": [one._asdict() for one in rounds]}
+
+
+def build(data: Path, size: Size) -> list[str]:
+    """A data directory of this size; the ids of at most SAMPLE of its keys, in random order."""
+    directory = DataDirectory(data)
+    directory.prepare()
+    world = open_directory(directory, SystemClock(), SystemEntropy())
+    try:
+        first, columns = _first(world)
+        chosen: list[str] = []
+        for key_id in _add_keys(world, first, size.keys - 1):
+            if len(chosen) < SAMPLE:
+                chosen.append(key_id)
+            elif (place := random.randrange(size.keys)) < SAMPLE:
+                chosen[place] = key_id
+        for count in _portions(size.records):
+            world.store.begin()
+            batch = Batch(world.store)
+            for _ in range(count):
+                batch.record(**columns)
+            batch.write()
+            world.store.commit()
+    finally:
+        world.store.close()
+    random.shuffle(chosen)
+    return [first, *chosen][:SAMPLE]
+
+
+def _first(world: World) -> tuple[str, dict[str, object]]:
+    """A key made by CreateKey, and the columns of a record of Encrypt: what all others are copies of."""
+    pipeline = Pipeline(
+        store=world.store,
+        vault=world.vault,
+        clock=SystemClock(),
+        entropy=SystemEntropy(),
+        region=REGION,
+        account=world.account,
+    )
+
+    world.store.begin()
+    batch = Batch(world.store)
+    target = "/?Action=CreateKey&Version=2016-01-20&Format=JSON"
+    answer = pipeline.answer(
+        batch, HttpRequest(method="POST", target=target, headers={}, channel=Channel.CONTROL)
+    )
+    batch.write()
+    world.store.commit()
+    key_id = str(json.loads(answer.response.body)["KeyMetadata"]["KeyId"])
+    return key_id, {
+        "time": int(SystemClock().now() * 1000),
+        "kind": Kind.API_CALL,
+        "account": world.account,
+        "region": REGION,
+        "product": "Kms",
+        "version": "2016-01-20",
+        "action": "Encrypt",
+        "caller_type": "root",
+        "principal": world.account,
+        "access_key_id": "LTAI" + "0" * 20,
+        "session": "",
+        "source": "127.0.0.1",
+        "host": "localhost:8443",
+        "user_agent": "bench",
+        "tls": "TLSv1.3",
+        "resources": json.dumps([f"acs:kms:{REGION}:{world.account}:key/{key_id}"]),
+        "parameters": json.dumps({"KeyId": key_id}),
+        "status": 200,
+        "code": "",
+        "request_id": uuid4(SystemEntropy()),
+    }
+
+
+def _add_keys(world: World, first: str, count: int) -> Iterator[str]:
+    """So many copies of a key, each with an id, a version and material of its own."""
+    entropy = SystemEntropy()
+    store = world.store
+    for portion in _portions(count):
+        store.begin()
+        key = store.keys.get(world.account, REGION, first)
+        assert key is not None
+        version = store.keys.version(key.primary_version)
+        assert version is not None
+        for _ in range(portion):
+            key_id, version_id = uuid4(entropy), uuid4(entropy)
+            made = msgspec.structs.replace(version, key_id=key_id, version_id=version_id)
+            store.keys.add(
+                msgspec.structs.replace(key, key_id=key_id, primary_version=version_id),
+                world.vault.make_material(made),
+                {},
+            )
+            yield key_id
+        store.commit()
+
+
+def _portions(count: int) -> Iterator[int]:
+    done = 0
+    while done < count:
+        portion = min(AT_ONCE, count - done)
+        yield portion
+        done += portion
+        sys.stderr.write(f"\rbuilding: {done:,} of {count:,}\x1b[K")
+        sys.stderr.flush()
+
+
+def _subject(name: str, server: servers.Keystead, key_ids: Sequence[str]) -> Subject:
+    def traffic(count: int, close: bool) -> Traffic:
+        parameters = {"Action": "Encrypt", "Plaintext": PLAINTEXT}
+        return server.signer.traffic(parameters, count, keys=key_ids, close=close)
+
+    return Subject(name, server.url, server.pid, traffic)
+
+
+def _size(text: str) -> Size:
+    keys, _, records = text.partition(":")
+    return Size(int(keys), int(records or 0))

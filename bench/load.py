@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import json
 import os
+import resource
 import shutil
 import subprocess
 import time
@@ -35,6 +36,7 @@ class Measured(NamedTuple):
     seconds: float
     p50: float
     p99: float
+    cpu: float = 0.0  # seconds that the load generator itself used
 
     @property
     def rate(self) -> float:
@@ -139,8 +141,11 @@ def run(url: str, traffic: Traffic, connections: int, seconds: float, scratch: P
         url,
     ]
     names = [str(template), str(lines), "again" if traffic.again else "once"]
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run([*command, "--", *names], capture_output=True, text=True, check=False)
-    return parse(done.stdout + done.stderr)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return parse(done.stdout + done.stderr)._replace(cpu=used)
 
 
 def parse(output: str) -> Measured:

@@ -6,7 +6,11 @@ from typing import NamedTuple
 
 
 class Round(NamedTuple):
-    """One subject at one number of connections, once. CPU is the server's, in microseconds per request."""
+    """One subject at one number of connections, once.
+
+    Times in milliseconds; `cpu` is the server's, in microseconds per request; `memory` is its own, in MiB; `others` is
+    the CPU time in seconds that went to neither the server nor the load generator: much of it spoils a round.
+    """
 
     subject: str
     connections: int
@@ -15,6 +19,7 @@ class Round(NamedTuple):
     p99: float
     cpu: float
     memory: float
+    others: float = 0.0
 
 
 class Goal(NamedTuple):
