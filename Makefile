@@ -4,7 +4,7 @@ PYTHON = python3
 BIN = .venv/bin
 PIP = $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: serve setup dev test coverage lint types docs check evidence lock
+.PHONY: serve setup dev test coverage lint types docs check evidence bench lock
 
 serve: setup
 	@exec $(BIN)/keystead serve
@@ -64,9 +64,20 @@ check: lint types docs coverage
 evidence: dev
 	KEYSTEAD_EVIDENCE=1 $(BIN)/python -m pytest -m 'crash or fuzz' --durations=0
 
+# Needs wrk (Debian: apt-get install wrk). BENCH takes options, e.g. BENCH="--only keystead --rounds 1".
+bench: setup build/peers/.installed
+	@$(BIN)/python -m bench $(BENCH)
+
+# What Keystead is compared with has an environment of its own.
+build/peers/.installed: requirements/bench.txt
+	@$(BIN)/python -m venv --clear build/peers
+	@echo "installing what the benchmark compares with into build/peers" >&2
+	@build/peers/bin/python -m pip --quiet --disable-pip-version-check install --require-hashes -r requirements/bench.txt
+	@touch $@
+
 # New versions of everything; needs uv.
 lock:
-	cd requirements && for name in build runtime dev; do \
+	cd requirements && for name in build runtime dev bench; do \
 	    uv pip compile --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	        --no-header --no-annotate --quiet --output-file $$name.txt $$name.in || exit 1; \
 	done

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
-from bench import grow, results, servers, starts
+from bench import grow, handshakes, results, servers, starts
 from bench.load import LoadFailed
 from bench.rounds import measure_rounds, print_table
 
@@ -85,13 +85,19 @@ def measure(args: argparse.Namespace, folder: Path) -> dict[str, object]:
             sys.stdout.write(f"\n{results.goals_table(found)}\n")
         first = [one for one in subjects if one.name in (results.FLOOR, results.OURS, results.BAO)]
         new = measure_rounds(first, [NEW_CONNECTIONS], args.rounds, args.seconds, folder, close=True)
-        print_table("A new TLS connection for each request", new)
+        print_table("A new TLS connection for each request; wrk resumes its TLS session", new)
+        full = handshakes.measure(first, args.rounds, int(300 * args.seconds))
+        if full:
+            sys.stdout.write(
+                f"\nFull TLS handshakes, one small request on each\n\n{handshakes.table(full)}\n"
+            )
     started = {} if words and not _wanted("start", words) else starts.measure(folder, args.rounds)
     if started:
         sys.stdout.write(f"\n{starts.table(started)}\n")
     return {
         "keep_alive": [one._asdict() for one in kept],
         "new_connections": [one._asdict() for one in new],
+        "handshakes": [one._asdict() for one in full],
         "goals": [one._asdict() | {"reached": one.reached} for one in found],
         "starts": started,
     }
