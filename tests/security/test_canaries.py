@@ -1,0 +1,481 @@
+"""Known secrets go through every operation, in good and failing calls; afterwards they are nowhere to be found."""
+
+import base64
+import hashlib
+import hmac
+import http.client
+import json
+import os
+import re
+import sqlite3
+import ssl
+import sys
+import textwrap
+import time
+import urllib.request
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import pytest
+from cryptography.hazmat.primitives.hashes import SM3, Hash
+from cryptography.hazmat.primitives.hmac import HMAC
+
+from keystead.api.operation import CATALOGUE, KMS
+from keystead.clock import SystemClock, iso8601
+from keystead.entropy import SystemEntropy
+from keystead.server.directory import DataDirectory
+from keystead.server.world import open_directory
+from tests.canaries import Finding, encodings, files, rows, search
+from tests.live import LiveServer
+from tests.live import keystead as command
+
+FORM = "application/x-www-form-urlencoded"
+PLAINTEXTS = {
+    "plaintext": b"canary-4f1c-plain/text+one",
+    "plaintext with a line break": "canary-77a1\nzwei ü drei".encode(),
+    "plaintext in base64": b"\x00\xfecanary-0b93\xff\x10 binary",
+    "plaintext that is refused": b"canary-e6d2-refused",
+}
+Pair = tuple[str, str]
+
+
+# --- every way to sign
+
+
+def digest(scheme: str, data: bytes) -> bytes:
+    if scheme != "ACS3-HMAC-SM3":
+        return hashlib.sha256(data).digest()
+    sm3 = Hash(SM3())
+    sm3.update(data)
+    return sm3.finalize()
+
+
+def mac(scheme: str, key: bytes, message: bytes) -> bytes:
+    if scheme != "ACS3-HMAC-SM3":
+        return hmac.digest(key, message, "sha1" if scheme == "HMAC-SHA1" else "sha256")
+    code = HMAC(key, SM3())
+    code.update(message)
+    return code.finalize()
+
+
+def canonical(parameters: dict[str, str]) -> str:
+    return "&".join(
+        f"{quote(name, safe='~')}={quote(parameters[name], safe='~')}" for name in sorted(parameters)
+    )
+
+
+def signed(
+    scheme: str, method: str, form: bool, host: str, access_key: Pair, parameters: dict[str, str]
+) -> tuple[str, dict[str, str], bytes]:
+    """Target, headers and body of a call."""
+    now, nonce = iso8601(time.time()), uuid.uuid4().hex
+    headers = {"host": host, "content-type": FORM} if form else {"host": host}
+    if not scheme.startswith("ACS"):
+        whole = {
+            **parameters,
+            "AccessKeyId": access_key[0],
+            "SignatureMethod": scheme,
+            "SignatureVersion": "1.0",
+            "SignatureNonce": nonce,
+            "Timestamp": now,
+        }
+        to_sign = f"{method}&%2F&{quote(canonical(whole), safe='~')}".encode()
+        whole["Signature"] = base64.b64encode(mac(scheme, f"{access_key[1]}&".encode(), to_sign)).decode()
+        return ("/", headers, urlencode(whole).encode()) if form else (f"/?{urlencode(whole)}", headers, b"")
+    parameters = dict(parameters)
+    body = b""
+    if form:
+        body, query = urlencode(parameters).encode(), ""
+    else:
+        query = canonical(parameters)
+    headers |= {
+        "x-acs-date": now,
+        "x-acs-signature-nonce": nonce,
+        "x-acs-content-sha256": digest(scheme, body).hex(),
+    }
+    names = ";".join(sorted(headers))
+    lines = "".join(f"{name}:{headers[name]}\n" for name in sorted(headers))
+    whole_text = f"{method}\n/\n{query}\n{lines}\n{names}\n{headers['x-acs-content-sha256']}"
+    to_sign = f"{scheme}\n{digest(scheme, whole_text.encode()).hex()}".encode()
+    key, credential = access_key[1].encode(), access_key[0]
+    if scheme.startswith("ACS4"):
+        key = b"aliyun_v4" + key
+        scope = (now[:10].replace("-", ""), "cn-hangzhou", "kms", "aliyun_v4_request")
+        for part in scope:
+            key = hmac.digest(key, part.encode(), "sha256")
+        credential = "/".join((credential, *scope))
+    headers["authorization"] = (
+        f"{scheme} Credential={credential},SignedHeaders={names},Signature={mac(scheme, key, to_sign).hex()}"
+    )
+    return f"/?{query}", headers, body
+
+
+SCHEMES = ["HMAC-SHA1", "HMAC-SHA256", "ACS3-HMAC-SHA256", "ACS3-HMAC-SM3", "ACS4-HMAC-SHA256"]
+WAYS = [
+    (scheme, method, form)
+    for scheme in SCHEMES
+    for method, form in (("GET", False), ("POST", False), ("POST", True))
+]
+
+
+class Caller:
+    """Calls a server in one way of signing."""
+
+    def __init__(self, server: LiveServer, access_key: Pair) -> None:
+        found = server.description
+        self.host = found["url"].partition("://")[2]
+        name, port = self.host.rsplit(":", 1)
+        context = ssl.create_default_context(cafile=found["ca_file"])
+        self.connection = http.client.HTTPSConnection(name, int(port), timeout=30, context=context)
+        self.access_key = access_key
+        self.way = WAYS[0]
+
+    def send(
+        self, method: str, target: str, headers: dict[str, str], body: bytes
+    ) -> tuple[int, dict[str, Any]]:
+        self.connection.request(method, target, body or None, headers)
+        answer = self.connection.getresponse()
+        content = answer.read()
+        members = json.loads(content) if b"<?xml" not in content else {}
+        return answer.status, members
+
+    def call(
+        self, action: str, access_key: Pair | None = None, /, **parameters: str
+    ) -> tuple[int, dict[str, Any]]:
+        scheme, method, form = self.way
+        whole = {"Action": action, "Version": "2016-01-20", **parameters}
+        return self.send(
+            method, *signed(scheme, method, form, self.host, access_key or self.access_key, whole)
+        )
+
+    def ok(self, action: str, **parameters: str) -> dict[str, Any]:
+        status, members = self.call(action, None, **parameters)
+        assert status == 200, (self.way, action, members.get("Code"))
+        return members
+
+
+# --- the calls
+
+
+def every_operation(caller: Caller, secrets: dict[str, bytes]) -> None:
+    """Each of them once, well."""
+    number = len(secrets)
+    key_id = caller.ok("CreateKey")["KeyMetadata"]["KeyId"]
+    alias = f"alias/a{uuid.uuid4().hex}"
+    for action in ("DescribeKey", "DisableKey", "EnableKey"):
+        caller.ok(action, KeyId=key_id)
+    caller.ok("ListKeys")
+    caller.ok("DescribeRegions")
+    caller.ok("UpdateKeyDescription", KeyId=key_id, Description="d")
+    caller.ok("CreateAlias", KeyId=key_id, AliasName=alias)
+    caller.ok("UpdateAlias", KeyId=key_id, AliasName=alias)
+    caller.ok("ListAliases")
+    caller.ok("ListAliasesByKeyId", KeyId=key_id)
+    for name, raw in PLAINTEXTS.items():
+        text = base64.b64encode(raw).decode() if "base64" in name else raw.decode()
+        context = '{"app":"web"}'
+        blob = caller.ok("Encrypt", KeyId=alias, Plaintext=text, EncryptionContext=context)["CiphertextBlob"]
+        assert caller.ok("Decrypt", CiphertextBlob=blob, EncryptionContext=context)["Plaintext"] == text
+        caller.call("Decrypt", CiphertextBlob=blob)
+        caller.call("Encrypt", KeyId=alias, Plaintext=text, Format="XML")
+    specs: tuple[dict[str, str], ...] = ({}, {"KeySpec": "AES_128"}, {"NumberOfBytes": "64"})
+    for spec in specs:
+        made = caller.ok("GenerateDataKey", **spec, KeyId=key_id)
+        secrets[f"data key {number} {spec}"] = base64.b64decode(made["Plaintext"])
+        caller.ok("Decrypt", CiphertextBlob=made["CiphertextBlob"])
+    sealed = caller.ok("GenerateDataKeyWithoutPlaintext", KeyId=key_id)["CiphertextBlob"]
+    secrets[f"data key {number} without plaintext"] = base64.b64decode(
+        caller.ok("Decrypt", CiphertextBlob=sealed)["Plaintext"]
+    )
+    caller.ok("DeleteAlias", AliasName=alias)
+    caller.ok("ScheduleKeyDeletion", KeyId=key_id, PendingWindowInDays="7")
+    caller.ok("CancelKeyDeletion", KeyId=key_id)
+
+
+def failing_calls(caller: Caller, key_id: str, fault: bool) -> None:
+    """Every operation refused in many ways, each with a secret where a careless client might put it."""
+    text = PLAINTEXTS["plaintext that is refused"].decode()
+    secret = caller.access_key[1]
+    root = caller.access_key[0]
+    refused: list[tuple[Pair | None, dict[str, str]]] = [
+        (None, {"Plaintext": text, "Policy": text, "Recipient": text, "Extra": text}),
+        (None, {"Plaintext": text * 400, "KeyId": key_id, "Policy": text * 400}),
+        (None, {"Plaintext": text, "KeyId": key_id, "DryRun": "true"}),
+        (None, {"Plaintext": text, "KeyId": key_id, "EncryptionContext": "["}),
+        (None, {"Plaintext": text, "KeyId": key_id, "PlaintextBlob": text, "CiphertextBlob": text}),
+        (None, {"Plaintext": text, "KeyId": key_id, "Format": "XML", "Recipient": text, "Policy": text}),
+        (None, {"Plaintext": text, "KeyId": "nowhere", "AccessKeySecret": secret}),
+        (None, {"Plaintext": text, "KeyId": key_id, "SecurityToken": secret}),
+        ((root, "wrong" + secret), {"Plaintext": text, "KeyId": key_id}),
+        (("LTAInobody", secret), {"Plaintext": text, "KeyId": key_id}),
+        ((secret, root), {"Plaintext": text, "KeyId": key_id}),
+    ]
+    for operation in CATALOGUE:
+        for access_key, parameters in refused:
+            status, _ = caller.call(operation.action, access_key, **parameters)
+            # A catalogue's parameters of other operations are ignored, so listings succeed.
+            assert status < 500
+    if fault:
+        status, members = caller.call("Encrypt", KeyId=key_id, Plaintext=f"fault {text}")
+        assert (status, members["Code"]) == (500, "InternalFailure")
+
+
+def malformed(caller: Caller, key_id: str) -> None:
+    """What is not even a call; the server may close the connection after each."""
+    text = PLAINTEXTS["plaintext that is refused"].decode()
+    target, headers, body = signed(
+        "HMAC-SHA1", "POST", False, caller.host, caller.access_key,
+        {"Action": "Encrypt", "Version": "2016-01-20", "KeyId": key_id, "Plaintext": text},
+    )  # fmt: skip
+    requests: list[tuple[str, str, dict[str, str], bytes]] = [
+        ("POST", target + "&Plaintext=" + text, headers, body),
+        ("POST", target + "&a=%zz", headers, body),
+        ("POST", target + "&a=%ff", headers, body),
+        ("POST", "/" + text + target[1:], headers, body),
+        ("PUT", target, headers, body),
+        ("DELETE", target, headers, body),
+        ("POST", target + "&a=" + text * 8000, headers, body),
+        (
+            "POST",
+            "/",
+            {**headers, "content-type": "application/json"},
+            json.dumps({"Plaintext": text}).encode(),
+        ),
+        ("POST", "/", {**headers, "content-type": FORM}, b"Plaintext=" + text.encode() * 60_000),
+        ("POST", target, {**headers, "content-encoding": "gzip"}, text.encode()),
+        ("POST", "/", {**headers, "authorization": f"Bearer {caller.access_key[1]}"}, b""),
+        ("POST", target, {**headers, "x-acs-" + text: text}, b""),
+        ("POST", target, {**headers, "expect": text}, b""),
+        ("GET", target, {**headers, "cookie": text * 3000}, b""),
+        (text, target, headers, body),
+    ]
+    for method, where, lines, content in requests:
+        try:
+            status, _ = caller.send(method, where, lines, content)
+            assert status < 500
+        except (OSError, http.client.HTTPException, ValueError):
+            caller.connection.close()
+
+
+def run_calls(
+    server: LiveServer, secrets: dict[str, bytes], ways: list[tuple[str, str, bool]], fault: bool
+) -> None:
+    key = json.loads((server.data / "root-access-key.json").read_text())
+    root = (key["AccessKeyId"], key["AccessKeySecret"])
+    data = ("--data", str(server.data))
+    made = re.findall(
+        r'"(?:AccessKeyId|AccessKeySecret)": "(\w+)"', command("access-key", "create", *data).stdout
+    )
+    assert len(made) == 2
+    secrets |= PLAINTEXTS | {
+        "root AccessKey's secret": root[1].encode(),
+        "AccessKey's secret": made[1].encode(),
+    }
+    for access_key in (root, (made[0], made[1]))[: len(ways)]:
+        caller = Caller(server, access_key)
+        key_id = caller.ok("CreateKey")["KeyMetadata"]["KeyId"]
+        for caller.way in ways:
+            every_operation(caller, secrets)
+            failing_calls(caller, key_id, fault)
+            malformed(caller, key_id)
+        caller.connection.close()
+    # Our own operations, through the control socket; `create` was before.
+    for words in (
+        ()
+        if len(ways) == 1
+        else (
+            ["list"],
+            ["deactivate", made[0]],
+            ["activate", made[0]],
+            ["delete", made[0]],
+        )
+    ):
+        command("access-key", *words, *data)
+
+
+# --- the places
+
+
+def running_places(server: LiveServer, temporary: Path) -> dict[str, bytes]:
+    """What is to be seen of a running server."""
+    assert server.process is not None
+    data = ("--data", str(server.data))
+    found = {f"running {name}": content for name, content in files(server.data, temporary).items()}
+    with urllib.request.urlopen(f"{server.description['ops_url']}/metrics", timeout=10) as answer:
+        found["metrics"] = answer.read()
+    for verb in ("list", "export", "verify"):
+        told = command("audit", verb, *data)
+        found[f"audit {verb}"] = (told.stdout + told.stderr).encode()
+    process = Path(f"/proc/{server.process.pid}")
+    if process.exists():
+        found |= {name: (process / name).read_bytes() for name in ("cmdline", "environ", "comm")}
+    return found
+
+
+def stopped_places(server: LiveServer, temporary: Path) -> dict[str, bytes]:
+    return {
+        **files(server.data, temporary),
+        "log": server.log.read_bytes(),
+        "rows": rows(server.data / "keystead.db"),
+    }
+
+
+def inside(data: Path) -> Iterator[tuple[str, bytes]]:
+    """The key material of a stopped server, as only its own vault can say it."""
+    directory = DataDirectory(data)
+    world = open_directory(directory, SystemClock(), SystemEntropy())
+    try:
+        for generation, wrapping in world.vault._wrapping.items():
+            yield f"wrapping key {generation}", wrapping.expose()
+        for (version_id,) in world.store._database.rows("SELECT version_id FROM key_versions"):  # type: ignore[attr-defined]
+            version = world.store.keys.version(version_id)
+            assert version is not None
+            yield f"material of {version_id}", world.vault._open_material(version).expose()
+    finally:
+        world.store.close()
+    encoded = directory.root_key.read_text().split("\n")[1]
+    yield "root key", base64.b64decode(encoded)
+
+
+def kept(finding: Finding, server: LiveServer) -> bool:
+    """Whether it is where the server keeps it, and tells its owner so."""
+    keeps = {"root key": "root.key", "root AccessKey's secret": "root-access-key.json"}
+    name = keeps.get(finding.secret)
+    return name is not None and finding.place.removeprefix("running ") == str(server.data / name)
+
+
+def leaks(
+    server: LiveServer, temporary: Path, ways: list[tuple[str, str, bool]], fault: bool
+) -> list[Finding]:
+    """Run a server, call it in all these ways, stop it, and search."""
+    temporary.mkdir()
+    server.env = {**(server.env or {}), "TMPDIR": str(temporary), "SQLITE_TMPDIR": str(temporary)}
+    secrets: dict[str, bytes] = {}
+    server.start()
+    try:
+        run_calls(server, secrets, ways, fault)
+        places = running_places(server, temporary)
+    finally:
+        server.stop()
+    places |= stopped_places(server, temporary)
+    recorded = places["audit export"].decode()
+    assert all(f'"{operation.action}"' in recorded for operation in CATALOGUE.of(KMS))
+    secrets |= dict(inside(server.data))
+    assert len([name for name in secrets if name.startswith("material")]) >= len(ways)
+    return [finding for finding in search(secrets, places) if not kept(finding, server)]
+
+
+# A fault whose text quotes the plaintext, and whose frames hold it: in a log of whole tracebacks it would show.
+FAULT = """
+    import sys
+    from keystead.crypto.vault import Vault
+    seal = Vault.seal
+
+    def faulty(self, version, context, plaintext):
+        if plaintext.startswith(b"fault"):
+            try:
+                raise KeyError(plaintext)
+            except KeyError as error:
+                raise RuntimeError(plaintext.decode()) from error
+        return seal(self, version, context, plaintext)
+
+    Vault.seal = faulty
+    {planted}
+    from keystead.cli import main
+    sys.exit(main())
+"""
+
+
+def faulty_server(tmp_path: Path, planted: str = "") -> LiveServer:
+    program = tmp_path / "faulty.py"
+    program.write_text(textwrap.dedent(FAULT).format(planted=planted))
+    return LiveServer(
+        tmp_path / "data", "--log-level", "debug", program=[sys.executable, str(program)],
+    )  # fmt: skip
+
+
+@pytest.mark.fuzz
+def test_no_secret_is_anywhere(tmp_path: Path) -> None:
+    evidence = bool(os.environ.get("KEYSTEAD_EVIDENCE"))
+    begun = time.monotonic()
+    server = faulty_server(tmp_path)
+    ways = WAYS if evidence else [WAYS[0], WAYS[4], WAYS[6], WAYS[11], WAYS[13]]
+    assert leaks(server, tmp_path / "temporary", ways, fault=True) == []
+    assert b"internal failure" in server.log.read_bytes()
+    if evidence:
+        print(f"\ncanaries: {len(ways)} ways to sign, nothing found, {time.monotonic() - begun:.0f} s")
+
+
+PLANTED = {
+    "logs the URL": "from keystead.server import sequencer as s; submit = s.Sequencer.submit; "
+    "s.Sequencer.submit = lambda self, request, reply: (sys.stderr.write(request.target), submit(self, request, reply))[1]",
+    "logs bodies as they are in memory": "from keystead.server import sequencer as s; submit = s.Sequencer.submit; "
+    "s.Sequencer.submit = lambda self, request, reply: (print(request.body), submit(self, request, reply))[1]",
+    "records all parameters": "from keystead.api import decode; "
+    "decode.recordable = lambda operation, parameters: dict(parameters)",
+    "tells exceptions": "from keystead.server import logs; import traceback; "
+    "logs.failure = lambda name, error, **fields: traceback.print_exception(error)",
+    "leaves a temporary file": "import tempfile; "
+    "Vault.seal = lambda *all: (tempfile.NamedTemporaryFile(delete=False).write(all[3]), faulty(*all))[1]",
+    "shows its material": "from keystead.crypto.material import Material; expose = Material.expose; "
+    "Material.expose = lambda self: (print(expose(self).hex()), expose(self))[1]",
+    "counts by plaintext": "from keystead.server.metrics import Metrics; from prometheus_client import Counter; answered = Metrics.answered; "
+    "Metrics.answered = lambda self, answer, seconds: "
+    "(self._requests.labels(answer.response.body.decode(), 'x').inc(), answered(self, answer, seconds))[1]",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("planted", PLANTED)
+def test_a_planted_leak_is_found(planted: str, tmp_path: Path) -> None:
+    server = faulty_server(tmp_path, PLANTED[planted])
+    found = leaks(
+        server, tmp_path / "temporary", [("HMAC-SHA1", "POST", planted != "logs the URL")], fault=True
+    )
+    places = {
+        "records all parameters": "rows",
+        "leaves a temporary file": str(tmp_path / "temporary"),
+        "counts by plaintext": "metrics",
+    }
+    assert any(finding.place.startswith(places.get(planted, "log")) for finding in found), found
+
+
+@pytest.mark.parametrize("encoding", encodings(b"12345678"))
+def test_the_search_finds_each_encoding(encoding: str, tmp_path: Path) -> None:
+    secret = b"\x00\xffsecret?>material"
+    shift = int(encoding[-1]) if encoding[-1].isdigit() and "base64" in encoding else 0
+    if "base64" in encoding:
+        alphabet = b"-_" if "url" in encoding else b"+/"
+        planted = base64.b64encode(b"abc"[:shift] + secret + b"around", alphabet)
+    else:
+        planted = encodings(secret)[encoding]
+    directory = tmp_path / "deep" / "er"
+    directory.mkdir(parents=True)
+    (directory / "file").write_bytes(b"x" * 1000 + planted + b"y")
+    found = search({"it": secret}, files(tmp_path))
+    assert Finding("it", encoding, str(directory / "file")) in found
+    assert search({"other": b"\x01other secret"}, files(tmp_path)) == []
+
+
+def test_the_search_reads_names_links_and_long_values(tmp_path: Path) -> None:
+    (tmp_path / "secret-name").touch()
+    (tmp_path / "link").symlink_to("/nowhere/secret-link")
+    connection = sqlite3.connect(tmp_path / "long.db")
+    connection.execute("CREATE TABLE t (a TEXT, b BLOB)")
+    # Whatever the size of a page, some of these lie across the end of one.
+    secret = "0123456789abcdef"
+    connection.execute("INSERT INTO t VALUES (?, ?)", ("x" * 50_000 + secret, b"binary-secret"))
+    connection.commit()
+    connection.close()
+    secrets = {
+        "name": b"secret-name",
+        "link": b"secret-link",
+        "text": secret.encode(),
+        "blob": b"binary-secret",
+    }
+    places = {"names": files(tmp_path)["names of files"], "rows": rows(tmp_path / "long.db")}
+    assert {(one.secret, one.place) for one in search(secrets, places) if one.encoding == "raw"} == {
+        ("name", "names"), ("link", "names"), ("text", "rows"), ("blob", "rows"),
+    }  # fmt: skip
