@@ -13,7 +13,7 @@ import pytest
 
 from keystead import cli
 from keystead.api.operation import CATALOGUE, KMS_VERSION
-from tests.live import LiveServer, live, needs
+from tests.live import live, needs
 
 ROOT = Path(__file__).parents[2]
 PAGES = [*sorted((ROOT / "docs").rglob("*.md")), ROOT / "README.md", ROOT / "SECURITY.md"]
@@ -92,29 +92,45 @@ def test_the_tutorial(tmp_path: Path) -> None:
 
 def test_the_readmes_first_page(tmp_path: Path) -> None:
     needs("openssl")
-    (block,) = blocks(ROOT / "README.md", "sh")
+    needs("nginx")
+    needs("curl")
+    page = ROOT / "README.md"
+    (block,) = blocks(page, "sh")
     lines = [line for line in block.splitlines() if line and not line.startswith("#")]
+    (visit,) = re.findall("`(curl [^`]*)`", page.read_text(encoding="utf-8"))
     home = tmp_path / "home"
-    (tmp_path / "examples").symlink_to(ROOT / "examples")
-    server = LiveServer(home / "keystead")
+    shutil.copytree(ROOT / "examples", tmp_path / "examples")
     home.mkdir()
-    server.start()
-    try:
-        key_id = told = ""
-        script = []
-        for written in lines:
+    told: dict[str, str] = {}
+    key_id = ""
+    script = []
+    with live(home / "keystead"):
+        for written in lines[:-1]:
             if written.startswith("pip install"):
                 continue  # the packages are here already
             line = written.replace("<KeyId from the answer>", key_id)
             if line.startswith(("export", "DATA=")):
                 script.append(line)
                 continue
-            told = shell("\n".join([*script, line]), tmp_path, XDG_DATA_HOME=str(home))
+            told[written] = shell("\n".join([*script, line]), tmp_path, XDG_DATA_HOME=str(home))
             if "CreateKey" in line:
-                key_id = json.loads(told)["KeyMetadata"]["KeyId"]
-        assert told.strip().endswith("the same")
-    finally:
-        server.stop()
+                key_id = json.loads(told[written])["KeyMetadata"]["KeyId"]
+        assert [line for line in told if told[line].strip() == "the same"] == [lines[-3]]
+        assert not (tmp_path / "certs" / "key.pem").exists()
+        assert lines[-1].startswith("keystead exec --file /dev/shm/key.pem=certs/key.pem.cipher -- nginx")
+        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        serving = subprocess.Popen(
+            ["sh", "-c", f"exec {lines[-1]}"],
+            cwd=tmp_path,
+            env={**os.environ, "PATH": path, "XDG_DATA_HOME": str(home)},
+        )
+        try:
+            answer = shell(f"{visit} -s --retry 20 --retry-connrefused --retry-delay 1 -f", tmp_path)
+            assert answer == "served with a key that is on disk as ciphertext only\n"
+        finally:
+            serving.terminate()
+            assert serving.wait(20) == 0
+    assert not Path("/dev/shm/key.pem").exists()
 
 
 def test_the_programs_that_need_no_run(tmp_path: Path) -> None:
