@@ -283,16 +283,8 @@ def run_calls(
             malformed(caller, key_id)
         caller.connection.close()
     # Our own operations, through the control socket; `create` was before.
-    for words in (
-        ()
-        if len(ways) == 1
-        else (
-            ["list"],
-            ["deactivate", made[0]],
-            ["activate", made[0]],
-            ["delete", made[0]],
-        )
-    ):
+    chores = [["list"], *([verb, made[0]] for verb in ("deactivate", "activate", "delete"))]
+    for words in chores if len(ways) > 1 else []:
         command("access-key", *words, *data)
 
 
