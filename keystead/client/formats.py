@@ -202,6 +202,8 @@ def _toml(text: str) -> list[Leaf]:
     at = 0
     rebuilt = []
     for number, between in enumerate(re.split(_TOML_MARK, marked)):
+        if number % 2 and int(between) >= len(spellings):
+            raise _unkept()
         piece = spellings[int(between)] if number % 2 else between
         if number % 2:
             leaves.append(Leaf(paths[int(between)], at + shift, at + shift + len(piece)))

@@ -168,12 +168,9 @@ def _numbered(iv: bytes, chunks: Iterator[bytes]) -> Iterator[tuple[bytes, bytes
 def _chunks(source: Iterator[bytes], length: int) -> Iterator[bytes]:
     """The same bytes in pieces of one length; the last may be shorter, and is the only one if there are none."""
     held = bytearray()
-    given = False
     for piece in source:
         held += piece
         while len(held) > length:
-            given = True
             yield bytes(held[:length])
             del held[:length]
-    if held or not given:
-        yield bytes(held)
+    yield bytes(held)

@@ -425,7 +425,7 @@ def test_serve_with_other_names_makes_a_new_ca_and_keeps_it(tmp_path: Path) -> N
         assert (data / "ca.pem").read_bytes() == first
     with live(data, "--name", "kms.example") as server:
         assert (data / "ca.pem").read_bytes() != first
-        assert "give clients the new ca.pem" in server.log.read_text()
+    assert "give clients the new ca.pem" in server.log.read_text()
     told = keystead("serve", "--data", str(data), "--name", "not a name")
     assert (told.returncode, "neither a host name nor" in told.stderr) == (1, True)
 
