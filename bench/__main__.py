@@ -50,6 +50,7 @@ def main() -> int:
     args = parser.parse_args()
     signal.signal(signal.SIGTERM, _interrupt)
     try:
+        where = machine()  # at the start: the checkout may go on meanwhile
         with scratch() as folder:
             report = grow.measure(args, folder) if args.command == "grow" else measure(args, folder)
     except LoadFailed as error:
@@ -60,7 +61,7 @@ def main() -> int:
         return 130
     output = args.output or Path("build/bench-grow.json" if args.command == "grow" else "build/bench.json")
     output.parent.mkdir(parents=True, exist_ok=True)
-    output.write_text(json.dumps({**machine(), **report}, indent=1) + "\n")
+    output.write_text(json.dumps({**where, **report}, indent=1) + "\n")
     sys.stdout.write(f"\nwritten to {output}\n")
     return 0
 

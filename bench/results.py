@@ -67,6 +67,14 @@ def table(rows: Sequence[Round]) -> str:
     return "\n".join(lines)
 
 
+def disturbed(rounds: Sequence[Round]) -> str:
+    """A warning if other programs took a processor for a good part of any round; empty if none did."""
+    count = sum(1 for one in rounds if one.others > DISTURBED)
+    if not count:
+        return ""
+    return f"In {count} of {len(rounds)} rounds other programs used more than {DISTURBED} s of CPU time."
+
+
 def goals(rows: Sequence[Round]) -> list[Goal]:
     """What Encrypt has to reach beside the others, as far as they were measured."""
     found = {(row.subject, row.connections): row for row in rows}
@@ -105,6 +113,7 @@ def goals_table(found: Sequence[Goal]) -> str:
     return "\n".join(lines)
 
 
+DISTURBED = 0.5  # seconds
 FLOOR = "floor"
 OURS = "Keystead Encrypt"
 BAO = "OpenBao encrypt"

@@ -56,4 +56,6 @@ def measure_round(
 def print_table(title: str, rounds: Sequence[Round]) -> None:
     """The medians under a title."""
     sys.stdout.write(f"\n{title}\n\n{results.table(results.medians(rounds))}\n")
+    if warning := results.disturbed(rounds):
+        sys.stdout.write(f"\n{warning}\n")
     sys.stdout.flush()

@@ -67,6 +67,12 @@ def test_the_table_has_a_line_for_each_row() -> None:
     assert text.splitlines()[2:] == ["| 32 | a | 5,173 | 5.03 | 10.30 | 192 | 57 |"]
 
 
+def test_rounds_that_other_programs_disturbed_are_told() -> None:
+    quiet, loud = one("a", 1, 1)._replace(others=0.4), one("a", 1, 1)._replace(others=0.6)
+    assert results.disturbed([quiet, quiet]) == ""
+    assert results.disturbed([quiet, loud]).startswith("In 1 of 2 rounds other programs")
+
+
 @pytest.mark.parametrize("keys", [("",), ("k-1", "k-2")])
 def test_requests_are_signed_each_with_a_nonce_of_its_own(keys: tuple[str, ...]) -> None:
     named = {"Action": "Encrypt", "Plaintext": PLAINTEXT} | ({} if keys[0] else {"KeyId": "k+/0"})
