@@ -1,0 +1,164 @@
+"""Every call to the disk fails once, for every operation that writes: an error is told, nothing is lost, and the next try works."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import apsw
+import pytest
+
+from keystead.api.batch import Batch
+from keystead.api.service import delete_due, purge_nonces
+from keystead.domain.keys import DAY
+from keystead.store import sqlite
+from keystead.store.ports import StoreFailure
+from tests.durable import Durable, members, prepare, reopened, state
+from tests.faulty_vfs import Disk
+
+ERRORS = {"EIO": apsw.IOError, "ENOSPC": apsw.FullError}
+
+# What each writing operation needs before it, and its parameters. {key} is a key's id.
+WRITING: dict[str, tuple[list[str], dict[str, str]]] = {
+    "CreateKey": ([], {}),
+    "CreateAlias": ([], {"AliasName": "alias/new", "KeyId": "{key}"}),
+    "UpdateAlias": (["CreateAlias"], {"AliasName": "alias/new", "KeyId": "{other}"}),
+    "DeleteAlias": (["CreateAlias"], {"AliasName": "alias/new"}),
+    "DisableKey": ([], {"KeyId": "{key}"}),
+    "EnableKey": (["DisableKey"], {"KeyId": "{key}"}),
+    "ScheduleKeyDeletion": ([], {"KeyId": "{key}", "PendingWindowInDays": "7"}),
+    "CancelKeyDeletion": (["ScheduleKeyDeletion"], {"KeyId": "{key}"}),
+    "UpdateKeyDescription": ([], {"KeyId": "{key}", "Description": "new"}),
+    "Encrypt": ([], {"KeyId": "{key}", "Plaintext": "x" * 6000}),
+    "DescribeKey": ([], {"KeyId": "{key}"}),
+}
+TIMERS = {"delete_due": delete_due, "purge_nonces": purge_nonces}
+
+
+class Case:
+    """A service with two keys on a faulty disk, ready for one operation."""
+
+    def __init__(self, memory: Path, disk: Disk, action: str) -> None:
+        self.live = memory / "live"
+        shutil.rmtree(self.live, ignore_errors=True)
+        self.live.mkdir()
+        directory = prepare(self.live / "data")
+        shutil.copy(directory.database, self.live / "k.db")
+        disk.restart()
+        disk.plan = lambda number, kind: None
+        self.service = Durable(directory, self.live / "k.db", b"io")
+        self.ids = {}
+        for name in ("key", "other"):
+            self.ids[name] = str(self.do("CreateKey")["KeyMetadata"]["KeyId"])
+        before = WRITING[action][0] if action in WRITING else ["ScheduleKeyDeletion"]
+        for one in before:
+            self.do(one)
+        self.action = action
+        if action in TIMERS:
+            self.service.clock.time += 8 * DAY
+
+    def do(self, action: str) -> dict[str, Any]:
+        parameters = {name: value.format(**self.ids) for name, value in WRITING[action][1].items()}
+        (answer,), _ = self.service.run([(action, parameters)])
+        self.service.sqlite.commit()
+        assert answer.response.status == 200, answer.response.body
+        return members(answer)
+
+    def attempt(self) -> None:
+        """The operation, as the sequencer runs it."""
+        if self.action in WRITING:
+            self.do(self.action)
+            return
+        self.service.sqlite.begin()
+        batch = Batch(self.service.sqlite)
+        TIMERS[self.action](self.service.pipeline, batch)
+        batch.write()
+        self.service.sqlite.commit()
+
+
+def sweep(
+    memory: Path, disk: Disk, action: str, error: type[Exception], heal: bool = True
+) -> tuple[int, list[str]]:
+    """The operation with its first, second, … call failing until none fails any more: how many, and what was wrong."""
+    wrong: list[str] = []
+    number = 0
+    while True:
+        number += 1
+        case = Case(memory, disk, action)
+        before = state(case.service.connection)
+        first = disk.calls
+        failed = False
+
+        def fault(call: int, kind: str, at: int = first + number) -> None:
+            nonlocal failed
+            if call == at:
+                failed = True
+                raise error
+
+        disk.plan = fault
+        try:
+            case.attempt()
+            told = False
+        except StoreFailure:
+            told = True
+            disk.plan = lambda call, kind: None
+            case.service.sqlite.rollback()
+            try:
+                if heal:
+                    case.service.sqlite.begin()
+                    kept = state(case.service.connection)
+                    case.service.sqlite.rollback()
+                    if kept != before:
+                        wrong.append(f"call {number}: an effect without an answer")
+                    case.attempt()
+            except (StoreFailure, AssertionError) as problem:
+                wrong.append(f"call {number}: the next try failed: {problem}")
+        disk.plan = lambda call, kind: None
+        expected = state(case.service.connection)
+        if not told and expected == before:
+            wrong.append(f"call {number}: acknowledged without an effect")
+        case.service.connection.close(force=True)
+        found, bad = reopened(case.live / "k.db")
+        wrong += [f"call {number}: {why}" for why in bad]
+        if heal and found != expected:
+            wrong.append(f"call {number}: the next start finds another state")
+        if not failed:
+            return number - 1, wrong
+
+
+@pytest.mark.crash
+@pytest.mark.parametrize("error", ERRORS)
+def test_every_call_fails_once(memory: Path, monkeypatch: pytest.MonkeyPatch, error: str) -> None:
+    # The log is written back to the database after each commit, so that these calls fail too.
+    monkeypatch.setattr(sqlite, "_WAL_PAGES", 0)
+    disk = Disk()
+    counts = {}
+    for action in [*WRITING, *TIMERS]:
+        counts[action], wrong = sweep(memory, disk, action, ERRORS[error])
+        assert wrong == [], action
+    print(f"{error}: {sum(counts.values())} failed calls: {counts}")
+    assert min(counts.values()) >= 3
+
+
+@pytest.mark.crash
+def test_a_store_that_ignores_a_failed_commit_is_found(memory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def careless(store: sqlite.SqliteStore, commit: object = sqlite.SqliteStore.commit) -> None:
+        try:
+            commit(store)  # type: ignore[operator]
+        except StoreFailure:
+            store.rollback()
+
+    monkeypatch.setattr(sqlite.SqliteStore, "commit", careless)
+    _, wrong = sweep(memory, Disk(), "CreateKey", apsw.IOError)
+    assert any("acknowledged without an effect" in one for one in wrong)
+
+
+@pytest.fixture
+def memory(tmp_path: Path) -> Iterator[Path]:
+    folder = Path(f"/dev/shm/{tmp_path.parent.name}-{tmp_path.name}-{os.getpid()}")
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
