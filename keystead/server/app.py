@@ -120,6 +120,7 @@ class Server:
                         api.protocol,
                         sock=one,
                         ssl=context,
+                        ssl_handshake_timeout=settings.request_seconds if context else None,
                         ssl_shutdown_timeout=_SHUTDOWN if context else None,
                     )
                 )
