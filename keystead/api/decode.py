@@ -100,7 +100,7 @@ def recordable(operation: Operation, parameters: Mapping[str, str]) -> dict[str,
     found: dict[str, str] = {}
     for field in operation.fields:
         param = field.param
-        if param.sensitive or param.role is Role.BLOB:
+        if param.sensitive or param.role in (Role.BLOB, Role.SOURCE):
             continue
         if text := parameters.get(field.name):
             found[field.name] = text[:_RECORDED_CHARACTERS]

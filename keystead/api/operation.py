@@ -18,6 +18,7 @@ import msgspec
 
 from keystead.access.callers import Caller
 from keystead.api.wire import Param, Reply, Request, Role
+from keystead.crypto.blob import Blob
 from keystead.crypto.vault import Vault
 from keystead.domain.aliases import Alias
 from keystead.domain.keys import Key, KeyVersion
@@ -47,12 +48,21 @@ class Call(msgspec.Struct, kw_only=True):
     resources: list[str] = []  # ARNs for the record: what was found, and what the operation creates
 
 
+class Source(NamedTuple):
+    """A ciphertext that the call takes from, with the key and version that it names; admitted like the call's own key."""
+
+    key: Key
+    version: KeyVersion
+    blob: Blob
+
+
 class KeyCall(Call, kw_only=True):
     """A call about one key, found, authorized and admitted. `version` is the blob's, or else the primary one."""
 
     key: Key
     version: KeyVersion
     blob: Any = None
+    source: Source | None = None
 
 
 class Field(NamedTuple):

@@ -13,7 +13,7 @@ from keystead.access.decisions import authorize
 from keystead.api import decode, encode, signature
 from keystead.api.batch import Batch
 from keystead.api.message import Channel, HttpRequest, HttpResponse
-from keystead.api.operation import CATALOGUE, KMS, KMS_VERSION, Call, Catalogue, KeyCall, Operation
+from keystead.api.operation import CATALOGUE, KMS, KMS_VERSION, Call, Catalogue, KeyCall, Operation, Source
 from keystead.api.parameters import Parameters
 from keystead.api.parameters import read as read_parameters
 from keystead.api.wire import KeyReference, Reply, Request, Role
@@ -237,6 +237,8 @@ class Pipeline:
             if operation.gate is not None:
                 assert isinstance(call, KeyCall)
                 admit(operation.gate, call.key.state)
+                if call.source is not None:
+                    admit(operation.gate, call.source.key.state)
             if not operation.changes:
                 return ask.answer(operation, operation.function(call, request))
             with self.store.savepoint() as undo:
@@ -255,6 +257,7 @@ class Pipeline:
         key: Key | None = None
         version: KeyVersion | None = None
         blob: blobs.Blob | None = None
+        source: Source | None = None
         alias: Alias | None = None
         resources: list[str] = []
         for field in operation.roles:
@@ -268,6 +271,10 @@ class Pipeline:
                     blob = blobs.parse(value)
                     key, version = self._find_version(blob, account, region)
                     resources.append(key_arn(account, region, key.key_id))
+                case Role.SOURCE:
+                    taken = blobs.parse(value)
+                    source = Source(*self._find_version(taken, account, region), taken)
+                    resources.append(key_arn(account, region, source.key.key_id))
                 case Role.ALIAS:
                     alias = self.store.aliases.get(account, region, value)
                     if alias is None:
@@ -292,7 +299,7 @@ class Pipeline:
         }
         if key is None or version is None:
             return Call(**common)
-        return KeyCall(**common, key=key, version=version, blob=blob)
+        return KeyCall(**common, key=key, version=version, blob=blob, source=source)
 
     def _find_key(self, reference: KeyReference, account: str, region: str) -> Key:
         # What is not in this account and region is answered like what does not exist anywhere.

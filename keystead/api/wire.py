@@ -51,6 +51,7 @@ class Role(enum.Enum):
 
     KEY = "key"  # id, alias, key ARN or alias ARN
     BLOB = "blob"  # a ciphertext, which names its key version
+    SOURCE = "source"  # the same, beside a key that the operation is about
     ALIAS = "alias"  # an alias that exists
     NEW_ALIAS = "new alias"  # a name for an alias that does not exist yet
 
@@ -295,6 +296,7 @@ KeyIdRef = Annotated[KeyReference, Param("String", _key_without_alias, limits="k
 AliasName = Annotated[str, Param("String", _alias_name, limits="`alias/` and 1 to 255 of A-Z a-z 0-9 - _ /; not `alias/acs…`", role=Role.ALIAS)]
 NewAliasName = Annotated[str, Param("String", _alias_name, limits="`alias/` and 1 to 255 of A-Z a-z 0-9 - _ /; not `alias/acs…`", role=Role.NEW_ALIAS)]
 CiphertextBlob = Annotated[str, Param("String", _blob, limits="base64 of a blob that this service made", role=Role.BLOB)]
+SourceBlob = Annotated[str, Param("String", _blob, limits="base64 of a blob that this service made", role=Role.SOURCE)]
 Plaintext = Annotated[bytes, Param("String", _plaintext, limits="1 to 6144 bytes of text, or base64 of at most 6144 bytes", sensitive=True)]
 Context = Annotated[dict[str, str], Param("Map", _context, limits="JSON object of strings, at most 8192 characters")]
 Description = Annotated[str, Param("String", _text(DESCRIPTION_CHARACTERS), limits="0 to 8192 characters", empty=True)]

@@ -77,6 +77,8 @@ def scenario(service: Service) -> Iterator[tuple[str, dict[str, Any]]]:
     sealed = service.ok("Encrypt", KeyId=key_id, Plaintext=CANARY)
     yield "Encrypt", sealed
     yield "Decrypt", service.ok("Decrypt", CiphertextBlob=sealed["CiphertextBlob"])
+    again = {"CiphertextBlob": sealed["CiphertextBlob"], "DestinationKeyId": key_id}
+    yield "ReEncrypt", service.ok("ReEncrypt", **again)
     yield "GenerateDataKey", service.ok("GenerateDataKey", KeyId=key_id)
     yield (
         "GenerateDataKeyWithoutPlaintext",
@@ -196,6 +198,7 @@ def test_sensitive_fields_show_in_no_repr_and_are_not_recordable() -> None:
         ("Decrypt", "Recipient"),
         ("GenerateDataKey", "Recipient"),
         ("CreateKey", "Policy"),
+        *(("ReEncrypt", name) for name in ("SourceKeyId", "SourceKeyVersionId", "SourceEncryptionAlgorithm")),
     }
     for action, name in sensitive:
         assert decode.recordable(OURS[action], {name: CANARY}) == {}

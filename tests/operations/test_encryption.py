@@ -206,3 +206,57 @@ def test_a_signature_of_another_account_finds_nothing() -> None:
     )
     assert response.status == 404
     assert json.loads(response.body)["Code"] == "InvalidAccessKeyId.NotFound"
+
+
+def test_re_encrypt_across_keys_and_contexts() -> None:
+    service = Service()
+    one, two = service.key(), service.key()
+    old = service.ok("Encrypt", KeyId=one, Plaintext=PEM, EncryptionContext='{"a": "1"}')["CiphertextBlob"]
+    made = service.ok(
+        "ReEncrypt",
+        CiphertextBlob=old,
+        SourceEncryptionContext='{"a": "1"}',
+        DestinationKeyId=two,
+        DestinationEncryptionContext='{"b": "2"}',
+    )
+    assert list(made) == ["KeyId", "KeyVersionId", "CiphertextBlob", "RequestId"]
+    assert made["KeyId"] == two
+    opened = service.ok("Decrypt", CiphertextBlob=made["CiphertextBlob"], EncryptionContext='{"b": "2"}')
+    assert (opened["KeyId"], opened["Plaintext"]) == (two, PEM)
+    assert service.refused("Decrypt", CiphertextBlob=made["CiphertextBlob"]) == "InvalidParameter"
+    record = [record for record in service.records if record.action == "ReEncrypt"][-1]
+    assert sorted(arn.rpartition("/")[2] for arn in json.loads(record.resources)) == sorted([one, two])
+    assert "CiphertextBlob" not in record.parameters
+
+
+def test_re_encrypt_to_the_same_key_and_a_data_key() -> None:
+    service = Service()
+    key_id = service.key()
+    service.ok("CreateAlias", AliasName="alias/a", KeyId=key_id)
+    made = service.ok("GenerateDataKey", KeyId=key_id)
+    again = service.ok("ReEncrypt", CiphertextBlob=made["CiphertextBlob"], DestinationKeyId="alias/a")[
+        "CiphertextBlob"
+    ]
+    assert again != made["CiphertextBlob"]
+    assert service.ok("Decrypt", CiphertextBlob=again)["Plaintext"] == made["Plaintext"]
+
+
+def test_re_encrypt_is_refused_for_either_key() -> None:
+    service = Service()
+    one, two = service.key(), service.key()
+    blob = service.ok("Encrypt", KeyId=one, Plaintext="x")["CiphertextBlob"]
+    again = {"CiphertextBlob": blob, "DestinationKeyId": two}
+    assert service.refused("ReEncrypt", **again, SourceEncryptionContext='{"a": "1"}') == "InvalidParameter"
+    assert service.refused("ReEncrypt", **again, SourceEncryptionAlgorithm="SM2PKE") == "UnsupportedOperation"
+    assert service.refused("ReEncrypt", CiphertextBlob=blob[:-8], DestinationKeyId=two) == "InvalidParameter"
+    assert (
+        service.refused("ReEncrypt", CiphertextBlob=blob, DestinationKeyId="alias/none")
+        == "Forbidden.AliasNotFound"
+    )
+    for about in (one, two):
+        service.ok("DisableKey", KeyId=about)
+        assert service.refused("ReEncrypt", **again) == "Rejected.Disabled"
+        service.ok("EnableKey", KeyId=about)
+    service.ok("ScheduleKeyDeletion", KeyId=one, PendingWindowInDays="7")
+    assert service.refused("ReEncrypt", **again) == "Rejected.PendingDeletion"
+    assert service.refused("ReEncrypt", **again, DryRun="true") == "ValidationError"

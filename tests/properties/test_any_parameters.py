@@ -64,6 +64,7 @@ VALID = {
     "KeyId": KEY,
     "AliasName": "alias/mine",
     "CiphertextBlob": BLOB,
+    "DestinationKeyId": KEY,
     "Plaintext": "x",
     "Description": "d",
     "PendingWindowInDays": "7",
