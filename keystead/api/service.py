@@ -19,8 +19,7 @@ def delete_due(pipeline: Pipeline, batch: Batch) -> bool:
     now = pipeline.clock.now()
     due = pipeline.store.keys.due(int(now), _AT_ONCE)
     for key in due:
-        pipeline.store.keys.remove(key)
-        pipeline.vault.forget([key.primary_version])
+        pipeline.vault.forget(pipeline.store.keys.remove(key))
         batch.record(
             time=int(now * 1000),
             kind=Kind.SERVICE_EVENT,

@@ -303,6 +303,7 @@ Description = Annotated[str, Param("String", _text(DESCRIPTION_CHARACTERS), limi
 Tags = Annotated[dict[str, str], Param("String", _tags, limits='JSON: [{"TagKey": …, "TagValue": …}], at most 20; 1 to 128 characters each')]
 KeyFilters = Annotated[KeyFilter, Param("String", _key_filter, limits='JSON: [{"Key": "KeyState", "Values": ["Enabled"]}]; keys: ' + ", ".join(_FACETS))]
 Boolean = Annotated[bool, Param("Boolean", _boolean, limits="true | false")]
+VersionId = Annotated[str, Param("String", _text(64), limits="at most 64 characters")]
 PageNumber = Annotated[int, Param("Integer", _integer(1, 2**31 - 1), limits="1 or more")]
 PageSize = Annotated[int, Param("Integer", _integer(1, PAGE_SIZE), limits="1 to 100")]
 PendingWindow = Annotated[int, Param("Integer", _integer(7, 366), limits="7 to 366 days")]

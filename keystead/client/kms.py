@@ -99,19 +99,25 @@ class Kms:
 
     def key_of_version(self, version_id: str) -> dict[str, Any] | None:
         """The KeyMetadata of the key whose version this is, found by asking for every key; None if there is none."""
-        for key_id in self._keys():
-            metadata = self.key(key_id)
+        for key in self._rows("ListKeys", "Keys", "Key", {}):
+            metadata = self.key(key["KeyId"])
             if metadata.get("PrimaryKeyVersion") == version_id:
+                return metadata
+            versions = self._rows("ListKeyVersions", "KeyVersions", "KeyVersion", {"KeyId": key["KeyId"]})
+            if any(version["KeyVersionId"] == version_id for version in versions):
                 return metadata
         return None
 
-    def _keys(self) -> Iterator[str]:
+    def _rows(
+        self, action: str, listed: str, row: str, parameters: dict[str, str]
+    ) -> Iterator[dict[str, Any]]:
+        """Every row of a listing, page by page."""
         page, seen, total = 1, 0, 1
         while seen < total:
-            answer = self._call("ListKeys", {"PageNumber": str(page), "PageSize": str(_PAGE)})
-            found, total = answer["Keys"]["Key"], int(answer["TotalCount"])
-            yield from (str(one["KeyId"]) for one in found)
-            page, seen = page + 1, seen + _PAGE
+            place = {"PageNumber": str(page), "PageSize": str(_PAGE)}
+            answer = self._call(action, {**parameters, **place})
+            yield from answer[listed][row]
+            page, seen, total = page + 1, seen + _PAGE, int(answer["TotalCount"])
 
     def _call(
         self, action: str, parameters: dict[str, str], context: Mapping[str, str] | None = None

@@ -66,6 +66,10 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
             self, state=advance(self.state, Event.SCHEDULE_DELETION), deletion_at=due
         )
 
+    def rotated_to(self, version: "KeyVersion") -> "Key":
+        """The key with a new primary version; the others go on opening what they sealed."""
+        return msgspec.structs.replace(self, primary_version=version.version_id, rotated=version.created)
+
     @property
     def doomed(self) -> bool:
         """Whether deletion is scheduled."""
@@ -92,6 +96,12 @@ class KeyVersion(msgspec.Struct, frozen=True, kw_only=True):
     origin: Origin
     created: int
     material: Wrapped
+
+    def next(self, version_id: str, now: int) -> "KeyVersion":
+        """The version after this one, without material yet."""
+        return msgspec.structs.replace(
+            self, version_id=version_id, number=self.number + 1, created=now, material=Wrapped(0, b"")
+        )
 
 
 class KeyFilter(msgspec.Struct, frozen=True, kw_only=True):

@@ -78,23 +78,7 @@ class Keys:
                 key.deletion_at,
             ),
         )[0][0]
-        self._database.rows(
-            "INSERT INTO key_versions (account, region, key_id, version_id, number, spec, usage, origin, created, "
-            "generation, material) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                version.account,
-                version.region,
-                version.key_id,
-                version.version_id,
-                version.number,
-                version.spec,
-                version.usage,
-                version.origin,
-                version.created,
-                version.material.generation,
-                version.material.blob,
-            ),
-        )
+        self.add_version(version)
         self._database.many(
             "INSERT INTO tags VALUES (?, ?, ?, ?, ?)",
             [(key.account, key.region, key.key_id, name, value) for name, value in tags.items()],
@@ -114,16 +98,52 @@ class Keys:
             self._listing.count(_listing(key.account, key.region), position, _facets(key), 1)
         self._keys.pop((key.account, key.region, key.key_id), None)
 
-    def remove(self, key: Key) -> None:
+    def remove(self, key: Key) -> tuple[str, ...]:
         old, position = self._stored(key)
         place = (key.account, key.region, key.key_id)
         self._database.revise()
         self._aliases.remove_all_of(*place)
         self._database.rows("DELETE FROM tags WHERE account = ? AND region = ? AND key_id = ?", place)
-        self._database.rows("DELETE FROM key_versions WHERE account = ? AND region = ? AND key_id = ?", place)
+        removed = self._database.rows(
+            "DELETE FROM key_versions WHERE account = ? AND region = ? AND key_id = ? RETURNING version_id",
+            place,
+        )
         self._database.rows("DELETE FROM keys WHERE position = ?", (position,))
         self._listing.count(_listing(key.account, key.region), position, _facets(old), -1)
         self.drop_cache()
+        return tuple(str(version_id) for (version_id,) in removed)
+
+    def add_version(self, version: KeyVersion) -> None:
+        self._database.revise()
+        self._database.rows(
+            "INSERT INTO key_versions (account, region, key_id, version_id, number, spec, usage, origin, created, "
+            "generation, material) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                version.account,
+                version.region,
+                version.key_id,
+                version.version_id,
+                version.number,
+                version.spec,
+                version.usage,
+                version.origin,
+                version.created,
+                version.material.generation,
+                version.material.blob,
+            ),
+        )
+
+    def versions(self, account: str, region: str, key_id: str, offset: int, limit: int) -> Page[KeyVersion]:
+        # Numbers count from 1 without a gap, so the offset is one and the last is how many there are.
+        place = (account, region, key_id)
+        rows = self._database.rows(
+            f"{_VERSION} WHERE account = ? AND region = ? AND key_id = ? AND number > ? ORDER BY number LIMIT ?",
+            (*place, offset, limit),
+        )
+        last = self._database.rows(
+            "SELECT max(number) FROM key_versions WHERE account = ? AND region = ? AND key_id = ?", place
+        )
+        return Page(tuple(_version(row) for row in rows), int(last[0][0] or 0))
 
     def version(self, version_id: str) -> KeyVersion | None:
         found = self._versions.get(version_id)

@@ -139,15 +139,28 @@ class Keys:
     def put(self, key: Key) -> None:
         self._keys.put((key.account, key.region, key.key_id), key)
 
-    def remove(self, key: Key) -> None:
+    def remove(self, key: Key) -> tuple[str, ...]:
         place = (key.account, key.region, key.key_id)
         for alias in self._aliases.page_of_key(*place, 0, 2**31).items:
             self._aliases.remove(alias)
-        for version in self._versions.values():
-            if (version.account, version.region, version.key_id) == place:
-                self._versions.remove(version.version_id)
+        versions = tuple(version.version_id for version in self.versions(*place, 0, 2**31).items)
+        for version_id in versions:
+            self._versions.remove(version_id)
         self._tags.remove(place)
         self._keys.remove(place)
+        return versions
+
+    def add_version(self, version: KeyVersion) -> None:
+        self._versions.put(version.version_id, version)
+
+    def versions(self, account: str, region: str, key_id: str, offset: int, limit: int) -> Page[KeyVersion]:
+        found = [
+            version
+            for version in self._versions.values()
+            if (version.account, version.region, version.key_id) == (account, region, key_id)
+        ]
+        found.sort(key=lambda version: version.number)
+        return Page(tuple(found[offset : offset + limit]), len(found))
 
     def version(self, version_id: str) -> KeyVersion | None:
         return self._versions.get(version_id)

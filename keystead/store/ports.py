@@ -52,8 +52,16 @@ class Keys(Protocol):
         """Replace the key of the same account, region and id, which must exist."""
         ...
 
-    def remove(self, key: Key) -> None:
-        """Remove the key, its versions (their material with them), aliases and tags."""
+    def remove(self, key: Key) -> tuple[str, ...]:
+        """Remove the key, its versions (their material with them), aliases and tags; gives the versions' ids."""
+        ...
+
+    def add_version(self, version: KeyVersion) -> None:
+        """One more version of a key that exists. Its id must be new, and its number the next."""
+        ...
+
+    def versions(self, account: str, region: str, key_id: str, offset: int, limit: int) -> Page[KeyVersion]:
+        """The versions of one key by number. Costs no scan, whatever the offset."""
         ...
 
     def version(self, version_id: str) -> KeyVersion | None:

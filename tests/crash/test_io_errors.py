@@ -25,6 +25,7 @@ WRITING: dict[str, tuple[list[str], dict[str, str]]] = {
     "CreateAlias": ([], {"AliasName": "alias/new", "KeyId": "{key}"}),
     "UpdateAlias": (["CreateAlias"], {"AliasName": "alias/new", "KeyId": "{other}"}),
     "DeleteAlias": (["CreateAlias"], {"AliasName": "alias/new"}),
+    "CreateKeyVersion": ([], {"KeyId": "{key}"}),
     "DisableKey": ([], {"KeyId": "{key}"}),
     "EnableKey": (["DisableKey"], {"KeyId": "{key}"}),
     "ScheduleKeyDeletion": ([], {"KeyId": "{key}", "PendingWindowInDays": "7"}),

@@ -104,7 +104,14 @@ def chosen(chance: random.Random, known: list[str]) -> Iterator[tuple[str, dict[
         else ["CreateKey", "Encrypt", "Encrypt", "Encrypt", "Encrypt", "DescribeKey"]
     )
     actions += (
-        ["DisableKey", "EnableKey", "ScheduleKeyDeletion", "CancelKeyDeletion", "CreateAlias"]
+        [
+            "DisableKey",
+            "EnableKey",
+            "ScheduleKeyDeletion",
+            "CancelKeyDeletion",
+            "CreateAlias",
+            "CreateKeyVersion",
+        ]
         if known
         else []
     )

@@ -77,6 +77,11 @@ def scenario(service: Service) -> Iterator[tuple[str, dict[str, Any]]]:
     sealed = service.ok("Encrypt", KeyId=key_id, Plaintext=CANARY)
     yield "Encrypt", sealed
     yield "Decrypt", service.ok("Decrypt", CiphertextBlob=sealed["CiphertextBlob"])
+    rotated = service.ok("CreateKeyVersion", KeyId=key_id)
+    yield "CreateKeyVersion", rotated
+    version_id = rotated["KeyVersion"]["KeyVersionId"]
+    yield "DescribeKeyVersion", service.ok("DescribeKeyVersion", KeyId=key_id, KeyVersionId=version_id)
+    yield "ListKeyVersions", service.ok("ListKeyVersions", KeyId=key_id)
     again = {"CiphertextBlob": sealed["CiphertextBlob"], "DestinationKeyId": key_id}
     yield "ReEncrypt", service.ok("ReEncrypt", **again)
     yield "GenerateDataKey", service.ok("GenerateDataKey", KeyId=key_id)

@@ -121,6 +121,23 @@ class Life(RuleBasedStateMachine):
         assert members.get("Code", "") == (USE[state] if state else "Forbidden.KeyNotFound")
         return (key_id, text, members["CiphertextBlob"]) if status == 200 else (key_id, text, "")
 
+    @rule(key_id=keys)
+    def rotate(self, key_id: str) -> None:
+        code = self.code("CreateKeyVersion", KeyId=key_id)
+        state = self.states.get(key_id)
+        assert code == (USE[state] if state else "Forbidden.KeyNotFound")
+
+    @rule(target=blobs, blob=blobs, key_id=keys)
+    def re_encrypt(self, blob: tuple[str, str, str], key_id: str) -> tuple[str, str, str]:
+        source, text, sealed = blob
+        if not sealed:
+            return blob
+        again = {"CiphertextBlob": sealed, "DestinationKeyId": key_id}
+        status, members = self.service.call("ReEncrypt", **again)
+        allowed = self.states.get(source) == self.states.get(key_id) == "Enabled"
+        assert (status == 200) == allowed
+        return (key_id, text, members["CiphertextBlob"]) if allowed else (key_id, text, "")
+
     @rule(name=NAMES)
     def encrypt_by_name(self, name: str) -> None:
         status, members = self.service.call("Encrypt", KeyId=name, Plaintext="x")

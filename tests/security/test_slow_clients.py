@@ -136,6 +136,9 @@ def p99(clients: list[Client], key_id: str) -> float:
     times: list[float] = []
 
     def work(client: Client) -> None:
+        # Its connection may have been idle for too long.
+        client.close()
+        client.ok("DescribeKey", KeyId=key_id)
         for _ in range(REQUESTS // len(clients)):
             begun = time.perf_counter()
             client.ok("Encrypt", KeyId=key_id, Plaintext="x")

@@ -27,7 +27,7 @@ from keystead.entropy import SeededEntropy
 from keystead.errors import AliasTaken
 from keystead.store import database, listing
 from keystead.store.memory import MemoryStore
-from keystead.store.ports import Store
+from keystead.store.ports import Page, Store
 from keystead.store.sqlite import SqliteStore
 from tests.unit.domain.test_audit import RECORD
 
@@ -119,11 +119,37 @@ def test_a_put_key_is_found_at_once_and_after_a_commit(store: Store) -> None:
     assert store.keys.get(ACCOUNT, REGION, "key-1") == changed
 
 
+def after(version: KeyVersion, version_id: str, now: int) -> KeyVersion:
+    return msgspec.structs.replace(version.next(version_id, now), material=version.material)
+
+
+def test_versions_are_kept_by_number(store: Store) -> None:
+    made, first = key(1)
+    store.keys.add(made, first, {})
+    store.keys.add(*key(2), {})
+    second = after(first, "version-a", 7)
+    third = after(second, "version-0", 8)
+    for version in (second, third):
+        store.keys.add_version(version)
+    store.keys.put(made.rotated_to(third))
+    found = store.keys.get(ACCOUNT, REGION, "key-1")
+    assert found is not None
+    assert (found.primary_version, found.rotated) == ("version-0", 8)
+    assert store.keys.version("version-a") == second
+    assert store.keys.versions(ACCOUNT, REGION, "key-1", 0, 2) == Page((first, second), 3)
+    assert store.keys.versions(ACCOUNT, REGION, "key-1", 2, 2) == Page((third,), 3)
+    assert store.keys.versions(ACCOUNT, REGION, "key-1", 3, 2) == Page((), 3)
+    assert store.keys.versions(ACCOUNT, "elsewhere", "key-1", 0, 2) == Page((), 0)
+
+
 def test_a_removed_key_takes_versions_tags_and_aliases_along(store: Store) -> None:
     for number in (1, 2):
         store.keys.add(*key(number), {"a": "b"})
         store.aliases.add(alias(f"alias/{number}", f"key-{number}"))
-    store.keys.remove(key(1)[0])
+    store.keys.add_version(after(key(1)[1], "version-1b", 9))
+    assert store.keys.remove(key(1)[0]) in (("version-1", "version-1b"), ("version-1b", "version-1"))
+    assert store.keys.versions(ACCOUNT, REGION, "key-1", 0, 9) == Page((), 0)
+    assert store.keys.version("version-1b") is None
     assert store.keys.get(ACCOUNT, REGION, "key-1") is None
     assert store.keys.version("version-1") is None
     assert store.keys.tags(ACCOUNT, REGION, "key-1") == {}

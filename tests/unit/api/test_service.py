@@ -34,6 +34,20 @@ def test_a_key_is_deleted_when_it_is_due_and_not_before() -> None:
     assert key_id in record.resources
 
 
+def test_the_material_of_every_version_is_forgotten() -> None:
+    service = Service()
+    key_id = service.key()
+    service.ok("Encrypt", KeyId=key_id, Plaintext="x")
+    service.ok("CreateKeyVersion", KeyId=key_id)
+    service.ok("Encrypt", KeyId=key_id, Plaintext="x")
+    vault = service.world.vault
+    assert len(vault._material) == 2
+    service.ok("ScheduleKeyDeletion", KeyId=key_id, PendingWindowInDays="7")
+    service.clock.advance(7 * DAY)
+    run(service, delete_due)
+    assert vault._material == {}
+
+
 def test_a_backlog_is_deleted_in_pieces() -> None:
     service = Service()
     api_service._AT_ONCE, before = 2, api_service._AT_ONCE

@@ -1,0 +1,86 @@
+"""Versions of keys: each has material of its own; the primary one encrypts, all of them decrypt."""
+
+from keystead.api.operation import KeyCall, key_operation
+from keystead.api.wire import KeyRef, PageNumber, PageSize, Reply, Request, VersionId
+from keystead.clock import iso8601
+from keystead.domain.keys import KeyVersion
+from keystead.domain.lifecycle import Gate
+from keystead.entropy import uuid4
+from keystead.errors import KeyVersionNotFound
+
+
+class ShownVersion(Reply, frozen=True):
+    key_id: str
+    key_version_id: str
+    creation_date: str
+
+
+class KeyVersionReply(Reply, frozen=True):
+    key_version: ShownVersion
+
+
+def _shown(version: KeyVersion) -> ShownVersion:
+    return ShownVersion(
+        key_id=version.key_id,
+        key_version_id=version.version_id,
+        creation_date=iso8601(version.created),
+    )
+
+
+class CreateKeyVersionRequest(Request, frozen=True):
+    key_id: KeyRef
+
+
+@key_operation(gate=Gate.USE, changes=True)
+def create_key_version(call: KeyCall, request: CreateKeyVersionRequest) -> KeyVersionReply:
+    """Rotate a key now: a new version with material of its own becomes the primary one."""
+    version = call.vault.make_material(call.version.next(uuid4(call.entropy), call.now))
+    call.store.keys.add_version(version)
+    call.store.keys.put(call.key.rotated_to(version))
+    return KeyVersionReply(key_version=_shown(version))
+
+
+class DescribeKeyVersionRequest(Request, frozen=True):
+    key_id: KeyRef
+    key_version_id: VersionId
+
+
+@key_operation(gate=Gate.ANY, errors=(KeyVersionNotFound,))
+def describe_key_version(call: KeyCall, request: DescribeKeyVersionRequest) -> KeyVersionReply:
+    """Show one version of a key."""
+    version = call.store.keys.version(request.key_version_id)
+    place = (call.key.account, call.key.region, call.key.key_id)
+    if version is None or (version.account, version.region, version.key_id) != place:
+        raise KeyVersionNotFound
+    return KeyVersionReply(key_version=_shown(version))
+
+
+class ListKeyVersionsRequest(Request, frozen=True):
+    key_id: KeyRef
+    page_number: PageNumber = 1
+    page_size: PageSize = 10
+
+
+class ShownVersions(Reply, frozen=True):
+    key_version: list[ShownVersion]
+
+
+class ListKeyVersionsReply(Reply, frozen=True):
+    key_versions: ShownVersions
+    total_count: int
+    page_number: int
+    page_size: int
+
+
+@key_operation(gate=Gate.ANY)
+def list_key_versions(call: KeyCall, request: ListKeyVersionsRequest) -> ListKeyVersionsReply:
+    """List the versions of a key, oldest first, a page at a time."""
+    offset = (request.page_number - 1) * request.page_size
+    place = (call.key.account, call.key.region, call.key.key_id)
+    page = call.store.keys.versions(*place, offset, request.page_size)
+    return ListKeyVersionsReply(
+        key_versions=ShownVersions(key_version=[_shown(version) for version in page.items]),
+        total_count=page.total,
+        page_number=request.page_number,
+        page_size=request.page_size,
+    )
