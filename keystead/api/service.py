@@ -9,40 +9,59 @@ from keystead.api.pipeline import Pipeline
 from keystead.api.signature import WINDOW
 from keystead.domain.arns import key_arn
 from keystead.domain.audit import Kind
+from keystead.domain.keys import Key
 from keystead.entropy import uuid4
 
-_AT_ONCE = 100  # deletions in one batch, so that a backlog does not hold up the calls of clients
+_AT_ONCE = 100  # keys in one batch, so that a backlog does not hold up the calls of clients
 
 
 def delete_due(pipeline: Pipeline, batch: Batch) -> bool:
     """Delete keys whose waiting period is over. True if there are more than one batch takes."""
-    now = pipeline.clock.now()
-    due = pipeline.store.keys.due(int(now), _AT_ONCE)
+    due = pipeline.store.keys.due(int(pipeline.clock.now()), _AT_ONCE)
     for key in due:
         pipeline.vault.forget(pipeline.store.keys.remove(key))
-        batch.record(
-            time=int(now * 1000),
-            kind=Kind.SERVICE_EVENT,
-            account=key.account,
-            region=key.region,
-            product=KMS,
-            version=KMS_VERSION,
-            action="DeleteKey",
-            caller_type=CallerType.SERVICE.value,
-            principal="keystead",
-            access_key_id="",
-            session="",
-            source="",
-            host="",
-            user_agent="",
-            tls="",
-            resources=msgspec.json.encode([key_arn(key.account, key.region, key.key_id)]).decode(),
-            parameters="{}",
-            status=200,
-            code="",
-            request_id=uuid4(pipeline.entropy),
-        )
+        _record(pipeline, batch, key, "DeleteKey")
     return len(due) == _AT_ONCE
+
+
+def rotate_due(pipeline: Pipeline, batch: Batch) -> bool:
+    """Give keys whose rotation is due a new version: one, however long it is due. True as with `delete_due`."""
+    now = int(pipeline.clock.now())
+    keys = pipeline.store.keys
+    due = keys.rotating(now, _AT_ONCE)
+    for key in due:
+        primary = keys.version(key.primary_version)
+        assert primary is not None
+        version = pipeline.vault.make_material(primary.next(uuid4(pipeline.entropy), now))
+        keys.add_version(version)
+        keys.put(key.rotated_to(version))
+        _record(pipeline, batch, key, "RotateKey")
+    return len(due) == _AT_ONCE
+
+
+def _record(pipeline: Pipeline, batch: Batch, key: Key, action: str) -> None:
+    batch.record(
+        time=int(pipeline.clock.now() * 1000),
+        kind=Kind.SERVICE_EVENT,
+        account=key.account,
+        region=key.region,
+        product=KMS,
+        version=KMS_VERSION,
+        action=action,
+        caller_type=CallerType.SERVICE.value,
+        principal="keystead",
+        access_key_id="",
+        session="",
+        source="",
+        host="",
+        user_agent="",
+        tls="",
+        resources=msgspec.json.encode([key_arn(key.account, key.region, key.key_id)]).decode(),
+        parameters="{}",
+        status=200,
+        code="",
+        request_id=uuid4(pipeline.entropy),
+    )
 
 
 def purge_nonces(pipeline: Pipeline, batch: Batch) -> bool:

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Final
 
 import msgspec
 
-from keystead.domain import aliases, tags
+from keystead.domain import aliases, rotation, tags
 from keystead.domain.keys import KeyFilter
 from keystead.errors import (
     AliasUnsupported,
@@ -157,6 +157,13 @@ def _integer(minimum: int, maximum: int) -> Callable[[str, str], int]:
         return int(text)
 
     return parse
+
+
+def _interval(name: str, text: str) -> int:
+    try:
+        return rotation.interval(text)
+    except ValueError:
+        raise InvalidParameter(name=name) from None
 
 
 def _one_of(*choices: str, refuse: dict[str, type[KmsError]] | None = None) -> Callable[[str, str], str]:
@@ -303,6 +310,7 @@ Description = Annotated[str, Param("String", _text(DESCRIPTION_CHARACTERS), limi
 Tags = Annotated[dict[str, str], Param("String", _tags, limits='JSON: [{"TagKey": …, "TagValue": …}], at most 20; 1 to 128 characters each')]
 KeyFilters = Annotated[KeyFilter, Param("String", _key_filter, limits='JSON: [{"Key": "KeyState", "Values": ["Enabled"]}]; keys: ' + ", ".join(_FACETS))]
 Boolean = Annotated[bool, Param("Boolean", _boolean, limits="true | false")]
+RotationInterval = Annotated[int, Param("String", _interval, limits="7 to 730 days, as 7d, 168h, 10080m or 604800s")]
 VersionId = Annotated[str, Param("String", _text(64), limits="at most 64 characters")]
 PageNumber = Annotated[int, Param("Integer", _integer(1, 2**31 - 1), limits="1 or more")]
 PageSize = Annotated[int, Param("Integer", _integer(1, PAGE_SIZE), limits="1 to 100")]

@@ -4,9 +4,9 @@ import enum
 
 import msgspec
 
-from keystead.domain.lifecycle import DOOMED, Event, KeyState, advance
-
-DAY = 86_400  # seconds
+from keystead.domain.lifecycle import DOOMED, Event, Gate, KeyState, advance, is_open
+from keystead.domain.rotation import DAY as DAY
+from keystead.domain.rotation import AutomaticRotation
 
 
 class KeySpec(enum.StrEnum):
@@ -55,6 +55,7 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
         ""  # the KMS instance the client named (DKMSInstanceId); kept and shown, it changes nothing
     )
     deletion_at: int | None = None
+    rotation_interval: int | None = None  # seconds; None: no automatic rotation
 
     def after(self, event: Event) -> "Key":
         """The key after enable, disable or cancelled deletion; a scheduled deletion is forgotten."""
@@ -69,6 +70,23 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
     def rotated_to(self, version: "KeyVersion") -> "Key":
         """The key with a new primary version; the others go on opening what they sealed."""
         return msgspec.structs.replace(self, primary_version=version.version_id, rotated=version.created)
+
+    @property
+    def automatic_rotation(self) -> AutomaticRotation:
+        """Whether the key is rotated by itself: suspended as long as it can't be used."""
+        if self.rotation_interval is None:
+            return AutomaticRotation.DISABLED
+        return AutomaticRotation.ENABLED if is_open(Gate.USE, self.state) else AutomaticRotation.SUSPENDED
+
+    @property
+    def next_rotation(self) -> int | None:
+        """When the next rotation is due, or was while it is suspended; None without automatic rotation."""
+        return None if self.rotation_interval is None else self.rotated + self.rotation_interval
+
+    @property
+    def rotation_due(self) -> int | None:
+        """When the service rotates the key; None if it does not."""
+        return self.next_rotation if self.automatic_rotation is AutomaticRotation.ENABLED else None
 
     @property
     def doomed(self) -> bool:

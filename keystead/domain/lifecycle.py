@@ -73,6 +73,11 @@ DOOMED = KeyState.PENDING_DELETION
 _COLUMN = {state: column for column, state in enumerate(KeyState)}
 
 
+def is_open(gate: Gate, state: KeyState) -> bool:
+    """Whether the gate is open in this state."""
+    return GATES[gate][_COLUMN[state]] is None
+
+
 def admit(gate: Gate, state: KeyState) -> None:
     """Return if the gate is open in this state, else raise the refusal that the vendor's table names."""
     refusal = GATES[gate][_COLUMN[state]]

@@ -18,6 +18,7 @@ from keystead.api.wire import (
     PendingWindow,
     Reply,
     Request,
+    RotationInterval,
     Tags,
     Unsupported,
     choice,
@@ -38,6 +39,7 @@ from keystead.domain.keys import (
 from keystead.domain.lifecycle import INITIAL, Event, Gate
 from keystead.entropy import uuid4
 from keystead.errors import (
+    MissingParameter,
     OriginUnsupported,
     ProtectionLevelUnsupported,
     UnsupportedOperation,
@@ -69,6 +71,8 @@ class KeyMetadata(Reply, frozen=True):
     protection_level: str
     last_rotation_date: str
     automatic_rotation: str
+    rotation_interval: str | msgspec.UnsetType = msgspec.UNSET
+    next_rotation_date: str | msgspec.UnsetType = msgspec.UNSET
     deletion_protection: str | msgspec.UnsetType = msgspec.UNSET
     dkms_instance_id: str | msgspec.UnsetType = msgspec.field(default=msgspec.UNSET, name="DKMSInstanceId")
 
@@ -89,7 +93,9 @@ def _metadata(key: Key, deletion_protection: str | msgspec.UnsetType = msgspec.U
         material_expire_time="",
         protection_level=key.protection,
         last_rotation_date=iso8601(key.rotated),
-        automatic_rotation="Disabled",
+        automatic_rotation=key.automatic_rotation,
+        rotation_interval=f"{key.rotation_interval}s" if key.rotation_interval else msgspec.UNSET,
+        next_rotation_date=msgspec.UNSET if key.next_rotation is None else iso8601(key.next_rotation),
         deletion_protection=deletion_protection,
         dkms_instance_id=key.instance or msgspec.UNSET,
     )
@@ -104,6 +110,7 @@ class CreateKeyRequest(Request, frozen=True):
     tags: Tags = {}
     dkms_instance_id: InstanceId = msgspec.field(default="", name="DKMSInstanceId")
     enable_automatic_rotation: Boolean = False
+    rotation_interval: RotationInterval = 0
     policy: Unsupported = ""
 
 
@@ -114,8 +121,8 @@ class CreateKeyReply(Reply, frozen=True):
 @operation(changes=True, container="key", errors=(UnsupportedOperation,))
 def create_key(call: Call, request: CreateKeyRequest) -> CreateKeyReply:
     """Create a key with new material of its own."""
-    if request.enable_automatic_rotation:
-        raise UnsupportedOperation
+    if request.enable_automatic_rotation and not request.rotation_interval:
+        raise MissingParameter(name="RotationInterval")
     version = KeyVersion(
         account=call.account,
         region=call.region,
@@ -142,6 +149,7 @@ def create_key(call: Call, request: CreateKeyRequest) -> CreateKeyReply:
         primary_version=version.version_id,
         rotated=call.now,
         instance=request.dkms_instance_id,
+        rotation_interval=request.rotation_interval if request.enable_automatic_rotation else None,
     )
     call.store.keys.add(key, call.vault.make_material(version), request.tags)
     call.resources.append(key_arn(call.account, call.region, key.key_id))

@@ -13,7 +13,7 @@ from keystead import __version__
 from keystead.api.encode import refusal
 from keystead.api.message import Channel, HttpResponse
 from keystead.api.pipeline import Pipeline
-from keystead.api.service import delete_due, purge_nonces
+from keystead.api.service import delete_due, purge_nonces, rotate_due
 from keystead.clock import Clock, SystemClock
 from keystead.crypto.authority import Authority
 from keystead.entropy import Entropy, SystemEntropy
@@ -30,6 +30,7 @@ from keystead.server.world import World, open_directory
 from keystead.settings import Settings
 
 _DELETIONS_EVERY = 1.0  # seconds; it also finds out within so long that the store can't commit, or can again
+_ROTATIONS_EVERY = 60.0
 _SHUTDOWN = 2.0  # seconds that a client has to say goodbye in TLS
 _NONCES_EVERY = 30.0
 _CERTIFICATE_EVERY = 600.0
@@ -57,6 +58,7 @@ class Service:
     def start_timers(self) -> None:
         """Carry out what is due now and from here on."""
         self.every(_DELETIONS_EVERY, "deletions", lambda: self.sequencer.run(delete_due))
+        self.every(_ROTATIONS_EVERY, "rotations", lambda: self.sequencer.run(rotate_due))
         self.every(_NONCES_EVERY, "nonces", lambda: self.sequencer.run(purge_nonces))
 
     def every(self, seconds: float, name: str, action: Callable[[], None]) -> None:

@@ -21,7 +21,7 @@ from keystead.store.tables import Aliases
 
 _KEY = (
     "SELECT account, region, key_id, spec, usage, origin, protection, state, description, created, "
-    "primary_version, rotated, instance, deletion_at, position FROM keys"
+    "primary_version, rotated, instance, deletion_at, position, rotation_interval FROM keys"
 )
 _VERSION = (
     "SELECT account, region, key_id, version_id, number, spec, usage, origin, created, generation, material "
@@ -59,8 +59,8 @@ class Keys:
         self._database.revise()
         position = self._database.rows(
             "INSERT INTO keys (account, region, key_id, spec, usage, origin, protection, state, description, created, "
-            "primary_version, rotated, instance, deletion_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
-            "RETURNING position",
+            "primary_version, rotated, instance, deletion_at, rotation_interval, rotation_due) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING position",
             (
                 key.account,
                 key.region,
@@ -76,6 +76,8 @@ class Keys:
                 key.rotated,
                 key.instance,
                 key.deletion_at,
+                key.rotation_interval,
+                key.rotation_due,
             ),
         )[0][0]
         self.add_version(version)
@@ -89,9 +91,18 @@ class Keys:
         old, position = self._stored(key)
         self._database.revise()
         self._database.rows(
-            "UPDATE keys SET state = ?, description = ?, primary_version = ?, rotated = ?, deletion_at = ? "
-            "WHERE position = ?",
-            (key.state, key.description, key.primary_version, key.rotated, key.deletion_at, position),
+            "UPDATE keys SET state = ?, description = ?, primary_version = ?, rotated = ?, deletion_at = ?, "
+            "rotation_interval = ?, rotation_due = ? WHERE position = ?",
+            (
+                key.state,
+                key.description,
+                key.primary_version,
+                key.rotated,
+                key.deletion_at,
+                key.rotation_interval,
+                key.rotation_due,
+                position,
+            ),
         )
         if _facets(old) != _facets(key):
             self._listing.count(_listing(key.account, key.region), position, _facets(old), -1)
@@ -187,6 +198,13 @@ class Keys:
         )
         return tuple(_key(row) for row in rows)
 
+    def rotating(self, now: int, limit: int) -> tuple[Key, ...]:
+        rows = self._database.rows(
+            f"{_KEY} WHERE rotation_due IS NOT NULL AND rotation_due <= ? ORDER BY rotation_due LIMIT ?",
+            (now, limit),
+        )
+        return tuple(_key(row) for row in rows)
+
     def _stored(self, key: Key) -> tuple[Key, int]:
         row = self._database.rows(
             f"{_KEY} WHERE account = ? AND region = ? AND key_id = ?", (key.account, key.region, key.key_id)
@@ -210,6 +228,7 @@ def _key(row: tuple[Any, ...]) -> Key:
         rotated=row[11],
         instance=row[12],
         deletion_at=row[13],
+        rotation_interval=row[15],
     )
 
 

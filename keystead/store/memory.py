@@ -181,6 +181,11 @@ class Keys:
         found.sort(key=lambda row: row[0])
         return tuple(key for due, key in found if due <= now)[:limit]
 
+    def rotating(self, now: int, limit: int) -> tuple[Key, ...]:
+        found = [(key.rotation_due, key) for key in self._keys.values() if key.rotation_due is not None]
+        found.sort(key=lambda row: row[0])
+        return tuple(key for due, key in found if due <= now)[:limit]
+
 
 def _matches(key: Key, where: KeyFilter) -> bool:
     return (

@@ -80,6 +80,10 @@ class Keys(Protocol):
         """Keys of any account whose deletion is due at `now` (seconds), the longest due first."""
         ...
 
+    def rotating(self, now: int, limit: int) -> tuple[Key, ...]:
+        """Keys of any account whose rotation is due at `now` (seconds), the longest due first."""
+        ...
+
 
 class Aliases(Protocol):
     """Aliases, by account, region and name."""

@@ -10,7 +10,7 @@ import apsw
 import pytest
 
 from keystead.api.batch import Batch
-from keystead.api.service import delete_due, purge_nonces
+from keystead.api.service import delete_due, purge_nonces, rotate_due
 from keystead.domain.keys import DAY
 from keystead.store import sqlite
 from keystead.store.ports import StoreFailure
@@ -25,6 +25,10 @@ WRITING: dict[str, tuple[list[str], dict[str, str]]] = {
     "CreateAlias": ([], {"AliasName": "alias/new", "KeyId": "{key}"}),
     "UpdateAlias": (["CreateAlias"], {"AliasName": "alias/new", "KeyId": "{other}"}),
     "DeleteAlias": (["CreateAlias"], {"AliasName": "alias/new"}),
+    "UpdateRotationPolicy": (
+        [],
+        {"KeyId": "{key}", "EnableAutomaticRotation": "true", "RotationInterval": "7d"},
+    ),
     "CreateKeyVersion": ([], {"KeyId": "{key}"}),
     "DisableKey": ([], {"KeyId": "{key}"}),
     "EnableKey": (["DisableKey"], {"KeyId": "{key}"}),
@@ -34,7 +38,7 @@ WRITING: dict[str, tuple[list[str], dict[str, str]]] = {
     "Encrypt": ([], {"KeyId": "{key}", "Plaintext": "x" * 6000}),
     "DescribeKey": ([], {"KeyId": "{key}"}),
 }
-TIMERS = {"delete_due": delete_due, "purge_nonces": purge_nonces}
+TIMERS = {"delete_due": delete_due, "purge_nonces": purge_nonces, "rotate_due": rotate_due}
 
 
 class Case:
@@ -52,7 +56,11 @@ class Case:
         self.ids = {}
         for name in ("key", "other"):
             self.ids[name] = str(self.do("CreateKey")["KeyMetadata"]["KeyId"])
-        before = WRITING[action][0] if action in WRITING else ["ScheduleKeyDeletion"]
+        before = (
+            WRITING[action][0]
+            if action in WRITING
+            else ["UpdateRotationPolicy" if action == "rotate_due" else "ScheduleKeyDeletion"]
+        )
         for one in before:
             self.do(one)
         self.action = action

@@ -47,7 +47,7 @@ def test_create_key_keeps_description_tags_and_instance() -> None:
         ({"Origin": "aliyun_kms"}, "InvalidParameter"),
         ({"ProtectionLevel": "HSM"}, "Unsupported.ProtectionLevel"),
         ({"ProtectionLevel": "software"}, "InvalidParameter"),
-        ({"EnableAutomaticRotation": "True", "RotationInterval": "7d"}, "UnsupportedOperation"),
+        ({"EnableAutomaticRotation": "True"}, "MissingParameter"),
         ({"EnableAutomaticRotation": "yes"}, "InvalidParameter"),
         ({"Policy": "{}"}, "UnsupportedOperation"),
         ({"Description": "d" * 8193}, "InvalidParameter"),

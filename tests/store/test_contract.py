@@ -119,6 +119,21 @@ def test_a_put_key_is_found_at_once_and_after_a_commit(store: Store) -> None:
     assert store.keys.get(ACCOUNT, REGION, "key-1") == changed
 
 
+def test_rotations_the_longest_due_first(store: Store) -> None:
+    for number, interval in ((1, 30), (2, 10), (3, None), (4, 20)):
+        made, version = key(number)
+        store.keys.add(msgspec.structs.replace(made, rotated=100, rotation_interval=interval), version, {})
+    assert store.keys.rotating(109, 9) == ()
+    assert [one.key_id for one in store.keys.rotating(130, 9)] == ["key-2", "key-4", "key-1"]
+    assert [one.key_id for one in store.keys.rotating(130, 2)] == ["key-2", "key-4"]
+    found = store.keys.rotating(110, 9)[0]
+    store.keys.put(found.after(Event.DISABLE))
+    assert [one.key_id for one in store.keys.rotating(120, 9)] == ["key-4"]
+    store.keys.put(found)
+    store.keys.put(msgspec.structs.replace(found, rotation_interval=None))
+    assert [one.key_id for one in store.keys.rotating(120, 9)] == ["key-4"]
+
+
 def after(version: KeyVersion, version_id: str, now: int) -> KeyVersion:
     return msgspec.structs.replace(version.next(version_id, now), material=version.material)
 

@@ -1,0 +1,28 @@
+"""Automatic rotation: how often a key gets a new primary version, and whether it does now."""
+
+import enum
+import re
+
+DAY = 86_400  # seconds
+SHORTEST = 7 * DAY
+LONGEST = 730 * DAY
+
+_INTERVAL = re.compile(r"\A([0-9]{1,9})([dhms])\Z")
+_SECONDS = {"d": DAY, "h": 3600, "m": 60, "s": 1}
+
+
+class AutomaticRotation(enum.StrEnum):
+    """Whether a key is rotated by itself, spelled as on the wire; suspended while the key can't be used."""
+
+    DISABLED = "Disabled"
+    ENABLED = "Enabled"
+    SUSPENDED = "Suspended"
+
+
+def interval(text: str) -> int:
+    """The seconds of `7d`, `168h`, `10080m` or `604800s`; ValueError unless they are 7 to 730 days."""
+    found = _INTERVAL.match(text)
+    seconds = int(found[1]) * _SECONDS[found[2]] if found else 0
+    if not SHORTEST <= seconds <= LONGEST:
+        raise ValueError("a rotation interval is 7 to 730 days")
+    return seconds
