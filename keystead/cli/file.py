@@ -1,4 +1,4 @@
-"""`keystead file`: encrypt, decrypt, inspect and edit files."""
+"""`keystead file`: encrypt, decrypt, inspect, edit and re-encrypt files."""
 
 import argparse
 import os
@@ -86,7 +86,16 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "--on-disk", action="store_true", help="where there is no file system in memory: use a disk"
     )
     editing.set_defaults(func=edit)
-    for verb in (encrypting, decrypting, inspecting, editing):
+    renewing = verbs.add_parser(
+        "reencrypt",
+        help="bring files from old key versions to the primary ones",
+        description="Tell which files, also in directories, were encrypted under a key version that is not the primary one "
+        "any more. With --apply, re-encrypt them in place. Other files are passed by.",
+    )
+    renewing.add_argument("places", metavar="PLACE", nargs="+", help="a file or a directory")
+    renewing.add_argument("--apply", action="store_true", help="re-encrypt what was found")
+    renewing.set_defaults(func=reencrypt)
+    for verb in (encrypting, decrypting, inspecting, editing, renewing):
         add_reading(verb)
         target.add_options(verb)
 
@@ -150,7 +159,7 @@ def encrypt(args: argparse.Namespace) -> int:
                     content: Iterator[bytes] = iter([_values(args, kms, context, name, source, where)])
                 else:
                     content = files.encrypt(kms, args.key, context, _Watched(source, name))
-                write(content, where, _mode(source), replace=args.force)
+                write(content, where, mode_of(source), replace=args.force)
 
         return _each(plans, work)
 
@@ -218,7 +227,7 @@ def decrypt(args: argparse.Namespace) -> int:
                 watched = _Watched(source, name)
                 content = opening.plaintext(kms, context, watched, format_of(args, name))
                 # Never wider than the ciphertext was, and never for others.
-                write(content, out, _mode(source) & 0o700, replace=args.force)
+                write(content, out, mode_of(source) & 0o700, replace=args.force)
 
         return _each(plans, work)
 
@@ -254,7 +263,8 @@ def _is_printable(piece: bytes) -> bool:
         return False
 
 
-def _mode(source: BinaryIO) -> int:
+def mode_of(source: BinaryIO) -> int:
+    """The permission bits of a file; 0600 for what is none."""
     found = os.fstat(source.fileno())
     return stat.S_IMODE(found.st_mode) & 0o777 if stat.S_ISREG(found.st_mode) else 0o600
 
@@ -355,5 +365,12 @@ def inspect(args: argparse.Namespace) -> int:
 def edit(args: argparse.Namespace) -> int:
     """Edit one file."""
     from keystead.cli.file_edit import run
+
+    return run(args)
+
+
+def reencrypt(args: argparse.Namespace) -> int:
+    """Bring files to the primary versions of their keys."""
+    from keystead.cli.file_reencrypt import run
 
     return run(args)

@@ -72,8 +72,13 @@ def encrypt(kms: Kms, key: str, context: Mapping[str, str], source: envelope.Rea
             pass
         else:
             return iter([kms.encrypt(key, text, context).encode()])
+    return sealed(kms, key, context, chain([head], pieces(source)))
+
+
+def sealed(kms: Kms, key: str, context: Mapping[str, str], plaintext: Iterator[bytes]) -> Iterator[bytes]:
+    """The envelope of a plaintext, piece by piece."""
     data_key, blob = kms.data_key(key, context)
-    return envelope.seal(chain([head], pieces(source)), data_key, blob, tuple(sorted(context)), kms.entropy)
+    return envelope.seal(plaintext, data_key, blob, tuple(sorted(context)), kms.entropy)
 
 
 def read(source: envelope.Readable) -> Ciphertext:

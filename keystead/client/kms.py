@@ -3,6 +3,7 @@
 import base64
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
@@ -59,21 +60,22 @@ class Kms:
 
     def decrypt(self, blob: str, context: Mapping[str, str]) -> Opened:
         """What was encrypted. DoesNotOpen if the blob or the context is not that of an Encrypt of this server."""
-        try:
+        with _unopened():
             answer = self._call("Decrypt", {"CiphertextBlob": blob}, context)
-        except Refused as refusal:
-            if refusal.code not in _UNOPENED or "EncryptionContext" in refusal.message:
-                raise
-            raise DoesNotOpen(
-                "the server cannot open the ciphertext",
-                hint="it is damaged, of another server or account, or needs another --context NAME=VALUE "
-                "or --region",
-            ) from None
         return Opened(
             text=str(answer["Plaintext"]),
             key_id=str(answer["KeyId"]),
             version_id=str(answer.get("KeyVersionId", "")),
         )
+
+    def re_encrypt(self, blob: str, key: str, context: Mapping[str, str]) -> str:
+        """The blob under the key's primary version, its context unchanged; the plaintext does not leave the server."""
+        parameters = {"CiphertextBlob": blob, "DestinationKeyId": key}
+        if context:
+            text = json.dumps(dict(context), ensure_ascii=False)
+            parameters |= {"SourceEncryptionContext": text, "DestinationEncryptionContext": text}
+        with _unopened():
+            return str(self._call("ReEncrypt", parameters)["CiphertextBlob"])
 
     def data_key(self, key: str, context: Mapping[str, str]) -> tuple[bytes, str]:
         """A new 32-byte data key, and its CiphertextBlob."""
@@ -137,6 +139,20 @@ class Kms:
                 f"the server cannot answer now: {told}", hint=f"try again; request id {request_id}"
             )
         raise Refused(f"the server refused {action}: {told}", code=code, hint=f"request id {request_id}")
+
+
+@contextmanager
+def _unopened() -> Iterator[None]:
+    """DoesNotOpen in place of a refusal that says no more than that."""
+    try:
+        yield
+    except Refused as refusal:
+        if refusal.code not in _UNOPENED or "EncryptionContext" in refusal.message:
+            raise
+        raise DoesNotOpen(
+            "the server cannot open the ciphertext",
+            hint="it is damaged, of another server or account, or needs another --context NAME=VALUE or --region",
+        ) from None
 
 
 def context_of(pairs: list[str]) -> dict[str, str]:

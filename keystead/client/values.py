@@ -103,6 +103,15 @@ def encrypt(
     return changed
 
 
+def replaced(text: str, form: Format, new: Callable[[str, str], str]) -> str:
+    """The text with another CiphertextBlob for each value: `new(path, blob)`."""
+    changes = []
+    for leaf, blob in _marked(text, form):
+        spelling = text[leaf.start : leaf.end]
+        changes.append((leaf, spelling.replace(blob, new(pointer(leaf.path), blob))))
+    return _replaced(text, changes)
+
+
 def decrypt(kms: Kms, context: Mapping[str, str], text: str, form: Format) -> tuple[str, dict[str, Value]]:
     """The text with every value as it was written, and the values by their paths."""
     _check_context(context)

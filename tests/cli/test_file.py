@@ -521,3 +521,51 @@ def test_edit_without_an_editor(server: LiveServer, here: Path) -> None:
     )
     refused(ended, 1, "the editor '/nowhere/vi' cannot be started")
     assert shutil.which("sh")
+
+
+# --- re-encrypt
+
+
+def test_files_are_brought_to_the_primary_version(server: LiveServer, here: Path) -> None:
+    client = server.client()
+    key_id = client.ok("CreateKey")["KeyMetadata"]["KeyId"]
+    contents = {"small": "x", "large": "y" * 7000, "a.yaml": "# c\na: 1\nb: two\n"}
+    Path("d/e").mkdir(parents=True)
+    Path("d/.git").mkdir()
+    Path("d/plain").write_text("not encrypted")
+    context = ["--context", "app=x"]
+    for name, content in contents.items():
+        Path("d/e", name).write_text(content)
+        values = ["--values"] if name == "a.yaml" else []
+        ok(encrypt(server, *values, f"d/e/{name}", *context, key=key_id))
+        Path("d/e", name).unlink()
+    shutil.copy("d/e/small.cipher", "d/.git/small.cipher")
+    before = {path: path.read_bytes() for path in Path("d/e").iterdir()}
+    nothing = file(server, "reencrypt", "d", *context)
+    assert (nothing.returncode, nothing.stdout) == (0, "")
+    assert nothing.stderr == "3 encrypted files, 0 to re-encrypt\n"
+    version_id = client.ok("CreateKeyVersion", KeyId=key_id)["KeyVersion"]["KeyVersionId"]
+    told = file(server, "reencrypt", "d", *context)
+    assert told.returncode == 0
+    assert told.stderr == "3 encrypted files, 3 to re-encrypt; --apply does it\n"
+    assert [line.split()[0] for line in told.stdout.splitlines()] == [
+        f"d/e/{name}.cipher" for name in sorted(contents)
+    ]
+    assert told.stdout.count(f"-> {version_id}") == 3
+    assert before == {path: path.read_bytes() for path in Path("d/e").iterdir()}
+    refused_one = file(server, "reencrypt", "--apply", "d")
+    assert refused_one.returncode == 5
+    assert before == {path: path.read_bytes() for path in Path("d/e").iterdir()}
+    done = file(server, "reencrypt", "--apply", "d", *context)
+    assert (done.returncode, done.stderr) == (0, "3 encrypted files, 3 re-encrypted\n")
+    for name, content in contents.items():
+        assert ok(file(server, "decrypt", f"d/e/{name}.cipher", *context)) == content
+        assert json.loads(ok(file(server, "inspect", f"d/e/{name}.cipher")))["KeyVersionIds"] == [version_id]
+    assert file(server, "reencrypt", "d", *context).stderr == "3 encrypted files, 0 to re-encrypt\n"
+    client.close()
+
+
+def test_a_version_of_nobody_is_told(server: LiveServer, here: Path) -> None:
+    Path("foreign").write_text(base64.b64encode(b"00000000-0000-4000-8000-000000000000" + bytes(60)).decode())
+    refused(file(server, "reencrypt", "foreign"), 5, "the server has no key version 00000000")
+    refused(file(server, "reencrypt", "nowhere"), 1, "nowhere: cannot read it")
