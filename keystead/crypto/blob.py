@@ -3,7 +3,8 @@
     offset  length  field
     0       36      UUID of the key version, lower-case ASCII (the shape of the vendor's blobs)
     36      1       format: 1
-    37      1       suite: 1 = AES-256-GCM, SP 800-108 HMAC-SHA-512, committing
+    37      1       suite: 1 = AES-256-GCM, 5 = AES-192-GCM, 6 = AES-128-GCM, 7 = SM4-GCM; each with
+                    SP 800-108 HMAC-SHA-512, committing
     38      80 + n  salt 32, commitment 32, ciphertext n, tag 16 (see sealing)
 
 Every format ever shipped is read for ever; `parse` is the one place that decides which it is.
@@ -16,9 +17,9 @@ import re
 import msgspec
 
 from keystead.crypto.sealing import OVERHEAD, Unopenable
+from keystead.crypto.suites import NUMBERS
 
 FORMAT = 1
-SUITE_AES_256_GCM = 1
 HEADER_BYTES = 38
 # 8192 characters of base64 (6144 bytes) are the longest plaintext; nothing longer was ever made here.
 MAXIMUM_PLAINTEXT = 8192
@@ -50,6 +51,6 @@ def parse(text: str) -> Blob:
     # The lengths are checked before anything is sliced; the re-encoding refuses stray bits in the last character.
     if not HEADER_BYTES + OVERHEAD < len(raw) <= MAXIMUM_BYTES or base64.b64encode(raw) != text.encode():
         raise Unopenable
-    if raw[36] != FORMAT or raw[37] != SUITE_AES_256_GCM or not _UUID.match(raw[:36]):
+    if raw[36] != FORMAT or raw[37] not in NUMBERS or not _UUID.match(raw[:36]):
         raise Unopenable
     return Blob(version_id=raw[:36].decode(), format=raw[36], suite=raw[37], sealed=raw[HEADER_BYTES:])

@@ -4,6 +4,9 @@
            = message key 32 || commitment 32 || IV 12
     sealed = salt 32 || commitment 32 || AES-256-GCM(message key, IV, plaintext, associated data) || tag 16
 
+Another suite (see suites) has its cipher in place of AES-256, and takes as many bytes of the message key as it needs; the
+key that all is derived from is as long as that cipher's, so a key has the strength that its spec says.
+
 Safety argument: each message has its own key, derived from 256 random bits of salt, so no (key, IV) pair recurs below
 2^128 messages and the 2^32 limit of random IVs under one key (NIST SP 800-38D section 8.3) is never near. The
 commitment is a PRF output over key, salt and associated data, so a ciphertext opens under one key and context only.
@@ -13,8 +16,8 @@ import hashlib
 import hmac
 
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from keystead.crypto.suites import AES_256_GCM, Suite
 from keystead.entropy import Entropy
 
 KEY_BYTES = 32
@@ -40,19 +43,28 @@ def derive(key: bytes, label: bytes, context: bytes) -> bytes:
     return first + second[: _OUTPUT_BYTES - 64]
 
 
-def seal_with_salt(key: bytes, label: bytes, associated: bytes, plaintext: bytes, salt: bytes) -> bytes:
+def seal_with_salt(
+    key: bytes, label: bytes, associated: bytes, plaintext: bytes, salt: bytes, suite: Suite = AES_256_GCM
+) -> bytes:
     """The deterministic core of `seal`; a salt must never be used for two plaintexts."""
     okm = derive(key, label, salt + hashlib.sha512(associated).digest())
-    body = AESGCM(okm[:32]).encrypt(okm[64:], plaintext, associated)
+    body = suite.encrypt(okm[: suite.key_bytes], okm[64:], plaintext, associated)
     return salt + okm[32:64] + body
 
 
-def seal(key: bytes, label: bytes, associated: bytes, plaintext: bytes, entropy: Entropy) -> bytes:
-    """`plaintext` sealed under a 32-byte key; 80 bytes longer. `label` separates uses of one key."""
-    return seal_with_salt(key, label, associated, plaintext, entropy.take(SALT_BYTES))
+def seal(
+    key: bytes,
+    label: bytes,
+    associated: bytes,
+    plaintext: bytes,
+    entropy: Entropy,
+    suite: Suite = AES_256_GCM,
+) -> bytes:
+    """`plaintext` sealed under a key of the suite's length; 80 bytes longer. `label` separates uses of one key."""
+    return seal_with_salt(key, label, associated, plaintext, entropy.take(SALT_BYTES), suite)
 
 
-def unseal(key: bytes, label: bytes, associated: bytes, sealed: bytes) -> bytes:
+def unseal(key: bytes, label: bytes, associated: bytes, sealed: bytes, suite: Suite = AES_256_GCM) -> bytes:
     """The plaintext, or Unopenable."""
     if len(sealed) < OVERHEAD:
         raise Unopenable
@@ -61,7 +73,8 @@ def unseal(key: bytes, label: bytes, associated: bytes, sealed: bytes) -> bytes:
     if not hmac.compare_digest(commitment, okm[32:64]):
         raise Unopenable
     try:
-        return AESGCM(okm[:32]).decrypt(okm[64:], sealed[SALT_BYTES + COMMITMENT_BYTES :], associated)
+        body = sealed[SALT_BYTES + COMMITMENT_BYTES :]
+        return suite.decrypt(okm[: suite.key_bytes], okm[64:], body, associated)
     except InvalidTag:
         raise Unopenable from None
 

@@ -16,6 +16,7 @@ from keystead.crypto.mac import Secret
 from keystead.crypto.material import Material
 from keystead.crypto.root import RootKey
 from keystead.crypto.sealing import KEY_BYTES, Unopenable, prefixed, seal, unseal
+from keystead.crypto.suites import OF_SPEC
 from keystead.domain.accounts import AccessKey, WrappingKey
 from keystead.domain.context import canonical
 from keystead.domain.keys import KeyVersion, Wrapped
@@ -86,24 +87,27 @@ class Vault:
 
     def make_material(self, version: KeyVersion) -> KeyVersion:
         """The version with new random material of its spec, wrapped."""
-        material = self._entropy.take(KEY_BYTES)
+        material = self._entropy.take(OF_SPEC[version.spec].key_bytes)
         return msgspec.structs.replace(
             version, material=self._wrap(_MATERIAL, _version_facts(version), material)
         )
 
     def seal(self, version: KeyVersion, context: Mapping[str, str], plaintext: bytes) -> Sealed:
         """`plaintext` (at most 8192 bytes) under the version, bound to account, key, version and context."""
-        facts = _message_facts(version, blobs.FORMAT, blobs.SUITE_AES_256_GCM, context)
-        sealed = seal(self._open_material(version).expose(), _MESSAGE, facts, plaintext, self._entropy)
+        suite = OF_SPEC[version.spec]
+        facts = _message_facts(version, blobs.FORMAT, suite.number, context)
+        sealed = seal(self._open_material(version).expose(), _MESSAGE, facts, plaintext, self._entropy, suite)
         return Sealed(
-            version_id=version.version_id,
-            blob=blobs.pack(version.version_id, blobs.SUITE_AES_256_GCM, sealed),
+            version_id=version.version_id, blob=blobs.pack(version.version_id, suite.number, sealed)
         )
 
     def open(self, version: KeyVersion, context: Mapping[str, str], blob: blobs.Blob) -> bytes:
         """What `seal` sealed; Unopenable for anything else."""
+        suite = OF_SPEC[version.spec]
+        if blob.suite != suite.number:
+            raise Unopenable
         facts = _message_facts(version, blob.format, blob.suite, context)
-        return unseal(self._open_material(version).expose(), _MESSAGE, facts, blob.sealed)
+        return unseal(self._open_material(version).expose(), _MESSAGE, facts, blob.sealed, suite)
 
     def make_data_key(
         self, version: KeyVersion, context: Mapping[str, str], count: int

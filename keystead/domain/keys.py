@@ -13,6 +13,9 @@ class KeySpec(enum.StrEnum):
     """The algorithm of a key, spelled as on the wire."""
 
     AES_256 = "Aliyun_AES_256"
+    AES_192 = "Aliyun_AES_192"
+    AES_128 = "Aliyun_AES_128"
+    SM4 = "Aliyun_SM4"
 
 
 class KeyUsage(enum.StrEnum):

@@ -25,6 +25,7 @@ from keystead.crypto import blob as blobs
 from keystead.crypto import envelope, sealing, vault
 from keystead.crypto.root import SoftwareRootKey
 from keystead.crypto.sealing import Unopenable
+from keystead.crypto.suites import AES_256_GCM, Suite
 from keystead.crypto.vault import Vault
 from keystead.domain.accounts import AccessKey, AccessKeyStatus
 from keystead.domain.context import canonical
@@ -350,7 +351,9 @@ def test_no_changed_ciphertext_opens() -> None:
 # --- planted bugs
 
 
-def ignores_commitment(key: bytes, label: bytes, associated: bytes, sealed: bytes) -> bytes:
+def ignores_commitment(
+    key: bytes, label: bytes, associated: bytes, sealed: bytes, suite: Suite = AES_256_GCM
+) -> bytes:
     salt = sealed[:32]
     okm = sealing.derive(key, label, salt + hashlib.sha512(associated).digest())
     try:
@@ -359,7 +362,9 @@ def ignores_commitment(key: bytes, label: bytes, associated: bytes, sealed: byte
         raise Unopenable from None
 
 
-def ignores_tag(key: bytes, label: bytes, associated: bytes, sealed: bytes) -> bytes:
+def ignores_tag(
+    key: bytes, label: bytes, associated: bytes, sealed: bytes, suite: Suite = AES_256_GCM
+) -> bytes:
     if len(sealed) < sealing.OVERHEAD:
         raise Unopenable
     okm = sealing.derive(key, label, sealed[:32] + hashlib.sha512(associated).digest())

@@ -260,3 +260,26 @@ def test_re_encrypt_is_refused_for_either_key() -> None:
     service.ok("ScheduleKeyDeletion", KeyId=one, PendingWindowInDays="7")
     assert service.refused("ReEncrypt", **again) == "Rejected.PendingDeletion"
     assert service.refused("ReEncrypt", **again, DryRun="true") == "ValidationError"
+
+
+@pytest.mark.parametrize("spec", ["Aliyun_AES_256", "Aliyun_AES_192", "Aliyun_AES_128", "Aliyun_SM4"])
+def test_every_symmetric_spec_encrypts(spec: str) -> None:
+    service = Service()
+    created = service.ok("CreateKey", KeySpec=spec)["KeyMetadata"]
+    assert created["KeySpec"] == spec
+    key_id = created["KeyId"]
+    sealed = service.ok("Encrypt", KeyId=key_id, Plaintext=PEM, EncryptionContext='{"a": "1"}')[
+        "CiphertextBlob"
+    ]
+    opened = service.ok("Decrypt", CiphertextBlob=sealed, EncryptionContext='{"a": "1"}')
+    assert opened["Plaintext"] == PEM
+    assert service.refused("Decrypt", CiphertextBlob=sealed) == "InvalidParameter"
+    made = service.ok("GenerateDataKey", KeyId=key_id)
+    assert service.ok("Decrypt", CiphertextBlob=made["CiphertextBlob"])["Plaintext"] == made["Plaintext"]
+    service.ok("CreateKeyVersion", KeyId=key_id)
+    other = service.key(KeySpec="Aliyun_AES_256")
+    again = {"CiphertextBlob": sealed, "DestinationKeyId": other, "SourceEncryptionContext": '{"a": "1"}'}
+    moved = service.ok("ReEncrypt", **again)["CiphertextBlob"]
+    assert service.ok("Decrypt", CiphertextBlob=moved)["Plaintext"] == PEM
+    listed = service.ok("ListKeys", Filters=json.dumps([{"Key": "KeySpec", "Values": [spec]}]))
+    assert key_id in {row["KeyId"] for row in listed["Keys"]["Key"]}

@@ -65,6 +65,9 @@ def test_create_key_refuses(parameters: dict[str, str], code: str) -> None:
         {"Description": "d" * 8192},
         {"EnableAutomaticRotation": "False"},
         {"EnableAutomaticRotation": "false", "KeySpec": "Aliyun_AES_256", "KeyUsage": "ENCRYPT/DECRYPT"},
+        {"KeySpec": "Aliyun_AES_192"},
+        {"KeySpec": "Aliyun_AES_128"},
+        {"KeySpec": "Aliyun_SM4"},
         {"Origin": "Aliyun_KMS", "ProtectionLevel": "SOFTWARE", "Policy": ""},
     ],
 )

@@ -9,6 +9,7 @@ import pytest
 
 from keystead.crypto.blob import parse
 from keystead.crypto.sealing import Unopenable
+from keystead.domain.keys import KeySpec
 from keystead.entropy import SeededEntropy
 from tests.vectors.blob.generate import EXPECT, HEADERS, SEPARATOR, Opener, corpus, opened_by
 
@@ -29,7 +30,7 @@ def read(text: str) -> Case:
     values: dict[str, str] = {}
     for line in head.split("\n"):
         name, separator, value = line.partition(": ")
-        if not separator or name in values or name not in (*HEADERS, "plaintext"):
+        if not separator or name in values or name not in (*HEADERS, "spec", "plaintext"):
             raise ValueError(f"a bad header: {line}")
         values[name] = value
     if set(HEADERS) - set(values) or values["expect"] not in EXPECT:
@@ -44,6 +45,7 @@ def read(text: str) -> Case:
         version_id=values["version_id"],
         number=int(values["number"]),
         context=json.loads(values["context"]),
+        spec=KeySpec(values.get("spec", "Aliyun_AES_256")),
     )
     plaintext = base64.b64decode(values["plaintext"]) if "plaintext" in values else None
     return Case(values["expect"], opener, plaintext, body.removesuffix("\n"))

@@ -7,6 +7,7 @@ Every case is a few header lines, an empty line and the blob as one line of text
     account, region, key_id, version_id, number      what that version is
     context     the encryption context that is given to open it, JSON
     plaintext   what was sealed, base64; on success only
+    spec        of the key, where it is not Aliyun_AES_256
 
 Blobs of a format that was ever shipped are never changed or removed: a new format gets new files.
 """
@@ -48,6 +49,7 @@ class Opener(NamedTuple):
     version_id: str
     number: int
     context: dict[str, str]
+    spec: KeySpec = KeySpec.AES_256
 
 
 class Given:
@@ -77,7 +79,7 @@ def opened_by(opener: Opener, entropy: Entropy) -> tuple[Vault, KeyVersion]:
         key_id=opener.key_id,
         version_id=opener.version_id,
         number=opener.number,
-        spec=KeySpec.AES_256,
+        spec=opener.spec,
         usage=KeyUsage.ENCRYPT_DECRYPT,
         origin=Origin.ALIYUN_KMS,
         created=0,
@@ -99,6 +101,8 @@ def case(expect: str, opener: Opener, blob: str, plaintext: bytes | None = None)
         json.dumps(opener.context, ensure_ascii=False),
     )
     lines = [f"{name}: {value}\n" for name, value in zip(HEADERS, values, strict=True)]
+    if opener.spec is not KeySpec.AES_256:
+        lines.append(f"spec: {opener.spec}\n")
     if plaintext is not None:
         lines.append(f"plaintext: {base64.b64encode(plaintext).decode()}\n")
     return "".join([*lines, "\n", blob, "\n"])
@@ -123,6 +127,22 @@ def success(entropy: Entropy) -> list[str]:
         opener = some_opener(entropy, number)
         plaintext = ("Keystead, 密钥! " * 600).encode()[:length].decode(errors="ignore").encode() or b"x"
         cases.append(case("success", opener, seal(opener, plaintext, entropy), plaintext))
+    return cases
+
+
+def suites(entropy: Entropy) -> list[str]:
+    cases = []
+    for spec, length in ((KeySpec.AES_192, 24), (KeySpec.AES_128, 16), (KeySpec.SM4, 16)):
+        for number, size in enumerate((1, 15, 16, 17, 100, 6144, 8192)):
+            opener = some_opener(entropy, number)._replace(key=entropy.take(length), spec=spec)
+            plaintext = b"Keystead " * 1000
+            blob = seal(opener, plaintext[:size], entropy)
+            cases.append(case("success", opener, blob, plaintext[:size]))
+            cases.append(case("wrong context", opener._replace(context={"one": "more"}), blob))
+            cases.append(case("wrong material", opener._replace(key=entropy.take(length)), blob))
+            # Of a key of another spec, and so of another suite.
+            other = opener._replace(spec=KeySpec.AES_256, key=entropy.take(32))
+            cases.append(case("wrong material", other, blob))
     return cases
 
 
@@ -175,6 +195,7 @@ def corpus() -> dict[str, str]:
     """The files by name."""
     return {
         "success.txt": SEPARATOR.join(success(SeededEntropy(b"success"))),
+        "suites.txt": SEPARATOR.join(suites(SeededEntropy(b"suites"))),
         "wrong.txt": SEPARATOR.join(wrong(SeededEntropy(b"wrong"))),
         "damaged.txt": SEPARATOR.join(damaged(SeededEntropy(b"damaged"))),
     }
