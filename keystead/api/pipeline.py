@@ -39,6 +39,7 @@ from keystead.errors import (
     InvalidParameter,
     KeyNotFound,
     KmsError,
+    MissingParameter,
     NoPermission,
     SecurityTokenUnsupported,
     SignatureNonceUsed,
@@ -264,6 +265,10 @@ class Pipeline:
             value = getattr(request, field.attribute)
             match field.param.role:
                 case Role.KEY:
+                    if value == KeyReference():
+                        continue  # optional, and not given
+                    if key is not None:
+                        raise InvalidParameter(name=field.name)
                     key = self._find_key(value, account, region)
                     version = self.store.keys.version(key.primary_version)
                     resources.append(key_arn(account, region, key.key_id))
@@ -282,6 +287,8 @@ class Pipeline:
                     resources.append(alias_arn(account, region, value))
                 case _:
                     resources.append(alias_arn(account, region, value))
+        if operation.gate is not None and key is None:
+            raise MissingParameter(name=operation.roles[0].name)
         if operation.container:
             resources.append(f"acs:kms:{region}:{account}:{operation.container}")
         trace.resources = resources

@@ -250,6 +250,16 @@ def _tags(name: str, text: str) -> dict[str, str]:
     return found
 
 
+def _tag_keys(name: str, text: str) -> list[str]:
+    keys = _json(name, text)
+    if not isinstance(keys, list) or not 1 <= len(keys) <= tags.MAXIMUM:
+        raise InvalidParameter(name=name)
+    # Not `valid_key`: what is no key of any tag is none of this resource's, and removing it removes nothing.
+    if not all(_proper(key) and 1 <= len(key) <= 128 for key in keys):
+        raise InvalidParameter(name=name)
+    return keys
+
+
 _FACETS = {
     "KeyState": "states",
     "KeySpec": "specs",
@@ -307,6 +317,7 @@ SourceBlob = Annotated[str, Param("String", _blob, limits="base64 of a blob that
 Plaintext = Annotated[bytes, Param("String", _plaintext, limits="1 to 6144 bytes of text, or base64 of at most 6144 bytes", sensitive=True)]
 Context = Annotated[dict[str, str], Param("Map", _context, limits="JSON object of strings, at most 8192 characters")]
 Description = Annotated[str, Param("String", _text(DESCRIPTION_CHARACTERS), limits="0 to 8192 characters", empty=True)]
+TagKeys = Annotated[list[str], Param("String", _tag_keys, limits='JSON: ["key", …], 1 to 20')]
 Tags = Annotated[dict[str, str], Param("String", _tags, limits='JSON: [{"TagKey": …, "TagValue": …}], at most 20; 1 to 128 characters each')]
 KeyFilters = Annotated[KeyFilter, Param("String", _key_filter, limits='JSON: [{"Key": "KeyState", "Values": ["Enabled"]}]; keys: ' + ", ".join(_FACETS))]
 Boolean = Annotated[bool, Param("Boolean", _boolean, limits="true | false")]

@@ -59,6 +59,8 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
     )
     deletion_at: int | None = None
     rotation_interval: int | None = None  # seconds; None: no automatic rotation
+    protected: bool = False  # against deletion
+    protection_reason: str = ""
 
     def after(self, event: Event) -> "Key":
         """The key after enable, disable or cancelled deletion; a scheduled deletion is forgotten."""

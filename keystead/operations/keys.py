@@ -13,6 +13,7 @@ from keystead.api.wire import (
     KeyFilters,
     KeyIdRef,
     KeyRef,
+    KeyReference,
     PageNumber,
     PageSize,
     PendingWindow,
@@ -39,6 +40,7 @@ from keystead.domain.keys import (
 from keystead.domain.lifecycle import INITIAL, Event, Gate
 from keystead.entropy import uuid4
 from keystead.errors import (
+    DeletionProtected,
     MissingParameter,
     OriginUnsupported,
     ProtectionLevelUnsupported,
@@ -74,10 +76,11 @@ class KeyMetadata(Reply, frozen=True):
     rotation_interval: str | msgspec.UnsetType = msgspec.UNSET
     next_rotation_date: str | msgspec.UnsetType = msgspec.UNSET
     deletion_protection: str | msgspec.UnsetType = msgspec.UNSET
+    deletion_protection_description: str | msgspec.UnsetType = msgspec.UNSET
     dkms_instance_id: str | msgspec.UnsetType = msgspec.field(default=msgspec.UNSET, name="DKMSInstanceId")
 
 
-def _metadata(key: Key, deletion_protection: str | msgspec.UnsetType = msgspec.UNSET) -> KeyMetadata:
+def _metadata(key: Key, *, described: bool = False) -> KeyMetadata:
     return KeyMetadata(
         creation_date=iso8601(key.created),
         description=key.description,
@@ -96,7 +99,10 @@ def _metadata(key: Key, deletion_protection: str | msgspec.UnsetType = msgspec.U
         automatic_rotation=key.automatic_rotation,
         rotation_interval=f"{key.rotation_interval}s" if key.rotation_interval else msgspec.UNSET,
         next_rotation_date=msgspec.UNSET if key.next_rotation is None else iso8601(key.next_rotation),
-        deletion_protection=deletion_protection,
+        deletion_protection=("Enabled" if key.protected else "Disabled") if described else msgspec.UNSET,
+        deletion_protection_description=key.protection_reason
+        if described and key.protected
+        else msgspec.UNSET,
         dkms_instance_id=key.instance or msgspec.UNSET,
     )
 
@@ -167,7 +173,7 @@ class DescribeKeyReply(Reply, frozen=True):
 @key_operation(gate=Gate.ANY)
 def describe_key(call: KeyCall, request: DescribeKeyRequest) -> DescribeKeyReply:
     """Show a key's state, dates and other facts."""
-    return DescribeKeyReply(key_metadata=_metadata(call.key, deletion_protection="Disabled"))
+    return DescribeKeyReply(key_metadata=_metadata(call.key, described=True))
 
 
 class ListKeysRequest(Request, frozen=True):
@@ -233,9 +239,11 @@ class ScheduleKeyDeletionRequest(Request, frozen=True):
     pending_window_in_days: PendingWindow
 
 
-@key_operation(gate=Gate.MODIFY, changes=True)
+@key_operation(gate=Gate.MODIFY, changes=True, errors=(DeletionProtected,))
 def schedule_key_deletion(call: KeyCall, request: ScheduleKeyDeletionRequest) -> Empty:
     """Delete a key after a waiting period, in which it cannot be used and the deletion can be cancelled."""
+    if call.key.protected:
+        raise DeletionProtected
     call.store.keys.put(call.key.scheduled(call.now + request.pending_window_in_days * DAY))
     return Empty()
 
@@ -244,6 +252,22 @@ def schedule_key_deletion(call: KeyCall, request: ScheduleKeyDeletionRequest) ->
 def cancel_key_deletion(call: KeyCall, request: KeyIdRequest) -> Empty:
     """Cancel a scheduled deletion; the key is enabled again."""
     call.store.keys.put(call.key.after(Event.CANCEL_DELETION))
+    return Empty()
+
+
+class SetDeletionProtectionRequest(Request, frozen=True):
+    enable_deletion_protection: Boolean
+    protected_resource_arn: KeyIdRef = KeyReference()
+    key_id: KeyIdRef = KeyReference()
+    deletion_protection_description: Description = ""
+
+
+@key_operation(gate=Gate.EDIT, changes=True)
+def set_deletion_protection(call: KeyCall, request: SetDeletionProtectionRequest) -> Empty:
+    """Protect a key against deletion, or allow its deletion again."""
+    enabled = request.enable_deletion_protection
+    reason = request.deletion_protection_description if enabled else ""
+    call.store.keys.put(msgspec.structs.replace(call.key, protected=enabled, protection_reason=reason))
     return Empty()
 
 

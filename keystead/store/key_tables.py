@@ -21,7 +21,8 @@ from keystead.store.tables import Aliases
 
 _KEY = (
     "SELECT account, region, key_id, spec, usage, origin, protection, state, description, created, "
-    "primary_version, rotated, instance, deletion_at, position, rotation_interval FROM keys"
+    "primary_version, rotated, instance, deletion_at, position, rotation_interval, "
+    "protected, protection_reason FROM keys"
 )
 _VERSION = (
     "SELECT account, region, key_id, version_id, number, spec, usage, origin, created, generation, material "
@@ -59,8 +60,8 @@ class Keys:
         self._database.revise()
         position = self._database.rows(
             "INSERT INTO keys (account, region, key_id, spec, usage, origin, protection, state, description, created, "
-            "primary_version, rotated, instance, deletion_at, rotation_interval, rotation_due) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING position",
+            "primary_version, rotated, instance, deletion_at, rotation_interval, rotation_due, protected, "
+            "protection_reason) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING position",
             (
                 key.account,
                 key.region,
@@ -78,13 +79,12 @@ class Keys:
                 key.deletion_at,
                 key.rotation_interval,
                 key.rotation_due,
+                key.protected,
+                key.protection_reason,
             ),
         )[0][0]
         self.add_version(version)
-        self._database.many(
-            "INSERT INTO tags VALUES (?, ?, ?, ?, ?)",
-            [(key.account, key.region, key.key_id, name, value) for name, value in tags.items()],
-        )
+        self._add_tags(key.account, key.region, key.key_id, tags)
         self._listing.count(_listing(key.account, key.region), position, _facets(key), 1)
 
     def put(self, key: Key) -> None:
@@ -92,7 +92,7 @@ class Keys:
         self._database.revise()
         self._database.rows(
             "UPDATE keys SET state = ?, description = ?, primary_version = ?, rotated = ?, deletion_at = ?, "
-            "rotation_interval = ?, rotation_due = ? WHERE position = ?",
+            "rotation_interval = ?, rotation_due = ?, protected = ?, protection_reason = ? WHERE position = ?",
             (
                 key.state,
                 key.description,
@@ -101,6 +101,8 @@ class Keys:
                 key.deletion_at,
                 key.rotation_interval,
                 key.rotation_due,
+                key.protected,
+                key.protection_reason,
                 position,
             ),
         )
@@ -173,6 +175,19 @@ class Keys:
         )
         return {str(name): str(value) for name, value in rows}
 
+    def put_tags(self, account: str, region: str, key_id: str, tags: dict[str, str]) -> None:
+        self._database.revise()
+        self._database.rows(
+            "DELETE FROM tags WHERE account = ? AND region = ? AND key_id = ?", (account, region, key_id)
+        )
+        self._add_tags(account, region, key_id, tags)
+
+    def _add_tags(self, account: str, region: str, key_id: str, tags: dict[str, str]) -> None:
+        self._database.many(
+            "INSERT INTO tags VALUES (?, ?, ?, ?, ?)",
+            [(account, region, key_id, name, value) for name, value in tags.items()],
+        )
+
     def page(self, account: str, region: str, where: KeyFilter, offset: int, limit: int) -> Page[str]:
         facets = (where.states, where.specs, where.usages, where.origins, where.protections)
 
@@ -229,6 +244,8 @@ def _key(row: tuple[Any, ...]) -> Key:
         instance=row[12],
         deletion_at=row[13],
         rotation_interval=row[15],
+        protected=bool(row[16]),
+        protection_reason=row[17],
     )
 
 

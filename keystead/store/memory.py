@@ -168,6 +168,9 @@ class Keys:
     def tags(self, account: str, region: str, key_id: str) -> dict[str, str]:
         return dict(sorted((self._tags.get((account, region, key_id)) or {}).items()))
 
+    def put_tags(self, account: str, region: str, key_id: str, tags: dict[str, str]) -> None:
+        self._tags.put((account, region, key_id), dict(tags))
+
     def page(self, account: str, region: str, where: KeyFilter, offset: int, limit: int) -> Page[str]:
         found = [
             key.key_id

@@ -72,6 +72,10 @@ class Keys(Protocol):
         """The key's tags, by key."""
         ...
 
+    def put_tags(self, account: str, region: str, key_id: str, tags: dict[str, str]) -> None:
+        """Replace all tags of a key that exists."""
+        ...
+
     def page(self, account: str, region: str, where: KeyFilter, offset: int, limit: int) -> Page[str]:
         """Ids of the matching keys. Costs no scan, whatever the offset: at most one bucket of rows is walked."""
         ...

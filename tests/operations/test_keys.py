@@ -188,3 +188,39 @@ def test_keys_live_in_their_region() -> None:
     host = "kms-vpc.cn-beijing.aliyuncs.com"
     arn = service.ok("DescribeKey", host=host, KeyId=key_id)["KeyMetadata"]["Arn"]
     assert arn.startswith("acs:kms:cn-beijing:")
+
+
+def test_a_protected_key_is_not_deleted() -> None:
+    service = Service()
+    created = service.ok("CreateKey")["KeyMetadata"]
+    key_id = created["KeyId"]
+    about = {"ProtectedResourceArn": created["Arn"], "DeletionProtectionDescription": "used by web"}
+    service.ok("SetDeletionProtection", EnableDeletionProtection="true", **about)
+    metadata = service.ok("DescribeKey", KeyId=key_id)["KeyMetadata"]
+    assert (metadata["DeletionProtection"], metadata["DeletionProtectionDescription"]) == (
+        "Enabled",
+        "used by web",
+    )
+    schedule = {"KeyId": key_id, "PendingWindowInDays": "7"}
+    assert service.refused("ScheduleKeyDeletion", **schedule) == "Rejected.DeletionProtection"
+    service.ok("SetDeletionProtection", EnableDeletionProtection="false", **about)
+    metadata = service.ok("DescribeKey", KeyId=key_id)["KeyMetadata"]
+    assert metadata["DeletionProtection"] == "Disabled"
+    assert "DeletionProtectionDescription" not in metadata
+    service.ok("ScheduleKeyDeletion", **schedule)
+    assert (
+        service.refused("SetDeletionProtection", EnableDeletionProtection="true", **about)
+        == "Rejected.PendingDeletion"
+    )
+
+
+def test_a_key_to_protect_is_named_once() -> None:
+    service = Service()
+    key_id = service.key()
+    on = {"EnableDeletionProtection": "true"}
+    service.ok("SetDeletionProtection", KeyId=key_id, **on)
+    assert service.refused("SetDeletionProtection", **on) == "MissingParameter"
+    assert (
+        service.refused("SetDeletionProtection", KeyId=key_id, ProtectedResourceArn=key_id, **on)
+        == "InvalidParameter"
+    )

@@ -134,6 +134,25 @@ def test_rotations_the_longest_due_first(store: Store) -> None:
     assert [one.key_id for one in store.keys.rotating(120, 9)] == ["key-4"]
 
 
+def test_tags_and_protection_are_replaced(store: Store) -> None:
+    made, version = key(1)
+    store.keys.add(made, version, {"a": "1", "b": "2"})
+    store.keys.put_tags(ACCOUNT, REGION, "key-1", {"c": "3", "a": "4"})
+    assert store.keys.tags(ACCOUNT, REGION, "key-1") == {"a": "4", "c": "3"}
+    store.keys.put_tags(ACCOUNT, REGION, "key-1", {})
+    assert store.keys.tags(ACCOUNT, REGION, "key-1") == {}
+    protected = msgspec.structs.replace(made, protected=True, protection_reason="密")
+    store.keys.put(protected)
+    store.commit()
+    store.begin()
+    assert store.keys.get(ACCOUNT, REGION, "key-1") == protected
+    other, version = key(2)
+    store.keys.add(msgspec.structs.replace(other, protected=True, protection_reason="b"), version, {})
+    found = store.keys.get(ACCOUNT, REGION, "key-2")
+    assert found is not None
+    assert (found.protected, found.protection_reason) == (True, "b")
+
+
 def after(version: KeyVersion, version_id: str, now: int) -> KeyVersion:
     return msgspec.structs.replace(version.next(version_id, now), material=version.material)
 
