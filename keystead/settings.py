@@ -58,6 +58,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid
     proxy: Annotated[
         bool, msgspec.Meta(description="also run the proxy that `keystead env` points official clients to")
     ] = False
+    seed: Annotated[
+        str, msgspec.Meta(description="a TOML file of fixed keys for tests, planted into an empty server")
+    ] = ""
+    seed_anyway: Annotated[
+        bool, msgspec.Meta(description="plant `seed` beside keys that are there already")
+    ] = False
     log_format: Annotated[
         str,
         msgspec.Meta(description="json, text, or auto: text on a terminal", pattern=r"\A(json|text|auto)\Z"),

@@ -20,7 +20,7 @@ def delete_due(pipeline: Pipeline, batch: Batch) -> bool:
     due = pipeline.store.keys.due(int(pipeline.clock.now()), _AT_ONCE)
     for key in due:
         pipeline.vault.forget(pipeline.store.keys.remove(key))
-        _record(pipeline, batch, key, "DeleteKey")
+        record_event(pipeline, batch, key, "DeleteKey")
     return len(due) == _AT_ONCE
 
 
@@ -35,11 +35,12 @@ def rotate_due(pipeline: Pipeline, batch: Batch) -> bool:
         version = pipeline.vault.make_material(primary.next(uuid4(pipeline.entropy), now))
         keys.add_version(version)
         keys.put(key.rotated_to(version))
-        _record(pipeline, batch, key, "RotateKey")
+        record_event(pipeline, batch, key, "RotateKey")
     return len(due) == _AT_ONCE
 
 
-def _record(pipeline: Pipeline, batch: Batch, key: Key, action: str) -> None:
+def record_event(pipeline: Pipeline, batch: Batch, key: Key, action: str) -> None:
+    """Record what the service itself did to a key."""
     batch.record(
         time=int(pipeline.clock.now() * 1000),
         kind=Kind.SERVICE_EVENT,

@@ -21,12 +21,13 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="run a command against a server, with official clients unmodified",
         description="Run a command in an environment in which every official client reaches a Keystead server. "
         "Without --data and --endpoint the server is a private one, in memory, for the time of the command.",
-        usage="keystead run [--data DIR | --endpoint URL --ca FILE] [--region R] -- CMD …",
+        usage="keystead run [--data DIR | --endpoint URL --ca FILE] [--seed FILE] [--region R] -- CMD …",
     )
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--data", metavar="DIR", help="the server that runs on this data directory")
     where.add_argument("--endpoint", metavar="URL", help="a server elsewhere; AccessKey from the environment")
     parser.add_argument("--ca", metavar="FILE", help="the CA certificate of the server at --endpoint")
+    parser.add_argument("--seed", metavar="FILE", help="a TOML file of fixed keys for the private server")
     parser.add_argument("--region", help="the region that clients are told (default: the server's)")
     parser.add_argument("command", nargs=argparse.REMAINDER, metavar="-- CMD …")
     parser.set_defaults(func=main)
@@ -39,6 +40,11 @@ def main(args: argparse.Namespace) -> int:
         raise OperatorError("there is no command to run", hint="keystead run -- python your_program.py")
     if args.ca and not args.endpoint:
         raise OperatorError("--ca belongs to --endpoint", hint="give both, or neither")
+    if args.seed and (args.endpoint or args.data is not None):
+        raise OperatorError(
+            "--seed is for a private server",
+            hint="leave --data and --endpoint out, or seed with keystead serve",
+        )
     return asyncio.run(_run(args, command))
 
 
@@ -69,9 +75,13 @@ async def _run(args: argparse.Namespace, command: list[str]) -> int:
             access_key = environment_access_key(os.environ) or found.access_key()
             upstream = Upstream(description=found.description)
         else:
+            from keystead.server import seed as seeds
             from keystead.server.private import private_server
 
-            private = await stack.enter_async_context(private_server(region or "cn-hangzhou", clock, entropy))
+            seed = seeds.read(args.seed) if args.seed else None
+            region = region or (seed.region if seed else None)
+            server = private_server(region or "cn-hangzhou", clock, entropy, seed)
+            private = await stack.enter_async_context(server)
             url, access_key = private.url, private.access_key
             upstream = Upstream(url=url)
         proxy = ProxyServer(upstream, Outward(os.environ), clock, entropy)

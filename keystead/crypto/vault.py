@@ -87,7 +87,10 @@ class Vault:
 
     def make_material(self, version: KeyVersion) -> KeyVersion:
         """The version with new random material of its spec, wrapped."""
-        material = self._entropy.take(OF_SPEC[version.spec].key_bytes)
+        return self.keep_material(version, self._entropy.take(OF_SPEC[version.spec].key_bytes))
+
+    def keep_material(self, version: KeyVersion, material: bytes) -> KeyVersion:
+        """The version with the material that is given, wrapped."""
         return msgspec.structs.replace(
             version, material=self._wrap(_MATERIAL, _version_facts(version), material)
         )
@@ -132,6 +135,10 @@ class Vault:
             letters += bytes(alphabet[byte % 62] for byte in self._entropy.take(40) if byte < 248)
         secret = bytes(letters[:30])
         return secret.decode(), self._wrap(_SECRET, _secret_facts(account, access_key_id), secret)
+
+    def keep_secret(self, account: str, access_key_id: str, secret: str) -> Wrapped:
+        """The AccessKeySecret that is given, wrapped."""
+        return self._wrap(_SECRET, _secret_facts(account, access_key_id), secret.encode())
 
     def secret(self, access_key: AccessKey) -> Secret:
         """The AccessKey's secret, ready to check signatures with."""

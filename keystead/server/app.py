@@ -22,6 +22,7 @@ from keystead.proxy.outward import Outward
 from keystead.proxy.server import ProxyServer
 from keystead.proxy.upstream import Upstream
 from keystead.server import certificates, listener, logs, ops
+from keystead.server import seed as seeds
 from keystead.server.directory import DataDirectory, Running
 from keystead.server.http import Handler, HttpServer, Limits
 from keystead.server.metrics import Metrics
@@ -107,11 +108,15 @@ class Server:
         self.directory.prepare()
         self.directory.lock()
         try:
-            world = open_directory(self.directory, self.clock, self.entropy)
+            planted = seeds.read(settings.seed) if settings.seed else None
+            account = "" if planted is None else planted.account
+            world = open_directory(self.directory, self.clock, self.entropy, account)
             self.first_start = world.first_start
             self.service = Service(
                 world, region=settings.region, clock=self.clock, entropy=self.entropy, loop=loop
             )
+            if planted is not None:
+                seeds.plant(self.service.pipeline, planted, settings.seed_anyway)
             context = None if settings.http else self._tls(world, certificates.names_for(host, settings.name))
             sockets = listener.listen(host, port)
             port = sockets[0].getsockname()[1]

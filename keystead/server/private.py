@@ -11,7 +11,8 @@ from keystead.entropy import Entropy
 from keystead.server import listener
 from keystead.server.app import Service, refuse
 from keystead.server.http import HttpServer, Limits
-from keystead.server.world import open_private
+from keystead.server.seed import Seed, plant
+from keystead.server.world import PRIVATE_ACCOUNT, open_private
 
 
 class Private(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,11 +23,21 @@ class Private(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @asynccontextmanager
-async def private_server(region: str, clock: Clock, entropy: Entropy) -> AsyncIterator[Private]:
-    """Run one on the current event loop. Its account is always the same, so that ARNs are the same in every run."""
+async def private_server(
+    region: str, clock: Clock, entropy: Entropy, seed: Seed | None = None
+) -> AsyncIterator[Private]:
+    """Run one on the current event loop. Its account is always the same, so that ARNs are the same in every run.
+
+    With a seed its AccessKey is the seed's first one, if that has any.
+    """
     loop = asyncio.get_running_loop()
-    world, access_key = open_private(clock, entropy)
+    account = PRIVATE_ACCOUNT if seed is None else seed.account
+    world, access_key = open_private(clock, entropy, account)
     service = Service(world, region=region, clock=clock, entropy=entropy, loop=loop)
+    if seed is not None:
+        plant(service.pipeline, seed)
+        if seed.access_key:
+            access_key = (seed.access_key[0].id, seed.access_key[0].secret)
     http = HttpServer(
         service.sequencer.submit,
         refuse=refuse,

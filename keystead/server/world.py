@@ -27,8 +27,10 @@ class World(msgspec.Struct, kw_only=True):
     first_start: bool
 
 
-def open_directory(directory: DataDirectory, clock: Clock, entropy: Entropy) -> World:
+def open_directory(directory: DataDirectory, clock: Clock, entropy: Entropy, new_account: str = "") -> World:
     """Open the data directory, which this process has locked; at the first start, make what it needs.
+
+    `new_account` is the account of a first start, by default a random one.
 
     OperatorError if the root key is missing, damaged, open to others or another one, or if the database is missing
     although there was one, damaged, or newer than this program.
@@ -49,7 +51,7 @@ def open_directory(directory: DataDirectory, clock: Clock, entropy: Entropy) -> 
         if accounts:
             store.rollback()
             return World(store=store, vault=vault, account=accounts[0].account_id, first_start=False)
-        account = _account_id(entropy)
+        account = new_account or _account_id(entropy)
         access_key_id, secret = _found(store, vault, account, int(clock.now()), entropy)
         # Before the commit: an AccessKey whose secret was never written down would lock everybody out.
         directory.write(directory.root_access_key, {"AccessKeyId": access_key_id, "AccessKeySecret": secret})
@@ -60,14 +62,16 @@ def open_directory(directory: DataDirectory, clock: Clock, entropy: Entropy) -> 
     return World(store=store, vault=vault, account=account, first_start=True)
 
 
-def open_private(clock: Clock, entropy: Entropy) -> tuple[World, tuple[str, str]]:
+def open_private(
+    clock: Clock, entropy: Entropy, account: str = PRIVATE_ACCOUNT
+) -> tuple[World, tuple[str, str]]:
     """A world in memory that leaves no trace, with its root AccessKey: id and secret."""
     store = MemoryStore(entropy=entropy)
     vault = Vault(root.ephemeral(entropy), entropy)
     store.begin()
-    access_key = _found(store, vault, PRIVATE_ACCOUNT, int(clock.now()), entropy)
+    access_key = _found(store, vault, account, int(clock.now()), entropy)
     store.commit()
-    world = World(store=store, vault=vault, account=PRIVATE_ACCOUNT, first_start=True)
+    world = World(store=store, vault=vault, account=account, first_start=True)
     return world, access_key
 
 
