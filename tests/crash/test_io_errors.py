@@ -1,8 +1,6 @@
 """Every call to the disk fails once, for every operation that writes: an error is told, nothing is lost, and the next try works."""
 
-import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -164,13 +162,3 @@ def test_a_store_that_ignores_a_failed_commit_is_found(memory: Path, monkeypatch
     monkeypatch.setattr(sqlite.SqliteStore, "commit", careless)
     _, wrong = sweep(memory, Disk(), "CreateKey", apsw.IOError)
     assert any("acknowledged without an effect" in one for one in wrong)
-
-
-@pytest.fixture
-def memory(tmp_path: Path) -> Iterator[Path]:
-    folder = Path(f"/dev/shm/{tmp_path.parent.name}-{tmp_path.name}-{os.getpid()}")
-    folder.mkdir()
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder)

@@ -164,14 +164,3 @@ def test_a_store_that_does_not_sync_is_found(memory: Path, small_log: None, leve
 @pytest.mark.crash
 def test_an_early_acknowledgement_is_found(memory: Path, small_log: None) -> None:
     assert run(memory, 2, 60, early=True) != []
-
-
-@pytest.fixture
-def memory(tmp_path: Path) -> Iterator[Path]:
-    """A folder where real files cost little: the disk is the faulty one."""
-    folder = Path(f"/dev/shm/{tmp_path.parent.name}-{tmp_path.name}-{os.getpid()}")
-    folder.mkdir()
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder)
