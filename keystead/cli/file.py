@@ -27,8 +27,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     """Add the command."""
     parser = subparsers.add_parser(
         "file",
-        help="encrypt, decrypt, inspect and edit files",
-        description="Encrypt, decrypt, inspect and edit files. A file - is standard input or output.",
+        help="encrypt, decrypt, inspect, edit and re-encrypt files",
+        description="Encrypt, decrypt, inspect, edit and re-encrypt files. A file - is standard input or output.",
     )
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
     encrypting = verbs.add_parser(
