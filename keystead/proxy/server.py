@@ -111,6 +111,8 @@ class ProxyServer:
             await self._serve(reader, writer)
         except (OSError, ssl.SSLError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, TimeoutError):
             pass  # one side went away, or never spoke HTTP
+        except asyncio.CancelledError:
+            pass  # `stop`; passed on, it would be told as a fault
         finally:
             self._tasks.discard(task)
             writer.close()
