@@ -107,7 +107,7 @@ def _first(world: World) -> tuple[str, dict[str, object]]:
     world.store.begin()
     batch = Batch(world.store)
     target = "/?Action=CreateKey&Version=2016-01-20&Format=JSON"
-    answer = pipeline.answer(
+    answer = pipeline.answer_now(
         batch, HttpRequest(method="POST", target=target, headers={}, channel=Channel.CONTROL)
     )
     batch.write()

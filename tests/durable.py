@@ -71,7 +71,7 @@ class Durable(Service):
         answers = []
         for action, parameters in calls:
             request = self.request(action, parameters)
-            answers.append(self.pipeline.answer(batch, request))
+            answers.append(self.pipeline.answer_now(batch, request))
         batch.write()
         return answers, state(self.connection)
 

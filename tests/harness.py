@@ -121,7 +121,7 @@ class Service:
         """Run requests in one batch and commit it."""
         self.store.begin()
         batch = Batch(self.store)
-        answers = [self.pipeline.answer(batch, request) for request in requests]
+        answers = [self.pipeline.answer_now(batch, request) for request in requests]
         batch.write()
         self.store.commit()
         return answers
@@ -174,3 +174,14 @@ def vault(seed: bytes = b"vault") -> Vault:
     made = Vault(root.ephemeral(entropy), entropy)
     made.make_wrapping_key(0)
     return made
+
+
+def base64_of(data: bytes) -> str:
+    """Base64 as the wire has it."""
+    return base64.b64encode(data).decode()
+
+
+def version_of(service: Service, key_id: str) -> Members:
+    """KeyId and KeyVersionId of a key's latest version."""
+    versions = service.ok("ListKeyVersions", KeyId=key_id, PageSize="100")["KeyVersions"]["KeyVersion"]
+    return {"KeyId": key_id, "KeyVersionId": versions[-1]["KeyVersionId"]}

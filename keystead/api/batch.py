@@ -35,6 +35,10 @@ class Batch:
         self._nonces[nonce] = None
         return True
 
+    def release_nonce(self, second: int, digest: bytes) -> None:
+        """Give back a nonce that this batch took; whoever reserves it instead uses it in a later batch."""
+        del self._nonces[second, digest]
+
     def record(self, **columns: Any) -> None:
         """Append an audit record; chain and sequence are filled in."""
         self._count += 1

@@ -15,6 +15,7 @@ from keystead.errors import (
 
 _ENDPOINT = re.compile(r"\Akms(?:-vpc|-intranet)?\.([a-z0-9-]{1,32})\.aliyuncs\.com\Z")
 _REGION = re.compile(r"\A[a-z0-9]+(?:-[a-z0-9]+)*\Z")
+_ELEMENT = re.compile(r"\A(?P<name>[A-Za-z]+)\.(?P<number>[1-9][0-9]{0,3})(?:\.(?P<member>[A-Za-z]+))?\Z")
 _RECORDED_CHARACTERS = 8192
 
 
@@ -104,7 +105,7 @@ def recordable(operation: Operation, parameters: Mapping[str, str]) -> dict[str,
             continue
         if text := parameters.get(field.name):
             found[field.name] = text[:_RECORDED_CHARACTERS]
-        if param.kind == "Map":
+        if param.kind in ("Map", "Array"):
             prefix = f"{field.name}."
             for name in parameters:
                 if name.startswith(prefix) and parameters[name]:
@@ -114,6 +115,8 @@ def recordable(operation: Operation, parameters: Mapping[str, str]) -> dict[str,
 
 def _text(field: Field, parameters: Mapping[str, str]) -> str | None:
     text = parameters.get(field.name)
+    if field.param.kind == "Array":
+        return _array(field, parameters)
     if field.param.kind != "Map":
         return text
     # The Node client flattens a map into EncryptionContext.name=value.
@@ -125,3 +128,19 @@ def _text(field: Field, parameters: Mapping[str, str]) -> str | None:
         raise InvalidParameter(name=field.name)
     flattened = {name[len(prefix) :]: parameters[name] for name in names}
     return json.dumps(flattened, ensure_ascii=False)
+
+
+def _array(field: Field, parameters: Mapping[str, str]) -> str | None:
+    """`Name.1`, `Name.2`, … or `Name.1.Member`, … as a JSON array, in the order of their numbers."""
+    rows: dict[int, dict[str, str] | str] = {}
+    for name in parameters:
+        found = _ELEMENT.match(name)
+        if found is None or found["name"] != field.name:
+            continue
+        number, member = int(found["number"]), found["member"]
+        row = rows.setdefault(number, {} if member else parameters[name])
+        if isinstance(row, dict) != bool(member):
+            raise InvalidParameter(name=field.name)
+        if isinstance(row, dict):
+            row[member] = parameters[name]
+    return json.dumps([rows[number] for number in sorted(rows)]) if rows else None

@@ -17,9 +17,11 @@ from typing import Any, NamedTuple, TypeVar, get_type_hints
 import msgspec
 
 from keystead.access.callers import Caller
+from keystead.api.slow import Attempt
 from keystead.api.wire import Param, Reply, Request, Role
 from keystead.crypto.blob import Blob
 from keystead.crypto.vault import Vault
+from keystead.domain.algorithms import Use, refusals
 from keystead.domain.aliases import Alias
 from keystead.domain.keys import Key, KeyVersion
 from keystead.domain.lifecycle import Gate
@@ -32,11 +34,14 @@ KMS_VERSION = "2016-01-20"
 KEYSTEAD = "Keystead"
 KEYSTEAD_VERSION = "2026-11-24"
 
+T = TypeVar("T")
+
 
 class Call(msgspec.Struct, kw_only=True):
     """What an operation may use. `now` is whole seconds since 1970, the same for the whole call."""
 
     caller: Caller
+    attempt: Attempt
     account: str
     region: str
     home_region: str
@@ -44,16 +49,25 @@ class Call(msgspec.Struct, kw_only=True):
     store: Store
     vault: Vault
     entropy: Entropy
+    keys: tuple[Key, ...] = ()  # all that the request names, in its order
     alias: Alias | None = None
     resources: list[str] = []  # ARNs for the record: what was found, and what the operation creates
 
+    def slow(self, function: Callable[..., T], *values: Any) -> T:
+        """function(*values), computed in the pool (see keystead.api.slow). Values are compared between the passes: none
+        may be drawn from `entropy` by this call."""
+        return self.attempt.result(function, values)
+
 
 class Source(NamedTuple):
-    """A ciphertext that the call takes from, with the key and version that it names; admitted like the call's own key."""
+    """The key and version of a ciphertext that the call takes from; admitted like the call's own key.
+
+    `blob` is None for what was encrypted under a public key, which does not say its key.
+    """
 
     key: Key
     version: KeyVersion
-    blob: Blob
+    blob: Blob | None
 
 
 class KeyCall(Call, kw_only=True):
@@ -86,7 +100,8 @@ class Operation(NamedTuple):
     reply: type[Reply]
     fields: tuple[Field, ...]
     roles: tuple[Field, ...]  # those of the fields that name a resource
-    gate: Gate | None  # None: the operation is not about one key
+    gate: Gate | None  # None: the operation is about no key
+    use: Use | None  # what the key must be good for
     changes: bool
     container: str  # "key", "alias" or "": what a call about no single resource is authorized on
     errors: tuple[type[KmsError], ...]
@@ -143,27 +158,32 @@ R = TypeVar("R", bound=Reply)
 
 def operation(
     *,
+    gate: Gate | None = None,
     changes: bool = False,
     container: str = "",
     errors: tuple[type[KmsError], ...] = (),
     product: str = KMS,
 ) -> Callable[[Callable[[Call, Q], R]], Callable[[Call, Q], R]]:
-    """Declare an operation that is not about one key. `container` is what it is authorized on."""
+    """Declare an operation that is not about one key. `container` is what it is authorized on, `gate` the row of the state
+    table for each of several keys."""
 
     def declare(function: Callable[[Call, Q], R]) -> Callable[[Call, Q], R]:
-        CATALOGUE.add(_build(function, product, None, changes, container, errors))
+        CATALOGUE.add(_build(function, product, gate, None, changes, container, errors))
         return function
 
     return declare
 
 
 def key_operation(
-    *, gate: Gate, changes: bool = False, errors: tuple[type[KmsError], ...] = ()
+    *, gate: Gate, use: Use | None = None, changes: bool = False, errors: tuple[type[KmsError], ...] = ()
 ) -> Callable[[Callable[[KeyCall, Q], R]], Callable[[KeyCall, Q], R]]:
-    """Declare an operation about one key, which a field of its request names; `gate` is its row of the state table."""
+    """Declare an operation about one key, which a field of its request names.
+
+    `gate` is its row of the state table, `use` what the key must be good for.
+    """
 
     def declare(function: Callable[[KeyCall, Q], R]) -> Callable[[KeyCall, Q], R]:
-        built = _build(function, KMS, gate, changes, "", errors)
+        built = _build(function, KMS, gate, use, changes, "", (*errors, *refusals(use)))
         if not any(field.param.role in (Role.KEY, Role.BLOB) for field in built.fields):
             raise TypeError(f"{built.action}: no field of its request names a key")
         CATALOGUE.add(built)
@@ -176,6 +196,7 @@ def _build(
     function: Callable[[Any, Any], Reply],
     product: str,
     gate: Gate | None,
+    use: Use | None,
     changes: bool,
     container: str,
     errors: tuple[type[KmsError], ...],
@@ -191,8 +212,15 @@ def _build(
         request=request,
         reply=reply,
         fields=fields,
-        roles=tuple(field for field in fields if field.param.role is not None),
+        # A ciphertext is looked at when the key that it may need is known.
+        roles=tuple(
+            sorted(
+                (field for field in fields if field.param.role is not None),
+                key=lambda field: field.param.role is Role.SOURCE,
+            )
+        ),
         gate=gate,
+        use=use,
         changes=changes,
         container=container,
         errors=tuple(dict.fromkeys((*errors, *(error for field in fields for error in field.param.errors)))),

@@ -16,12 +16,14 @@ from keystead.api.message import Channel, HttpRequest, HttpResponse
 from keystead.api.operation import CATALOGUE, KMS, KMS_VERSION, Call, Catalogue, KeyCall, Operation, Source
 from keystead.api.parameters import Parameters
 from keystead.api.parameters import read as read_parameters
+from keystead.api.slow import Attempt, Nonce, Slow
 from keystead.api.wire import KeyReference, Reply, Request, Role
 from keystead.clock import Clock
 from keystead.crypto import blob as blobs
 from keystead.crypto.sealing import Unopenable
 from keystead.crypto.vault import Vault
 from keystead.domain.accounts import AccessKeyStatus
+from keystead.domain.algorithms import require
 from keystead.domain.aliases import Alias
 from keystead.domain.arns import alias_arn, key_arn
 from keystead.domain.audit import Kind
@@ -38,6 +40,7 @@ from keystead.errors import (
     InternalFailure,
     InvalidParameter,
     KeyNotFound,
+    KeyVersionNotFound,
     KmsError,
     MissingParameter,
     NoPermission,
@@ -84,6 +87,7 @@ class Ask(NamedTuple):
     now: int
     request_id: str
     xml: bool
+    attempt: Attempt
 
     def answer(self, operation: Operation, reply: Reply) -> HttpResponse:
         return encode.success(operation.action, reply, self.request_id, self.xml)
@@ -110,9 +114,29 @@ class Pipeline:
         self.region = region
         self.account = account
         self.catalogue = catalogue
+        # Nonces of calls between their passes: in no batch, and nobody else's to use.
+        self._reserved: set[Nonce] = set()
 
-    def answer(self, batch: Batch, request: HttpRequest) -> Answer:
-        """Answer one request within a batch. StoreFailure if the store failed: then the whole batch must be undone."""
+    def answer_now(self, batch: Batch, request: HttpRequest) -> Answer:
+        """Answer one request, with slow work done on the spot."""
+        attempt = Attempt()
+        while True:
+            try:
+                return self.answer(batch, request, attempt)
+            except Slow as slow:
+                attempt.remember(slow, slow.run())
+
+    def finish(self, attempt: Attempt) -> None:
+        """The call's answer is durable, or it will have none: let go of what it holds."""
+        if attempt.nonce is not None:
+            self._reserved.discard(attempt.nonce)
+
+    def answer(self, batch: Batch, request: HttpRequest, attempt: Attempt) -> Answer:
+        """Answer one request within a batch. StoreFailure if the store failed: then the whole batch must be undone.
+
+        Slow if the call waits for slow work: nothing of this pass is left in the batch, and the call is to be answered
+        anew, with the same attempt, once the outcome was given to it.
+        """
         request_id = uuid4(self.entropy)
         host = request.headers.get("host", "")
         xml = False
@@ -137,15 +161,20 @@ class Pipeline:
         code = ""
         try:
             if claims is not None:
-                self._admit_claims(batch, claims, now)
+                self._admit_claims(batch, claims, now, attempt)
             # An unsigned header must not say what a call does: with RPC v1 only the parameters are signed.
             signed_headers = request.headers if claims is None or claims.scheme != "v1" else {}
             action = decode.action_and_version(parameters.merged, signed_headers)
-            ask = Ask(parameters.merged, host, caller, trace, int(now), request_id, xml)
+            ask = Ask(parameters.merged, host, caller, trace, int(now), request_id, xml, attempt)
             response = self._perform(ask, *action)
         except KmsError as error:
             code = error.code
             response = encode.failure(error, request_id, host, xml)
+        except Slow:
+            if attempt.nonce is not None:
+                batch.release_nonce(*attempt.nonce)
+                self._reserved.add(attempt.nonce)
+            raise
         except StoreFailure:
             raise
         except Exception as error:  # a bug of ours: the caller learns the request id and nothing else
@@ -197,13 +226,21 @@ class Pipeline:
         )
         return caller, claims
 
-    def _admit_claims(self, batch: Batch, claims: signature.Claims, now: float) -> None:
-        """Refuse what is correctly signed but stale, sent before, or signed with an AccessKey that is not active."""
-        signature.check_window(claims, now)
-        if claims.timestamp <= self.store.nonces.horizon():
-            raise TimestampExpired
-        if not batch.use_nonce(claims.timestamp, signature.nonce_digest(claims)):
-            raise SignatureNonceUsed
+    def _admit_claims(self, batch: Batch, claims: signature.Claims, now: float, attempt: Attempt) -> None:
+        """Refuse what is correctly signed but stale, sent before, or signed with an AccessKey that is not active.
+
+        A call on a later pass was in time, and holds its nonce, since its first.
+        """
+        nonce = (claims.timestamp, signature.nonce_digest(claims))
+        if attempt.nonce is None:
+            signature.check_window(claims, now)
+            if claims.timestamp <= self.store.nonces.horizon():
+                raise TimestampExpired
+            if nonce in self._reserved or not batch.use_nonce(*nonce):
+                raise SignatureNonceUsed
+            attempt.nonce = nonce
+        else:
+            batch.use_nonce(*nonce)
         access_key = self.store.accounts.access_key(claims.access_key_id)
         if access_key is None or access_key.status is not AccessKeyStatus.ACTIVE:
             raise AccessKeyInactive
@@ -233,13 +270,14 @@ class Pipeline:
         trace.region = decode.region_of(ask.host, ask.parameters, self.region)
         request = decode.bind(operation, ask.parameters)
         try:
-            call = self._find(operation, request, caller, trace, ask.now)
+            call = self._find(operation, request, ask)
             authorize(caller, operation.product, operation.action, trace.resources)
             if operation.gate is not None:
+                for key in call.keys:
+                    admit(operation.gate, key.state)
+            if operation.use is not None:
                 assert isinstance(call, KeyCall)
-                admit(operation.gate, call.key.state)
-                if call.source is not None:
-                    admit(operation.gate, call.source.key.state)
+                require(operation.use, call.key)
             if not operation.changes:
                 return ask.answer(operation, operation.function(call, request))
             with self.store.savepoint() as undo:
@@ -252,15 +290,17 @@ class Pipeline:
             # One answer for every way in which a ciphertext does not open, so that it teaches nothing.
             raise InvalidParameter(name="CiphertextBlob") from None
 
-    def _find(self, operation: Operation, request: Request, caller: Caller, trace: Trace, now: int) -> Call:
+    def _find(self, operation: Operation, request: Request, ask: Ask) -> Call:
         """The call with the resources that the request names; their ARNs go to the trace."""
-        account, region = caller.account, trace.region
+        account, region = ask.caller.account, ask.trace.region
         key: Key | None = None
         version: KeyVersion | None = None
         blob: blobs.Blob | None = None
         source: Source | None = None
+        source_key: Key | None = None
         alias: Alias | None = None
         resources: list[str] = []
+        keys: list[Key] = []
         for field in operation.roles:
             value = getattr(request, field.attribute)
             match field.param.role:
@@ -272,14 +312,28 @@ class Pipeline:
                     key = self._find_key(value, account, region)
                     version = self.store.keys.version(key.primary_version)
                     resources.append(key_arn(account, region, key.key_id))
+                case Role.KEYS:
+                    keys += [self._find_key(one, account, region) for one in value]
+                    resources += [key_arn(account, region, one.key_id) for one in keys]
                 case Role.BLOB:
                     blob = blobs.parse(value)
                     key, version = self._find_version(blob, account, region)
                     resources.append(key_arn(account, region, key.key_id))
+                case Role.VERSION:
+                    assert key is not None
+                    version = self._version_of(key, value)
+                case Role.SOURCE_KEY:
+                    if value != KeyReference():
+                        source_key = self._find_key(value, account, region)
+                case Role.SOURCE_VERSION:
+                    if source_key is not None:
+                        source = Source(source_key, self._version_of(source_key, value), None)
+                        resources.append(key_arn(account, region, source_key.key_id))
                 case Role.SOURCE:
-                    taken = blobs.parse(value)
-                    source = Source(*self._find_version(taken, account, region), taken)
-                    resources.append(key_arn(account, region, source.key.key_id))
+                    if source is None:
+                        taken = blobs.parse(value)
+                        source = Source(*self._find_version(taken, account, region), taken)
+                        resources.append(key_arn(account, region, source.key.key_id))
                 case Role.ALIAS:
                     alias = self.store.aliases.get(account, region, value)
                     if alias is None:
@@ -287,20 +341,23 @@ class Pipeline:
                     resources.append(alias_arn(account, region, value))
                 case _:
                     resources.append(alias_arn(account, region, value))
-        if operation.gate is not None and key is None:
+        keys += [one for one in (key, source.key if source else None) if one is not None]
+        if operation.gate is not None and not keys:
             raise MissingParameter(name=operation.roles[0].name)
         if operation.container:
             resources.append(f"acs:kms:{region}:{account}:{operation.container}")
-        trace.resources = resources
+        ask.trace.resources = resources
         common: dict[str, Any] = {
-            "caller": caller,
+            "caller": ask.caller,
+            "attempt": ask.attempt,
             "account": account,
             "region": region,
             "home_region": self.region,
-            "now": now,
+            "now": ask.now,
             "store": self.store,
             "vault": self.vault,
             "entropy": self.entropy,
+            "keys": tuple(keys),
             "alias": alias,
             "resources": resources,
         }
@@ -321,6 +378,13 @@ class Pipeline:
         if key is None:
             raise KeyNotFound
         return key
+
+    def _version_of(self, key: Key, version_id: str) -> KeyVersion:
+        version = self.store.keys.version(version_id)
+        place = (key.account, key.region, key.key_id)
+        if version is None or (version.account, version.region, version.key_id) != place:
+            raise KeyVersionNotFound
+        return version
 
     def _find_version(self, blob: blobs.Blob, account: str, region: str) -> tuple[Key, KeyVersion]:
         version = self.store.keys.version(blob.version_id)

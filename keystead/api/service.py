@@ -24,6 +24,19 @@ def delete_due(pipeline: Pipeline, batch: Batch) -> bool:
     return len(due) == _AT_ONCE
 
 
+def expire_due(pipeline: Pipeline, batch: Batch) -> bool:
+    """Delete imported material whose time is over. True as with `delete_due`."""
+    keys = pipeline.store.keys
+    due = keys.expiring(int(pipeline.clock.now()), _AT_ONCE)
+    for key in due:
+        version = keys.version(key.primary_version)
+        assert version is not None
+        keys.put_version(pipeline.vault.without_material(version))
+        keys.put(key.without_material())
+        record_event(pipeline, batch, key, "ExpireKeyMaterial")
+    return len(due) == _AT_ONCE
+
+
 def rotate_due(pipeline: Pipeline, batch: Batch) -> bool:
     """Give keys whose rotation is due a new version: one, however long it is due. True as with `delete_due`."""
     now = int(pipeline.clock.now())

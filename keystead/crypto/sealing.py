@@ -10,6 +10,8 @@ key that all is derived from is as long as that cipher's, so a key has the stren
 Safety argument: each message has its own key, derived from 256 random bits of salt, so no (key, IV) pair recurs below
 2^128 messages and the 2^32 limit of random IVs under one key (NIST SP 800-38D section 8.3) is never near. The
 commitment is a PRF output over key, salt and associated data, so a ciphertext opens under one key and context only.
+A key has one suite, by its spec, and the suite's number is in the associated data of blobs: no message key is ever used
+with two ciphers.
 """
 
 import hashlib

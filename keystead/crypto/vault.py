@@ -6,11 +6,12 @@ or retyped.
 """
 
 import base64
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
 import msgspec
 
+from keystead.crypto import asymmetric, message_mac
 from keystead.crypto import blob as blobs
 from keystead.crypto.mac import Secret
 from keystead.crypto.material import Material
@@ -18,19 +19,47 @@ from keystead.crypto.root import RootKey
 from keystead.crypto.sealing import KEY_BYTES, Unopenable, prefixed, seal, unseal
 from keystead.crypto.suites import OF_SPEC
 from keystead.domain.accounts import AccessKey, WrappingKey
+from keystead.domain.algorithms import ASYMMETRIC
 from keystead.domain.context import canonical
-from keystead.domain.keys import KeyVersion, Wrapped
+from keystead.domain.keys import Key, KeySpec, KeyVersion, Wrapped
 from keystead.entropy import Entropy
 from keystead.errors import OperatorError
 
 _MESSAGE = b"keystead/message/1"
 _MATERIAL = b"keystead/wrap/key-material/1"
+# The check of imported material is sealed under the material itself, and says nothing of it but whether another is the same.
+_CHECK = b"keystead/imported-material/1"
+_TOKEN = b"keystead/wrap/import-token/1"
 _SECRET = b"keystead/wrap/access-key-secret/1"
 _PRIVATE_KEY = b"keystead/wrap/authority/1"
 T = TypeVar("T")
 _CACHED = (
     10_000  # unwrapped values kept in memory; beyond it the oldest goes and is unwrapped anew when needed
 )
+
+
+Slow = Callable[..., bytes]
+
+
+def _at_once(function: Callable[..., bytes], *values: object) -> bytes:
+    return function(*values)
+
+
+def material_bytes(spec: KeySpec) -> int:
+    """How long the material of a key is that is no key pair."""
+    return OF_SPEC[spec].key_bytes if spec in OF_SPEC else message_mac.MAC_KEY_BYTES[spec]
+
+
+class Transport(msgspec.Struct, frozen=True, rename={"private_key": "key"}):
+    """What an import token holds: the private half of the key that material is wrapped with. It shows nothing of it."""
+
+    spec: KeySpec
+    algorithm: str
+    expires: int
+    private_key: bytes
+
+    def __repr__(self) -> str:
+        return "<Transport>"
 
 
 class Sealed(msgspec.Struct, frozen=True):
@@ -85,9 +114,17 @@ class Vault:
 
     # --- key material
 
-    def make_material(self, version: KeyVersion) -> KeyVersion:
-        """The version with new random material of its spec, wrapped."""
-        return self.keep_material(version, self._entropy.take(OF_SPEC[version.spec].key_bytes))
+    def make_material(self, version: KeyVersion, slow: Slow = _at_once) -> KeyVersion:
+        """The version with new material of its spec, wrapped. A key pair is made by `slow(function, *values)`."""
+        if version.spec in ASYMMETRIC:
+            material = slow(self.generate, version.spec)
+        else:
+            material = self._entropy.take(material_bytes(version.spec))
+        return self.keep_material(version, material)
+
+    def generate(self, spec: KeySpec) -> bytes:
+        """A new private key."""
+        return asymmetric.generate(spec, self._entropy)
 
     def keep_material(self, version: KeyVersion, material: bytes) -> KeyVersion:
         """The version with the material that is given, wrapped."""
@@ -106,8 +143,8 @@ class Vault:
 
     def open(self, version: KeyVersion, context: Mapping[str, str], blob: blobs.Blob) -> bytes:
         """What `seal` sealed; Unopenable for anything else."""
-        suite = OF_SPEC[version.spec]
-        if blob.suite != suite.number:
+        suite = OF_SPEC.get(version.spec)
+        if suite is None or blob.suite != suite.number:
             raise Unopenable
         facts = _message_facts(version, blob.format, blob.suite, context)
         return unseal(self._open_material(version).expose(), _MESSAGE, facts, blob.sealed, suite)
@@ -119,10 +156,79 @@ class Vault:
         text = base64.b64encode(self._entropy.take(count))
         return text.decode(), self.seal(version, context, text)
 
+    def make_exported_key(
+        self, count: int, spec: KeySpec, algorithm: str, public: bytes
+    ) -> tuple[bytes, bytes]:
+        """A random key of `count` bytes for the caller, as base64 text, and encrypted under a public key."""
+        key = self._entropy.take(count)
+        return base64.b64encode(key), asymmetric.encrypt(spec, algorithm, public, key)
+
     def forget(self, version_ids: Iterable[str]) -> None:
         """Drop the unwrapped material of versions that are gone."""
         for version_id in version_ids:
             self._material.pop(version_id, None)
+
+    # --- key pairs and MACs. Material is unwrapped for each use and kept nowhere: these may run on any thread.
+
+    def public_key(self, version: KeyVersion) -> bytes:
+        """The version's public key, as the DER of its SubjectPublicKeyInfo."""
+        return asymmetric.public_key(version.spec, self._material_of(version))
+
+    def encrypt(self, version: KeyVersion, algorithm: str, plaintext: bytes) -> bytes:
+        """`plaintext` under the version's public key."""
+        return asymmetric.encrypt(version.spec, algorithm, self.public_key(version), plaintext)
+
+    def decrypt(self, version: KeyVersion, algorithm: str, ciphertext: bytes) -> bytes:
+        """What was encrypted under the version's public key; Unopenable for anything else."""
+        return asymmetric.decrypt(version.spec, algorithm, self._material_of(version), ciphertext)
+
+    def sign(self, version: KeyVersion, algorithm: str, digest: bytes) -> bytes:
+        """The version's signature of a digest."""
+        return asymmetric.sign(version.spec, algorithm, self._material_of(version), digest)
+
+    def verify(self, version: KeyVersion, algorithm: str, digest: bytes, signature: bytes) -> bool:
+        """Whether it is the version's signature of this digest."""
+        return asymmetric.verify(version.spec, algorithm, self.public_key(version), digest, signature)
+
+    def mac(self, version: KeyVersion, message: bytes) -> bytes:
+        """The version's code of a message."""
+        return message_mac.mac(version.spec, self._material_of(version), message)
+
+    # --- material that its owner brings
+
+    def make_token(self, key: Key, transport: Transport) -> str:
+        """An import token for a key: its private key and terms, for nobody but this service to read."""
+        wrapped = self._wrap(_TOKEN, _key_facts(key), msgspec.msgpack.encode(transport))
+        return base64.b64encode(wrapped.generation.to_bytes(4, "big") + wrapped.blob).decode()
+
+    def open_token(self, key: Key, token: bytes) -> Transport:
+        """The terms of a token of this key; Unopenable for any other."""
+        wrapped = Wrapped(int.from_bytes(token[:4], "big"), token[4:])
+        if wrapped.generation not in self._wrapping:
+            raise Unopenable
+        opened = unseal(self._wrapping[wrapped.generation].expose(), _TOKEN, _key_facts(key), wrapped.blob)
+        return msgspec.msgpack.decode(opened, type=Transport)
+
+    def import_material(
+        self, key: Key, version: KeyVersion, transport: Transport, wrapped: bytes
+    ) -> tuple[KeyVersion, bytes]:
+        """The version with the material that was wrapped for it, and its check. Unopenable unless that is a key of the
+        spec's length, and the one that was there before if there was one."""
+        material = asymmetric.decrypt(transport.spec, transport.algorithm, transport.private_key, wrapped)
+        if len(material) != material_bytes(key.spec):
+            raise Unopenable
+        facts = _key_facts(key)
+        if key.check:
+            unseal(material, _CHECK, facts, key.check)
+            check = key.check
+        else:
+            check = seal(material, _CHECK, facts, b"", self._entropy)
+        return self.keep_material(version, material), check
+
+    def without_material(self, version: KeyVersion) -> KeyVersion:
+        """The version with nothing in the place of its material."""
+        self.forget([version.version_id])
+        return self.keep_material(version, b"")
 
     # --- AccessKey secrets
 
@@ -179,10 +285,13 @@ class Vault:
                 hint="restore the data directory from a backup",
             ) from None
 
+    def _material_of(self, version: KeyVersion) -> bytes:
+        return self._unwrap(_MATERIAL, _version_facts(version), version.material)
+
     def _open_material(self, version: KeyVersion) -> Material:
         material = self._material.get(version.version_id)
         if material is None:
-            material = Material(self._unwrap(_MATERIAL, _version_facts(version), version.material))
+            material = Material(self._material_of(version))
             _remember(self._material, version.version_id, material)
         return material
 
@@ -203,6 +312,10 @@ def _version_facts(version: KeyVersion) -> bytes:
         version.usage,
         version.origin,
     )
+
+
+def _key_facts(key: Key) -> bytes:
+    return prefixed("key", key.account, key.region, key.key_id, key.spec)
 
 
 def _secret_facts(account: str, access_key_id: str) -> bytes:

@@ -16,18 +16,32 @@ class KeySpec(enum.StrEnum):
     AES_192 = "Aliyun_AES_192"
     AES_128 = "Aliyun_AES_128"
     SM4 = "Aliyun_SM4"
+    RSA_2048 = "RSA_2048"
+    RSA_3072 = "RSA_3072"
+    RSA_4096 = "RSA_4096"
+    EC_P256 = "EC_P256"
+    EC_P256K = "EC_P256K"
+    EC_SM2 = "EC_SM2"
+    HMAC_SHA_224 = "HMAC_SHA_224"
+    HMAC_SHA_256 = "HMAC_SHA_256"
+    HMAC_SHA_384 = "HMAC_SHA_384"
+    HMAC_SHA_512 = "HMAC_SHA_512"
+    HMAC_SM3 = "HMAC_SM3"
 
 
 class KeyUsage(enum.StrEnum):
     """What a key may be used for."""
 
     ENCRYPT_DECRYPT = "ENCRYPT/DECRYPT"
+    SIGN_VERIFY = "SIGN/VERIFY"
+    GENERATE_VERIFY_MAC = "GENERATE/VERIFY_MAC"
 
 
 class Origin(enum.StrEnum):
     """Who made the key material."""
 
     ALIYUN_KMS = "Aliyun_KMS"
+    EXTERNAL = "EXTERNAL"
 
 
 class ProtectionLevel(enum.StrEnum):
@@ -61,10 +75,25 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
     rotation_interval: int | None = None  # seconds; None: no automatic rotation
     protected: bool = False  # against deletion
     protection_reason: str = ""
+    policy: str = ""  # its JSON; empty: none was set
+    absent: bool = False  # its material is still to be imported, or was deleted
+    check: bytes = b""  # of material that was imported: tells whether other material is the same
+    expires: int | None = None  # when imported material is deleted
 
     def after(self, event: Event) -> "Key":
         """The key after enable, disable or cancelled deletion; a scheduled deletion is forgotten."""
-        return msgspec.structs.replace(self, state=advance(self.state, event), deletion_at=None)
+        key = msgspec.structs.replace(self, state=advance(self.state, event), deletion_at=None)
+        return key.without_material() if self.absent else key
+
+    def with_material(self, check: bytes, expires: int | None) -> "Key":
+        """The key with material that was imported."""
+        state = advance(self.state, Event.IMPORT)
+        return msgspec.structs.replace(self, state=state, absent=False, check=check, expires=expires)
+
+    def without_material(self) -> "Key":
+        """The key waiting for its material, which must be the same if there ever was one."""
+        state = advance(self.state, Event.REMOVE_MATERIAL)
+        return msgspec.structs.replace(self, state=state, absent=True, expires=None)
 
     def scheduled(self, due: int) -> "Key":
         """The key with its deletion due at that second."""

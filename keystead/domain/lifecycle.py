@@ -33,6 +33,8 @@ class Event(enum.Enum):
     DISABLE = "disable"
     SCHEDULE_DELETION = "schedule deletion"
     CANCEL_DELETION = "cancel deletion"
+    IMPORT = "import material"
+    REMOVE_MATERIAL = "remove material"
 
 
 class Gate(enum.Enum):
@@ -61,10 +63,10 @@ GATES: dict[Gate, tuple[type_of_refusal, type_of_refusal, type_of_refusal, type_
 
 E, D, PD, PI = KeyState  # the columns above
 TRANSITIONS: dict[KeyState, dict[Event, KeyState]] = {
-    E:  {Event.ENABLE: E, Event.DISABLE: D, Event.SCHEDULE_DELETION: PD},
-    D:  {Event.ENABLE: E, Event.DISABLE: D, Event.SCHEDULE_DELETION: PD},
-    PD: {Event.CANCEL_DELETION: E},
-    PI: {Event.SCHEDULE_DELETION: PD},
+    E:  {Event.ENABLE: E, Event.DISABLE: D, Event.SCHEDULE_DELETION: PD, Event.IMPORT: E, Event.REMOVE_MATERIAL: PI},
+    D:  {Event.ENABLE: E, Event.DISABLE: D, Event.SCHEDULE_DELETION: PD, Event.IMPORT: D, Event.REMOVE_MATERIAL: PI},
+    PD: {Event.CANCEL_DELETION: E, Event.REMOVE_MATERIAL: PD},
+    PI: {Event.SCHEDULE_DELETION: PD, Event.IMPORT: E, Event.REMOVE_MATERIAL: PI},
 }
 # fmt: on
 

@@ -3,6 +3,8 @@
 import enum
 import re
 
+from keystead.errors import InvalidParameter, MissingParameter
+
 DAY = 86_400  # seconds
 SHORTEST = 7 * DAY
 LONGEST = 730 * DAY
@@ -17,6 +19,21 @@ class AutomaticRotation(enum.StrEnum):
     DISABLED = "Disabled"
     ENABLED = "Enabled"
     SUSPENDED = "Suspended"
+
+
+def wanted(enabled: bool, text: str) -> int | None:
+    """The seconds between rotations that are asked for, or None for no rotation: then the text does not matter.
+
+    MissingParameter or InvalidParameter of RotationInterval.
+    """
+    if not enabled:
+        return None
+    if not text:
+        raise MissingParameter(name="RotationInterval")
+    try:
+        return interval(text)
+    except ValueError:
+        raise InvalidParameter(name="RotationInterval") from None
 
 
 def interval(text: str) -> int:

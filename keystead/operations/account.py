@@ -2,7 +2,7 @@
 
 from keystead.api.operation import Call, operation
 from keystead.api.wire import Empty, Reply, Request
-from keystead.errors import AlreadyOpened
+from keystead.errors import AlreadyOpened, UnsupportedOperation
 
 
 class DescribeAccountKmsStatusRequest(Request, frozen=True):
@@ -29,3 +29,13 @@ class OpenKmsServiceRequest(Request, frozen=True):
 def open_kms_service(call: Call, request: OpenKmsServiceRequest) -> Empty:
     """Open the account's KMS, which is always open here: refused as the vendor refuses it then."""
     raise AlreadyOpened
+
+
+class GetChallengeRequest(Request, frozen=True):
+    pass
+
+
+@operation(errors=(UnsupportedOperation,))
+def get_challenge(call: Call, request: GetChallengeRequest) -> Empty:
+    """Begin an attested delivery, for which a server needs an enclave's hardware: refused, as is every Recipient."""
+    raise UnsupportedOperation

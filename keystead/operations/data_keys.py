@@ -1,20 +1,30 @@
 """Data keys: random keys for the caller's own encryption, returned with their ciphertext and never stored."""
 
+import base64
+import binascii
 from typing import Annotated
 
 from keystead.api.operation import KeyCall, key_operation
 from keystead.api.wire import (
     Boolean,
+    Bytes,
+    CiphertextBlob,
     Context,
     DataKeyBytes,
     KeyRef,
     Reply,
     Request,
     Unsupported,
+    WrappingAlgorithm,
+    WrappingSpec,
     choice,
 )
+from keystead.crypto import asymmetric
 from keystead.crypto.vault import Sealed
+from keystead.domain.algorithms import Use, wrapping
+from keystead.domain.keys import KeySpec
 from keystead.domain.lifecycle import Gate
+from keystead.errors import InvalidParameter, UnsupportedOperation
 
 DataKeySpec = Annotated[str, choice("AES_256", "AES_128")]
 _LENGTHS = {"AES_256": 32, "AES_128": 16}
@@ -36,7 +46,7 @@ class GenerateDataKeyReply(Reply, frozen=True):
     plaintext: str
 
 
-@key_operation(gate=Gate.USE)
+@key_operation(gate=Gate.USE, use=Use.SYMMETRIC)
 def generate_data_key(call: KeyCall, request: GenerateDataKeyRequest) -> GenerateDataKeyReply:
     """Make a random data key: in the clear for immediate use, and encrypted under a key to be kept."""
     text, sealed = _make(call, request.key_spec, request.number_of_bytes, request.encryption_context)
@@ -62,7 +72,7 @@ class GenerateDataKeyWithoutPlaintextReply(Reply, frozen=True):
     ciphertext_blob: str
 
 
-@key_operation(gate=Gate.USE)
+@key_operation(gate=Gate.USE, use=Use.SYMMETRIC)
 def generate_data_key_without_plaintext(
     call: KeyCall, request: GenerateDataKeyWithoutPlaintextRequest
 ) -> GenerateDataKeyWithoutPlaintextReply:
@@ -71,6 +81,89 @@ def generate_data_key_without_plaintext(
     return GenerateDataKeyWithoutPlaintextReply(
         key_id=call.key.key_id, key_version_id=sealed.version_id, ciphertext_blob=sealed.blob
     )
+
+
+class GenerateAndExportDataKeyRequest(Request, frozen=True):
+    key_id: KeyRef
+    public_key_blob: Bytes
+    wrapping_key_spec: WrappingSpec
+    wrapping_algorithm: WrappingAlgorithm
+    key_spec: DataKeySpec = "AES_256"
+    number_of_bytes: DataKeyBytes = 0  # 0: not given; KeySpec decides
+    encryption_context: Context = {}
+    dry_run: Boolean = False
+
+
+class GenerateAndExportDataKeyReply(Reply, frozen=True):
+    key_id: str
+    key_version_id: str
+    ciphertext_blob: str
+    exported_data_key: str
+
+
+@key_operation(gate=Gate.USE, use=Use.SYMMETRIC, errors=(UnsupportedOperation,))
+def generate_and_export_data_key(
+    call: KeyCall, request: GenerateAndExportDataKeyRequest
+) -> GenerateAndExportDataKeyReply:
+    """Make a random data key, encrypted under a key to be kept and under a public key for somebody else."""
+    wrapper = _wrapper(request)
+    count = request.number_of_bytes or _LENGTHS[request.key_spec]
+    if count > asymmetric.longest(wrapper[0], wrapper[1]):
+        raise InvalidParameter(name="NumberOfBytes")
+    text, exported = call.slow(call.vault.make_exported_key, count, *wrapper)
+    sealed = call.vault.seal(call.version, request.encryption_context, text)
+    return GenerateAndExportDataKeyReply(
+        key_id=call.key.key_id,
+        key_version_id=sealed.version_id,
+        ciphertext_blob=sealed.blob,
+        exported_data_key=base64.b64encode(exported).decode(),
+    )
+
+
+class ExportDataKeyRequest(Request, frozen=True):
+    ciphertext_blob: CiphertextBlob
+    public_key_blob: Bytes
+    wrapping_key_spec: WrappingSpec
+    wrapping_algorithm: WrappingAlgorithm
+    encryption_context: Context = {}
+    dry_run: Boolean = False
+
+
+class ExportDataKeyReply(Reply, frozen=True):
+    key_id: str
+    key_version_id: str
+    exported_data_key: str
+
+
+@key_operation(gate=Gate.USE, errors=(UnsupportedOperation,))
+def export_data_key(call: KeyCall, request: ExportDataKeyRequest) -> ExportDataKeyReply:
+    """Decrypt a data key and encrypt it under a public key, for somebody else to use."""
+    wrapper = _wrapper(request)
+    text = call.vault.open(call.version, request.encryption_context, call.blob)
+    try:
+        key = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise InvalidParameter(name="CiphertextBlob") from None  # a plaintext that is no data key
+    if not 1 <= len(key) <= asymmetric.longest(wrapper[0], wrapper[1]):
+        raise InvalidParameter(name="CiphertextBlob")
+    exported = call.slow(asymmetric.encrypt, *wrapper, key)
+    return ExportDataKeyReply(
+        key_id=call.key.key_id,
+        key_version_id=call.version.version_id,
+        exported_data_key=base64.b64encode(exported).decode(),
+    )
+
+
+def _wrapper(
+    request: GenerateAndExportDataKeyRequest | ExportDataKeyRequest,
+) -> tuple[KeySpec, str, bytes]:
+    """Spec, algorithm and public key to export a data key with."""
+    spec = wrapping(request.wrapping_key_spec, request.wrapping_algorithm)
+    try:
+        public = asymmetric.load_public(spec, request.public_key_blob)
+    except ValueError:
+        raise InvalidParameter(name="PublicKeyBlob") from None
+    return spec, request.wrapping_algorithm, public
 
 
 def _make(call: KeyCall, spec: str, count: int, context: dict[str, str]) -> tuple[str, Sealed]:

@@ -1,18 +1,30 @@
 """Encrypt, decrypt and re-encrypt small data online, under keys that never leave the service."""
 
+import base64
+from typing import Annotated
+
 from keystead.api.operation import KeyCall, key_operation
+from keystead.api.reading import strict_bytes
 from keystead.api.wire import (
     Boolean,
     CiphertextBlob,
     Context,
     KeyRef,
+    KeyReference,
     Plaintext,
     Reply,
     Request,
     SourceBlob,
+    SourceKeyRef,
+    SourceVersionId,
     Unsupported,
+    choice,
 )
+from keystead.domain.algorithms import ENCRYPTION_NAMES, ENCRYPTIONS, Use, require
 from keystead.domain.lifecycle import Gate
+from keystead.errors import InvalidParameter, KeyVersionNotFound, OperationUnsupported
+
+Encryption = Annotated[str, choice(*ENCRYPTION_NAMES)]
 
 
 class EncryptRequest(Request, frozen=True):
@@ -28,7 +40,7 @@ class EncryptReply(Reply, frozen=True):
     ciphertext_blob: str
 
 
-@key_operation(gate=Gate.USE)
+@key_operation(gate=Gate.USE, use=Use.SYMMETRIC)
 def encrypt(call: KeyCall, request: EncryptRequest) -> EncryptReply:
     """Encrypt up to 6 KB under the primary version of a key."""
     sealed = call.vault.seal(call.version, request.encryption_context, request.plaintext)
@@ -60,9 +72,9 @@ def decrypt(call: KeyCall, request: DecryptRequest) -> DecryptReply:
 class ReEncryptRequest(Request, frozen=True):
     ciphertext_blob: SourceBlob
     destination_key_id: KeyRef
-    source_key_id: Unsupported = ""
-    source_key_version_id: Unsupported = ""
-    source_encryption_algorithm: Unsupported = ""
+    source_key_id: SourceKeyRef = KeyReference()
+    source_key_version_id: SourceVersionId = ""
+    source_encryption_algorithm: Encryption = ""
     source_encryption_context: Context = {}
     destination_encryption_context: Context = {}
     dry_run: Boolean = False
@@ -74,12 +86,26 @@ class ReEncryptReply(Reply, frozen=True):
     ciphertext_blob: str
 
 
-@key_operation(gate=Gate.USE)
+@key_operation(gate=Gate.USE, use=Use.SYMMETRIC, errors=(KeyVersionNotFound, OperationUnsupported))
 def re_encrypt(call: KeyCall, request: ReEncryptRequest) -> ReEncryptReply:
     """Decrypt a ciphertext and encrypt it anew, under another key, version or context; the plaintext stays inside."""
-    assert call.source is not None
-    plaintext = call.vault.open(call.source.version, request.source_encryption_context, call.source.blob)
+    plaintext = _source_plaintext(call, request)
     sealed = call.vault.seal(call.version, request.destination_encryption_context, plaintext)
     return ReEncryptReply(
         key_id=call.key.key_id, key_version_id=sealed.version_id, ciphertext_blob=sealed.blob
     )
+
+
+def _source_plaintext(call: KeyCall, request: ReEncryptRequest) -> bytes:
+    source = call.source
+    assert source is not None
+    if source.blob is not None:
+        return call.vault.open(source.version, request.source_encryption_context, source.blob)
+    require(Use.ASYMMETRIC_ENCRYPTION, source.key)
+    algorithm = request.source_encryption_algorithm
+    if algorithm not in ENCRYPTIONS[source.key.spec]:
+        raise InvalidParameter(name="SourceEncryptionAlgorithm")
+    ciphertext = strict_bytes("CiphertextBlob", request.ciphertext_blob)
+    plaintext = call.slow(call.vault.decrypt, source.version, algorithm, ciphertext)
+    # As Encrypt is given the base64 of binary data, and Decrypt returns it.
+    return base64.b64encode(plaintext)

@@ -3,10 +3,11 @@
 from keystead.api.operation import KeyCall, key_operation
 from keystead.api.wire import KeyRef, PageNumber, PageSize, Reply, Request, VersionId
 from keystead.clock import iso8601
+from keystead.domain.algorithms import ASYMMETRIC, VERSIONS, Use
 from keystead.domain.keys import KeyVersion
 from keystead.domain.lifecycle import Gate
 from keystead.entropy import uuid4
-from keystead.errors import KeyVersionNotFound
+from keystead.errors import LimitExceeded, UnsupportedOperation
 
 
 class ShownVersion(Reply, frozen=True):
@@ -31,10 +32,12 @@ class CreateKeyVersionRequest(Request, frozen=True):
     key_id: KeyRef
 
 
-@key_operation(gate=Gate.USE, changes=True)
+@key_operation(gate=Gate.USE, use=Use.VERSIONS, changes=True, errors=(LimitExceeded, UnsupportedOperation))
 def create_key_version(call: KeyCall, request: CreateKeyVersionRequest) -> KeyVersionReply:
     """Rotate a key now: a new version with material of its own becomes the primary one."""
-    version = call.vault.make_material(call.version.next(uuid4(call.entropy), call.now))
+    if call.key.spec in ASYMMETRIC and call.version.number >= VERSIONS:
+        raise LimitExceeded
+    version = call.vault.make_material(call.version.next(uuid4(call.entropy), call.now), call.slow)
     call.store.keys.add_version(version)
     call.store.keys.put(call.key.rotated_to(version))
     return KeyVersionReply(key_version=_shown(version))
@@ -45,14 +48,10 @@ class DescribeKeyVersionRequest(Request, frozen=True):
     key_version_id: VersionId
 
 
-@key_operation(gate=Gate.ANY, errors=(KeyVersionNotFound,))
+@key_operation(gate=Gate.ANY)
 def describe_key_version(call: KeyCall, request: DescribeKeyVersionRequest) -> KeyVersionReply:
     """Show one version of a key."""
-    version = call.store.keys.version(request.key_version_id)
-    place = (call.key.account, call.key.region, call.key.key_id)
-    if version is None or (version.account, version.region, version.key_id) != place:
-        raise KeyVersionNotFound
-    return KeyVersionReply(key_version=_shown(version))
+    return KeyVersionReply(key_version=_shown(call.version))
 
 
 class ListKeyVersionsRequest(Request, frozen=True):

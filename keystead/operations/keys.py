@@ -17,14 +17,16 @@ from keystead.api.wire import (
     PageNumber,
     PageSize,
     PendingWindow,
+    Policy,
     Reply,
     Request,
     RotationInterval,
     Tags,
-    Unsupported,
     choice,
 )
 from keystead.clock import iso8601
+from keystead.domain import rotation
+from keystead.domain.algorithms import ASYMMETRIC, SYMMETRIC, USAGES, Use, good
 from keystead.domain.arns import key_arn
 from keystead.domain.keys import (
     DAY,
@@ -41,7 +43,9 @@ from keystead.domain.lifecycle import INITIAL, Event, Gate
 from keystead.entropy import uuid4
 from keystead.errors import (
     DeletionProtected,
+    InvalidParameter,
     MissingParameter,
+    OperationUnsupported,
     OriginUnsupported,
     ProtectionLevelUnsupported,
     UnsupportedOperation,
@@ -49,9 +53,8 @@ from keystead.errors import (
 
 Spec = Annotated[str, choice(*KeySpec)]
 Usage = Annotated[str, choice(*KeyUsage)]
-KeyOrigin = Annotated[
-    str, choice(*Origin, refuse={"EXTERNAL": OriginUnsupported, "EXTERNAL_KEY_STORE": OriginUnsupported})
-]
+KeyOrigin = Annotated[str, choice(*Origin, refuse={"EXTERNAL_KEY_STORE": OriginUnsupported})]
+Mechanism = Annotated[str, choice("HsmInternal", "HsmEncryptedDatabase")]
 Protection = Annotated[str, choice(*ProtectionLevel, refuse={"HSM": ProtectionLevelUnsupported})]
 
 
@@ -64,7 +67,7 @@ class KeyMetadata(Reply, frozen=True):
     key_spec: str
     key_state: str
     key_usage: str
-    primary_key_version: str
+    primary_key_version: str | msgspec.UnsetType
     delete_date: str
     creator: str
     arn: str
@@ -88,12 +91,12 @@ def _metadata(key: Key, *, described: bool = False) -> KeyMetadata:
         key_spec=key.spec,
         key_state=key.state,
         key_usage=key.usage,
-        primary_key_version=key.primary_version,
+        primary_key_version=msgspec.UNSET if key.spec in ASYMMETRIC else key.primary_version,
         delete_date="" if key.deletion_at is None else iso8601(key.deletion_at),
         creator=key.account,
         arn=key_arn(key.account, key.region, key.key_id),
         origin=key.origin,
-        material_expire_time="",
+        material_expire_time="" if key.expires is None else iso8601(key.expires),
         protection_level=key.protection,
         last_rotation_date=iso8601(key.rotated),
         automatic_rotation=key.automatic_rotation,
@@ -109,35 +112,46 @@ def _metadata(key: Key, *, described: bool = False) -> KeyMetadata:
 
 class CreateKeyRequest(Request, frozen=True):
     key_spec: Spec = KeySpec.AES_256
-    key_usage: Usage = KeyUsage.ENCRYPT_DECRYPT
+    key_usage: Usage = ""  # what the spec is for
     origin: KeyOrigin = Origin.ALIYUN_KMS
     protection_level: Protection = ProtectionLevel.SOFTWARE
     description: Description = ""
     tags: Tags = {}
     dkms_instance_id: InstanceId = msgspec.field(default="", name="DKMSInstanceId")
     enable_automatic_rotation: Boolean = False
-    rotation_interval: RotationInterval = 0
-    policy: Unsupported = ""
+    rotation_interval: RotationInterval = ""
+    policy: Policy = ""
+    key_storage_mechanism: Mechanism = ""  # of hardware that is not here: it changes nothing
 
 
 class CreateKeyReply(Reply, frozen=True):
     key_metadata: KeyMetadata
 
 
-@operation(changes=True, container="key", errors=(UnsupportedOperation,))
+@operation(
+    changes=True, container="key", errors=(MissingParameter, OperationUnsupported, UnsupportedOperation)
+)
 def create_key(call: Call, request: CreateKeyRequest) -> CreateKeyReply:
-    """Create a key with new material of its own."""
-    if request.enable_automatic_rotation and not request.rotation_interval:
-        raise MissingParameter(name="RotationInterval")
+    """Create a key with new material of its own, or one whose material is to be imported."""
+    spec, origin = KeySpec(request.key_spec), Origin(request.origin)
+    usage = KeyUsage(request.key_usage or USAGES[spec][0])
+    if usage not in USAGES[spec]:
+        raise InvalidParameter(name="KeyUsage")
+    external = origin is Origin.EXTERNAL
+    if external and spec not in SYMMETRIC:
+        raise OriginUnsupported
+    interval = rotation.wanted(request.enable_automatic_rotation, request.rotation_interval)
+    if interval is not None and not good(Use.AUTOMATIC_ROTATION, spec, usage, origin):
+        raise OperationUnsupported
     version = KeyVersion(
         account=call.account,
         region=call.region,
         key_id=uuid4(call.entropy),
         version_id=uuid4(call.entropy),
         number=1,
-        spec=KeySpec(request.key_spec),
-        usage=KeyUsage(request.key_usage),
-        origin=Origin(request.origin),
+        spec=spec,
+        usage=usage,
+        origin=origin,
         created=call.now,
         material=Wrapped(0, b""),
     )
@@ -155,9 +169,14 @@ def create_key(call: Call, request: CreateKeyRequest) -> CreateKeyReply:
         primary_version=version.version_id,
         rotated=call.now,
         instance=request.dkms_instance_id,
-        rotation_interval=request.rotation_interval if request.enable_automatic_rotation else None,
+        rotation_interval=interval,
+        policy=request.policy,
     )
-    call.store.keys.add(key, call.vault.make_material(version), request.tags)
+    if external:
+        key, version = key.without_material(), call.vault.without_material(version)
+    else:
+        version = call.vault.make_material(version, call.slow)
+    call.store.keys.add(key, version, request.tags)
     call.resources.append(key_arn(call.account, call.region, key.key_id))
     return CreateKeyReply(key_metadata=_metadata(key))
 

@@ -1,10 +1,47 @@
 """Tags of keys: labels for the user's own order, and later for policies."""
 
-from keystead.api.operation import KeyCall, key_operation
-from keystead.api.wire import Empty, KeyIdRef, KeyReference, Reply, Request, TagKeys, Tags
+from typing import Annotated
+
+import msgspec
+
+from keystead.api.operation import Call, KeyCall, key_operation, operation
+from keystead.api.wire import (
+    Boolean,
+    Empty,
+    KeyIdRef,
+    KeyReference,
+    NextToken,
+    Region,
+    Reply,
+    Request,
+    ResourceIds,
+    TagKeyList,
+    TagKeys,
+    TagList,
+    Tags,
+    choice,
+)
+from keystead.domain.keys import Key
 from keystead.domain.lifecycle import Gate
 from keystead.domain.tags import MAXIMUM
-from keystead.errors import InvalidParameter
+from keystead.errors import InvalidParameter, MissingParameter
+
+ResourceType = Annotated[str, choice("key")]
+_PAGE = 50  # keys
+
+
+def _add(call: Call, key: Key, tags: dict[str, str], name: str) -> None:
+    place = (key.account, key.region, key.key_id)
+    found = call.store.keys.tags(*place) | tags
+    if len(found) > MAXIMUM:
+        raise InvalidParameter(name=name)
+    call.store.keys.put_tags(*place, found)
+
+
+def _remove(call: Call, key: Key, names: list[str]) -> None:
+    place = (key.account, key.region, key.key_id)
+    found = call.store.keys.tags(*place)
+    call.store.keys.put_tags(*place, {name: found[name] for name in found if name not in names})
 
 
 class TagResourceRequest(Request, frozen=True):
@@ -15,11 +52,7 @@ class TagResourceRequest(Request, frozen=True):
 @key_operation(gate=Gate.EDIT, changes=True)
 def tag_resource(call: KeyCall, request: TagResourceRequest) -> Empty:
     """Add tags to a key; a tag of the same name gets the new value."""
-    place = (call.key.account, call.key.region, call.key.key_id)
-    tags = call.store.keys.tags(*place) | request.tags
-    if len(tags) > MAXIMUM:
-        raise InvalidParameter(name="Tags")
-    call.store.keys.put_tags(*place, tags)
+    _add(call, call.key, request.tags, "Tags")
     return Empty()
 
 
@@ -31,10 +64,7 @@ class UntagResourceRequest(Request, frozen=True):
 @key_operation(gate=Gate.EDIT, changes=True)
 def untag_resource(call: KeyCall, request: UntagResourceRequest) -> Empty:
     """Remove tags from a key; names that it does not have are passed by."""
-    place = (call.key.account, call.key.region, call.key.key_id)
-    tags = call.store.keys.tags(*place)
-    left = {name: value for name, value in tags.items() if name not in request.tag_keys}
-    call.store.keys.put_tags(*place, left)
+    _remove(call, call.key, request.tag_keys)
     return Empty()
 
 
@@ -63,3 +93,85 @@ def list_resource_tags(call: KeyCall, request: ListResourceTagsRequest) -> ListR
     tags = call.store.keys.tags(call.key.account, call.key.region, key_id)
     rows = [ShownTag(key_id=key_id, tag_key=name, tag_value=value) for name, value in tags.items()]
     return ListResourceTagsReply(tags=ShownTags(tag=rows))
+
+
+class TagResourcesRequest(Request, frozen=True):
+    region_id: Region
+    resource_type: ResourceType
+    resource_id: ResourceIds
+    tag: TagList
+
+
+@operation(gate=Gate.EDIT, changes=True)
+def tag_resources(call: Call, request: TagResourcesRequest) -> Empty:
+    """Add tags to several keys: to all of them or to none."""
+    for key in call.keys:
+        _add(call, key, request.tag, "Tag")
+    return Empty()
+
+
+class UntagResourcesRequest(Request, frozen=True):
+    region_id: Region
+    resource_type: ResourceType
+    resource_id: ResourceIds
+    tag_key: TagKeyList = []
+    all: Boolean = False
+
+
+@operation(gate=Gate.EDIT, changes=True, errors=(MissingParameter,))
+def untag_resources(call: Call, request: UntagResourcesRequest) -> Empty:
+    """Remove the named tags, or with All every tag, from several keys."""
+    if not request.tag_key and not request.all:
+        raise MissingParameter(name="TagKey")
+    for key in call.keys:
+        place = (key.account, key.region, key.key_id)
+        _remove(call, key, request.tag_key or list(call.store.keys.tags(*place)))
+    return Empty()
+
+
+class ListTagResourcesRequest(Request, frozen=True):
+    region_id: Region
+    resource_type: ResourceType
+    resource_id: ResourceIds = ()
+    tag: TagList = {}
+    next_token: NextToken = ""
+
+
+class ShownTagResource(Reply, frozen=True):
+    resource_id: str
+    resource_type: str
+    tag_key: str
+    tag_value: str
+
+
+class ShownTagResources(Reply, frozen=True):
+    tag_resource: list[ShownTagResource]
+
+
+class ListTagResourcesReply(Reply, frozen=True):
+    tag_resources: ShownTagResources
+    next_token: str | msgspec.UnsetType = msgspec.UNSET
+
+
+@operation(container="key")
+def list_tag_resources(call: Call, request: ListTagResourcesRequest) -> ListTagResourcesReply:
+    """List the tags of the named keys, of those that have all the named tags, or of all; by key id, a page at a time.
+
+    NextToken is there as long as there is more.
+    """
+    keys = call.store.keys
+    if request.resource_id:
+        named = sorted(key.key_id for key in call.keys if key.key_id > request.next_token)
+        tags_of = {key_id: keys.tags(call.account, call.region, key_id) for key_id in named}
+        found = [key_id for key_id, tags in tags_of.items() if tags and request.tag.items() <= tags.items()]
+    else:
+        found = list(keys.tagged(call.account, call.region, request.tag, request.next_token, _PAGE + 1))
+    rows = [
+        ShownTagResource(resource_id=key_id, resource_type="key", tag_key=name, tag_value=value)
+        for key_id in found[:_PAGE]
+        for name, value in keys.tags(call.account, call.region, key_id).items()
+    ]
+    return ListTagResourcesReply(
+        tag_resources=ShownTagResources(tag_resource=rows),
+        next_token=found[_PAGE - 1] if len(found) > _PAGE else msgspec.UNSET,
+    )

@@ -13,7 +13,7 @@ from keystead import __version__
 from keystead.api.encode import refusal
 from keystead.api.message import Channel, HttpResponse
 from keystead.api.pipeline import Pipeline
-from keystead.api.service import delete_due, purge_nonces, rotate_due
+from keystead.api.service import delete_due, expire_due, purge_nonces, rotate_due
 from keystead.clock import Clock, SystemClock
 from keystead.crypto.authority import Authority
 from keystead.entropy import Entropy, SystemEntropy
@@ -59,6 +59,7 @@ class Service:
     def start_timers(self) -> None:
         """Carry out what is due now and from here on."""
         self.every(_DELETIONS_EVERY, "deletions", lambda: self.sequencer.run(delete_due))
+        self.every(_DELETIONS_EVERY, "expiries", lambda: self.sequencer.run(expire_due))
         self.every(_ROTATIONS_EVERY, "rotations", lambda: self.sequencer.run(rotate_due))
         self.every(_NONCES_EVERY, "nonces", lambda: self.sequencer.run(purge_nonces))
 

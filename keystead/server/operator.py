@@ -69,7 +69,7 @@ def _run_here(directory: DataDirectory, action: str, parameters: Mapping[str, st
         )
         world.store.begin()
         batch = Batch(world.store)
-        answer = pipeline.answer(batch, request)
+        answer = pipeline.answer_now(batch, request)
         batch.write()
         world.store.commit()
     finally:

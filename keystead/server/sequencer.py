@@ -7,12 +7,14 @@ Nothing else touches the store, its caches or the nonces: there are no locks.
 """
 
 import asyncio
+import os
 import queue
 import threading
 from collections import deque
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
@@ -20,6 +22,7 @@ from keystead.api.batch import Batch
 from keystead.api.encode import XML_TYPE, failure
 from keystead.api.message import HttpRequest, HttpResponse
 from keystead.api.pipeline import Answer, Pipeline
+from keystead.api.slow import Attempt, Slow
 from keystead.errors import ServiceUnavailableTemporary
 from keystead.store.ports import Store
 
@@ -27,6 +30,7 @@ Reply = Callable[[HttpResponse], None]
 Job = Callable[[Pipeline, Batch], bool]
 
 BATCH = 1024  # calls in one commit; what is beyond waits for the next
+POOL = max(1, (os.cpu_count() or 1) - 1)  # threads for slow work, which leave a processor to the loop
 QUEUE = 20_000  # calls waiting; more are refused, since their clients would give up before their turn
 
 
@@ -46,6 +50,7 @@ class _Queued(msgspec.Struct):
     request: HttpRequest
     reply: Reply
     since: float
+    attempt: Attempt
 
 
 class Committer:
@@ -88,7 +93,9 @@ class Sequencer:
         self._observer = observer
         self._loop = loop
         self._committer = Committer(self._store, loop)
+        self._pool = ThreadPoolExecutor(POOL, thread_name_prefix="slow")
         self._queue: deque[_Queued] = deque()
+        self._computing = 0  # calls whose slow work is in the pool
         self._due: deque[Job] = deque()
         self._scheduled = False
         self._committing = False
@@ -96,10 +103,10 @@ class Sequencer:
 
     def submit(self, request: HttpRequest, reply: Reply) -> None:
         """Queue a request; `reply` is called once, on the event loop, after the commit."""
-        if len(self._queue) >= QUEUE:
+        if len(self._queue) + self._computing >= QUEUE:
             reply(failure(ServiceUnavailableTemporary(), "", request.headers.get("host", ""), False))
             return
-        self._queue.append(_Queued(request, reply, self._loop.time()))
+        self._queue.append(_Queued(request, reply, self._loop.time(), Attempt()))
         self._schedule()
 
     def run(self, job: Job) -> None:
@@ -109,13 +116,14 @@ class Sequencer:
 
     async def drain(self) -> None:
         """Wait until all that was accepted is answered."""
-        while self._committing or self._queue or self._due:
+        while self._committing or self._queue or self._due or self._computing:
             future: asyncio.Future[None] = self._loop.create_future()
             self._idle.append(future)
             await future
 
     def close(self) -> None:
-        """End the helper thread; nothing may be queued any more."""
+        """End the helper threads; nothing may be queued any more."""
+        self._pool.shutdown()
         self._committer.close()
 
     # --- inside
@@ -129,11 +137,19 @@ class Sequencer:
     def _turn(self) -> None:
         self._scheduled = False
         calls = [self._queue.popleft() for _ in range(min(len(self._queue), BATCH))]
+        answered: list[_Queued] = []
+        waiting: list[tuple[_Queued, Slow]] = []
         jobs = [self._due.popleft() for _ in range(len(self._due))]
         try:
             self._store.begin()
             batch = Batch(self._store)
-            answers = [self._pipeline.answer(batch, call.request) for call in calls]
+            answers: list[Answer] = []
+            for call in calls:
+                try:
+                    answers.append(self._pipeline.answer(batch, call.request, call.attempt))
+                    answered.append(call)
+                except Slow as slow:
+                    waiting.append((call, slow))
             for job in jobs:
                 if job(self._pipeline, batch):
                     self._due.append(job)
@@ -147,12 +163,29 @@ class Sequencer:
             self._fail(calls, error)
             self._next()
             return
+        for call, work in waiting:
+            self._compute(call, work)
         if nothing:
-            self._deliver(calls, answers)
+            self._deliver(answered, answers)
             self._next()
             return
         self._committing = True
-        self._committer.commit(partial(self._committed, calls, answers, batch.records, self._loop.time()))
+        self._committer.commit(partial(self._committed, answered, answers, batch.records, self._loop.time()))
+
+    def _compute(self, call: _Queued, slow: Slow) -> None:
+        """Run a call's slow work in the pool, and then the call anew."""
+        self._computing += 1
+
+        def done(outcome: Future[Any]) -> None:
+            self._loop.call_soon_threadsafe(self._computed, call, slow, outcome)
+
+        self._pool.submit(slow.function, *slow.values).add_done_callback(done)
+
+    def _computed(self, call: _Queued, slow: Slow, outcome: Future[Any]) -> None:
+        self._computing -= 1
+        call.attempt.remember(slow, outcome)
+        self._queue.append(call)
+        self._schedule()
 
     def _committed(
         self,
@@ -173,7 +206,7 @@ class Sequencer:
     def _next(self) -> None:
         if self._queue or self._due:
             self._schedule()
-        else:
+        elif not self._computing:
             for future in self._idle:
                 if not future.done():
                     future.set_result(None)
@@ -201,6 +234,7 @@ class Sequencer:
             )
 
     def _reply(self, call: _Queued, response: HttpResponse) -> None:
+        self._pipeline.finish(call.attempt)
         try:
             call.reply(response)
         except Exception as error:  # one client that is gone must not cost the others their answers

@@ -22,7 +22,7 @@ from keystead.store.tables import Aliases
 _KEY = (
     "SELECT account, region, key_id, spec, usage, origin, protection, state, description, created, "
     "primary_version, rotated, instance, deletion_at, position, rotation_interval, "
-    "protected, protection_reason FROM keys"
+    "protected, protection_reason, policy, absent, material_check, expires FROM keys"
 )
 _VERSION = (
     "SELECT account, region, key_id, version_id, number, spec, usage, origin, created, generation, material "
@@ -61,7 +61,8 @@ class Keys:
         position = self._database.rows(
             "INSERT INTO keys (account, region, key_id, spec, usage, origin, protection, state, description, created, "
             "primary_version, rotated, instance, deletion_at, rotation_interval, rotation_due, protected, "
-            "protection_reason) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING position",
+            "protection_reason, policy, absent, material_check, expires) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING position",
             (
                 key.account,
                 key.region,
@@ -81,6 +82,10 @@ class Keys:
                 key.rotation_due,
                 key.protected,
                 key.protection_reason,
+                key.policy,
+                key.absent,
+                key.check,
+                key.expires,
             ),
         )[0][0]
         self.add_version(version)
@@ -92,7 +97,8 @@ class Keys:
         self._database.revise()
         self._database.rows(
             "UPDATE keys SET state = ?, description = ?, primary_version = ?, rotated = ?, deletion_at = ?, "
-            "rotation_interval = ?, rotation_due = ?, protected = ?, protection_reason = ? WHERE position = ?",
+            "rotation_interval = ?, rotation_due = ?, protected = ?, protection_reason = ?, "
+            "policy = ?, absent = ?, material_check = ?, expires = ? WHERE position = ?",
             (
                 key.state,
                 key.description,
@@ -103,6 +109,10 @@ class Keys:
                 key.rotation_due,
                 key.protected,
                 key.protection_reason,
+                key.policy,
+                key.absent,
+                key.check,
+                key.expires,
                 position,
             ),
         )
@@ -146,6 +156,14 @@ class Keys:
             ),
         )
 
+    def put_version(self, version: KeyVersion) -> None:
+        self._database.revise()
+        self._database.rows(
+            "UPDATE key_versions SET generation = ?, material = ? WHERE version_id = ?",
+            (version.material.generation, version.material.blob, version.version_id),
+        )
+        self._versions.pop(version.version_id, None)
+
     def versions(self, account: str, region: str, key_id: str, offset: int, limit: int) -> Page[KeyVersion]:
         # Numbers count from 1 without a gap, so the offset is one and the last is how many there are.
         place = (account, region, key_id)
@@ -181,6 +199,19 @@ class Keys:
             "DELETE FROM tags WHERE account = ? AND region = ? AND key_id = ?", (account, region, key_id)
         )
         self._add_tags(account, region, key_id, tags)
+
+    def tagged(
+        self, account: str, region: str, tags: dict[str, str], after: str, limit: int
+    ) -> tuple[str, ...]:
+        # INTERSECT of ranges of one index each: no tag but the wanted ones is looked at.
+        one = "SELECT key_id FROM tags WHERE account = ? AND region = ? AND key_id > ?"
+        values: list[str | int] = [account, region, after]
+        ranges = [one]
+        if tags:
+            ranges = [f"{one} AND name = ? AND value = ?"] * len(tags)
+            values = [item for tag in tags.items() for item in (account, region, after, *tag)]
+        sql = f"SELECT DISTINCT key_id FROM ({' INTERSECT '.join(ranges)}) ORDER BY key_id LIMIT ?"  # noqa: S608
+        return tuple(str(key_id) for (key_id,) in self._database.rows(sql, [*values, limit]))
 
     def _add_tags(self, account: str, region: str, key_id: str, tags: dict[str, str]) -> None:
         self._database.many(
@@ -220,6 +251,12 @@ class Keys:
         )
         return tuple(_key(row) for row in rows)
 
+    def expiring(self, now: int, limit: int) -> tuple[Key, ...]:
+        rows = self._database.rows(
+            f"{_KEY} WHERE expires IS NOT NULL AND expires <= ? ORDER BY expires LIMIT ?", (now, limit)
+        )
+        return tuple(_key(row) for row in rows)
+
     def _stored(self, key: Key) -> tuple[Key, int]:
         row = self._database.rows(
             f"{_KEY} WHERE account = ? AND region = ? AND key_id = ?", (key.account, key.region, key.key_id)
@@ -246,6 +283,10 @@ def _key(row: tuple[Any, ...]) -> Key:
         rotation_interval=row[15],
         protected=bool(row[16]),
         protection_reason=row[17],
+        policy=row[18],
+        absent=bool(row[19]),
+        check=row[20],
+        expires=row[21],
     )
 
 

@@ -153,6 +153,9 @@ class Keys:
     def add_version(self, version: KeyVersion) -> None:
         self._versions.put(version.version_id, version)
 
+    def put_version(self, version: KeyVersion) -> None:
+        self._versions.put(version.version_id, version)
+
     def versions(self, account: str, region: str, key_id: str, offset: int, limit: int) -> Page[KeyVersion]:
         found = [
             version
@@ -171,6 +174,18 @@ class Keys:
     def put_tags(self, account: str, region: str, key_id: str, tags: dict[str, str]) -> None:
         self._tags.put((account, region, key_id), dict(tags))
 
+    def tagged(
+        self, account: str, region: str, tags: dict[str, str], after: str, limit: int
+    ) -> tuple[str, ...]:
+        found = [
+            key.key_id
+            for key in self._keys.values()
+            if (key.account, key.region) == (account, region) and key.key_id > after
+            for has in [self.tags(account, region, key.key_id)]
+            if has and tags.items() <= has.items()
+        ]
+        return tuple(sorted(found)[:limit])
+
     def page(self, account: str, region: str, where: KeyFilter, offset: int, limit: int) -> Page[str]:
         found = [
             key.key_id
@@ -186,6 +201,11 @@ class Keys:
 
     def rotating(self, now: int, limit: int) -> tuple[Key, ...]:
         found = [(key.rotation_due, key) for key in self._keys.values() if key.rotation_due is not None]
+        found.sort(key=lambda row: row[0])
+        return tuple(key for due, key in found if due <= now)[:limit]
+
+    def expiring(self, now: int, limit: int) -> tuple[Key, ...]:
+        found = [(key.expires, key) for key in self._keys.values() if key.expires is not None]
         found.sort(key=lambda row: row[0])
         return tuple(key for due, key in found if due <= now)[:limit]
 

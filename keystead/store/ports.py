@@ -60,6 +60,10 @@ class Keys(Protocol):
         """One more version of a key that exists. Its id must be new, and its number the next."""
         ...
 
+    def put_version(self, version: KeyVersion) -> None:
+        """Replace the material of a version that exists."""
+        ...
+
     def versions(self, account: str, region: str, key_id: str, offset: int, limit: int) -> Page[KeyVersion]:
         """The versions of one key by number. Costs no scan, whatever the offset."""
         ...
@@ -76,6 +80,12 @@ class Keys(Protocol):
         """Replace all tags of a key that exists."""
         ...
 
+    def tagged(
+        self, account: str, region: str, tags: dict[str, str], after: str, limit: int
+    ) -> tuple[str, ...]:
+        """Ids of keys that have all of these tags, or any tag if there are none here; in order, behind `after`."""
+        ...
+
     def page(self, account: str, region: str, where: KeyFilter, offset: int, limit: int) -> Page[str]:
         """Ids of the matching keys. Costs no scan, whatever the offset: at most one bucket of rows is walked."""
         ...
@@ -86,6 +96,10 @@ class Keys(Protocol):
 
     def rotating(self, now: int, limit: int) -> tuple[Key, ...]:
         """Keys of any account whose rotation is due at `now` (seconds), the longest due first."""
+        ...
+
+    def expiring(self, now: int, limit: int) -> tuple[Key, ...]:
+        """Keys of any account whose imported material expires at `now` (seconds) or before, the longest due first."""
         ...
 
 

@@ -1,6 +1,7 @@
 """The house rules of operations: what the catalogue declares is the vendor's, documented, tested, frozen and discreet."""
 
 import ast
+import base64
 import json
 import os
 import shutil
@@ -12,11 +13,13 @@ from typing import Any
 
 import msgspec
 import pytest
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 import keystead.operations  # noqa: F401 - fills the catalogue
 from keystead.api import decode
 from keystead.api.operation import CATALOGUE, KMS, Operation
-from tests.harness import Service
+from tests.harness import Service, base64_of, version_of
 
 ROOT = Path(__file__).parents[2]
 VENDOR: dict[str, dict[str, dict[str, Any]]] = json.loads(
@@ -27,12 +30,12 @@ EVERY = tuple(CATALOGUE)
 
 # What the vendor lists and this version leaves out, so that every absence is deliberate.
 NOT_TAKEN = {
-    "CreateKey": {"KeyStorageMechanism"},
     "SetDeletionProtection": {"KmsInstanceId"},
     "TagResource": {"CertificateId", "SecretName"},
     "UntagResource": {"CertificateId", "SecretName"},
 }
 NOT_GIVEN = {
+    "AsymmetricDecrypt": {"CiphertextForRecipient"},
     "Decrypt": {"CiphertextForRecipient"},
     "GenerateDataKey": {"CiphertextForRecipient"},
 }
@@ -41,6 +44,12 @@ OPTIONAL = {("CreateKey", "DKMSInstanceId"), ("CreateKey", "RotationInterval")}
 KINDS = {"string": "String", "integer": "Integer", "boolean": "Boolean", "map<string,any>": "Map"}
 TYPES: dict[type, str] = {str: "string", int: "integer", bool: "boolean"}
 CANARY = "canary-7f3a"
+STATEMENT = {
+    "Effect": "Allow",
+    "Action": ["kms:*"],
+    "Principal": {"RAM": ["acs:ram::1000000000000001:*"]},
+    "Resource": ["*"],
+}
 
 
 def test_the_catalogue_has_the_vendors_operations() -> None:
@@ -56,7 +65,9 @@ def test_parameters_are_the_vendors(action: str) -> None:
         required = listed[name].get("required", False) and (action, name) not in OPTIONAL
         assert field.required == required, name
         # The clients declare DryRun as a string; it carries true or false.
-        assert field.param.kind == ("Boolean" if name == "DryRun" else KINDS[listed[name]["type"]]), name
+        kind = listed[name]["type"]
+        expected = "Array" if isinstance(kind, list) else KINDS[kind]
+        assert field.param.kind == ("Boolean" if name == "DryRun" else expected), name
 
 
 def scenario(service: Service) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -78,6 +89,18 @@ def scenario(service: Service) -> Iterator[tuple[str, dict[str, Any]]]:
     yield "TagResource", service.ok("TagResource", KeyId=key_id, Tags=tags)
     yield "ListResourceTags", service.ok("ListResourceTags", KeyId=key_id)
     yield "UntagResource", service.ok("UntagResource", KeyId=key_id, TagKeys='["a"]')
+    several = {"RegionId": service.region, "ResourceType": "key"}
+    others = [service.key() for _ in range(51)]
+    for number, other in enumerate(others):
+        named = {**several, "ResourceId.1": other, "Tag.1.Key": "many"}
+        made = service.ok("TagResources", **named)
+        if number == 0:
+            yield "TagResources", made
+    yield "ListTagResources", service.ok("ListTagResources", **several, **{"Tag.1.Key": "many"})
+    yield (
+        "UntagResources",
+        service.ok("UntagResources", **several, **{"ResourceId.1": others[0], "TagKey.1": "many"}),
+    )
     yield "DescribeAccountKmsStatus", service.ok("DescribeAccountKmsStatus")
     yield "ListKeys", service.ok("ListKeys")
     yield "DisableKey", service.ok("DisableKey", KeyId=key_id)
@@ -108,6 +131,62 @@ def scenario(service: Service) -> Iterator[tuple[str, dict[str, Any]]]:
         service.ok("GenerateDataKeyWithoutPlaintext", KeyId=key_id),
     )
     yield "DescribeRegions", service.ok("DescribeRegions")
+    yield from pairs_and_codes(service)
+    yield from bring_and_take(service)
+    text = json.dumps({"Version": "1", "Statement": [STATEMENT]})
+    yield "SetKeyPolicy", service.ok("SetKeyPolicy", KeyId=key_id, Policy=text)
+    yield "GetKeyPolicy", service.ok("GetKeyPolicy", KeyId=key_id)
+
+
+def pairs_and_codes(service: Service) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The operations of key pairs and of codes."""
+    pair = version_of(service, service.key(KeySpec="RSA_2048"))
+    yield "GetPublicKey", service.ok("GetPublicKey", **pair)
+    oaep = {**pair, "Algorithm": "RSAES_OAEP_SHA_256"}
+    sealed = service.ok("AsymmetricEncrypt", Plaintext=base64_of(CANARY.encode()), **oaep)
+    yield "AsymmetricEncrypt", sealed
+    yield (
+        "AsymmetricDecrypt",
+        service.ok("AsymmetricDecrypt", CiphertextBlob=sealed["CiphertextBlob"], **oaep),
+    )
+    signer = version_of(service, service.key(KeySpec="EC_P256"))
+    signing = {**signer, "Algorithm": "ECDSA_SHA_256", "Digest": base64_of(bytes(32))}
+    signed = service.ok("AsymmetricSign", **signing)
+    yield "AsymmetricSign", signed
+    yield "AsymmetricVerify", service.ok("AsymmetricVerify", Value=signed["Value"], **signing)
+    coding = {
+        "KeyId": service.key(KeySpec="HMAC_SHA_256"),
+        "Algorithm": "HMAC_SHA_256",
+        "Message": base64_of(CANARY.encode()),
+    }
+    coded = service.ok("GenerateMac", **coding)
+    yield "GenerateMac", coded
+    yield "VerifyMac", service.ok("VerifyMac", Mac=coded["Mac"], **coding)
+
+
+def bring_and_take(service: Service) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Material in, data keys out."""
+    key_id = service.key(Origin="EXTERNAL")
+    wrapping = {"WrappingKeySpec": "RSA_2048", "WrappingAlgorithm": "RSAES_OAEP_SHA_256"}
+    given = service.ok("GetParametersForImport", KeyId=key_id, **wrapping)
+    yield "GetParametersForImport", given
+    public = serialization.load_der_public_key(base64.b64decode(given["PublicKey"]))
+    assert isinstance(public, rsa.RSAPublicKey)
+    oaep = padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), None)
+    material = {
+        "EncryptedKeyMaterial": base64_of(public.encrypt(bytes(32), oaep)),
+        "ImportToken": given["ImportToken"],
+        "KeyMaterialExpireUnix": "0",
+    }
+    yield "ImportKeyMaterial", service.ok("ImportKeyMaterial", KeyId=key_id, **material)
+    wrapping["PublicKeyBlob"] = given["PublicKey"]
+    made = service.ok("GenerateAndExportDataKey", KeyId=key_id, **wrapping)
+    yield "GenerateAndExportDataKey", made
+    yield (
+        "ExportDataKey",
+        service.ok("ExportDataKey", CiphertextBlob=made["CiphertextBlob"], **wrapping),
+    )
+    yield "DeleteKeyMaterial", service.ok("DeleteKeyMaterial", KeyId=key_id)
 
 
 def shape(value: object, path: str = "") -> dict[str, str]:
@@ -147,8 +226,8 @@ def test_answers_have_the_vendors_members_and_types() -> None:
         expected = {name: kind for name, kind in listed.items() if name not in NOT_GIVEN.get(action, set())}
         assert shape(members) == expected, action
         answered.add(action)
-    # It refuses always, as the vendor's does once the service is open.
-    assert answered == set(OURS) - {"OpenKmsService"}
+    # These refuse always: one as the vendor's does once the service is open, one for want of an enclave.
+    assert answered == set(OURS) - {"OpenKmsService", "GetChallenge"}
 
 
 @pytest.mark.parametrize("operation", EVERY, ids=lambda operation: operation.action)
@@ -194,7 +273,10 @@ def test_what_is_sensitive_is_in_no_record_and_no_repr() -> None:
         ("Encrypt", {"KeyId": key_id, "Plaintext": CANARY, "EncryptionContext": "["}),
         ("Decrypt", {"CiphertextBlob": CANARY}),
         ("Decrypt", {"CiphertextBlob": made["CiphertextBlob"], "Recipient": CANARY}),
-        ("CreateKey", {"Policy": CANARY}),
+        (
+            "GenerateMac",
+            {"KeyId": key_id, "Algorithm": "HMAC_SHA_256", "Message": base64_of(CANARY.encode())},
+        ),
         ("Nonsense", {"Plaintext": CANARY, "SecretData": CANARY}),
         ("ListKeys", {"Plaintext": CANARY}),
     ]
@@ -221,8 +303,13 @@ def test_sensitive_fields_show_in_no_repr_and_are_not_recordable() -> None:
         ("Encrypt", "Plaintext"),
         ("Decrypt", "Recipient"),
         ("GenerateDataKey", "Recipient"),
-        ("CreateKey", "Policy"),
-        *(("ReEncrypt", name) for name in ("SourceKeyId", "SourceKeyVersionId", "SourceEncryptionAlgorithm")),
+        ("AsymmetricEncrypt", "Plaintext"),
+        *(("AsymmetricDecrypt", name) for name in ("CiphertextBlob", "Recipient")),
+        ("AsymmetricVerify", "Value"),
+        ("GenerateMac", "Message"),
+        *(("VerifyMac", name) for name in ("Message", "Mac")),
+        *(("ImportKeyMaterial", name) for name in ("EncryptedKeyMaterial", "ImportToken")),
+        *((action, "PublicKeyBlob") for action in ("ExportDataKey", "GenerateAndExportDataKey")),
     }
     for action, name in sensitive:
         assert decode.recordable(OURS[action], {name: CANARY}) == {}

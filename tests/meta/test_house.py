@@ -17,6 +17,7 @@ UNIT = ROOT / "tests" / "unit"
 
 # Rooms and modules without a unit test file of their own, and where they are tested instead.
 TESTED_IN = {
+    "api/reading": "tests/unit/api/test_wire.py",
     "cli": "tests/cli",
     "client": "tests/cli",
     "operations": "tests/operations",

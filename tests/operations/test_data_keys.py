@@ -2,7 +2,11 @@ import base64
 
 import pytest
 
-from tests.harness import Service
+from keystead.crypto import asymmetric
+from keystead.domain.keys import KeySpec
+from tests.harness import Service, base64_of
+
+OTHER = KeySpec.EC_P256
 
 
 @pytest.mark.parametrize(
@@ -44,3 +48,62 @@ def test_two_data_keys_differ() -> None:
     service = Service()
     key_id = service.key()
     assert len({service.ok("GenerateDataKey", KeyId=key_id)["Plaintext"] for _ in range(10)}) == 10
+
+
+EXPORTS = [
+    ("RSA_2048", "RSAES_PKCS1_V1_5", 245),
+    ("RSA_2048", "RSAES_OAEP_SHA_1", 214),
+    ("RSA_2048", "RSAES_OAEP_SHA_256", 190),
+    ("EC_SM2", "SM2PKE", 1024),
+]
+
+
+@pytest.mark.parametrize(("spec", "algorithm", "longest"), EXPORTS)
+def test_a_data_key_is_exported_to_a_public_key(spec: str, algorithm: str, longest: int) -> None:
+    service = Service()
+    key_id = service.key()
+    private = asymmetric.generate(KeySpec(spec), service.entropy)
+    public = base64_of(asymmetric.public_key(KeySpec(spec), private))
+    wrapping = {"PublicKeyBlob": public, "WrappingKeySpec": spec, "WrappingAlgorithm": algorithm}
+    context = {"EncryptionContext": '{"a": "b"}'}
+
+    def opened(exported: str) -> str:
+        key = asymmetric.decrypt(KeySpec(spec), algorithm, private, base64.b64decode(exported))
+        return base64_of(key)
+
+    for asked, length in (
+        ({}, 32),
+        ({"KeySpec": "AES_128"}, 16),
+        ({"NumberOfBytes": "1"}, 1),
+        ({"NumberOfBytes": str(longest)}, longest),
+    ):
+        made = service.ok("GenerateAndExportDataKey", KeyId=key_id, **wrapping, **context, **asked)
+        plain = service.ok("Decrypt", CiphertextBlob=made["CiphertextBlob"], **context)["Plaintext"]
+        assert (opened(made["ExportedDataKey"]), len(base64.b64decode(plain))) == (plain, length)
+        again = service.ok("ExportDataKey", CiphertextBlob=made["CiphertextBlob"], **wrapping, **context)
+        assert (again["KeyId"], opened(again["ExportedDataKey"])) == (key_id, plain)
+        blob = {"CiphertextBlob": made["CiphertextBlob"]}
+        assert service.refused("ExportDataKey", **blob, **wrapping) == "InvalidParameter"
+    if longest < 1024:
+        long = {"NumberOfBytes": str(longest + 1)}
+        assert (
+            service.refused("GenerateAndExportDataKey", KeyId=key_id, **wrapping, **long)
+            == "InvalidParameter"
+        )
+        sealed = service.ok("GenerateDataKeyWithoutPlaintext", KeyId=key_id, **long)["CiphertextBlob"]
+        assert service.refused("ExportDataKey", CiphertextBlob=sealed, **wrapping) == "InvalidParameter"
+    words = service.ok("Encrypt", KeyId=key_id, Plaintext="no data key")["CiphertextBlob"]
+    assert service.refused("ExportDataKey", CiphertextBlob=words, **wrapping) == "InvalidParameter"
+    for name, value in (
+        ("PublicKeyBlob", base64_of(b"no key")),
+        (
+            "PublicKeyBlob",
+            base64_of(asymmetric.public_key(OTHER, asymmetric.generate(OTHER, service.entropy))),
+        ),
+        ("PublicKeyBlob", "?"),
+        ("WrappingKeySpec", "RSA_4096"),
+        ("WrappingAlgorithm", "SM2PKE" if spec == "RSA_2048" else "RSAES_OAEP_SHA_1"),
+    ):
+        wrong = {**wrapping, name: value}
+        assert service.refused("GenerateAndExportDataKey", KeyId=key_id, **wrong) == "InvalidParameter", name
+        assert service.refused("ExportDataKey", CiphertextBlob=words, **wrong) == "InvalidParameter", name

@@ -67,3 +67,92 @@ def test_a_key_that_is_to_be_deleted_keeps_its_tags() -> None:
     assert service.refused("TagResource", KeyId=key_id, Tags=tag(c="d")) == "Rejected.PendingDeletion"
     assert service.refused("UntagResource", KeyId=key_id, TagKeys='["a"]') == "Rejected.PendingDeletion"
     assert listed(service, key_id) == {"a": "b"}
+
+
+SEVERAL = {"RegionId": "cn-hangzhou", "ResourceType": "key"}
+
+
+def several(keys: list[str], **tags: str) -> dict[str, str]:
+    found = dict(SEVERAL)
+    for number, key_id in enumerate(keys, 1):
+        found[f"ResourceId.{number}"] = key_id
+    for number, (name, value) in enumerate(tags.items(), 1):
+        found |= {f"Tag.{number}.Key": name, f"Tag.{number}.Value": value}
+    return found
+
+
+def rows(service: Service, **parameters: str) -> list[tuple[str, str, str]]:
+    listed = service.ok("ListTagResources", **{**SEVERAL, **parameters})["TagResources"]["TagResource"]
+    assert {row["ResourceType"] for row in listed} <= {"key"}
+    return [(row["ResourceId"], row["TagKey"], row["TagValue"]) for row in listed]
+
+
+def test_several_keys_get_and_lose_tags_together() -> None:
+    service = Service()
+    one, two, bare = sorted(service.key() for _ in range(3))
+    service.ok("TagResources", **several([one, two], team="web", env="a"))
+    service.ok("TagResources", **several([two], env="b"))
+    all_rows = [(one, "env", "a"), (one, "team", "web"), (two, "env", "b"), (two, "team", "web")]
+    assert rows(service) == all_rows
+    assert rows(service, **several([two, bare, one])) == all_rows
+    assert rows(service, **{"Tag.1.Key": "team", "Tag.1.Value": "web"}) == all_rows
+    both = {"Tag.1.Key": "team", "Tag.1.Value": "web", "Tag.2.Key": "env", "Tag.2.Value": "b"}
+    assert rows(service, **both) == all_rows[2:]
+    assert rows(service, **several([one]), **both) == []
+    service.ok("UntagResources", **several([one, two]), **{"TagKey.1": "team", "TagKey.2": "none"})
+    assert rows(service) == [(one, "env", "a"), (two, "env", "b")]
+    service.ok("UntagResources", **several([one, two]), All="true")
+    assert rows(service) == []
+
+
+def test_all_of_them_or_none() -> None:
+    service = Service()
+    one, doomed = service.key(), service.key()
+    full = service.key(Tags=json.dumps([{"TagKey": str(number)} for number in range(20)]))
+    service.ok("ScheduleKeyDeletion", KeyId=doomed, PendingWindowInDays="7")
+    assert service.refused("TagResources", **several([one, doomed], a="1")) == "Rejected.PendingDeletion"
+    assert service.refused("TagResources", **several([one, "none"], a="1")) == "Forbidden.KeyNotFound"
+    assert service.refused("TagResources", **several([one, full], a="1")) == "InvalidParameter"
+    assert rows(service, **several([one])) == []
+
+
+@pytest.mark.parametrize(
+    ("action", "changes", "code"),
+    [
+        ("TagResources", {"ResourceType": "secret"}, "InvalidParameter"),
+        ("TagResources", {"ResourceId.2": "k"}, "Forbidden.KeyNotFound"),
+        ("TagResources", {"ResourceId.1": "alias/a"}, "Unsupported.Alias"),
+        ("TagResources", {"ResourceId.1.Key": "k"}, "InvalidParameter"),
+        ("TagResources", {"Tag.1": "k"}, "InvalidParameter"),
+        ("TagResources", {"Tag.1.Extra": "k"}, "InvalidParameter"),
+        ("TagResources", {"Tag.2.Key": "a"}, "InvalidParameter"),
+        ("TagResources", {"Tag.2.Value": "a"}, "InvalidParameter"),
+        ("TagResources", {"Tag.1.Key": "acs:x"}, "InvalidParameter"),
+        ("TagResources", {f"Tag.{number}.Key": f"n{number}" for number in range(2, 22)}, "InvalidParameter"),
+        ("UntagResources", {}, "MissingParameter"),
+        ("UntagResources", {"TagKey.1": "k" * 129}, "InvalidParameter"),
+    ],
+)
+def test_wrong_lists_are_refused(action: str, changes: dict[str, str], code: str) -> None:
+    service = Service()
+    parameters = {**several([service.key()], a="1"), **changes}
+    assert service.refused(action, **parameters) == code
+
+
+def test_fifty_keys_at_once_and_fifty_keys_a_page() -> None:
+    service = Service()
+    keys = [service.key() for _ in range(51)]
+    service.ok("TagResources", **several(keys[:50], a="1"))
+    assert service.refused("TagResources", **several(keys, a="1")) == "InvalidParameter"
+    assert "NextToken" not in service.ok("ListTagResources", **SEVERAL)
+    service.ok("TagResources", **several(keys[50:], a="1"))
+    first = service.ok("ListTagResources", **SEVERAL)
+    found = [row["ResourceId"] for row in first["TagResources"]["TagResource"]]
+    late = service.ok("ListTagResources", **SEVERAL, NextToken=first["NextToken"])
+    found += [row["ResourceId"] for row in late["TagResources"]["TagResource"]]
+    assert (found, "NextToken" in late) == (sorted(keys), False)
+    assert service.refused("TagResources", RegionId="cn-hangzhou", ResourceType="key") == "MissingParameter"
+    for missing in ("ResourceId.1", "Tag.1.Key"):
+        given = several(keys[:1], a="1")
+        del given[missing]
+        assert service.call("TagResources", **given)[0] == 400

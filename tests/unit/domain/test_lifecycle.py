@@ -8,6 +8,8 @@ GATE_OF = {
     Event.DISABLE: Gate.TOGGLE,
     Event.SCHEDULE_DELETION: Gate.MODIFY,
     Event.CANCEL_DELETION: Gate.CANCEL,
+    Event.IMPORT: Gate.MODIFY,
+    Event.REMOVE_MATERIAL: Gate.ANY,
 }
 
 

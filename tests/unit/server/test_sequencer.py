@@ -8,11 +8,13 @@ import pytest
 from keystead.api.batch import Batch
 from keystead.api.message import HttpRequest, HttpResponse
 from keystead.api.pipeline import Answer, Pipeline
+from keystead.api.service import purge_nonces
+from keystead.domain.keys import KeySpec, KeyVersion
 from keystead.server import sequencer as module
 from keystead.server.sequencer import Sequencer
 from keystead.store.memory import MemoryStore
 from keystead.store.ports import StoreFailure
-from tests.harness import Service
+from tests.harness import Service, base64_of, version_of
 
 Scenario = Callable[["Line"], Awaitable[None]]
 
@@ -288,5 +290,169 @@ def test_everybody_who_drains_is_told_and_one_who_gave_up_does_not_matter() -> N
         assert isinstance(results[0], asyncio.CancelledError)
         assert results[1:] == [None, None]
         assert line.statuses == [200]
+
+    play(scenario)
+
+
+def slow_request(line: Line) -> HttpRequest:
+    return line.service.request("CreateKey", {"KeySpec": "EC_SM2"})
+
+
+class Gate:
+    """Holds the slow work of a service until it is let go."""
+
+    def __init__(self, line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.begun, self.go = threading.Event(), threading.Event()
+        generate = line.service.pipeline.vault.generate
+
+        def held(spec: KeySpec) -> bytes:
+            self.begun.set()
+            assert self.go.wait(20)
+            return generate(spec)
+
+        monkeypatch.setattr(line.service.pipeline.vault, "generate", held)
+
+    async def reached(self) -> None:
+        await asyncio.get_running_loop().run_in_executor(None, self.begun.wait, 20)
+
+
+def test_others_are_answered_while_slow_work_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario(line: Line) -> None:
+        gate = Gate(line, monkeypatch)
+        line.submit(slow_request(line))
+        await gate.reached()
+        for _ in range(3):
+            line.submit()
+            while not line.replies or line.replies[-1].status != 200:
+                await asyncio.sleep(0)
+        await asyncio.sleep(0.05)
+        assert line.statuses == [200] * 3
+        gate.go.set()
+        await line.sequencer.drain()
+        assert line.statuses == [200] * 4
+        assert b"EC_SM2" in line.replies[-1].body
+        actions = [record.action for record in line.service.records]
+        assert actions == ["ListKeys"] * 3 + ["CreateKey"]
+
+    play(scenario)
+
+
+def test_a_nonce_is_held_between_the_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario(line: Line) -> None:
+        gate = Gate(line, monkeypatch)
+        request = slow_request(line)
+        line.submit(request)
+        await gate.reached()
+        line.submit(request)
+        while not line.replies:
+            await asyncio.sleep(0)
+        assert b"SignatureNonceUsed" in line.replies[0].body
+        gate.go.set()
+        await line.sequencer.drain()
+        assert line.statuses == [400, 200]
+        line.submit(request)
+        await line.sequencer.drain()
+        assert line.statuses == [400, 200, 400]
+        assert line.service.ok("ListKeys")["TotalCount"] == 1
+
+    play(scenario)
+
+
+def test_a_call_that_waits_for_slow_work_is_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario(line: Line) -> None:
+        gate = Gate(line, monkeypatch)
+        line.submit(slow_request(line))
+        await gate.reached()
+        line.service.clock.advance(3600)
+        line.sequencer.run(purge_nonces)
+        gate.go.set()
+        await line.sequencer.drain()
+        assert line.statuses == [200]
+
+    play(scenario)
+
+
+def test_state_is_looked_at_anew_after_slow_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario(line: Line) -> None:
+        key_id = line.service.key(KeySpec="EC_P256K", KeyUsage="SIGN/VERIFY")
+        parameters = {
+            **version_of(line.service, key_id),
+            "Algorithm": "ECDSA_SHA_256",
+            "Digest": base64_of(bytes(32)),
+        }
+        begun, go = threading.Event(), threading.Event()
+        sign = line.service.pipeline.vault.sign
+
+        def held(version: KeyVersion, algorithm: str, digest: bytes) -> bytes:
+            begun.set()
+            assert go.wait(20)
+            return sign(version, algorithm, digest)
+
+        monkeypatch.setattr(line.service.pipeline.vault, "sign", held)
+        line.submit(line.service.request("AsymmetricSign", parameters))
+        await asyncio.get_running_loop().run_in_executor(None, begun.wait, 20)
+        line.submit(line.service.request("DisableKey", {"KeyId": key_id}))
+        while not line.replies:
+            await asyncio.sleep(0)
+        go.set()
+        await line.sequencer.drain()
+        assert line.statuses == [200, 409]
+        assert b"Rejected.Disabled" in line.replies[1].body
+
+    play(scenario)
+
+
+def test_two_calls_never_share_a_key_pair() -> None:
+    async def scenario(line: Line) -> None:
+        for _ in range(4):
+            line.submit(line.service.request("CreateKey", {"KeySpec": "EC_SM2"}))
+        await line.sequencer.drain()
+        keys = [json.loads(reply.body)["KeyMetadata"]["KeyId"] for reply in line.replies]
+        pems = {line.service.ok("GetPublicKey", **version_of(line.service, one))["PublicKey"] for one in keys}
+        assert len(pems) == 4
+
+    play(scenario)
+
+
+def test_what_goes_wrong_in_the_pool_is_the_calls_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario(line: Line) -> None:
+        def broken(spec: KeySpec) -> bytes:
+            raise RuntimeError("planted")
+
+        monkeypatch.setattr(line.service.pipeline.vault, "generate", broken)
+        line.submit(slow_request(line))
+        line.submit()
+        await line.sequencer.drain()
+        assert sorted(line.statuses) == [200, 500]
+        assert [record.code for record in line.service.records] == ["", "InternalFailure"]
+
+    play(scenario)
+
+
+def test_a_commit_that_fails_after_slow_work_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario(line: Line) -> None:
+        request = slow_request(line)
+        fail_commits(line, monkeypatch, iter([None, StoreFailure("planted"), None, None, None]))
+        line.submit(request)
+        await line.sequencer.drain()
+        assert line.statuses == [503]
+        line.submit(request)  # its nonce was never used, and is held no more
+        await line.sequencer.drain()
+        assert line.statuses == [503, 200]
+
+    play(scenario)
+
+
+def test_calls_in_the_pool_count_as_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario(line: Line) -> None:
+        gate = Gate(line, monkeypatch)
+        monkeypatch.setattr(module, "QUEUE", 1)
+        line.submit(slow_request(line))
+        await gate.reached()
+        line.submit()
+        assert line.statuses == [503]
+        gate.go.set()
+        await line.sequencer.drain()
+        assert line.statuses == [503, 200]
 
     play(scenario)

@@ -1,0 +1,206 @@
+"""Asymmetric keys: RSA (RFC 8017), ECDSA on P-256 and secp256k1 (FIPS 186-5, SEC 2) and SM2 (see sm2).
+
+A private key is the DER of its unencrypted PKCS#8, a public key that of its SubjectPublicKeyInfo. Functions that use a
+private key trust it: it comes from `generate` or `load_private`, and rests under authenticated encryption since.
+Everything here is pure and may run on any thread; OpenSSL lets go of the interpreter lock during what is slow.
+"""
+
+import base64
+import itertools
+from collections.abc import Callable
+from typing import TypeVar
+
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
+
+from keystead.crypto import sm2
+from keystead.crypto.sealing import Unopenable
+from keystead.domain.algorithms import RSA
+from keystead.domain.keys import KeySpec
+from keystead.entropy import Entropy
+from keystead.errors import UnsupportedOperation
+
+T = TypeVar("T")
+
+_BITS = {KeySpec.RSA_2048: 2048, KeySpec.RSA_3072: 3072, KeySpec.RSA_4096: 4096}
+_CURVES: dict[KeySpec, ec.EllipticCurve] = {
+    KeySpec.EC_P256: ec.SECP256R1(),
+    KeySpec.EC_P256K: ec.SECP256K1(),
+}
+# FIPS 186-5 and SEC 2: the orders of their base points.
+_ORDERS = {
+    KeySpec.EC_P256: 0xFFFFFFFF_00000000_FFFFFFFF_FFFFFFFF_BCE6FAAD_A7179E84_F3B9CAC2_FC632551,
+    KeySpec.EC_P256K: 0xFFFFFFFF_FFFFFFFF_FFFFFFFF_FFFFFFFE_BAAEDCE6_AF48A03B_BFD25E8C_D0364141,
+}
+_EXPONENT = 65_537
+_PREHASHED = utils.Prehashed(hashes.SHA256())  # what is signed comes as its digest
+_ENCRYPTIONS: dict[
+    str, tuple[padding.AsymmetricPadding, int]
+] = {  # and by how much a modulus is longer than a plaintext
+    "RSAES_OAEP_SHA_256": (padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), None), 2 * 32 + 2),
+    # SHA-1's collisions are no weakness of OAEP; what the vendor's clients and old appliances use.
+    "RSAES_OAEP_SHA_1": (padding.OAEP(padding.MGF1(hashes.SHA1()), hashes.SHA1(), None), 2 * 20 + 2),  # noqa: S303
+    "RSAES_PKCS1_V1_5": (padding.PKCS1v15(), 11),
+}
+_SIGNATURES: dict[str, padding.AsymmetricPadding] = {
+    # A salt as long as the digest, which is what `openssl -sigopt rsa_pss_saltlen:-1` means.
+    "RSA_PSS_SHA_256": padding.PSS(padding.MGF1(hashes.SHA256()), 32),
+    "RSA_PKCS1_SHA_256": padding.PKCS1v15(),
+}
+# Those whose work takes so long (measured: 250 µs and more) that other calls should not wait for it.
+_SLOW_PRIVATE = frozenset({*RSA, KeySpec.EC_P256K, KeySpec.EC_SM2})
+_SLOW_PUBLIC = frozenset({KeySpec.EC_P256K, KeySpec.EC_SM2})
+
+
+def is_slow(spec: KeySpec, *, private: bool) -> bool:
+    """Whether to use the private or public key of a spec is work for the pool."""
+    return spec in (_SLOW_PRIVATE if private else _SLOW_PUBLIC)
+
+
+def _sm2(function: Callable[..., T], *values: object) -> T:
+    """An SM2 function; UnsupportedOperation on a machine whose OpenSSL has no SM2."""
+    try:
+        return function(*values)
+    except sm2.Unavailable:
+        raise UnsupportedOperation from None
+
+
+# --- keys
+
+
+def generate(spec: KeySpec, entropy: Entropy) -> bytes:
+    """A new private key. A scalar is drawn by rejection from `entropy`, the primes of RSA from OpenSSL's own generator."""
+    if spec is KeySpec.EC_SM2:
+        return _sm2(sm2.generate, entropy)
+    if spec in _BITS:
+        return _der(rsa.generate_private_key(_EXPONENT, _BITS[spec]))
+    draws = (int.from_bytes(entropy.take(32), "big") for _ in itertools.count())
+    scalar = next(draw for draw in draws if 0 < draw < _ORDERS[spec])
+    return _der(ec.derive_private_key(scalar, _CURVES[spec]))
+
+
+def load_private(spec: KeySpec, data: bytes) -> bytes:
+    """The private key in an unencrypted PKCS#8 structure, DER or PEM, after every check; ValueError if it is no key of the
+    spec."""
+    if spec is KeySpec.EC_SM2:
+        return _sm2(sm2.load_private, data)
+    armoured = data.startswith(b"-----")
+    load = serialization.load_pem_private_key if armoured else serialization.load_der_private_key
+    try:
+        key = load(data, None)
+    except (TypeError, UnsupportedAlgorithm) as error:  # encrypted, or of a curve that nobody has
+        raise ValueError(str(error)) from None
+    if not _is_of(spec, key):
+        raise ValueError(f"not a private key of {spec}")
+    assert isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey)
+    return _der(key)
+
+
+def load_public(spec: KeySpec, data: bytes) -> bytes:
+    """The public key in the DER of a SubjectPublicKeyInfo; ValueError if it is no key of the spec."""
+    if spec is KeySpec.EC_SM2:
+        return _sm2(sm2.load_public, data)
+    try:
+        key = serialization.load_der_public_key(data)
+    except UnsupportedAlgorithm as error:
+        raise ValueError(str(error)) from None
+    if not _is_of(spec, key):
+        raise ValueError(f"not a public key of {spec}")
+    return key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+
+
+def public_key(spec: KeySpec, private: bytes) -> bytes:
+    """The public key of a private key."""
+    if spec is KeySpec.EC_SM2:
+        return sm2.public_key_der(private)
+    public = _load(private).public_key()
+    return public.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+
+
+def pem(public: bytes) -> str:
+    """The PEM of a public key (RFC 7468)."""
+    text = base64.b64encode(public).decode()
+    lines = [text[start : start + 64] for start in range(0, len(text), 64)]
+    return "\n".join(["-----BEGIN PUBLIC KEY-----", *lines, "-----END PUBLIC KEY-----", ""])
+
+
+def _is_of(spec: KeySpec, key: object) -> bool:
+    if isinstance(key, rsa.RSAPrivateKey | rsa.RSAPublicKey):
+        return _BITS.get(spec) == key.key_size
+    curve = _CURVES.get(spec)
+    found = isinstance(key, ec.EllipticCurvePrivateKey | ec.EllipticCurvePublicKey)
+    return found and curve is not None and key.curve.name == curve.name  # type: ignore[attr-defined]
+
+
+def _load(private: bytes) -> rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey:
+    # What RSA keys are checked for takes up to 250 ms, and was checked when the key came in.
+    key = serialization.load_der_private_key(private, None, unsafe_skip_rsa_key_validation=True)
+    assert isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey)
+    return key
+
+
+def _der(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+
+
+# --- encryption
+
+
+def longest(spec: KeySpec, algorithm: str) -> int:
+    """How many bytes can be encrypted at once."""
+    return sm2.MAX_PLAINTEXT if spec is KeySpec.EC_SM2 else _BITS[spec] // 8 - _ENCRYPTIONS[algorithm][1]
+
+
+def encrypt(spec: KeySpec, algorithm: str, public: bytes, plaintext: bytes) -> bytes:
+    """The ciphertext of 1 to `longest` bytes under a public key, which `load_public` or `public_key` gave."""
+    if spec is KeySpec.EC_SM2:
+        return _sm2(sm2.encrypt, public, plaintext)
+    key = serialization.load_der_public_key(public)
+    assert isinstance(key, rsa.RSAPublicKey)
+    return key.encrypt(plaintext, _ENCRYPTIONS[algorithm][0])
+
+
+def decrypt(spec: KeySpec, algorithm: str, private: bytes, ciphertext: bytes) -> bytes:
+    """The plaintext; Unopenable if it was not encrypted so. With RSAES_PKCS1_V1_5 what was not may give random bytes
+    instead (implicit rejection): it is for values of a known length only."""
+    if spec is KeySpec.EC_SM2:
+        return _sm2(sm2.decrypt, private, ciphertext)
+    key = _load(private)
+    assert isinstance(key, rsa.RSAPrivateKey)
+    try:
+        return key.decrypt(ciphertext, _ENCRYPTIONS[algorithm][0])
+    except ValueError:
+        raise Unopenable from None
+
+
+# --- signatures
+
+
+def sign(spec: KeySpec, algorithm: str, private: bytes, digest: bytes) -> bytes:
+    """The signature of a digest of 32 bytes: of SHA-256, or with SM2 of SM3 over Z and the message. With ECDSA and SM2 it is
+    the DER of r and s."""
+    if spec is KeySpec.EC_SM2:
+        return _sm2(sm2.sign, private, digest)
+    key = _load(private)
+    if isinstance(key, rsa.RSAPrivateKey):
+        return key.sign(digest, _SIGNATURES[algorithm], _PREHASHED)
+    return key.sign(digest, ec.ECDSA(_PREHASHED))
+
+
+def verify(spec: KeySpec, algorithm: str, public: bytes, digest: bytes, signature: bytes) -> bool:
+    """Whether it is this key's signature of this digest."""
+    if spec is KeySpec.EC_SM2:
+        return _sm2(sm2.verify, public, digest, signature)
+    key = serialization.load_der_public_key(public)
+    try:
+        if isinstance(key, rsa.RSAPublicKey):
+            key.verify(signature, digest, _SIGNATURES[algorithm], _PREHASHED)
+        else:
+            assert isinstance(key, ec.EllipticCurvePublicKey)
+            key.verify(signature, digest, ec.ECDSA(_PREHASHED))
+    except InvalidSignature:
+        return False
+    return True

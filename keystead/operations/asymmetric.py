@@ -1,0 +1,167 @@
+"""Key pairs: encrypt and verify with the public key, decrypt and sign with the private one, which stays inside."""
+
+import base64
+from collections.abc import Callable
+from typing import Annotated, Any, TypeVar
+
+from keystead.api.operation import KeyCall, key_operation
+from keystead.api.wire import (
+    Boolean,
+    Bytes,
+    Digest,
+    KeyRef,
+    Reply,
+    Request,
+    Unsupported,
+    VersionId,
+    choice,
+)
+from keystead.crypto.asymmetric import is_slow, longest, pem
+from keystead.domain.algorithms import ENCRYPTION_NAMES, ENCRYPTIONS, SIGNATURE_NAMES, SIGNATURES, Use
+from keystead.domain.keys import KeySpec
+from keystead.domain.lifecycle import Gate
+from keystead.errors import InvalidParameter, UnsupportedOperation
+
+T = TypeVar("T")
+Encryption = Annotated[str, choice(*ENCRYPTION_NAMES)]
+Signature = Annotated[str, choice(*SIGNATURE_NAMES)]
+
+
+def _compute(call: KeyCall, function: Callable[..., T], *values: Any, private: bool = False) -> T:
+    """function(version, *values), in the pool if it is slow for the key's spec."""
+    if is_slow(call.key.spec, private=private):
+        return call.slow(function, call.version, *values)
+    return function(call.version, *values)
+
+
+def _need(algorithm: str, of: dict[KeySpec, tuple[str, ...]], spec: KeySpec) -> None:
+    if algorithm not in of[spec]:
+        raise InvalidParameter(name="Algorithm")
+
+
+class AsymmetricEncryptRequest(Request, frozen=True):
+    key_id: KeyRef
+    key_version_id: VersionId
+    algorithm: Encryption
+    plaintext: Bytes
+    dry_run: Boolean = False
+
+
+class AsymmetricEncryptReply(Reply, frozen=True):
+    key_id: str
+    key_version_id: str
+    ciphertext_blob: str
+
+
+@key_operation(gate=Gate.USE, use=Use.ASYMMETRIC_ENCRYPTION, errors=(UnsupportedOperation,))
+def asymmetric_encrypt(call: KeyCall, request: AsymmetricEncryptRequest) -> AsymmetricEncryptReply:
+    """Encrypt a few bytes under a public key; whoever has that key can do the same without the service."""
+    _need(request.algorithm, ENCRYPTIONS, call.key.spec)
+    if len(request.plaintext) > longest(call.key.spec, request.algorithm):
+        raise InvalidParameter(name="Plaintext")
+    ciphertext = _compute(call, call.vault.encrypt, request.algorithm, request.plaintext)
+    return AsymmetricEncryptReply(
+        key_id=call.key.key_id,
+        key_version_id=call.version.version_id,
+        ciphertext_blob=base64.b64encode(ciphertext).decode(),
+    )
+
+
+class AsymmetricDecryptRequest(Request, frozen=True):
+    key_id: KeyRef
+    key_version_id: VersionId
+    algorithm: Encryption
+    ciphertext_blob: Bytes
+    recipient: Unsupported = ""
+    dry_run: Boolean = False
+
+
+class AsymmetricDecryptReply(Reply, frozen=True):
+    key_id: str
+    key_version_id: str
+    plaintext: str
+
+
+@key_operation(gate=Gate.USE, use=Use.ASYMMETRIC_ENCRYPTION, errors=(UnsupportedOperation,))
+def asymmetric_decrypt(call: KeyCall, request: AsymmetricDecryptRequest) -> AsymmetricDecryptReply:
+    """Decrypt what was encrypted under the public key of a key version."""
+    _need(request.algorithm, ENCRYPTIONS, call.key.spec)
+    plaintext = _compute(call, call.vault.decrypt, request.algorithm, request.ciphertext_blob, private=True)
+    return AsymmetricDecryptReply(
+        key_id=call.key.key_id,
+        key_version_id=call.version.version_id,
+        plaintext=base64.b64encode(plaintext).decode(),
+    )
+
+
+class AsymmetricSignRequest(Request, frozen=True):
+    key_id: KeyRef
+    key_version_id: VersionId
+    algorithm: Signature
+    digest: Digest
+    dry_run: Boolean = False
+
+
+class AsymmetricSignReply(Reply, frozen=True):
+    key_id: str
+    key_version_id: str
+    value: str
+
+
+@key_operation(gate=Gate.USE, use=Use.SIGNATURE, errors=(UnsupportedOperation,))
+def asymmetric_sign(call: KeyCall, request: AsymmetricSignRequest) -> AsymmetricSignReply:
+    """Sign the digest of a message with a private key."""
+    _need(request.algorithm, SIGNATURES, call.key.spec)
+    value = _compute(call, call.vault.sign, request.algorithm, request.digest, private=True)
+    return AsymmetricSignReply(
+        key_id=call.key.key_id,
+        key_version_id=call.version.version_id,
+        value=base64.b64encode(value).decode(),
+    )
+
+
+class AsymmetricVerifyRequest(Request, frozen=True):
+    key_id: KeyRef
+    key_version_id: VersionId
+    algorithm: Signature
+    digest: Digest
+    value: Bytes
+    dry_run: Boolean = False
+
+
+class AsymmetricVerifyReply(Reply, frozen=True):
+    key_id: str
+    key_version_id: str
+    value: bool
+
+
+@key_operation(gate=Gate.USE, use=Use.SIGNATURE, errors=(UnsupportedOperation,))
+def asymmetric_verify(call: KeyCall, request: AsymmetricVerifyRequest) -> AsymmetricVerifyReply:
+    """Tell whether a signature is a key version's; one that is not gives `false`, not an error."""
+    _need(request.algorithm, SIGNATURES, call.key.spec)
+    return AsymmetricVerifyReply(
+        key_id=call.key.key_id,
+        key_version_id=call.version.version_id,
+        value=_compute(call, call.vault.verify, request.algorithm, request.digest, request.value),
+    )
+
+
+class GetPublicKeyRequest(Request, frozen=True):
+    key_id: KeyRef
+    key_version_id: VersionId
+    dry_run: Boolean = False
+
+
+class GetPublicKeyReply(Reply, frozen=True):
+    key_id: str
+    key_version_id: str
+    public_key: str
+
+
+@key_operation(gate=Gate.USE, use=Use.PUBLIC_KEY)
+def get_public_key(call: KeyCall, request: GetPublicKeyRequest) -> GetPublicKeyReply:
+    """Give the public key of a key version as PEM, to encrypt to it or verify its signatures anywhere."""
+    der = _compute(call, call.vault.public_key)
+    return GetPublicKeyReply(
+        key_id=call.key.key_id, key_version_id=call.version.version_id, public_key=pem(der)
+    )
