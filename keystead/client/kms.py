@@ -11,6 +11,8 @@ import msgspec
 from keystead.api.operation import KMS_VERSION
 from keystead.client.transport import Endpoint, Session
 from keystead.clock import Clock
+from keystead.crypto import asymmetric
+from keystead.domain.keys import KeySpec
 from keystead.entropy import Entropy
 from keystead.errors import DoesNotOpen, OperatorError, Refused, Unreachable
 
@@ -93,6 +95,28 @@ class Kms:
                 "the file's data key is none", hint="the file is damaged, or was made by another program"
             )
         return raw
+
+    def import_material(self, key_id: str, material: bytes, expires: int) -> None:
+        """Import the material of an EXTERNAL key, wrapped on this side; `expires` in seconds since 1970, 0 for never."""
+        terms = {"WrappingKeySpec": "RSA_2048", "WrappingAlgorithm": "RSAES_OAEP_SHA_256"}
+        given = self._call("GetParametersForImport", {"KeyId": key_id, **terms})
+        try:
+            public = asymmetric.load_public(KeySpec.RSA_2048, base64.b64decode(given["PublicKey"]))
+        except ValueError:
+            raise OperatorError(
+                "the server's public key is none of RSA with 2048 bits",
+                hint="is --endpoint a key management service?",
+            ) from None
+        wrapped = asymmetric.encrypt(KeySpec.RSA_2048, terms["WrappingAlgorithm"], public, material)
+        self._call(
+            "ImportKeyMaterial",
+            {
+                "KeyId": key_id,
+                "EncryptedKeyMaterial": base64.b64encode(wrapped).decode(),
+                "ImportToken": str(given["ImportToken"]),
+                "KeyMaterialExpireUnix": str(expires),
+            },
+        )
 
     def key(self, key: str) -> dict[str, Any]:
         """The KeyMetadata of a key, by its id, alias or ARN."""

@@ -217,13 +217,13 @@ class Vault:
         material = asymmetric.decrypt(transport.spec, transport.algorithm, transport.private_key, wrapped)
         if len(material) != material_bytes(key.spec):
             raise Unopenable
-        facts = _key_facts(key)
         if key.check:
-            unseal(material, _CHECK, facts, key.check)
-            check = key.check
-        else:
-            check = seal(material, _CHECK, facts, b"", self._entropy)
-        return self.keep_material(version, material), check
+            unseal(material, _CHECK, _key_facts(key), key.check)
+        return self.keep_material(version, material), key.check or self.make_check(key, material)
+
+    def make_check(self, key: Key, material: bytes) -> bytes:
+        """By which the same material of a key is known again."""
+        return seal(material, _CHECK, _key_facts(key), b"", self._entropy)
 
     def without_material(self, version: KeyVersion) -> KeyVersion:
         """The version with nothing in the place of its material."""

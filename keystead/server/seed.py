@@ -2,7 +2,7 @@
 
     account = "1000000000000001"            region = "cn-hangzhou"
     [[key]]          id, region, spec, usage, origin, state, description, tags, aliases
-    [[key.version]]  id, material (base64), created; the last one is the primary one
+    [[key.version]]  id, material (base64, or a PKCS#8 PEM of a key pair), created; the last one is the primary one
     [[access_key]]   id, secret
 
 What was encrypted under a seed opens under the same seed in any run. The file holds secrets in the clear: it is for tests.
@@ -12,6 +12,7 @@ import base64
 import binascii
 import re
 import tomllib
+import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,9 +23,11 @@ import msgspec
 from keystead.api.batch import Batch
 from keystead.api.pipeline import Pipeline
 from keystead.api.service import record_event
-from keystead.crypto.suites import OF_SPEC
+from keystead.crypto import asymmetric
+from keystead.crypto.vault import Vault, material_bytes
 from keystead.domain import aliases, tags
 from keystead.domain.accounts import AccessKey, AccessKeyStatus
+from keystead.domain.algorithms import ASYMMETRIC, SYMMETRIC, USAGES
 from keystead.domain.aliases import Alias
 from keystead.domain.keys import (
     DAY,
@@ -52,6 +55,7 @@ _SET: dict[KeyState, Callable[[Key, int], Key]] = {
     KeyState.ENABLED: lambda key, now: key,
     KeyState.DISABLED: lambda key, now: key.after(Event.DISABLE),
     KeyState.PENDING_DELETION: lambda key, now: key.scheduled(now + _PENDING_DAYS * DAY),
+    KeyState.PENDING_IMPORT: lambda key, now: key.without_material(),
 }
 
 
@@ -61,7 +65,7 @@ class _Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 class SeedVersion(_Row, frozen=True):
     id: str
-    material: str
+    material: str = ""
     created: datetime = _CREATED
 
 
@@ -69,7 +73,7 @@ class SeedKey(_Row, frozen=True):
     id: str
     region: str = ""
     spec: KeySpec = KeySpec.AES_256
-    usage: KeyUsage = KeyUsage.ENCRYPT_DECRYPT
+    usage: KeyUsage | None = None  # what the spec is for
     origin: Origin = Origin.ALIYUN_KMS
     state: KeyState = INITIAL
     description: str = ""
@@ -141,7 +145,13 @@ def _check(seed: Seed) -> None:
         need((region, key.id) not in keys, f"{at}.id", "there is a key with this id already")
         keys.add((region, key.id))
         need(key.state in _SET, f"{at}.state", f"a seeded key is {', '.join(_SET)}")
-        need(key.version, at, "a key needs a [[key.version]]")
+        waiting = key.state is KeyState.PENDING_IMPORT
+        external = key.origin is Origin.EXTERNAL
+        need(key.usage in (None, *USAGES[key.spec]), f"{at}.usage", f"a key of {key.spec} is not for this")
+        need(not external or key.spec in SYMMETRIC, f"{at}.origin", "only symmetric keys are EXTERNAL")
+        need(external or not waiting, f"{at}.state", "only EXTERNAL keys wait for their material")
+        need(key.version or waiting, at, "a key needs a [[key.version]]")
+        need(not external or len(key.version) <= 1, at, "an EXTERNAL key has one [[key.version]]")
         need(len(key.tags) <= tags.MAXIMUM, f"{at}.tags", f"a key has at most {tags.MAXIMUM} tags")
         for name, value in key.tags.items():
             need(tags.valid_key(name) and tags.valid_value(value), f"{at}.tags", "a tag is not valid")
@@ -158,8 +168,10 @@ def _check(seed: Seed) -> None:
             need(_UUID.match(version.id), f"{here}.id", "a version id is a UUID in lower case")
             need(version.id not in versions, f"{here}.id", "there is a version with this id already")
             versions.add(version.id)
-            length = OF_SPEC[key.spec].key_bytes
-            need(len(_material(version)) == length, f"{here}.material", f"it is the base64 of {length} bytes")
+            try:
+                _material(key, version)
+            except ValueError as error:
+                raise _Wrong(f"{here}.material", str(error)) from None
     ids = [one.id for one in seed.access_key]
     for number, one in enumerate(seed.access_key):
         at = f"$.access_key[{number}]"
@@ -168,11 +180,25 @@ def _check(seed: Seed) -> None:
         need(_SECRET.match(one.secret), f"{at}.secret", "a secret is 1 to 128 printable ASCII characters")
 
 
-def _material(version: SeedVersion) -> bytes:
-    try:
-        return base64.b64decode(version.material, validate=True)
-    except (binascii.Error, ValueError):
+def _material(key: SeedKey, version: SeedVersion) -> bytes:
+    """The material, or nothing for a key that waits for it; ValueError says what it should be."""
+    if key.state is KeyState.PENDING_IMPORT:
+        if version.material:
+            raise ValueError("a key that waits for its material has none")
         return b""
+    if key.spec in ASYMMETRIC:
+        try:
+            return asymmetric.load_private(key.spec, version.material.strip().encode())
+        except ValueError:
+            raise ValueError(f"it is the PKCS#8 PEM of a private key of {key.spec}") from None
+    length = material_bytes(key.spec)
+    try:
+        material = base64.b64decode(version.material, validate=True)
+    except (binascii.Error, ValueError):
+        material = b""
+    if len(material) != length:
+        raise ValueError(f"it is the base64 of {length} bytes")
+    return material
 
 
 def _line(text: str, path: str) -> int:
@@ -219,7 +245,7 @@ def plant(pipeline: Pipeline, seed: Seed, anyway: bool = False) -> None:
             )
         batch = Batch(store)
         for one in seed.key:
-            key, versions = _key(seed, one, now)
+            key, versions = _key(seed, one, now, vault)
             if store.keys.get(key.account, key.region, key.key_id) is not None:
                 continue  # planted by an earlier start
             first, *others = (vault.keep_material(*version) for version in versions)
@@ -270,7 +296,8 @@ def _seconds(time: datetime) -> int:
     return int((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp())
 
 
-def _key(seed: Seed, one: SeedKey, now: int) -> tuple[Key, list[tuple[KeyVersion, bytes]]]:
+def _key(seed: Seed, one: SeedKey, now: int, vault: Vault) -> tuple[Key, list[tuple[KeyVersion, bytes]]]:
+    usage = one.usage or USAGES[one.spec][0]
     versions = [
         (
             KeyVersion(
@@ -280,14 +307,14 @@ def _key(seed: Seed, one: SeedKey, now: int) -> tuple[Key, list[tuple[KeyVersion
                 version_id=version.id,
                 number=number,
                 spec=one.spec,
-                usage=one.usage,
+                usage=usage,
                 origin=one.origin,
                 created=_seconds(version.created),
                 material=Wrapped(0, b""),
             ),
-            _material(version),
+            _material(one, version),
         )
-        for number, version in enumerate(one.version, 1)
+        for number, version in enumerate(one.version or [SeedVersion(id=_waiting_version(one.id))], 1)
     ]
     first, last = versions[0][0], versions[-1][0]
     key = Key(
@@ -295,7 +322,7 @@ def _key(seed: Seed, one: SeedKey, now: int) -> tuple[Key, list[tuple[KeyVersion
         region=first.region,
         key_id=one.id,
         spec=one.spec,
-        usage=one.usage,
+        usage=usage,
         origin=one.origin,
         protection=ProtectionLevel.SOFTWARE,
         state=INITIAL,
@@ -304,4 +331,12 @@ def _key(seed: Seed, one: SeedKey, now: int) -> tuple[Key, list[tuple[KeyVersion
         primary_version=last.version_id,
         rotated=last.created,
     )
+    if one.origin is Origin.EXTERNAL and versions[-1][1]:
+        check = vault.make_check(key, versions[-1][1])
+        key = msgspec.structs.replace(key, check=check)
     return _SET[one.state](key, now), versions
+
+
+def _waiting_version(key_id: str) -> str:
+    """The version id of a key that waits for its material: the same in any run."""
+    return str(uuid.uuid5(uuid.NAMESPACE_OID, key_id))

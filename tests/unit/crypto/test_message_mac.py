@@ -19,26 +19,34 @@ RFC_4231 = [
     (
         b"\x0b" * 20,
         b"Hi There",
-        ("896fb1128abbdf196832107cd49df33f b0344c61d8db38535ca8afceaf0bf12b "
-        "afd03944d84895626b0825f4ab46907f 87aa7cdea5ef619d4ff0b4241a1d6cb0"),
+        (
+            "896fb1128abbdf196832107cd49df33f b0344c61d8db38535ca8afceaf0bf12b "
+            "afd03944d84895626b0825f4ab46907f 87aa7cdea5ef619d4ff0b4241a1d6cb0"
+        ),
     ),
     (
         b"Jefe",
         b"what do ya want for nothing?",
-        ("a30e01098bc6dbbf45690f3a7e9e6d0f 5bdcc146bf60754e6a042426089575c7 "
-        "af45d2e376484031617f78d2b58a6b1b 164b7a7bfcf819e2e395fbe73b56e0a3"),
+        (
+            "a30e01098bc6dbbf45690f3a7e9e6d0f 5bdcc146bf60754e6a042426089575c7 "
+            "af45d2e376484031617f78d2b58a6b1b 164b7a7bfcf819e2e395fbe73b56e0a3"
+        ),
     ),
     (
         b"\xaa" * 20,
         b"\xdd" * 50,
-        ("7fb3cb3588c6c1f6ffa9694d7d6ad264 773ea91e36800e46854db8ebd09181a7 "
-        "88062608d3e6ad8a0aa2ace014c8a86f fa73b0089d56a284efb0f0756c890be9"),
+        (
+            "7fb3cb3588c6c1f6ffa9694d7d6ad264 773ea91e36800e46854db8ebd09181a7 "
+            "88062608d3e6ad8a0aa2ace014c8a86f fa73b0089d56a284efb0f0756c890be9"
+        ),
     ),
     (
         b"\xaa" * 131,
         b"Test Using Larger Than Block-Size Key - Hash Key First",
-        ("95e9a0db962095adaebe9b2d6f0dbce2 60e431591ee0b67f0d8a26aacbf5b77f "
-        "4ece084485813e9088d2c63a041bc5b4 80b24263c7c1a3ebb71493c1dd7be8b4"),
+        (
+            "95e9a0db962095adaebe9b2d6f0dbce2 60e431591ee0b67f0d8a26aacbf5b77f "
+            "4ece084485813e9088d2c63a041bc5b4 80b24263c7c1a3ebb71493c1dd7be8b4"
+        ),
     ),
 ]
 

@@ -1,0 +1,76 @@
+"""`keystead key`: what an operator does to a key that takes more than one call."""
+
+import argparse
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+from keystead.cli import output, target
+from keystead.errors import OperatorError
+
+_LENGTHS = {"Aliyun_AES_256": 32, "Aliyun_AES_192": 24, "Aliyun_AES_128": 16, "Aliyun_SM4": 16}
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command."""
+    parser = subparsers.add_parser(
+        "key",
+        help="import your own key material",
+        description="Bring your own key: import material into a key of Origin EXTERNAL.",
+    )
+    verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
+    command = verbs.add_parser(
+        "import",
+        help="import the material of a key",
+        description="Import material into a key that was created with Origin EXTERNAL: it is wrapped here, under a public "
+        "key of the server, and never sent in the clear. Keep a copy: the server can't give it back, and a key "
+        "whose material was deleted or expired takes only the same again.",
+    )
+    command.add_argument("key", metavar="KEY", help="the key: an id, an alias or an ARN")
+    command.add_argument("material", metavar="FILE", help="the raw bytes; - for standard input")
+    command.add_argument(
+        "--expires",
+        metavar="TIME",
+        help="when the server deletes it, as 2027-01-31 or 2027-01-31T12:00:00Z (default: never)",
+    )
+    target.add_options(command)
+    command.set_defaults(func=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Wrap the material and import it."""
+    expires = _seconds(args.expires) if args.expires else 0
+    material = _read(args.material)
+    with target.kms(args) as kms:
+        metadata = kms.key(args.key)
+        wanted = _LENGTHS.get(metadata["KeySpec"], 32)
+        if metadata["Origin"] != "EXTERNAL":
+            raise OperatorError(
+                f"the key {metadata['KeyId']} has material of the server's own",
+                hint="create one with keystead kms CreateKey --Origin EXTERNAL",
+            )
+        if len(material) != wanted:
+            raise OperatorError(
+                f"{args.material} has {len(material)} bytes, and material of {metadata['KeySpec']} has {wanted}",
+                hint=f"make some with openssl rand -out FILE {wanted}; no newline belongs to it",
+            )
+        kms.import_material(metadata["KeyId"], material, expires)
+    output.note(f"imported into {metadata['KeyId']}; keep {args.material} in a safe place")
+    return output.DONE
+
+
+def _read(name: str) -> bytes:
+    try:
+        return sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+    except OSError as error:
+        raise OperatorError(f"cannot read {name}: {error.strerror}", hint="check FILE") from None
+
+
+def _seconds(text: str) -> int:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise output.WrongCommandLine(
+            f"--expires {text} is not a time", hint="as 2027-01-31 or 2027-01-31T12:00:00Z, UTC"
+        ) from None
+    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
