@@ -89,7 +89,7 @@ def boolean(name: str, text: str) -> bool:
 
 def integer(minimum: int, maximum: int) -> Callable[[str, str], int]:
     def parse(name: str, text: str) -> int:
-        if not (text.isascii() and text.isdigit() and len(text) <= 10 and minimum <= int(text) <= maximum):
+        if not (text.isascii() and text.isdigit() and len(text) <= 12 and minimum <= int(text) <= maximum):
             raise InvalidParameter(name=name)
         return int(text)
 

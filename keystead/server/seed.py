@@ -144,7 +144,6 @@ def _check(seed: Seed) -> None:
         need(_KEY_ID.match(key.id), f"{at}.id", "a key id is 1 to 64 letters, digits and hyphens")
         need((region, key.id) not in keys, f"{at}.id", "there is a key with this id already")
         keys.add((region, key.id))
-        need(key.state in _SET, f"{at}.state", f"a seeded key is {', '.join(_SET)}")
         waiting = key.state is KeyState.PENDING_IMPORT
         external = key.origin is Origin.EXTERNAL
         need(key.usage in (None, *USAGES[key.spec]), f"{at}.usage", f"a key of {key.spec} is not for this")

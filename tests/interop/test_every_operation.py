@@ -95,7 +95,11 @@ CALLS: list[tuple[str, dict[str, Any]]] = [
     ("DeleteKeyMaterial", {"KeyId": "$NEWKEY"}),
 ]
 # The classic SDK is older than these.
-NODE_LACKS: set[str] = set()
+NODE_LACKS = {
+    *("GenerateMac", "VerifyMac", "ReEncrypt", "TagResources", "ListTagResources", "UntagResources"),
+    *("SetKeyPolicy", "GetKeyPolicy", "ExportDataKey", "GenerateAndExportDataKey"),
+    *("SetDeletionProtection", "DescribeAccountKmsStatus"),
+}
 CLASSIC_LACKS = {"GenerateMac", "VerifyMac"}
 # What an answer has only in another case than the one called here.
 ELSEWHERE = {
@@ -171,6 +175,8 @@ for action, parameters in json.load(open(sys.argv[1])):
     request = getattr(import_module(f"aliyunsdkkms.request.v20160120.{name}"), name)()
     request.set_accept_format("JSON")
     for parameter, value in parameters.items():
+        if parameter == "RegionId":
+            continue  # the client sends its own
         value = fill(value)
         parameter += "s" if isinstance(value, list) else ""
         getattr(request, f"set_{parameter}")(json.dumps(value) if isinstance(value, dict) else value)

@@ -1,5 +1,6 @@
 """The vendor's table of key states and operations, cell by cell."""
 
+import base64
 import csv
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from keystead.api.operation import CATALOGUE, KMS_VERSION
+from keystead.crypto import asymmetric
+from keystead.domain.keys import KeySpec
 from keystead.domain.lifecycle import KeyState, admit
 from keystead.errors import KmsError
-from tests.harness import Service
+from tests.harness import Service, base64_of
 from tests.live import Client, live
 
 with (Path(__file__).parents[1] / "vectors" / "key_states.tsv").open(encoding="utf-8") as file:
@@ -36,19 +39,47 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
         yield server.client()
 
 
-# No operation of this version makes a key PendingImport.
-@pytest.mark.parametrize(
-    ("action", "state", "expected"), [cell for cell in CELLS if cell[1] != KeyState.PENDING_IMPORT]
-)
-def test_cell_through_the_wire(action: str, state: KeyState, expected: str, client: Client) -> None:
-    key_id, other = (client.ok("CreateKey")["KeyMetadata"]["KeyId"] for _ in range(2))
+WRAPPING = {"WrappingKeySpec": "RSA_2048", "WrappingAlgorithm": "RSAES_OAEP_SHA_256"}
+EXTERNAL_ONLY = {"GetParametersForImport", "ImportKeyMaterial", "DeleteKeyMaterial"}
+
+
+def material(client: Client, key_id: str) -> dict[str, str]:
+    """What ImportKeyMaterial wants."""
+    given = client.ok("GetParametersForImport", KeyId=key_id, **WRAPPING)
+    public = asymmetric.load_public(KeySpec.RSA_2048, base64.b64decode(given["PublicKey"]))
+    sealed = asymmetric.encrypt(KeySpec.RSA_2048, WRAPPING["WrappingAlgorithm"], public, bytes(32))
+    return {
+        "KeyId": key_id,
+        "EncryptedKeyMaterial": base64_of(sealed),
+        "ImportToken": given["ImportToken"],
+        "KeyMaterialExpireUnix": "0",
+    }
+
+
+@pytest.mark.parametrize("origin", ["Aliyun_KMS", "EXTERNAL"])
+@pytest.mark.parametrize(("action", "state", "expected"), CELLS)
+def test_cell_through_the_wire(
+    action: str, state: KeyState, expected: str, origin: str, client: Client
+) -> None:
+    external = origin == "EXTERNAL"
+    if not external and (state is KeyState.PENDING_IMPORT or action in EXTERNAL_ONLY):
+        # There is no such cell: a key with material of the server's own never waits for it.
+        return
+    key_id = client.ok("CreateKey", Origin=origin)["KeyMetadata"]["KeyId"]
+    other = client.ok("CreateKey")["KeyMetadata"]["KeyId"]
     client.ok("CreateAlias", AliasName=f"alias/mine-{key_id}", KeyId=key_id)
     client.ok("CreateAlias", AliasName=f"alias/other-{key_id}", KeyId=other)
+    imported = material(client, key_id) if external else {}
+    if external:
+        client.ok("ImportKeyMaterial", **imported)
     blob = client.ok("Encrypt", KeyId=key_id, Plaintext="x")["CiphertextBlob"]
     if state is KeyState.DISABLED:
         client.ok("DisableKey", KeyId=key_id)
     if state is KeyState.PENDING_DELETION:
         client.ok("ScheduleKeyDeletion", KeyId=key_id, PendingWindowInDays="7")
+    if state is KeyState.PENDING_IMPORT:
+        client.ok("DeleteKeyMaterial", KeyId=key_id)
+    assert client.ok("DescribeKey", KeyId=key_id)["KeyMetadata"]["KeyState"] == state
     parameters = {
         "CreateKey": {},
         "ListKeys": {},
@@ -59,6 +90,8 @@ def test_cell_through_the_wire(action: str, state: KeyState, expected: str, clie
         "CreateAlias": {"KeyId": key_id, "AliasName": f"alias/new-{key_id}"},
         "DeleteAlias": {"AliasName": f"alias/mine-{key_id}"},
         "UpdateAlias": {"KeyId": key_id, "AliasName": f"alias/other-{key_id}"},
+        "GetParametersForImport": {"KeyId": key_id, **WRAPPING},
+        "ImportKeyMaterial": imported,
     }.get(action, {"KeyId": key_id})
     status, members = client.call(action, **parameters)
     assert (status, members.get("Code", "Success")) == (200 if expected == "Success" else 409, expected)

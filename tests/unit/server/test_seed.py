@@ -5,11 +5,13 @@ import pytest
 
 from keystead.api.pipeline import Pipeline
 from keystead.clock import FixedClock
+from keystead.domain.keys import KeySpec
 from keystead.entropy import SeededEntropy
 from keystead.errors import OperatorError
 from keystead.server import seed as seeds
 from keystead.server.world import open_private
 from tests.harness import Service
+from tests.operations.test_material import parameters
 
 SEED = Path(__file__).parents[2] / "vectors" / "seed" / "seed.toml"
 BLOBS = Path(__file__).parents[2] / "vectors" / "seed" / "ciphertexts.json"
@@ -92,7 +94,7 @@ def test_a_seed_of_another_account_is_refused() -> None:
         ('id = "sm4-key"', f'id = "{WORK}"\nregion = "cn-hangzhou"', "Cannot overwrite a value"),
         ('id = "aes-192-key"', f'id = "{WORK}"', "line 31: key[2].id: there is a key with this id already"),
         ('spec = "Aliyun_SM4"', 'spec = "SM5"', "line 24: key[1].spec: Invalid enum value 'SM5'"),
-        ('state = "Disabled"', 'state = "PendingImport"', "line 33: key[2].state: a seeded key is Enabled"),
+        ('state = "Disabled"', 'state = "PendingImport"', "line 33: key[2].state: only EXTERNAL keys wait"),
         ("empty =", '"aliyun" =', "line 8: key[0].tags: a tag is not valid"),
         ('"alias/work"', '"work"', "line 9: key[0].aliases: an alias is alias/"),
         ('"alias/work"', '"alias/acs/mse"', "line 9: key[0].aliases: alias/acs/mse is there already"),
@@ -137,3 +139,81 @@ def test_the_seed_of_the_docs_is_one(tmp_path: Path) -> None:
     service = Service()
     seeds.plant(service.pipeline, seeds.read(str(file)))
     assert service.ok("DescribeKey", KeyId="alias/acs/mse")["KeyMetadata"]["Description"] == "work"
+
+
+EVERY = SEED.with_name("every.toml")
+FROZEN = json.loads(SEED.with_name("every.json").read_text(encoding="utf-8"))
+
+
+def test_what_was_made_under_keys_of_every_spec_opens_in_any_run() -> None:
+    """Frozen: made under this seed once, by a run of its own."""
+    service = Service(seed=b"another run")
+    seeds.plant(service.pipeline, seeds.read(str(EVERY)))
+    specs = set()
+    for action, asked, expected in FROZEN:
+        answer = service.ok(action, **asked)
+        assert expected.items() <= answer.items(), (action, asked)
+        specs.add(service.ok("DescribeKey", KeyId=answer["KeyId"])["KeyMetadata"]["KeySpec"])
+    assert specs == set(KeySpec)
+    waiting = service.ok("DescribeKey", KeyId="waiting")["KeyMetadata"]
+    assert (waiting["KeyState"], waiting["Origin"]) == ("PendingImport", "EXTERNAL")
+    other = Service(seed=b"a third run")
+    seeds.plant(other.pipeline, seeds.read(str(EVERY)))
+    again = other.ok("DescribeKey", KeyId="waiting")["KeyMetadata"]
+    assert again["PrimaryKeyVersion"] == waiting["PrimaryKeyVersion"]
+
+
+def test_a_seeded_external_key_takes_its_own_material_again() -> None:
+    service = Service()
+    seeds.plant(service.pipeline, seeds.read(str(EVERY)))
+    service.ok("DeleteKeyMaterial", KeyId="brought")
+    wrong = parameters(service, "brought", material=bytes(32))
+    assert service.refused("ImportKeyMaterial", **wrong) == "InvalidKeyMaterial"
+    service.ok("ImportKeyMaterial", **parameters(service, "brought", material=bytes(range(32))))
+    service.ok("ImportKeyMaterial", **parameters(service, "waiting"))
+    kept = FROZEN[-1]
+    assert service.ok(kept[0], **kept[1])["Plaintext"] == "kept"
+
+
+@pytest.mark.parametrize(
+    ("key", "version", "told"),
+    [
+        (
+            'spec = "RSA_2048"',
+            'material = "AA=="',
+            "line 6: key[0].version[0].material: it is the PKCS#8 PEM",
+        ),
+        (
+            'spec = "HMAC_SM3"',
+            'material = "AA=="',
+            "line 6: key[0].version[0].material: it is the base64 of 32",
+        ),
+        (
+            'spec = "EC_P256"\nusage = "ENCRYPT/DECRYPT"',
+            "",
+            "line 4: key[0].usage: a key of EC_P256 is not for",
+        ),
+        (
+            'spec = "EC_P256"\norigin = "EXTERNAL"',
+            "",
+            "line 4: key[0].origin: only symmetric keys are EXTERNAL",
+        ),
+        (
+            'origin = "EXTERNAL"\nstate = "PendingImport"',
+            'material = "AA=="',
+            "line 7: key[0].version[0].material: a key that waits for its material has none",
+        ),
+        (
+            'origin = "EXTERNAL"',
+            'material = ""\n[[key.version]]\nid = "00000000-0000-4000-8000-000000000002"',
+            "line 1: key[0]: an EXTERNAL key has one",
+        ),
+    ],
+)
+def test_wrong_material_is_told(tmp_path: Path, key: str, version: str, told: str) -> None:
+    file = tmp_path / "seed.toml"
+    head = '[[key.version]]\nid = "00000000-0000-4000-8000-000000000001"'
+    file.write_text(f'[[key]]\nid = "k"\n{key}\n{head}\n{version}\n')
+    with pytest.raises(OperatorError) as problem:
+        seeds.read(str(file))
+    assert told in problem.value.message
