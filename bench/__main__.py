@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
-from bench import grow, handshakes, results, servers, starts
+from bench import beside, grow, handshakes, results, servers, starts
 from bench.load import LoadFailed
 from bench.rounds import measure_rounds, print_table
 
@@ -92,6 +92,13 @@ def measure(args: argparse.Namespace, folder: Path) -> dict[str, object]:
             sys.stdout.write(
                 f"\nFull TLS handshakes, one small request on each\n\n{handshakes.table(full)}\n"
             )
+        signers = (
+            {}
+            if words and not _wanted("beside", words)
+            else beside.measure(keystead, ours[0], args.rounds, args.seconds, folder)
+        )
+        if signers:
+            sys.stdout.write(f"\n{beside.table(signers)}\n")
     started = {} if words and not _wanted("start", words) else starts.measure(folder, args.rounds)
     if started:
         sys.stdout.write(f"\n{starts.table(started)}\n")
@@ -100,6 +107,7 @@ def measure(args: argparse.Namespace, folder: Path) -> dict[str, object]:
         "new_connections": [one._asdict() for one in new],
         "handshakes": [one._asdict() for one in full],
         "goals": [one._asdict() | {"reached": one.reached} for one in found],
+        "beside": signers,
         "starts": started,
     }
 

@@ -20,6 +20,7 @@ from bench.process import running
 from keystead.crypto.authority import Authority
 
 PLAINTEXT = base64.b64encode(bytes(range(256)) * 4).decode()  # 1 KB
+DIGEST = base64.b64encode(bytes(range(32))).decode()
 KEYSTEAD = [sys.executable, "-m", "keystead"]
 _START = 30.0  # seconds
 _AWS = (
@@ -143,7 +144,7 @@ def await_keystead(data: Path, process: "subprocess.Popen[str]") -> Keystead:
 
 
 def keystead_subjects(server: Keystead) -> Iterator[Subject]:
-    """Encrypt, Decrypt and GenerateDataKey under one key."""
+    """Encrypt, Decrypt and GenerateDataKey under one key, and Sign under two others."""
     key_id = server.call("CreateKey")["KeyMetadata"]["KeyId"]
     blob = server.call("Encrypt", KeyId=key_id, Plaintext=PLAINTEXT)["CiphertextBlob"]
     for action, parameters in (
@@ -154,6 +155,22 @@ def keystead_subjects(server: Keystead) -> Iterator[Subject]:
         yield Subject(
             f"Keystead {action}", server.url, server.pid, _signed(server.signer, action, parameters)
         )
+    yield sign_subject(server, "RSA_2048", "RSA_PSS_SHA_256")
+    yield sign_subject(server, "EC_P256", "ECDSA_SHA_256")
+
+
+def sign_subject(server: Keystead, spec: str, algorithm: str) -> Subject:
+    """AsymmetricSign under a new key."""
+    key_id = server.call("CreateKey", KeySpec=spec, KeyUsage="SIGN/VERIFY")["KeyMetadata"]["KeyId"]
+    version = server.call("ListKeyVersions", KeyId=key_id)["KeyVersions"]["KeyVersion"][0]
+    parameters = {
+        "KeyId": key_id,
+        "KeyVersionId": version["KeyVersionId"],
+        "Algorithm": algorithm,
+        "Digest": DIGEST,
+    }
+    traffic = _signed(server.signer, "AsymmetricSign", parameters)
+    return Subject(f"Keystead Sign {spec}", server.url, server.pid, traffic)
 
 
 def _signed(signer: Signer, action: str, parameters: dict[str, str]) -> Callable[[int, bool], Traffic]:
@@ -216,7 +233,7 @@ log_level = "warn"
 
 @contextmanager
 def openbao(program: Path, folder: Path) -> Iterator[list[Subject]]:
-    """OpenBao with TLS, raft storage and a file audit device: encrypt, decrypt and datakey of its transit engine."""
+    """OpenBao with TLS, raft storage and a file audit device: encrypt, decrypt, datakey and sign of its transit engine."""
     (folder / "raft").mkdir(parents=True)
     port = free_port()
     names = certificate(folder)
@@ -242,13 +259,18 @@ def openbao(program: Path, folder: Path) -> Iterator[list[Subject]]:
         wait_for(lambda: send("POST", "sys/mounts/transit", {"type": "transit"}), process)
         wait_for(lambda: send("POST", "transit/keys/bench", {}), process)
         sealed = send("POST", "transit/encrypt/bench", {"plaintext": PLAINTEXT})["data"]["ciphertext"]
+        for name in ("rsa-2048", "ecdsa-p256"):
+            send("POST", f"transit/keys/{name}", {"type": name})
         headers = {"X-Vault-Token": str(found["root_token"])}
+        digest = {"input": DIGEST, "prehashed": True, "hash_algorithm": "sha2-256"}
         yield [
             Subject(f"OpenBao {name}", url, process.pid, _constant(path, json.dumps(body), headers))
             for name, path, body in (
                 ("encrypt", "/v1/transit/encrypt/bench", {"plaintext": PLAINTEXT}),
                 ("decrypt", "/v1/transit/decrypt/bench", {"ciphertext": sealed}),
                 ("datakey", "/v1/transit/datakey/plaintext/bench", {"bits": 256}),
+                ("sign rsa-2048", "/v1/transit/sign/rsa-2048", {**digest, "signature_algorithm": "pss"}),
+                ("sign ecdsa-p256", "/v1/transit/sign/ecdsa-p256", digest),
             )
         ]
 
