@@ -4,6 +4,7 @@ import argparse
 import json
 import random
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -31,13 +32,15 @@ SAMPLE = 20_000  # more keys than the caches hold
 
 
 class Size(NamedTuple):
-    """A store: how many keys it has, and how many audit records."""
+    """A store: how many keys it has, how many audit records, and how many versions each key."""
 
     keys: int
     records: int
+    versions: int = 1
 
     def __str__(self) -> str:
-        return f"{self.keys:,} keys, {self.records:,} records"
+        several = f" of {self.versions} versions" if self.versions > 1 else ""
+        return f"{self.keys:,} keys{several}, {self.records:,} records"
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -47,7 +50,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "--sizes",
         type=lambda text: [_size(part) for part in text.split(",")],
         default=[Size(10, 0), Size(100_000, 0), Size(100_000, 1_000_000)],
-        metavar="KEYS:RECORDS,…",
+        metavar="KEYS:RECORDS:VERSIONS,…",
         help="the stores (10:0,100000:0,100000:1000000)",
     )
 
@@ -56,15 +59,34 @@ def measure(args: argparse.Namespace, folder: Path) -> dict[str, object]:
     """All stores served side by side, alternating rounds."""
     with ExitStack() as stack:
         subjects: list[Subject] = []
+        served: list[tuple[Size, servers.Keystead]] = []
         for number, size in enumerate(args.sizes):
             data = folder / f"store-{number}"
             key_ids = build(data, size)
             server = stack.enter_context(servers.keystead(data))
+            served.append((size, server))
             subjects.append(_subject(f"one key of {size}", server, key_ids[:1]))
             subjects.append(_subject(f"any key of {size}", server, key_ids))
         rounds = measure_rounds(subjects, args.connections, args.rounds, args.seconds, folder)
+        listed = {str(size): _list_all(server) for size, server in served}
     print_table("Encrypt, TLS 1.3, keep-alive", rounds)
-    return {"grow": [one._asdict() for one in rounds]}
+    for name, (pages, seconds) in listed.items():
+        sys.stdout.write(f"\nListKeys through {name}: {pages:,} pages, {seconds / pages * 1e3:.2f} ms each\n")
+    return {"grow": [one._asdict() for one in rounds], "listed": listed}
+
+
+def _list_all(server: servers.Keystead) -> tuple[int, float]:
+    """How many pages of 100 keys there are, each read once on one connection, and how long that takes."""
+    seen, pages, total = 0, 0, 1
+    since = time.perf_counter()
+    with servers.Https(server.url) as client:
+        while seen < total:
+            pages += 1
+            parameters = {"Action": "ListKeys", "PageSize": "100", "PageNumber": str(pages)}
+            answer = client.send("POST", server.signer.target(parameters))
+            seen += len(answer["Keys"]["Key"])
+            total = answer["TotalCount"]
+    return pages, time.perf_counter() - since
 
 
 def build(data: Path, size: Size) -> list[str]:
@@ -75,7 +97,7 @@ def build(data: Path, size: Size) -> list[str]:
     try:
         first, columns = _first(world)
         chosen: list[str] = []
-        for key_id in _add_keys(world, first, size.keys - 1):
+        for key_id in _add_keys(world, first, size.keys - 1, size.versions):
             if len(chosen) < SAMPLE:
                 chosen.append(key_id)
             elif (place := random.randrange(size.keys)) < SAMPLE:
@@ -137,8 +159,8 @@ def _first(world: World) -> tuple[str, dict[str, object]]:
     }
 
 
-def _add_keys(world: World, first: str, count: int) -> Iterator[str]:
-    """So many copies of a key, each with an id, a version and material of its own."""
+def _add_keys(world: World, first: str, count: int, versions: int) -> Iterator[str]:
+    """So many copies of a key, each with an id, versions and material of its own."""
     entropy = SystemEntropy()
     store = world.store
     for portion in _portions(count):
@@ -155,6 +177,11 @@ def _add_keys(world: World, first: str, count: int) -> Iterator[str]:
                 world.vault.make_material(made),
                 {},
             )
+            for _ in range(versions - 1):
+                made = world.vault.make_material(made.next(uuid4(entropy), made.created))
+                store.keys.add_version(made)
+            if versions > 1:
+                store.keys.put(msgspec.structs.replace(key, key_id=key_id, primary_version=made.version_id))
             yield key_id
         store.commit()
 
@@ -178,5 +205,4 @@ def _subject(name: str, server: servers.Keystead, key_ids: Sequence[str]) -> Sub
 
 
 def _size(text: str) -> Size:
-    keys, _, records = text.partition(":")
-    return Size(int(keys), int(records or 0))
+    return Size(*(int(part) for part in text.split(":")), *([0] if ":" not in text else []))

@@ -77,7 +77,7 @@ class Vault:
         self._entropy = entropy
         self._wrapping: dict[int, Material] = {}
         self._newest = 0
-        self._material: dict[str, Material] = {}
+        self._material: dict[str, tuple[Wrapped, Material]] = {}
         self._secrets: dict[str, tuple[Wrapped, Secret]] = {}
 
     # --- wrapping keys
@@ -289,10 +289,12 @@ class Vault:
         return self._unwrap(_MATERIAL, _version_facts(version), version.material)
 
     def _open_material(self, version: KeyVersion) -> Material:
-        material = self._material.get(version.version_id)
-        if material is None:
-            material = Material(self._material_of(version))
-            _remember(self._material, version.version_id, material)
+        # The row is compared: a batch that failed may have left the material of an import that never was.
+        cached = self._material.get(version.version_id)
+        if cached is not None and cached[0] == version.material:
+            return cached[1]
+        material = Material(self._material_of(version))
+        _remember(self._material, version.version_id, (version.material, material))
         return material
 
 

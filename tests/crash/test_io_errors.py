@@ -1,5 +1,6 @@
 """Every call to the disk fails once, for every operation that writes: an error is told, nothing is lost, and the next try works."""
 
+import base64
 import shutil
 from pathlib import Path
 from typing import Any
@@ -8,12 +9,15 @@ import apsw
 import pytest
 
 from keystead.api.batch import Batch
-from keystead.api.service import delete_due, purge_nonces, rotate_due
+from keystead.api.service import delete_due, expire_due, purge_nonces, rotate_due
+from keystead.crypto import sm2
 from keystead.domain.keys import DAY
+from keystead.domain.policies import of_everybody
 from keystead.store import sqlite
 from keystead.store.ports import StoreFailure
 from tests.durable import Durable, members, prepare, reopened, state
 from tests.faulty_vfs import Disk
+from tests.harness import base64_of
 
 ERRORS = {"EIO": apsw.IOError, "ENOSPC": apsw.FullError}
 
@@ -29,6 +33,31 @@ WRITING: dict[str, tuple[list[str], dict[str, str]]] = {
     ),
     "TagResource": ([], {"KeyId": "{key}", "Tags": '[{{"TagKey": "a", "TagValue": "b"}}]'}),
     "UntagResource": (["TagResource"], {"KeyId": "{key}", "TagKeys": '["a"]'}),
+    "TagResources": (
+        [],
+        {
+            "RegionId": "cn-hangzhou",
+            "ResourceType": "key",
+            "ResourceId.1": "{key}",
+            "ResourceId.2": "{other}",
+            "Tag.1.Key": "a",
+        },
+    ),
+    "UntagResources": (
+        ["TagResources"],
+        {"RegionId": "cn-hangzhou", "ResourceType": "key", "ResourceId.1": "{key}", "TagKey.1": "a"},
+    ),
+    "SetKeyPolicy": ([], {"KeyId": "{key}", "Policy": "{policy}"}),
+    "ImportKeyMaterial": (
+        [],
+        {
+            "KeyId": "{external}",
+            "ImportToken": "{token}",
+            "EncryptedKeyMaterial": "{wrapped}",
+            "KeyMaterialExpireUnix": "{expires}",
+        },
+    ),
+    "DeleteKeyMaterial": (["ImportKeyMaterial"], {"KeyId": "{external}"}),
     "SetDeletionProtection": ([], {"KeyId": "{key}", "EnableDeletionProtection": "true"}),
     "CreateKeyVersion": ([], {"KeyId": "{key}"}),
     "DisableKey": ([], {"KeyId": "{key}"}),
@@ -39,7 +68,14 @@ WRITING: dict[str, tuple[list[str], dict[str, str]]] = {
     "Encrypt": ([], {"KeyId": "{key}", "Plaintext": "x" * 6000}),
     "DescribeKey": ([], {"KeyId": "{key}"}),
 }
-TIMERS = {"delete_due": delete_due, "purge_nonces": purge_nonces, "rotate_due": rotate_due}
+TIMERS = {
+    "delete_due": delete_due,
+    "expire_due": expire_due,
+    "purge_nonces": purge_nonces,
+    "rotate_due": rotate_due,
+}
+NEEDED = {"expire_due": "ImportKeyMaterial", "rotate_due": "UpdateRotationPolicy"}
+WRAPPING = {"WrappingKeySpec": "EC_SM2", "WrappingAlgorithm": "SM2PKE"}
 
 
 class Case:
@@ -57,16 +93,30 @@ class Case:
         self.ids = {}
         for name in ("key", "other"):
             self.ids[name] = str(self.do("CreateKey")["KeyMetadata"]["KeyId"])
-        before = (
-            WRITING[action][0]
-            if action in WRITING
-            else ["UpdateRotationPolicy" if action == "rotate_due" else "ScheduleKeyDeletion"]
-        )
+        before = WRITING[action][0] if action in WRITING else [NEEDED.get(action, "ScheduleKeyDeletion")]
+        self.ids["policy"] = of_everybody(self.service.account)
+        if "ImportKeyMaterial" in (action, *before):
+            self.prepare_import()
         for one in before:
             self.do(one)
         self.action = action
         if action in TIMERS:
             self.service.clock.time += 8 * DAY
+
+    def prepare_import(self) -> None:
+        """A key that waits for its material, and that material, wrapped."""
+        (created,), _ = self.service.run([("CreateKey", {"Origin": "EXTERNAL"})])
+        self.service.sqlite.commit()
+        key_id = members(created)["KeyMetadata"]["KeyId"]
+        (given,), _ = self.service.run([("GetParametersForImport", {"KeyId": key_id, **WRAPPING})])
+        self.service.sqlite.commit()
+        public = sm2.load_public(base64.b64decode(members(given)["PublicKey"]))
+        self.ids |= {
+            "external": key_id,
+            "token": members(given)["ImportToken"],
+            "wrapped": base64_of(sm2.encrypt(public, bytes(32))),
+            "expires": str(int(self.service.clock.now()) + DAY),
+        }
 
     def do(self, action: str) -> dict[str, Any]:
         parameters = {name: value.format(**self.ids) for name, value in WRITING[action][1].items()}

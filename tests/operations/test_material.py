@@ -175,3 +175,21 @@ def test_only_external_keys_take_material() -> None:
     assert service.refused("CreateKeyVersion", KeyId=key_id) == "Rejected.UnsupportedOperation"
     policy = {"EnableAutomaticRotation": "true", "RotationInterval": "7d"}
     assert service.refused("UpdateRotationPolicy", KeyId=key_id, **policy) == "Rejected.UnsupportedOperation"
+
+
+def test_an_import_that_was_undone_is_never_used() -> None:
+    """Else the key would encrypt with material that nobody has."""
+    service = Service()
+    key_id = service.key(Origin="EXTERNAL")
+    first, second = (parameters(service, key_id, material=bytes([number]) * 32) for number in (1, 2))
+    service.store.begin()
+    batch = Batch(service.store)
+    for action, asked in (("ImportKeyMaterial", first), ("Encrypt", {"KeyId": key_id, "Plaintext": "x"})):
+        request = service.request(action, asked)
+        assert service.pipeline.answer_now(batch, request).response.status == 200
+    service.store.rollback()
+    service.ok("ImportKeyMaterial", **second)
+    blob = service.ok("Encrypt", KeyId=key_id, Plaintext="x")["CiphertextBlob"]
+    service.ok("DeleteKeyMaterial", KeyId=key_id)
+    service.ok("ImportKeyMaterial", **second)
+    assert service.ok("Decrypt", CiphertextBlob=blob)["Plaintext"] == "x"

@@ -383,3 +383,36 @@ def test_read_caches_are_bounded(store: Store, monkeypatch: pytest.MonkeyPatch) 
     for _ in range(2):
         for number in range(5):
             assert store.keys.get(ACCOUNT, REGION, f"key-{number}") is not None
+
+
+def test_material_is_replaced_and_expires(store: Store) -> None:
+    for number, expires in ((1, 30), (2, 10), (3, None)):
+        made, version = key(number)
+        changes = {"check": b"c", "expires": expires, "policy": "{}"}
+        store.keys.add(msgspec.structs.replace(made, **changes), version, {})
+    assert store.keys.expiring(9, 9) == ()
+    assert [one.key_id for one in store.keys.expiring(30, 9)] == ["key-2", "key-1"]
+    assert [one.key_id for one in store.keys.expiring(30, 1)] == ["key-2"]
+    store.keys.put(store.keys.expiring(10, 9)[0].without_material())
+    assert [one.key_id for one in store.keys.expiring(30, 9)] == ["key-1"]
+    found = store.keys.get(ACCOUNT, REGION, "key-2")
+    assert found is not None
+    assert (found.absent, found.check, found.policy, found.expires) == (True, b"c", "{}", None)
+    version = key(2)[1]
+    assert store.keys.version("version-2") == version
+    changed = msgspec.structs.replace(version, material=Wrapped(1, b"other"))
+    store.keys.put_version(changed)
+    assert store.keys.version("version-2") == changed
+
+
+def test_keys_are_found_by_their_tags(store: Store) -> None:
+    for number in range(1, 5):
+        made, version = key(number)
+        tags = {"n": str(number % 2), "all": ""} if number < 4 else {}
+        store.keys.add(made, version, tags)
+    assert store.keys.tagged(ACCOUNT, REGION, {}, "", 9) == ("key-1", "key-2", "key-3")
+    assert store.keys.tagged(ACCOUNT, REGION, {}, "key-1", 1) == ("key-2",)
+    assert store.keys.tagged(ACCOUNT, REGION, {"n": "1"}, "", 9) == ("key-1", "key-3")
+    assert store.keys.tagged(ACCOUNT, REGION, {"n": "1", "all": ""}, "key-1", 9) == ("key-3",)
+    assert store.keys.tagged(ACCOUNT, REGION, {"n": "1", "all": "x"}, "", 9) == ()
+    assert store.keys.tagged(ACCOUNT, "cn-beijing", {}, "", 9) == ()
