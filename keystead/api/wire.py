@@ -115,7 +115,7 @@ Bytes = Annotated[bytes, Param("String", reading.strict_bytes, limits="base64 of
 Digest = Annotated[bytes, Param("String", reading.digest, limits="base64 of 32 bytes")]
 WrappingSpec = Annotated[str, choice(*WRAPPINGS)]
 WrappingAlgorithm = Annotated[str, choice(*WRAPPING_NAMES)]
-Policy = Annotated[str, Param("String", reading.policy, limits="JSON: a policy document, at most 32768 bytes")]
+Policy = Annotated[str, Param("String", reading.policy, limits="JSON: a policy document, at most 32768 bytes", sensitive=True)]
 PolicyName = Annotated[str, Param("String", reading.text_up_to(64), limits="default")]
 ExpiryTime = Annotated[int, Param("Integer", reading.integer(0, 253_402_300_799), limits="seconds since 1970; 0: never")]
 PageNumber = Annotated[int, Param("Integer", reading.integer(1, 2**31 - 1), limits="1 or more")]
