@@ -6,6 +6,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
+from keystead.api.message import Channel, HttpRequest
 from keystead.domain.algorithms import ASYMMETRIC, ENCRYPTIONS, SIGNATURES
 from keystead.domain.keys import KeySpec
 from tests.harness import Service, base64_of, version_of
@@ -177,3 +178,15 @@ def test_re_encrypt_takes_what_was_encrypted_under_a_public_key(spec: KeySpec) -
     symmetric = {**version_of(service, target), "x": ""}
     wrong = {**source, "SourceKeyId": target, "SourceKeyVersionId": symmetric["KeyVersionId"]}
     assert service.refused("ReEncrypt", **wrong) == UNSUPPORTED
+
+
+def test_slow_work_of_the_control_socket() -> None:
+    """It has no nonce to hold."""
+    service = Service()
+    request = HttpRequest(
+        method="POST",
+        target="/?Action=CreateKey&Version=2016-01-20&KeySpec=EC_SM2",
+        headers={},
+        channel=Channel.CONTROL,
+    )
+    assert service.send(request).status == 200

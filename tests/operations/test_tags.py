@@ -156,3 +156,9 @@ def test_fifty_keys_at_once_and_fifty_keys_a_page() -> None:
         given = several(keys[:1], a="1")
         del given[missing]
         assert service.call("TagResources", **given)[0] == 400
+
+
+def test_a_key_is_named_once() -> None:
+    service = Service()
+    key_id = service.key()
+    assert service.refused("TagResources", **several([key_id, key_id], a="1")) == "InvalidParameter"

@@ -7,7 +7,7 @@ from keystead.crypto import blob as blobs
 from keystead.crypto import root, vault
 from keystead.crypto.mac import Secret
 from keystead.crypto.sealing import Unopenable
-from keystead.crypto.vault import Vault
+from keystead.crypto.vault import Transport, Vault
 from keystead.domain.accounts import AccessKey, AccessKeyStatus
 from keystead.domain.keys import KeySpec, KeyUsage, KeyVersion, Origin, Wrapped
 from keystead.entropy import SeededEntropy
@@ -196,3 +196,12 @@ def test_a_data_key_is_the_text_that_its_blob_opens_to() -> None:
     text, sealed = one.make_data_key(mine, {"a": "b"}, 16)
     assert len(base64.b64decode(text, validate=True)) == 16
     assert one.open(mine, {"a": "b"}, blobs.parse(sealed.blob)).decode() == text
+
+
+def test_a_key_pair_is_made_at_once_where_nothing_waits() -> None:
+    made = version(harness.vault(), spec=KeySpec.EC_P256)
+    assert made.material.blob
+
+
+def test_what_a_token_holds_shows_nothing() -> None:
+    assert repr(Transport(KeySpec.RSA_2048, "a", 1, b"secret")) == "<Transport>"
