@@ -184,4 +184,4 @@ def base64_of(data: bytes) -> str:
 def version_of(service: Service, key_id: str) -> Members:
     """KeyId and KeyVersionId of a key's latest version."""
     versions = service.ok("ListKeyVersions", KeyId=key_id, PageSize="100")["KeyVersions"]["KeyVersion"]
-    return {"KeyId": key_id, "KeyVersionId": versions[-1]["KeyVersionId"]}
+    return {"KeyId": key_id, "KeyVersionId": versions[0]["KeyVersionId"]}

@@ -17,7 +17,7 @@ import hmac
 import re
 from typing import Literal, NamedTuple
 
-from keystead.api.canonical import canonical_query, encode_again
+from keystead.api.canonical import canonical_query, canonical_query_again
 from keystead.api.message import HttpRequest
 from keystead.api.parameters import Parameters
 from keystead.clock import from_iso8601
@@ -114,7 +114,7 @@ def nonce_digest(claims: Claims) -> bytes:
 def string_to_sign_v1(method: str, parameters: dict[str, str]) -> str:
     """METHOD & %2F & the canonical query of all parameters but Signature, encoded once more."""
     pairs = [pair for pair in parameters.items() if pair[0] != "Signature"]
-    return f"{method}&%2F&{encode_again(canonical_query(pairs))}"
+    return f"{method}&%2F&{canonical_query_again(pairs)}"
 
 
 def _read_v1(merged: dict[str, str]) -> Claims:

@@ -1,11 +1,12 @@
 """Digests and message authentication codes for request signatures."""
 
 import hashlib
-import hmac
 from typing import Literal, NoReturn
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.hmac import HMAC
+
+from keystead.crypto.prf import Prf
 
 Algorithm = Literal["sha1", "sha256", "sm3"]
 
@@ -23,25 +24,28 @@ def digest(algorithm: Algorithm, data: bytes) -> bytes:
 class Secret:
     """An AccessKeySecret in the clear. No repr, no equality, no pickle of its content."""
 
-    __slots__ = ("_value",)
+    __slots__ = ("_prfs", "_value")
 
     def __init__(self, value: bytes) -> None:
         self._value = value
+        self._prfs: dict[tuple[Algorithm, bytes], Prf] = {}
 
     def hmac(self, algorithm: Algorithm, message: bytes, suffix: bytes = b"") -> bytes:
         """HMAC (RFC 2104) of `message` under the secret followed by `suffix`."""
-        key = self._value + suffix
         if algorithm == "sm3":
-            code = HMAC(key, hashes.SM3())
+            code = HMAC(self._value + suffix, hashes.SM3())
             code.update(message)
             return code.finalize()
-        return hmac.digest(key, message, algorithm)
+        prf = self._prfs.get((algorithm, suffix))
+        if prf is None:
+            prf = self._prfs[algorithm, suffix] = Prf(algorithm, self._value + suffix)
+        return prf.digest(message)
 
     def derive(self, date: str, region: str, product: str) -> "Secret":
         """The ACS4 signing key of a day (`YYYYMMDD`), region and product."""
         key = b"aliyun_v4" + self._value
         for part in (date, region, product, "aliyun_v4_request"):
-            key = hmac.digest(key, part.encode(), "sha256")
+            key = Prf("sha256", key).digest(part.encode())
         return Secret(key)
 
     def __repr__(self) -> str:

@@ -2,18 +2,28 @@
 
 from typing import NoReturn
 
+from keystead.crypto.prf import Prf
+
 
 class Material:
     """Secret bytes of a key version or wrapping key. No repr, no equality, no pickle, no hash of its content."""
 
-    __slots__ = ("_value",)
+    __slots__ = ("_prf", "_value")
 
     def __init__(self, value: bytes) -> None:
         self._value = value
+        self._prf: Prf | None = None
 
     def expose(self) -> bytes:
         """The bytes; called inside `keystead.crypto` only."""
         return self._value
+
+    @property
+    def prf(self) -> Prf:
+        """HMAC-SHA-512 under the bytes, by which message keys are derived."""
+        if self._prf is None:
+            self._prf = Prf("sha512", self._value)
+        return self._prf
 
     def __repr__(self) -> str:
         return "<Material>"

@@ -44,10 +44,10 @@ class SoftwareRootKey:
         self.fingerprint = _fingerprint(key)
 
     def wrap(self, associated: bytes, plaintext: bytes) -> bytes:
-        return seal(self._key.expose(), _LABEL, associated, plaintext, self._entropy)
+        return seal(self._key.prf, _LABEL, associated, plaintext, self._entropy)
 
     def unwrap(self, associated: bytes, wrapped: bytes) -> bytes:
-        return unseal(self._key.expose(), _LABEL, associated, wrapped)
+        return unseal(self._key.prf, _LABEL, associated, wrapped)
 
 
 def ephemeral(entropy: Entropy) -> SoftwareRootKey:

@@ -19,6 +19,7 @@ import hmac
 
 from cryptography.exceptions import InvalidTag
 
+from keystead.crypto.prf import Prf
 from keystead.crypto.suites import AES_256_GCM, Suite
 from keystead.entropy import Entropy
 
@@ -37,16 +38,22 @@ class Unopenable(Exception):
     """It does not open: malformed, tampered with, or made for another key or context. It never says which."""
 
 
-def derive(key: bytes, label: bytes, context: bytes) -> bytes:
+def derive(key: bytes | Prf, label: bytes, context: bytes) -> bytes:
     """76 bytes from SP 800-108r1 section 4.1, counter mode: PRF(key, i || label || 0x00 || context || L)."""
+    prf = key if isinstance(key, Prf) else Prf("sha512", key)
     fixed = label + b"\0" + context + _OUTPUT_BITS
-    first = hmac.digest(key, b"\0\0\0\1" + fixed, "sha512")
-    second = hmac.digest(key, b"\0\0\0\2" + fixed, "sha512")
+    first = prf.digest(b"\0\0\0\1" + fixed)
+    second = prf.digest(b"\0\0\0\2" + fixed)
     return first + second[: _OUTPUT_BYTES - 64]
 
 
 def seal_with_salt(
-    key: bytes, label: bytes, associated: bytes, plaintext: bytes, salt: bytes, suite: Suite = AES_256_GCM
+    key: bytes | Prf,
+    label: bytes,
+    associated: bytes,
+    plaintext: bytes,
+    salt: bytes,
+    suite: Suite = AES_256_GCM,
 ) -> bytes:
     """The deterministic core of `seal`; a salt must never be used for two plaintexts."""
     okm = derive(key, label, salt + hashlib.sha512(associated).digest())
@@ -55,18 +62,21 @@ def seal_with_salt(
 
 
 def seal(
-    key: bytes,
+    key: bytes | Prf,
     label: bytes,
     associated: bytes,
     plaintext: bytes,
     entropy: Entropy,
     suite: Suite = AES_256_GCM,
 ) -> bytes:
-    """`plaintext` sealed under a key of the suite's length; 80 bytes longer. `label` separates uses of one key."""
+    """`plaintext` sealed under a key of the suite's length, or HMAC-SHA-512 under one; 80 bytes longer. `label` separates
+    uses of one key."""
     return seal_with_salt(key, label, associated, plaintext, entropy.take(SALT_BYTES), suite)
 
 
-def unseal(key: bytes, label: bytes, associated: bytes, sealed: bytes, suite: Suite = AES_256_GCM) -> bytes:
+def unseal(
+    key: bytes | Prf, label: bytes, associated: bytes, sealed: bytes, suite: Suite = AES_256_GCM
+) -> bytes:
     """The plaintext, or Unopenable."""
     if len(sealed) < OVERHEAD:
         raise Unopenable

@@ -136,7 +136,7 @@ class Vault:
         """`plaintext` (at most 8192 bytes) under the version, bound to account, key, version and context."""
         suite = OF_SPEC[version.spec]
         facts = _message_facts(version, blobs.FORMAT, suite.number, context)
-        sealed = seal(self._open_material(version).expose(), _MESSAGE, facts, plaintext, self._entropy, suite)
+        sealed = seal(self._open_material(version).prf, _MESSAGE, facts, plaintext, self._entropy, suite)
         return Sealed(
             version_id=version.version_id, blob=blobs.pack(version.version_id, suite.number, sealed)
         )
@@ -147,7 +147,7 @@ class Vault:
         if suite is None or blob.suite != suite.number:
             raise Unopenable
         facts = _message_facts(version, blob.format, blob.suite, context)
-        return unseal(self._open_material(version).expose(), _MESSAGE, facts, blob.sealed, suite)
+        return unseal(self._open_material(version).prf, _MESSAGE, facts, blob.sealed, suite)
 
     def make_data_key(
         self, version: KeyVersion, context: Mapping[str, str], count: int
@@ -206,7 +206,7 @@ class Vault:
         wrapped = Wrapped(int.from_bytes(token[:4], "big"), token[4:])
         if wrapped.generation not in self._wrapping:
             raise Unopenable
-        opened = unseal(self._wrapping[wrapped.generation].expose(), _TOKEN, _key_facts(key), wrapped.blob)
+        opened = unseal(self._wrapping[wrapped.generation].prf, _TOKEN, _key_facts(key), wrapped.blob)
         return msgspec.msgpack.decode(opened, type=Transport)
 
     def import_material(
@@ -273,12 +273,12 @@ class Vault:
     # --- inside
 
     def _wrap(self, label: bytes, facts: bytes, value: bytes) -> Wrapped:
-        key = self._wrapping[self._newest].expose()
+        key = self._wrapping[self._newest].prf
         return Wrapped(generation=self._newest, blob=seal(key, label, facts, value, self._entropy))
 
     def _unwrap(self, label: bytes, facts: bytes, wrapped: Wrapped) -> bytes:
         try:
-            return unseal(self._wrapping[wrapped.generation].expose(), label, facts, wrapped.blob)
+            return unseal(self._wrapping[wrapped.generation].prf, label, facts, wrapped.blob)
         except (KeyError, Unopenable):
             raise OperatorError(
                 "a wrapped row does not open: the database was altered or is damaged",

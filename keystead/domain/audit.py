@@ -58,7 +58,7 @@ COLUMNS = (
 )  # fmt: skip
 
 
-_columns = operator.attrgetter(*COLUMNS)
+columns = operator.attrgetter(*COLUMNS)  # their values, in this order
 
 
 class Head(msgspec.Struct, frozen=True):
@@ -73,8 +73,7 @@ class Head(msgspec.Struct, frozen=True):
 
 def link(previous: bytes, record: Record) -> bytes:
     """SHA-256 over the previous hash and the length-prefixed columns, format first, so that later formats may add some."""
-    values = [str(value) for value in _columns(record)]
-    text = "".join([f"{len(value)}:{value}" for value in values])
+    text = "".join([f"{len(value)}:{value}" for value in map(str, columns(record))])
     if not text.isascii():
-        text = "".join([f"{len(value.encode())}:{value}" for value in values])
+        text = "".join([f"{len(value.encode())}:{value}" for value in map(str, columns(record))])
     return hashlib.sha256(previous + text.encode()).digest()

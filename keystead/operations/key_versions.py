@@ -73,7 +73,7 @@ class ListKeyVersionsReply(Reply, frozen=True):
 
 @key_operation(gate=Gate.ANY)
 def list_key_versions(call: KeyCall, request: ListKeyVersionsRequest) -> ListKeyVersionsReply:
-    """List the versions of a key, oldest first, a page at a time."""
+    """List the versions of a key, newest first, a page at a time."""
     offset = (request.page_number - 1) * request.page_size
     place = (call.key.account, call.key.region, call.key.key_id)
     page = call.store.keys.versions(*place, offset, request.page_size)

@@ -64,7 +64,7 @@ class ImportKeyMaterialRequest(Request, frozen=True):
     key_id: KeyIdRef
     encrypted_key_material: Bytes
     import_token: Bytes
-    key_material_expire_unix: ExpiryTime
+    key_material_expire_unix: ExpiryTime = 0
 
 
 @key_operation(

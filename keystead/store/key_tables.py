@@ -165,16 +165,17 @@ class Keys:
         self._versions.pop(version.version_id, None)
 
     def versions(self, account: str, region: str, key_id: str, offset: int, limit: int) -> Page[KeyVersion]:
-        # Numbers count from 1 without a gap, so the offset is one and the last is how many there are.
+        # Numbers count from 1 without a gap: the last is how many there are.
         place = (account, region, key_id)
-        rows = self._database.rows(
-            f"{_VERSION} WHERE account = ? AND region = ? AND key_id = ? AND number > ? ORDER BY number LIMIT ?",
-            (*place, offset, limit),
-        )
         last = self._database.rows(
             "SELECT max(number) FROM key_versions WHERE account = ? AND region = ? AND key_id = ?", place
         )
-        return Page(tuple(_version(row) for row in rows), int(last[0][0] or 0))
+        total = int(last[0][0] or 0)
+        rows = self._database.rows(
+            f"{_VERSION} WHERE account = ? AND region = ? AND key_id = ? AND number <= ? ORDER BY number DESC LIMIT ?",
+            (*place, total - offset, limit),
+        )
+        return Page(tuple(_version(row) for row in rows), total)
 
     def version(self, version_id: str) -> KeyVersion | None:
         found = self._versions.get(version_id)

@@ -162,7 +162,7 @@ class Keys:
             for version in self._versions.values()
             if (version.account, version.region, version.key_id) == (account, region, key_id)
         ]
-        found.sort(key=lambda version: version.number)
+        found.sort(key=lambda version: version.number, reverse=True)
         return Page(tuple(found[offset : offset + limit]), len(found))
 
     def version(self, version_id: str) -> KeyVersion | None:

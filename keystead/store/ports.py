@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 
 class Page(msgspec.Struct, Generic[T], frozen=True):
-    """A stretch of a listing in order of creation, and the length of the whole."""
+    """A stretch of a listing, and the length of the whole; in order of creation unless the listing says otherwise."""
 
     items: tuple[T, ...]
     total: int
@@ -65,7 +65,7 @@ class Keys(Protocol):
         ...
 
     def versions(self, account: str, region: str, key_id: str, offset: int, limit: int) -> Page[KeyVersion]:
-        """The versions of one key by number. Costs no scan, whatever the offset."""
+        """The versions of one key, the newest first. Costs no scan, whatever the offset."""
         ...
 
     def version(self, version_id: str) -> KeyVersion | None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from keystead.domain.accounts import AccessKey, AccessKeyStatus, Account, WrappingKey
 from keystead.domain.aliases import Alias
-from keystead.domain.audit import COLUMNS, Head, Record
+from keystead.domain.audit import COLUMNS, Head, Record, columns
 from keystead.domain.keys import Wrapped
 from keystead.errors import AliasTaken
 from keystead.store.database import Database, remember
@@ -271,11 +271,7 @@ class AuditLog:
         return Head() if row is None else Head(row[0], row[1])
 
     def append(self, rows: Sequence[tuple[Record, bytes]]) -> None:
-        self._database.many(_INSERT, (_columns(record, link) for record, link in rows))
+        self._database.many(_INSERT, [(*columns(record), link) for record, link in rows])
 
 
 _INSERT = f"INSERT INTO audit ({', '.join(COLUMNS)}, hash) VALUES ({', '.join('?' * (len(COLUMNS) + 1))})"  # noqa: S608
-
-
-def _columns(record: Record, link: bytes) -> tuple[object, ...]:
-    return (*(getattr(record, name) for name in COLUMNS), link)

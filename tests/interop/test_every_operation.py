@@ -132,7 +132,7 @@ def learn(body):
         if value:
             known.setdefault(name, value)
     for name, value in (("$NEWKEY", key.get("KeyId")), ("$NEWBLOB", body.get("CiphertextBlob")), ("$MAC", body.get("Mac")),
-                        ("$LISTED", listed[-1]["KeyVersionId"] if listed else None), ("$VALUE", body.get("Value")),
+                        ("$LISTED", listed[0]["KeyVersionId"] if listed else None), ("$VALUE", body.get("Value")),
                         ("$TOKEN", body.get("ImportToken")), ("$PUBLIC", body.get("PublicKey"))):
         if value:
             known[name] = value

@@ -40,7 +40,11 @@ NOT_GIVEN = {
     "GenerateDataKey": {"CiphertextForRecipient"},
 }
 # The vendor's metadata calls them required; its manual, its clients and the guide do not.
-OPTIONAL = {("CreateKey", "DKMSInstanceId"), ("CreateKey", "RotationInterval")}
+OPTIONAL = {
+    ("CreateKey", "DKMSInstanceId"),
+    ("CreateKey", "RotationInterval"),
+    ("ImportKeyMaterial", "KeyMaterialExpireUnix"),
+}
 KINDS = {"string": "String", "integer": "Integer", "boolean": "Boolean", "map<string,any>": "Map"}
 TYPES: dict[type, str] = {str: "string", int: "integer", bool: "boolean"}
 CANARY = "canary-7f3a"

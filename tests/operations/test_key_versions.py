@@ -44,7 +44,7 @@ def test_versions_are_listed_page_by_page() -> None:
         listed = service.ok("ListKeyVersions", KeyId="alias/a", PageNumber=str(page), PageSize="2")
         assert (listed["TotalCount"], listed["PageNumber"], listed["PageSize"]) == (5, page, 2)
         found += listed["KeyVersions"]["KeyVersion"]
-    assert [one["KeyVersionId"] for one in found] == versions
+    assert [one["KeyVersionId"] for one in found] == versions[::-1]
     assert {one["KeyId"] for one in found} == {key_id}
     for one in found:
         described = service.ok("DescribeKeyVersion", KeyId=key_id, KeyVersionId=one["KeyVersionId"])

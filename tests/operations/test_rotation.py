@@ -26,10 +26,11 @@ def shown(service: Service, key_id: str) -> dict[str, Any]:
 
 
 def versions(service: Service, key_id: str) -> list[dict[str, str]]:
+    """The versions of a key, the oldest first."""
     found: list[dict[str, str]] = service.ok("ListKeyVersions", KeyId=key_id, PageSize="100")["KeyVersions"][
         "KeyVersion"
     ]
-    return found
+    return found[::-1]
 
 
 def rotating(service: Service, days: int = 30) -> str:

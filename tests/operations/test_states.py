@@ -56,15 +56,20 @@ def material(client: Client, key_id: str) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("origin", ["Aliyun_KMS", "EXTERNAL"])
-@pytest.mark.parametrize(("action", "state", "expected"), CELLS)
+# A key with material of the server's own never waits for it: of the tables' cells these are an external key's alone.
+CELLS_OF_ORIGINS = [
+    (origin, *cell)
+    for origin in ("Aliyun_KMS", "EXTERNAL")
+    for cell in CELLS
+    if origin == "EXTERNAL" or not (cell[1] is KeyState.PENDING_IMPORT or cell[0] in EXTERNAL_ONLY)
+]
+
+
+@pytest.mark.parametrize(("origin", "action", "state", "expected"), CELLS_OF_ORIGINS)
 def test_cell_through_the_wire(
-    action: str, state: KeyState, expected: str, origin: str, client: Client
+    origin: str, action: str, state: KeyState, expected: str, client: Client
 ) -> None:
     external = origin == "EXTERNAL"
-    if not external and (state is KeyState.PENDING_IMPORT or action in EXTERNAL_ONLY):
-        # There is no such cell: a key with material of the server's own never waits for it.
-        return
     key_id = client.ok("CreateKey", Origin=origin)["KeyMetadata"]["KeyId"]
     other = client.ok("CreateKey")["KeyMetadata"]["KeyId"]
     client.ok("CreateAlias", AliasName=f"alias/mine-{key_id}", KeyId=key_id)

@@ -170,8 +170,8 @@ def test_versions_are_kept_by_number(store: Store) -> None:
     assert found is not None
     assert (found.primary_version, found.rotated) == ("version-0", 8)
     assert store.keys.version("version-a") == second
-    assert store.keys.versions(ACCOUNT, REGION, "key-1", 0, 2) == Page((first, second), 3)
-    assert store.keys.versions(ACCOUNT, REGION, "key-1", 2, 2) == Page((third,), 3)
+    assert store.keys.versions(ACCOUNT, REGION, "key-1", 0, 2) == Page((third, second), 3)
+    assert store.keys.versions(ACCOUNT, REGION, "key-1", 2, 2) == Page((first,), 3)
     assert store.keys.versions(ACCOUNT, REGION, "key-1", 3, 2) == Page((), 3)
     assert store.keys.versions(ACCOUNT, "elsewhere", "key-1", 0, 2) == Page((), 0)
 

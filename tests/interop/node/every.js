@@ -43,7 +43,7 @@ async function main() {
     known.$BLOB ??= body.CiphertextBlob;
     known.$NEWKEY = body.KeyMetadata?.KeyId ?? known.$NEWKEY;
     known.$NEWBLOB = body.CiphertextBlob ?? known.$NEWBLOB;
-    known.$LISTED = body.KeyVersions?.KeyVersion?.at(-1).KeyVersionId ?? known.$LISTED;
+    known.$LISTED = body.KeyVersions?.KeyVersion?.[0].KeyVersionId ?? known.$LISTED;
     known.$VALUE = body.Value ?? known.$VALUE;
     known.$TOKEN = body.ImportToken ?? known.$TOKEN;
     known.$PUBLIC = body.PublicKey ?? known.$PUBLIC;

@@ -1,9 +1,9 @@
 from urllib.parse import quote
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as some
 
-from keystead.api.canonical import canonical_query, percent_encode
+from keystead.api.canonical import canonical_query, canonical_query_again, percent_encode
 
 
 @given(some.text())
@@ -18,3 +18,15 @@ def test_dense_text_takes_the_other_way_and_is_the_same() -> None:
 
 def test_canonical_query_is_sorted_by_code_point() -> None:
     assert canonical_query([("b", "1"), ("B", " "), ("a", "*")]) == "B=%20&a=%2A&b=1"
+
+
+TEXT = some.text() | some.text("=&%\0\1+ é")
+
+
+@given(some.dictionaries(TEXT, TEXT))
+@example({"a\0b": "c", "d": "\1"})
+@example({})
+def test_canonical_query_is_each_pair_encoded(pairs: dict[str, str]) -> None:
+    expected = "&".join(f"{quote(name, safe='~')}={quote(pairs[name], safe='~')}" for name in sorted(pairs))
+    assert canonical_query(pairs.items()) == expected
+    assert canonical_query_again(pairs.items()) == quote(expected, safe="~")

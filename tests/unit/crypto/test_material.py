@@ -1,13 +1,16 @@
 import pickle
+from collections.abc import Callable
+from functools import partial
 
 import pytest
 
 from keystead.crypto.mac import Secret
 from keystead.crypto.material import Material
+from keystead.crypto.prf import Prf
 
 
-@pytest.mark.parametrize("kind", [Material, Secret])
-def test_it_shows_itself_to_nobody(kind: type) -> None:
+@pytest.mark.parametrize("kind", [Material, Secret, partial(Prf, "sha512")])
+def test_it_shows_itself_to_nobody(kind: Callable[[bytes], object]) -> None:
     one = kind(b"canary")
     assert "canary" not in repr(one)
     assert "canary" not in str(one)
