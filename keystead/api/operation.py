@@ -23,7 +23,7 @@ from keystead.crypto.blob import Blob
 from keystead.crypto.vault import Vault
 from keystead.domain.algorithms import Use, refusals
 from keystead.domain.aliases import Alias
-from keystead.domain.keys import Key, KeyVersion
+from keystead.domain.keys import Key, KeySpec, KeyVersion
 from keystead.domain.lifecycle import Gate
 from keystead.entropy import Entropy
 from keystead.errors import KmsError
@@ -57,6 +57,10 @@ class Call(msgspec.Struct, kw_only=True):
         """function(*values), computed in the pool (see keystead.api.slow). Values are compared between the passes: none
         may be drawn from `entropy` by this call."""
         return self.attempt.result(function, values)
+
+    def generate(self, spec: KeySpec) -> bytes:
+        """A new private key, made in the pool beside those that use one."""
+        return self.attempt.result(self.vault.generate, (spec,), making=True)
 
 
 class Source(NamedTuple):

@@ -12,37 +12,30 @@ from keystead.access.callers import Caller, CallerType
 from keystead.access.decisions import authorize
 from keystead.api import decode, encode, signature
 from keystead.api.batch import Batch
+from keystead.api.finding import Finder
 from keystead.api.message import Channel, HttpRequest, HttpResponse
-from keystead.api.operation import CATALOGUE, KMS, KMS_VERSION, Call, Catalogue, KeyCall, Operation, Source
+from keystead.api.operation import CATALOGUE, KMS, KMS_VERSION, Call, Catalogue, KeyCall, Operation
 from keystead.api.parameters import Parameters
 from keystead.api.parameters import read as read_parameters
 from keystead.api.slow import Attempt, Nonce, Slow
-from keystead.api.wire import KeyReference, Reply, Request, Role
+from keystead.api.wire import Reply, Request
 from keystead.clock import Clock
-from keystead.crypto import blob as blobs
 from keystead.crypto.sealing import Unopenable
 from keystead.crypto.vault import Vault
 from keystead.domain.accounts import AccessKeyStatus
 from keystead.domain.algorithms import require
-from keystead.domain.aliases import Alias
-from keystead.domain.arns import alias_arn, key_arn
 from keystead.domain.audit import Kind
-from keystead.domain.keys import Key, KeyVersion
 from keystead.domain.lifecycle import admit
 from keystead.entropy import Entropy, uuid4
 from keystead.errors import (
     AccessKeyInactive,
     AccessKeyNotFound,
-    AliasNotFound,
     DryRunDenied,
     DryRunRefused,
     DryRunSucceeded,
     InternalFailure,
     InvalidParameter,
-    KeyNotFound,
-    KeyVersionNotFound,
     KmsError,
-    MissingParameter,
     NoPermission,
     SecurityTokenUnsupported,
     SignatureNonceUsed,
@@ -270,11 +263,11 @@ class Pipeline:
         trace.region = decode.region_of(ask.host, ask.parameters, self.region)
         request = decode.bind(operation, ask.parameters)
         try:
-            call = self._find(operation, request, ask)
+            call = self._call(operation, request, ask)
             authorize(caller, operation.product, operation.action, trace.resources)
             if operation.gate is not None:
                 for key in call.keys:
-                    admit(operation.gate, key.state)
+                    admit(operation.gate, key.at(ask.now).state)
             if operation.use is not None:
                 assert isinstance(call, KeyCall)
                 require(operation.use, call.key)
@@ -290,63 +283,13 @@ class Pipeline:
             # One answer for every way in which a ciphertext does not open, so that it teaches nothing.
             raise InvalidParameter(name="CiphertextBlob") from None
 
-    def _find(self, operation: Operation, request: Request, ask: Ask) -> Call:
+    def _call(self, operation: Operation, request: Request, ask: Ask) -> Call:
         """The call with the resources that the request names; their ARNs go to the trace."""
         account, region = ask.caller.account, ask.trace.region
-        key: Key | None = None
-        version: KeyVersion | None = None
-        blob: blobs.Blob | None = None
-        source: Source | None = None
-        source_key: Key | None = None
-        alias: Alias | None = None
-        resources: list[str] = []
-        keys: list[Key] = []
-        for field in operation.roles:
-            value = getattr(request, field.attribute)
-            match field.param.role:
-                case Role.KEY:
-                    if value == KeyReference():
-                        continue  # optional, and not given
-                    if key is not None:
-                        raise InvalidParameter(name=field.name)
-                    key = self._find_key(value, account, region)
-                    version = self.store.keys.version(key.primary_version)
-                    resources.append(key_arn(account, region, key.key_id))
-                case Role.KEYS:
-                    keys += [self._find_key(one, account, region) for one in value]
-                    resources += [key_arn(account, region, one.key_id) for one in keys]
-                case Role.BLOB:
-                    blob = blobs.parse(value)
-                    key, version = self._find_version(blob, account, region)
-                    resources.append(key_arn(account, region, key.key_id))
-                case Role.VERSION:
-                    assert key is not None
-                    version = self._version_of(key, value)
-                case Role.SOURCE_KEY:
-                    if value != KeyReference():
-                        source_key = self._find_key(value, account, region)
-                case Role.SOURCE_VERSION:
-                    if source_key is not None:
-                        source = Source(source_key, self._version_of(source_key, value), None)
-                        resources.append(key_arn(account, region, source_key.key_id))
-                case Role.SOURCE:
-                    if source is None:
-                        taken = blobs.parse(value)
-                        source = Source(*self._find_version(taken, account, region), taken)
-                        resources.append(key_arn(account, region, source.key.key_id))
-                case Role.ALIAS:
-                    alias = self.store.aliases.get(account, region, value)
-                    if alias is None:
-                        raise AliasNotFound
-                    resources.append(alias_arn(account, region, value))
-                case _:
-                    resources.append(alias_arn(account, region, value))
-        keys += [one for one in (key, source.key if source else None) if one is not None]
-        if operation.gate is not None and not keys:
-            raise MissingParameter(name=operation.roles[0].name)
+        found = Finder(self.store, account, region, ask.now).find(operation, request)
         if operation.container:
-            resources.append(f"acs:kms:{region}:{account}:{operation.container}")
-        ask.trace.resources = resources
+            found.resources.append(f"acs:kms:{region}:{account}:{operation.container}")
+        ask.trace.resources = found.resources
         common: dict[str, Any] = {
             "caller": ask.caller,
             "attempt": ask.attempt,
@@ -357,40 +300,10 @@ class Pipeline:
             "store": self.store,
             "vault": self.vault,
             "entropy": self.entropy,
-            "keys": tuple(keys),
-            "alias": alias,
-            "resources": resources,
+            "keys": tuple(found.keys),
+            "alias": found.alias,
+            "resources": found.resources,
         }
-        if key is None or version is None:
+        if found.key is None or found.version is None:
             return Call(**common)
-        return KeyCall(**common, key=key, version=version, blob=blob, source=source)
-
-    def _find_key(self, reference: KeyReference, account: str, region: str) -> Key:
-        # What is not in this account and region is answered like what does not exist anywhere.
-        elsewhere = reference.account not in ("", account) or reference.region not in ("", region)
-        if reference.alias:
-            alias = None if elsewhere else self.store.aliases.get(account, region, reference.alias)
-            if alias is None:
-                raise AliasNotFound
-            key = self.store.keys.get(account, region, alias.key_id)
-        else:
-            key = None if elsewhere else self.store.keys.get(account, region, reference.key_id)
-        if key is None:
-            raise KeyNotFound
-        return key
-
-    def _version_of(self, key: Key, version_id: str) -> KeyVersion:
-        version = self.store.keys.version(version_id)
-        place = (key.account, key.region, key.key_id)
-        if version is None or (version.account, version.region, version.key_id) != place:
-            raise KeyVersionNotFound
-        return version
-
-    def _find_version(self, blob: blobs.Blob, account: str, region: str) -> tuple[Key, KeyVersion]:
-        version = self.store.keys.version(blob.version_id)
-        if version is None or version.account != account or version.region != region:
-            raise Unopenable
-        key = self.store.keys.get(account, region, version.key_id)
-        if key is None:
-            raise Unopenable
-        return key, version
+        return KeyCall(**common, key=found.key, version=found.version, blob=found.blob, source=found.source)

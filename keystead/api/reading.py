@@ -10,7 +10,15 @@ import msgspec
 
 from keystead.domain import aliases, policies, tags
 from keystead.domain.keys import KeyFilter
-from keystead.errors import AliasUnsupported, InvalidParameter, KmsError, UnsupportedOperation
+from keystead.errors import (
+    AliasUnsupported,
+    InvalidParameter,
+    KmsError,
+    TagKeyDuplicate,
+    TagKeyInvalid,
+    TagValueInvalid,
+    UnsupportedOperation,
+)
 
 PLAINTEXT_BYTES: Final = 6144
 DESCRIPTION_CHARACTERS: Final = 8192
@@ -19,6 +27,7 @@ DIGEST_BYTES: Final = 32
 POLICY_BYTES: Final = 32_768
 RESOURCES: Final = 50
 PAGE_SIZE: Final = 100
+FILTERS: Final = 10  # and values of each
 
 
 class KeyReference(msgspec.Struct, frozen=True):
@@ -185,13 +194,23 @@ def key_list(name: str, text: str) -> tuple[KeyReference, ...]:
 
 
 def tag_list(name: str, text: str) -> dict[str, str]:
-    rows = _rows(name, text, tags.MAXIMUM)
-    if not all(isinstance(row, dict) and {"Key"} <= row.keys() <= {"Key", "Value"} for row in rows):
-        raise InvalidParameter(name=name)
-    found = {row["Key"]: row.get("Value", "") for row in rows}
-    valid = all(tags.valid_key(key) and tags.valid_value(value) for key, value in found.items())
-    if len(found) != len(rows) or not valid:
-        raise InvalidParameter(name=name)
+    return {key: value or "" for key, value in tag_filter(name, text).items()}
+
+
+def tag_filter(name: str, text: str) -> dict[str, str | None]:
+    """Tags that are looked for; a value that is not given stands for any."""
+    found: dict[str, str | None] = {}
+    for row in _rows(name, text, tags.MAXIMUM):
+        if not isinstance(row, dict) or not row.keys() <= {"Key", "Value"}:
+            raise InvalidParameter(name=name)
+        key, value = row.get("Key", ""), row.get("Value")
+        if not tags.valid_key(key):
+            raise TagKeyInvalid
+        if value is not None and not tags.valid_value(value):
+            raise TagValueInvalid
+        if key in found:
+            raise TagKeyDuplicate
+        found[key] = value
     return found
 
 
@@ -213,25 +232,34 @@ FACETS = {
     "KeyState": "states",
     "KeySpec": "specs",
     "KeyUsage": "usages",
-    "Origin": "origins",
     "ProtectionLevel": "protections",
+    "CreatorType": "creator_types",
+    "DKMSInstanceId": "instances",
+    "keyId": "ids",
+    "AliasName": "aliases",
+    "Creator": "creators",
+    "TagKey": "tag_keys",
+    "TagValue": "tag_values",
+    "Origin": "origins",
 }
 
 
 def key_filter(name: str, text: str) -> KeyFilter:
+    """Rows of different keys must all hold, of the values of one key any; no values mean all."""
     rows = _json(name, text) if text else []
-    if not isinstance(rows, list):
+    if not isinstance(rows, list) or len(rows) > FILTERS:
         raise InvalidParameter(name=name)
     facets: dict[str, frozenset[str]] = {}
     for row in rows:
-        if not isinstance(row, dict) or row.keys() != {"Key", "Values"} or not isinstance(row["Key"], str):
+        if not isinstance(row, dict) or row.keys() != {"Key", "Values"}:
             raise InvalidParameter(name=name)
-        facet = FACETS.get(row["Key"])
-        values: list[object] = row["Values"] if isinstance(row["Values"], list) else []
-        wanted = frozenset(value for value in values if isinstance(value, str) and _proper(value))
-        if facet is None or facet in facets or not wanted or len(wanted) != len(values):
+        facet = FACETS.get(row["Key"]) if isinstance(row["Key"], str) else None
+        values = row["Values"]
+        if facet is None or not isinstance(values, list) or len(values) > FILTERS:
             raise InvalidParameter(name=name)
-        facets[facet] = wanted
+        if not all(_proper(value) for value in values):
+            raise InvalidParameter(name=name)
+        facets[facet] = facets.get(facet, frozenset()) | frozenset(values)
     return KeyFilter(**facets)
 
 

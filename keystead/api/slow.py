@@ -20,10 +20,13 @@ class Slow(BaseException):
     Not an Exception: what handles the errors of a call must let it through.
     """
 
-    def __init__(self, function: Callable[..., Any], values: tuple[Any, ...]) -> None:
+    def __init__(
+        self, function: Callable[..., Any], values: tuple[Any, ...], *, making: bool = False
+    ) -> None:
         super().__init__()
         self.function = function
         self.values = values
+        self.making = making  # a key pair: up to a second, where the use of one takes milliseconds
 
     def run(self) -> Future[Any]:
         """The outcome, computed here and now."""
@@ -44,11 +47,11 @@ class Attempt:
         self._outcomes: dict[_Work, Future[Any]] = {}
         self.nonce: Nonce | None = None
 
-    def result(self, function: Callable[..., T], values: tuple[Any, ...]) -> T:
+    def result(self, function: Callable[..., T], values: tuple[Any, ...], *, making: bool = False) -> T:
         """What the function gave for these values, or raised; Slow if it has not run yet."""
         outcome = self._outcomes.get((function, values))
         if outcome is None:
-            raise Slow(function, values)
+            raise Slow(function, values, making=making)
         found: T = outcome.result()
         return found
 

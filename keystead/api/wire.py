@@ -12,9 +12,18 @@ import msgspec
 
 from keystead.api import reading
 from keystead.api.reading import KeyReference as KeyReference
-from keystead.domain.algorithms import WRAPPING_NAMES, WRAPPINGS
+from keystead.domain.algorithms import ENCRYPTIONS, EXPORTS, IMPORTS, SIGNATURES, names_in
 from keystead.domain.keys import KeyFilter
-from keystead.errors import AliasUnsupported, KeyVersionNotFound, KmsError, UnsupportedOperation
+from keystead.errors import (
+    AliasUnsupported,
+    KeyVersionNotFound,
+    KmsError,
+    ResourceIdNotFound,
+    TagKeyDuplicate,
+    TagKeyInvalid,
+    TagValueInvalid,
+    UnsupportedOperation,
+)
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
@@ -99,13 +108,14 @@ Plaintext = Annotated[bytes, Param("String", reading.plaintext, limits="1 to 614
 Context = Annotated[dict[str, str], Param("Map", reading.context, limits="JSON object of strings, at most 8192 characters")]
 Description = Annotated[str, Param("String", reading.text_up_to(reading.DESCRIPTION_CHARACTERS), limits="0 to 8192 characters", empty=True)]
 TagKeys = Annotated[list[str], Param("String", reading.tag_keys, limits='JSON: ["key", …], 1 to 20')]
-ResourceIds = Annotated[tuple[KeyReference, ...], Param("Array", reading.key_list, limits="1 to 50 key ids or key ARNs, as ResourceId.1, …", role=Role.KEYS, errors=(AliasUnsupported,))]
-TagList = Annotated[dict[str, str], Param("Array", reading.tag_list, limits="1 to 20 tags, as Tag.1.Key and Tag.1.Value, …; 1 to 128 characters each")]
+ResourceIds = Annotated[tuple[KeyReference, ...], Param("Array", reading.key_list, limits="1 to 50 key ids or key ARNs, as ResourceId.1, …", role=Role.KEYS, errors=(AliasUnsupported, ResourceIdNotFound))]
+TagList = Annotated[dict[str, str], Param("Array", reading.tag_list, limits="1 to 20 tags, as Tag.1.Key and Tag.1.Value, …; 1 to 128 characters each", errors=(TagKeyInvalid, TagValueInvalid, TagKeyDuplicate))]
+TagFilter = Annotated[dict[str, str | None], Param("Array", reading.tag_filter, limits="1 to 20 tags, as Tag.1.Key and Tag.1.Value, …; without a value: any", errors=(TagKeyInvalid, TagValueInvalid, TagKeyDuplicate))]
 TagKeyList = Annotated[list[str], Param("Array", reading.tag_key_list, limits="1 to 20 keys, as TagKey.1, …")]
 Region = Annotated[str, Param("String", reading.text_up_to(32), limits="a region's id")]
 NextToken = Annotated[str, Param("String", reading.text_up_to(64), limits="what the page before gave")]
 Tags = Annotated[dict[str, str], Param("String", reading.tags_json, limits='JSON: [{"TagKey": …, "TagValue": …}], at most 20; 1 to 128 characters each')]
-KeyFilters = Annotated[KeyFilter, Param("String", reading.key_filter, limits='JSON: [{"Key": "KeyState", "Values": ["Enabled"]}]; keys: ' + ", ".join(reading.FACETS))]
+KeyFilters = Annotated[KeyFilter, Param("String", reading.key_filter, limits='JSON: [{"Key": "KeyState", "Values": ["Enabled"]}], 0 to 10 of 0 to 10 values; keys: ' + ", ".join(reading.FACETS))]
 Boolean = Annotated[bool, Param("Boolean", reading.boolean, limits="true | false")]
 RotationInterval = Annotated[str, Param("String", reading.text_up_to(64), limits="7 to 730 days, as 7d, 168h, 10080m or 604800s; ignored without EnableAutomaticRotation")]
 VersionId = Annotated[str, Param("String", reading.text_up_to(64), limits="at most 64 characters", role=Role.VERSION, errors=(KeyVersionNotFound,))]
@@ -113,8 +123,11 @@ SourceKeyRef = Annotated[KeyReference, Param("String", reading.key_reference, li
 SourceVersionId = Annotated[str, Param("String", reading.text_up_to(64), limits="at most 64 characters", role=Role.SOURCE_VERSION)]
 Bytes = Annotated[bytes, Param("String", reading.strict_bytes, limits="base64 of 1 to 6144 bytes", sensitive=True)]
 Digest = Annotated[bytes, Param("String", reading.digest, limits="base64 of 32 bytes")]
-WrappingSpec = Annotated[str, choice(*WRAPPINGS)]
-WrappingAlgorithm = Annotated[str, choice(*WRAPPING_NAMES)]
+WrappingSpec = Annotated[str, choice(*IMPORTS)]
+ImportWrapping = Annotated[str, choice(*names_in(IMPORTS))]
+ExportWrapping = Annotated[str, choice(*names_in(EXPORTS))]
+Encryption = Annotated[str, choice(*names_in(ENCRYPTIONS))]
+Signature = Annotated[str, choice(*names_in(SIGNATURES))]
 Policy = Annotated[str, Param("String", reading.policy, limits="JSON: a policy document, at most 32768 bytes", sensitive=True)]
 PolicyName = Annotated[str, Param("String", reading.text_up_to(64), limits="default")]
 ExpiryTime = Annotated[int, Param("Integer", reading.integer(0, 253_402_300_799), limits="seconds since 1970; 0: never")]

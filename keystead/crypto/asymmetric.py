@@ -98,11 +98,13 @@ def load_private(spec: KeySpec, data: bytes) -> bytes:
 
 
 def load_public(spec: KeySpec, data: bytes) -> bytes:
-    """The public key in the DER of a SubjectPublicKeyInfo; ValueError if it is no key of the spec."""
+    """The public key in a SubjectPublicKeyInfo, DER or PEM, as DER; ValueError if it is no key of the spec."""
     if spec is KeySpec.EC_SM2:
         return _sm2(sm2.load_public, data)
+    armoured = data.startswith(b"-----")
+    load = serialization.load_pem_public_key if armoured else serialization.load_der_public_key
     try:
-        key = serialization.load_der_public_key(data)
+        key = load(data)
     except UnsupportedAlgorithm as error:
         raise ValueError(str(error)) from None
     if not _is_of(spec, key):
@@ -174,6 +176,40 @@ def decrypt(spec: KeySpec, algorithm: str, private: bytes, ciphertext: bytes) ->
         return key.decrypt(ciphertext, _ENCRYPTIONS[algorithm][0])
     except ValueError:
         raise Unopenable from None
+
+
+def unwrap(
+    spec: KeySpec, algorithm: str, private: bytes, wrapped: bytes, length: int, entropy: Entropy
+) -> bytes:
+    """The key of that length that was wrapped; Unopenable for anything else."""
+    key = decrypt(spec, algorithm, private, wrapped)
+    if len(key) != length:
+        raise Unopenable
+    if algorithm == "RSAES_PKCS1_V1_5" and not _padded(private, wrapped, key, entropy):
+        raise Unopenable
+    return key
+
+
+def _padded(private: bytes, ciphertext: bytes, plaintext: bytes, entropy: Entropy) -> bool:
+    """Whether the ciphertext is really a PKCS #1 v1.5 encryption of the plaintext (RFC 8017 section 7.2.2).
+
+    OpenSSL answers a wrong padding with random bytes, one time in 200 as many as a key has: they would become the key, and
+    nobody has them. This says nothing that the import does not say anyway, which is whether it took the key. The power is
+    computed of a blinded value, so that its time tells nothing of the private key.
+    """
+    key = _load(private)
+    assert isinstance(key, rsa.RSAPrivateKey)
+    numbers = key.private_numbers()
+    public = numbers.public_numbers
+    size = key.key_size // 8
+    blind = int.from_bytes(entropy.take(size - 1), "big") | 1
+    blinded = int.from_bytes(ciphertext, "big") * pow(blind, public.e, public.n) % public.n
+    by_p, by_q = pow(blinded, numbers.dmp1, numbers.p), pow(blinded, numbers.dmq1, numbers.q)
+    power = by_q + numbers.iqmp * (by_p - by_q) % numbers.p * numbers.q
+    block = (power * pow(blind, -1, public.n) % public.n).to_bytes(size, "big")
+    padding_bytes = block[2 : size - len(plaintext) - 1]
+    expected = b"\0\2" + padding_bytes + b"\0" + plaintext
+    return block == expected and 0 not in padding_bytes
 
 
 # --- signatures

@@ -6,6 +6,7 @@ or retyped.
 """
 
 import base64
+import hmac
 from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
@@ -36,13 +37,6 @@ T = TypeVar("T")
 _CACHED = (
     10_000  # unwrapped values kept in memory; beyond it the oldest goes and is unwrapped anew when needed
 )
-
-
-Slow = Callable[..., bytes]
-
-
-def _at_once(function: Callable[..., bytes], *values: object) -> bytes:
-    return function(*values)
 
 
 def material_bytes(spec: KeySpec) -> int:
@@ -114,10 +108,12 @@ class Vault:
 
     # --- key material
 
-    def make_material(self, version: KeyVersion, slow: Slow = _at_once) -> KeyVersion:
-        """The version with new material of its spec, wrapped. A key pair is made by `slow(function, *values)`."""
+    def make_material(
+        self, version: KeyVersion, generate: Callable[[KeySpec], bytes] | None = None
+    ) -> KeyVersion:
+        """The version with new material of its spec, wrapped. A key pair is made by `generate`, by default at once."""
         if version.spec in ASYMMETRIC:
-            material = slow(self.generate, version.spec)
+            material = (generate or self.generate)(version.spec)
         else:
             material = self._entropy.take(material_bytes(version.spec))
         return self.keep_material(version, material)
@@ -131,6 +127,10 @@ class Vault:
         return msgspec.structs.replace(
             version, material=self._wrap(_MATERIAL, _version_facts(version), material)
         )
+
+    def has_material(self, version: KeyVersion, material: bytes) -> bool:
+        """Whether this is the version's material."""
+        return hmac.compare_digest(self._material_of(version), material)
 
     def seal(self, version: KeyVersion, context: Mapping[str, str], plaintext: bytes) -> Sealed:
         """`plaintext` (at most 8192 bytes) under the version, bound to account, key, version and context."""
@@ -214,9 +214,9 @@ class Vault:
     ) -> tuple[KeyVersion, bytes]:
         """The version with the material that was wrapped for it, and its check. Unopenable unless that is a key of the
         spec's length, and the one that was there before if there was one."""
-        material = asymmetric.decrypt(transport.spec, transport.algorithm, transport.private_key, wrapped)
-        if len(material) != material_bytes(key.spec):
-            raise Unopenable
+        length = material_bytes(key.spec)
+        how = (transport.spec, transport.algorithm, transport.private_key)
+        material = asymmetric.unwrap(*how, wrapped, length, self._entropy)
         if key.check:
             unseal(material, _CHECK, _key_facts(key), key.check)
         return self.keep_material(version, material), key.check or self.make_check(key, material)

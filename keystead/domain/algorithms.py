@@ -8,7 +8,13 @@ import enum
 from collections.abc import Callable
 
 from keystead.domain.keys import Key, KeySpec, KeyUsage, Origin
-from keystead.errors import InvalidParameter, KmsError, OperationUnsupported, OriginUnsupported
+from keystead.errors import (
+    InvalidParameter,
+    KmsError,
+    OperationUnsupported,
+    OriginUnsupported,
+    UnsupportedOperation,
+)
 
 _ENCRYPT, _SIGN, _MAC = KeyUsage.ENCRYPT_DECRYPT, KeyUsage.SIGN_VERIFY, KeyUsage.GENERATE_VERIFY_MAC
 
@@ -39,23 +45,29 @@ SIGNATURES: dict[KeySpec, tuple[str, ...]] = {
     KeySpec.EC_P256K: ("ECDSA_SHA_256",),
     KeySpec.EC_SM2: ("SM2DSA",),
 }
-ENCRYPTION_NAMES = tuple(dict.fromkeys(name for names in ENCRYPTIONS.values() for name in names))
-SIGNATURE_NAMES = tuple(dict.fromkeys(name for names in SIGNATURES.values() for name in names))
 # A key for MACs has the one algorithm of its name.
 MACS = tuple(spec for spec, usages in USAGES.items() if usages == (_MAC,))
 ASYMMETRIC = frozenset(ENCRYPTIONS) | frozenset(SIGNATURES)
-# How keys are wrapped on their way in and out.
-WRAPPINGS: dict[KeySpec, tuple[str, ...]] = {
-    KeySpec.RSA_2048: ("RSAES_PKCS1_V1_5", *_OAEP),
+# How material is wrapped on its way in, and data keys on their way out.
+EXPORTS: dict[KeySpec, tuple[str, ...]] = {
+    KeySpec.RSA_2048: _OAEP,
     KeySpec.EC_SM2: ("SM2PKE",),
 }
-WRAPPING_NAMES = tuple(dict.fromkeys(name for names in WRAPPINGS.values() for name in names))
+IMPORTS: dict[KeySpec, tuple[str, ...]] = {
+    **EXPORTS,
+    KeySpec.RSA_2048: ("RSAES_PKCS1_V1_5", *_OAEP),
+}
 VERSIONS = 50  # that an asymmetric key can have
 
 
-def wrapping(spec: str, algorithm: str) -> KeySpec:
+def names_in(table: dict[KeySpec, tuple[str, ...]]) -> tuple[str, ...]:
+    """All algorithms of a table, each once."""
+    return tuple(dict.fromkeys(name for names in table.values() for name in names))
+
+
+def wrapping(spec: str, algorithm: str, table: dict[KeySpec, tuple[str, ...]]) -> KeySpec:
     """The spec of a key to wrap with; InvalidParameter if the algorithm is not one of it."""
-    if algorithm not in WRAPPINGS[KeySpec(spec)]:
+    if algorithm not in table[KeySpec(spec)]:
         raise InvalidParameter(name="WrappingAlgorithm")
     return KeySpec(spec)
 
@@ -86,6 +98,10 @@ _GOOD: dict[Use, Callable[[KeySpec, KeyUsage, Origin], bool]] = {
 }
 
 
+# The vendor's metadata lists this code for GenerateDataKey and Decrypt, the other for operations of key pairs.
+_REFUSALS: dict[Use, type[KmsError]] = {Use.SYMMETRIC: UnsupportedOperation, Use.IMPORT: OriginUnsupported}
+
+
 def good(use: Use, spec: KeySpec, usage: KeyUsage, origin: Origin) -> bool:
     """Whether a key of these is good for the use."""
     return _GOOD[use](spec, usage, origin)
@@ -101,4 +117,4 @@ def refusals(use: Use | None) -> tuple[type[KmsError], ...]:
     """What a key that is not good for the use is refused with."""
     if use is None:
         return ()
-    return (OriginUnsupported if use is Use.IMPORT else OperationUnsupported,)
+    return (_REFUSALS.get(use, OperationUnsupported),)

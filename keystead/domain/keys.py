@@ -1,6 +1,7 @@
 """Keys and their versions, as values."""
 
 import enum
+from collections.abc import Iterable
 
 import msgspec
 
@@ -80,6 +81,20 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
     check: bytes = b""  # of material that was imported: tells whether other material is the same
     expires: int | None = None  # when imported material is deleted
 
+    @property
+    def place(self) -> tuple[str, str, str]:
+        """Account, region and id: what names the key in the store."""
+        return self.account, self.region, self.key_id
+
+    def gone(self, now: int) -> bool:
+        """Whether its deletion is due: it counts as deleted from that second on, whenever the service gets to it."""
+        return self.deletion_at is not None and self.deletion_at <= now
+
+    def at(self, now: int) -> "Key":
+        """The key as it is to be seen now: without material that has expired, whenever the service gets to that."""
+        expired = self.expires is not None and self.expires <= now
+        return self.without_material() if expired else self
+
     def after(self, event: Event) -> "Key":
         """The key after enable, disable or cancelled deletion; a scheduled deletion is forgotten."""
         key = msgspec.structs.replace(self, state=advance(self.state, event), deletion_at=None)
@@ -157,10 +172,35 @@ class KeyVersion(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class KeyFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which keys a listing shows: for each facet the wanted values, an empty set meaning all."""
+    """Which keys a listing shows: for each facet the wanted values, an empty set meaning all.
+
+    Tag keys and tag values are of the same tag.
+    """
 
     states: frozenset[str] = frozenset()
     specs: frozenset[str] = frozenset()
     usages: frozenset[str] = frozenset()
     origins: frozenset[str] = frozenset()
     protections: frozenset[str] = frozenset()
+    creators: frozenset[str] = frozenset()
+    creator_types: frozenset[str] = frozenset()
+    ids: frozenset[str] = frozenset()
+    aliases: frozenset[str] = frozenset()
+    instances: frozenset[str] = frozenset()
+    tag_keys: frozenset[str] = frozenset()
+    tag_values: frozenset[str] = frozenset()
+
+    @property
+    def named(self) -> bool:
+        """Whether it looks for keys by their names, tags or instance."""
+        return bool(self.ids or self.aliases or self.instances or self.tag_keys or self.tag_values)
+
+    def shuts_out(self, account: str) -> bool:
+        """Whether it wants none of the keys of an account: an account's keys are made by its users, that is by itself."""
+        wanted = not self.creators or account in self.creators
+        return not wanted or (bool(self.creator_types) and "User" not in self.creator_types)
+
+    def fits(self, facets: Iterable[str]) -> bool:
+        """Whether a key with this state, spec, usage, origin and protection level is wanted, whatever its name."""
+        wanted = (self.states, self.specs, self.usages, self.origins, self.protections)
+        return all(not some or one in some for one, some in zip(facets, wanted, strict=True))

@@ -10,6 +10,7 @@ from typing import Any
 NAME = "default"  # a key has one policy, of this name
 
 _MEMBERS = {"Sid", "Effect", "Action", "Principal", "Resource", "Condition"}
+_SID = re.compile(r"\A[A-Za-z0-9_/+=.@ \-]{1,128}\Z")  # the vendor's own example has spaces
 _ACTION = re.compile(r"\Akms:[A-Za-z*?]+\Z")
 _PRINCIPAL = re.compile(r"\Aacs:ram::([0-9]{1,20}|\*):(root|\*|(user|role)/[A-Za-z0-9._@*-]{1,128})\Z")
 
@@ -30,7 +31,7 @@ def _valid_statement(statement: object) -> bool:
     principal = statement.get("Principal")
     return (
         statement.get("Effect") in ("Allow", "Deny")
-        and isinstance(statement.get("Sid", ""), str)
+        and _words(statement.get("Sid", "x"), _SID, lists=False)
         and isinstance(statement.get("Condition", {}), dict)
         and _words(statement.get("Action"), _ACTION)
         and statement.get("Resource") in ("*", ["*"])
@@ -40,8 +41,8 @@ def _valid_statement(statement: object) -> bool:
     )
 
 
-def _words(value: Any, form: re.Pattern[str]) -> bool:
-    words = value if isinstance(value, list) else [value]
+def _words(value: Any, form: re.Pattern[str], *, lists: bool = True) -> bool:
+    words = value if lists and isinstance(value, list) else [value]
     return bool(words) and all(isinstance(word, str) and form.match(word) for word in words)
 
 

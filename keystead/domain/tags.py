@@ -1,9 +1,15 @@
 """Tags: the user's labels on a resource. Limits of the vendor's TagResource page."""
 
 import re
+from collections.abc import Mapping
 
 MAXIMUM = 20
 _TEXT = re.compile(r"\A[A-Za-z0-9/\\_.+=:@\-]{1,128}\Z")
+
+
+def fit(tags: Mapping[str, str], wanted: Mapping[str, str | None]) -> bool:
+    """Whether all wanted tags are among these; None stands for any value."""
+    return all(name in tags and value in (None, tags[name]) for name, value in wanted.items())
 
 
 def valid_key(key: str) -> bool:

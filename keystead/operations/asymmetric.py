@@ -2,29 +2,28 @@
 
 import base64
 from collections.abc import Callable
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 
 from keystead.api.operation import KeyCall, key_operation
 from keystead.api.wire import (
     Boolean,
     Bytes,
     Digest,
+    Encryption,
     KeyRef,
     Reply,
     Request,
+    Signature,
     Unsupported,
     VersionId,
-    choice,
 )
 from keystead.crypto.asymmetric import is_slow, longest, pem
-from keystead.domain.algorithms import ENCRYPTION_NAMES, ENCRYPTIONS, SIGNATURE_NAMES, SIGNATURES, Use
+from keystead.domain.algorithms import ENCRYPTIONS, SIGNATURES, Use
 from keystead.domain.keys import KeySpec
 from keystead.domain.lifecycle import Gate
 from keystead.errors import InvalidParameter, UnsupportedOperation
 
 T = TypeVar("T")
-Encryption = Annotated[str, choice(*ENCRYPTION_NAMES)]
-Signature = Annotated[str, choice(*SIGNATURE_NAMES)]
 
 
 def _compute(call: KeyCall, function: Callable[..., T], *values: Any, private: bool = False) -> T:

@@ -11,17 +11,17 @@ from keystead.api.wire import (
     CiphertextBlob,
     Context,
     DataKeyBytes,
+    ExportWrapping,
     KeyRef,
     Reply,
     Request,
     Unsupported,
-    WrappingAlgorithm,
     WrappingSpec,
     choice,
 )
 from keystead.crypto import asymmetric
 from keystead.crypto.vault import Sealed
-from keystead.domain.algorithms import Use, wrapping
+from keystead.domain.algorithms import EXPORTS, Use, wrapping
 from keystead.domain.keys import KeySpec
 from keystead.domain.lifecycle import Gate
 from keystead.errors import InvalidParameter, UnsupportedOperation
@@ -87,7 +87,7 @@ class GenerateAndExportDataKeyRequest(Request, frozen=True):
     key_id: KeyRef
     public_key_blob: Bytes
     wrapping_key_spec: WrappingSpec
-    wrapping_algorithm: WrappingAlgorithm
+    wrapping_algorithm: ExportWrapping
     key_spec: DataKeySpec = "AES_256"
     number_of_bytes: DataKeyBytes = 0  # 0: not given; KeySpec decides
     encryption_context: Context = {}
@@ -124,7 +124,7 @@ class ExportDataKeyRequest(Request, frozen=True):
     ciphertext_blob: CiphertextBlob
     public_key_blob: Bytes
     wrapping_key_spec: WrappingSpec
-    wrapping_algorithm: WrappingAlgorithm
+    wrapping_algorithm: ExportWrapping
     encryption_context: Context = {}
     dry_run: Boolean = False
 
@@ -158,7 +158,7 @@ def _wrapper(
     request: GenerateAndExportDataKeyRequest | ExportDataKeyRequest,
 ) -> tuple[KeySpec, str, bytes]:
     """Spec, algorithm and public key to export a data key with."""
-    spec = wrapping(request.wrapping_key_spec, request.wrapping_algorithm)
+    spec = wrapping(request.wrapping_key_spec, request.wrapping_algorithm, EXPORTS)
     try:
         public = asymmetric.load_public(spec, request.public_key_blob)
     except ValueError:

@@ -1,14 +1,14 @@
 """Encrypt, decrypt and re-encrypt small data online, under keys that never leave the service."""
 
 import base64
-from typing import Annotated
 
-from keystead.api.operation import KeyCall, key_operation
+from keystead.api.operation import KeyCall, Source, key_operation
 from keystead.api.reading import strict_bytes
 from keystead.api.wire import (
     Boolean,
     CiphertextBlob,
     Context,
+    Encryption,
     KeyRef,
     KeyReference,
     Plaintext,
@@ -18,13 +18,10 @@ from keystead.api.wire import (
     SourceKeyRef,
     SourceVersionId,
     Unsupported,
-    choice,
 )
-from keystead.domain.algorithms import ENCRYPTION_NAMES, ENCRYPTIONS, Use, require
+from keystead.domain.algorithms import ENCRYPTIONS, Use, require
 from keystead.domain.lifecycle import Gate
-from keystead.errors import InvalidParameter, KeyVersionNotFound, OperationUnsupported
-
-Encryption = Annotated[str, choice(*ENCRYPTION_NAMES)]
+from keystead.errors import InvalidParameter, KeyVersionNotFound, MissingParameter, OperationUnsupported
 
 
 class EncryptRequest(Request, frozen=True):
@@ -86,23 +83,30 @@ class ReEncryptReply(Reply, frozen=True):
     ciphertext_blob: str
 
 
-@key_operation(gate=Gate.USE, use=Use.SYMMETRIC, errors=(KeyVersionNotFound, OperationUnsupported))
+@key_operation(
+    gate=Gate.USE, use=Use.SYMMETRIC, errors=(KeyVersionNotFound, MissingParameter, OperationUnsupported)
+)
 def re_encrypt(call: KeyCall, request: ReEncryptRequest) -> ReEncryptReply:
-    """Decrypt a ciphertext and encrypt it anew, under another key, version or context; the plaintext stays inside."""
-    plaintext = _source_plaintext(call, request)
+    """Decrypt a ciphertext and encrypt it anew, under another key, version or context; the plaintext stays inside.
+
+    The answer names the key and version that it was decrypted with, as the vendor's does.
+    """
+    source = call.source
+    assert source is not None
+    plaintext = _source_plaintext(call, source, request)
     sealed = call.vault.seal(call.version, request.destination_encryption_context, plaintext)
     return ReEncryptReply(
-        key_id=call.key.key_id, key_version_id=sealed.version_id, ciphertext_blob=sealed.blob
+        key_id=source.key.key_id, key_version_id=source.version.version_id, ciphertext_blob=sealed.blob
     )
 
 
-def _source_plaintext(call: KeyCall, request: ReEncryptRequest) -> bytes:
-    source = call.source
-    assert source is not None
+def _source_plaintext(call: KeyCall, source: Source, request: ReEncryptRequest) -> bytes:
     if source.blob is not None:
         return call.vault.open(source.version, request.source_encryption_context, source.blob)
     require(Use.ASYMMETRIC_ENCRYPTION, source.key)
     algorithm = request.source_encryption_algorithm
+    if not algorithm:
+        raise MissingParameter(name="SourceEncryptionAlgorithm")
     if algorithm not in ENCRYPTIONS[source.key.spec]:
         raise InvalidParameter(name="SourceEncryptionAlgorithm")
     ciphertext = strict_bytes("CiphertextBlob", request.ciphertext_blob)

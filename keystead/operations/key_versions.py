@@ -37,7 +37,7 @@ def create_key_version(call: KeyCall, request: CreateKeyVersionRequest) -> KeyVe
     """Rotate a key now: a new version with material of its own becomes the primary one."""
     if call.key.spec in ASYMMETRIC and call.version.number >= VERSIONS:
         raise LimitExceeded
-    version = call.vault.make_material(call.version.next(uuid4(call.entropy), call.now), call.slow)
+    version = call.vault.make_material(call.version.next(uuid4(call.entropy), call.now), call.generate)
     call.store.keys.add_version(version)
     call.store.keys.put(call.key.rotated_to(version))
     return KeyVersionReply(key_version=_shown(version))
@@ -75,8 +75,7 @@ class ListKeyVersionsReply(Reply, frozen=True):
 def list_key_versions(call: KeyCall, request: ListKeyVersionsRequest) -> ListKeyVersionsReply:
     """List the versions of a key, newest first, a page at a time."""
     offset = (request.page_number - 1) * request.page_size
-    place = (call.key.account, call.key.region, call.key.key_id)
-    page = call.store.keys.versions(*place, offset, request.page_size)
+    page = call.store.keys.versions(*call.key.place, offset, request.page_size)
     return ListKeyVersionsReply(
         key_versions=ShownVersions(key_version=[_shown(version) for version in page.items]),
         total_count=page.total,

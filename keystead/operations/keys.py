@@ -45,7 +45,6 @@ from keystead.errors import (
     DeletionProtected,
     InvalidParameter,
     MissingParameter,
-    OperationUnsupported,
     OriginUnsupported,
     ProtectionLevelUnsupported,
     UnsupportedOperation,
@@ -55,7 +54,7 @@ Spec = Annotated[str, choice(*KeySpec)]
 Usage = Annotated[str, choice(*KeyUsage)]
 KeyOrigin = Annotated[str, choice(*Origin, refuse={"EXTERNAL_KEY_STORE": OriginUnsupported})]
 Mechanism = Annotated[str, choice("HsmInternal", "HsmEncryptedDatabase")]
-Protection = Annotated[str, choice(*ProtectionLevel, refuse={"HSM": ProtectionLevelUnsupported})]
+Protection = Annotated[str, choice(*ProtectionLevel, "HSM")]
 
 
 class KeyMetadata(Reply, frozen=True):
@@ -129,7 +128,7 @@ class CreateKeyReply(Reply, frozen=True):
 
 
 @operation(
-    changes=True, container="key", errors=(MissingParameter, OperationUnsupported, UnsupportedOperation)
+    changes=True, container="key", errors=(MissingParameter, ProtectionLevelUnsupported, UnsupportedOperation)
 )
 def create_key(call: Call, request: CreateKeyRequest) -> CreateKeyReply:
     """Create a key with new material of its own, or one whose material is to be imported."""
@@ -140,9 +139,12 @@ def create_key(call: Call, request: CreateKeyRequest) -> CreateKeyReply:
     external = origin is Origin.EXTERNAL
     if external and spec not in SYMMETRIC:
         raise OriginUnsupported
+    # With an instance the vendor ignores the level: the instance has one, which here is software.
+    if request.protection_level not in tuple(ProtectionLevel) and not request.dkms_instance_id:
+        raise ProtectionLevelUnsupported
     interval = rotation.wanted(request.enable_automatic_rotation, request.rotation_interval)
     if interval is not None and not good(Use.AUTOMATIC_ROTATION, spec, usage, origin):
-        raise OperationUnsupported
+        raise UnsupportedOperation
     version = KeyVersion(
         account=call.account,
         region=call.region,
@@ -162,7 +164,7 @@ def create_key(call: Call, request: CreateKeyRequest) -> CreateKeyReply:
         spec=version.spec,
         usage=version.usage,
         origin=version.origin,
-        protection=ProtectionLevel(request.protection_level),
+        protection=ProtectionLevel.SOFTWARE,
         state=INITIAL,
         description=request.description,
         created=call.now,
@@ -175,7 +177,7 @@ def create_key(call: Call, request: CreateKeyRequest) -> CreateKeyReply:
     if external:
         key, version = key.without_material(), call.vault.without_material(version)
     else:
-        version = call.vault.make_material(version, call.slow)
+        version = call.vault.make_material(version, call.generate)
     call.store.keys.add(key, version, request.tags)
     call.resources.append(key_arn(call.account, call.region, key.key_id))
     return CreateKeyReply(key_metadata=_metadata(key))
@@ -192,7 +194,7 @@ class DescribeKeyReply(Reply, frozen=True):
 @key_operation(gate=Gate.ANY)
 def describe_key(call: KeyCall, request: DescribeKeyRequest) -> DescribeKeyReply:
     """Show a key's state, dates and other facts."""
-    return DescribeKeyReply(key_metadata=_metadata(call.key, described=True))
+    return DescribeKeyReply(key_metadata=_metadata(call.key.at(call.now), described=True))
 
 
 class ListKeysRequest(Request, frozen=True):

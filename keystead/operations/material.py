@@ -7,17 +7,17 @@ from keystead.api.wire import (
     Bytes,
     Empty,
     ExpiryTime,
+    ImportWrapping,
     KeyIdRef,
     Reply,
     Request,
-    WrappingAlgorithm,
     WrappingSpec,
 )
 from keystead.clock import iso8601
 from keystead.crypto.asymmetric import public_key
 from keystead.crypto.sealing import Unopenable
 from keystead.crypto.vault import Transport
-from keystead.domain.algorithms import Use, wrapping
+from keystead.domain.algorithms import IMPORTS, Use, wrapping
 from keystead.domain.keys import DAY
 from keystead.domain.lifecycle import Gate
 from keystead.errors import (
@@ -31,7 +31,7 @@ from keystead.errors import (
 
 class GetParametersForImportRequest(Request, frozen=True):
     key_id: KeyIdRef
-    wrapping_algorithm: WrappingAlgorithm
+    wrapping_algorithm: ImportWrapping
     wrapping_key_spec: WrappingSpec
 
 
@@ -47,8 +47,8 @@ def get_parameters_for_import(
     call: KeyCall, request: GetParametersForImportRequest
 ) -> GetParametersForImportReply:
     """Give a public key to wrap material with, and a token that goes with it; both serve one key for 24 hours."""
-    spec = wrapping(request.wrapping_key_spec, request.wrapping_algorithm)
-    private = call.slow(call.vault.generate, spec)
+    spec = wrapping(request.wrapping_key_spec, request.wrapping_algorithm, IMPORTS)
+    private = call.generate(spec)
     transport = Transport(
         spec=spec, algorithm=request.wrapping_algorithm, expires=call.now + DAY, private_key=private
     )

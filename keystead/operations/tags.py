@@ -2,8 +2,6 @@
 
 from typing import Annotated
 
-import msgspec
-
 from keystead.api.operation import Call, KeyCall, key_operation, operation
 from keystead.api.wire import (
     Boolean,
@@ -15,6 +13,7 @@ from keystead.api.wire import (
     Reply,
     Request,
     ResourceIds,
+    TagFilter,
     TagKeyList,
     TagKeys,
     TagList,
@@ -23,7 +22,7 @@ from keystead.api.wire import (
 )
 from keystead.domain.keys import Key
 from keystead.domain.lifecycle import Gate
-from keystead.domain.tags import MAXIMUM
+from keystead.domain.tags import MAXIMUM, fit
 from keystead.errors import InvalidParameter, MissingParameter
 
 ResourceType = Annotated[str, choice("key")]
@@ -31,17 +30,15 @@ _PAGE = 50  # keys
 
 
 def _add(call: Call, key: Key, tags: dict[str, str], name: str) -> None:
-    place = (key.account, key.region, key.key_id)
-    found = call.store.keys.tags(*place) | tags
+    found = call.store.keys.tags(*key.place) | tags
     if len(found) > MAXIMUM:
         raise InvalidParameter(name=name)
-    call.store.keys.put_tags(*place, found)
+    call.store.keys.put_tags(*key.place, found)
 
 
 def _remove(call: Call, key: Key, names: list[str]) -> None:
-    place = (key.account, key.region, key.key_id)
-    found = call.store.keys.tags(*place)
-    call.store.keys.put_tags(*place, {name: found[name] for name in found if name not in names})
+    found = call.store.keys.tags(*key.place)
+    call.store.keys.put_tags(*key.place, {name: found[name] for name in found if name not in names})
 
 
 class TagResourceRequest(Request, frozen=True):
@@ -52,6 +49,8 @@ class TagResourceRequest(Request, frozen=True):
 @key_operation(gate=Gate.EDIT, changes=True)
 def tag_resource(call: KeyCall, request: TagResourceRequest) -> Empty:
     """Add tags to a key; a tag of the same name gets the new value."""
+    if not request.tags:
+        raise InvalidParameter(name="Tags")
     _add(call, call.key, request.tags, "Tags")
     return Empty()
 
@@ -90,7 +89,7 @@ class ListResourceTagsReply(Reply, frozen=True):
 def list_resource_tags(call: KeyCall, request: ListResourceTagsRequest) -> ListResourceTagsReply:
     """List the tags of a key by name."""
     key_id = call.key.key_id
-    tags = call.store.keys.tags(call.key.account, call.key.region, key_id)
+    tags = call.store.keys.tags(*call.key.place)
     rows = [ShownTag(key_id=key_id, tag_key=name, tag_value=value) for name, value in tags.items()]
     return ListResourceTagsReply(tags=ShownTags(tag=rows))
 
@@ -124,8 +123,7 @@ def untag_resources(call: Call, request: UntagResourcesRequest) -> Empty:
     if not request.tag_key and not request.all:
         raise MissingParameter(name="TagKey")
     for key in call.keys:
-        place = (key.account, key.region, key.key_id)
-        _remove(call, key, request.tag_key or list(call.store.keys.tags(*place)))
+        _remove(call, key, request.tag_key or list(call.store.keys.tags(*key.place)))
     return Empty()
 
 
@@ -133,7 +131,7 @@ class ListTagResourcesRequest(Request, frozen=True):
     region_id: Region
     resource_type: ResourceType
     resource_id: ResourceIds = ()
-    tag: TagList = {}
+    tag: TagFilter = {}
     next_token: NextToken = ""
 
 
@@ -149,21 +147,21 @@ class ShownTagResources(Reply, frozen=True):
 
 
 class ListTagResourcesReply(Reply, frozen=True):
+    next_token: str
     tag_resources: ShownTagResources
-    next_token: str | msgspec.UnsetType = msgspec.UNSET
 
 
 @operation(container="key")
 def list_tag_resources(call: Call, request: ListTagResourcesRequest) -> ListTagResourcesReply:
     """List the tags of the named keys, of those that have all the named tags, or of all; by key id, a page at a time.
 
-    NextToken is there as long as there is more.
+    NextToken is empty when there is no more.
     """
     keys = call.store.keys
     if request.resource_id:
         named = sorted(key.key_id for key in call.keys if key.key_id > request.next_token)
         tags_of = {key_id: keys.tags(call.account, call.region, key_id) for key_id in named}
-        found = [key_id for key_id, tags in tags_of.items() if tags and request.tag.items() <= tags.items()]
+        found = [key_id for key_id, tags in tags_of.items() if tags and fit(tags, request.tag)]
     else:
         found = list(keys.tagged(call.account, call.region, request.tag, request.next_token, _PAGE + 1))
     rows = [
@@ -173,5 +171,5 @@ def list_tag_resources(call: Call, request: ListTagResourcesRequest) -> ListTagR
     ]
     return ListTagResourcesReply(
         tag_resources=ShownTagResources(tag_resource=rows),
-        next_token=found[_PAGE - 1] if len(found) > _PAGE else msgspec.UNSET,
+        next_token=found[_PAGE - 1] if len(found) > _PAGE else "",
     )

@@ -21,7 +21,7 @@ from keystead.errors import OperatorError
 from keystead.proxy.outward import Outward
 from keystead.proxy.server import ProxyServer
 from keystead.proxy.upstream import Upstream
-from keystead.server import certificates, listener, logs, ops
+from keystead.server import certificates, listener, logs, ops, planting
 from keystead.server import seed as seeds
 from keystead.server.directory import DataDirectory, Running
 from keystead.server.http import Handler, HttpServer, Limits
@@ -69,9 +69,10 @@ class Service:
         self._timers[name] = self._loop.call_later(seconds, self.every, seconds, name, action)
 
     async def stop(self) -> None:
-        """Answer all that was accepted, then end."""
+        """Answer all that was accepted, then end. Clients had their time: slow work that has not begun is refused."""
         for timer in self._timers.values():
             timer.cancel()
+        self.sequencer.abandon()
         await self.sequencer.drain()
         self.sequencer.close()
         self.pipeline.store.close()
@@ -117,7 +118,7 @@ class Server:
                 world, region=settings.region, clock=self.clock, entropy=self.entropy, loop=loop
             )
             if planted is not None:
-                seeds.plant(self.service.pipeline, planted, settings.seed_anyway)
+                planting.plant(self.service.pipeline, planted, settings.seed_anyway)
             context = None if settings.http else self._tls(world, certificates.names_for(host, settings.name))
             sockets = listener.listen(host, port)
             port = sockets[0].getsockname()[1]

@@ -11,7 +11,8 @@ from keystead.entropy import Entropy
 from keystead.server import listener
 from keystead.server.app import Service, refuse
 from keystead.server.http import HttpServer, Limits
-from keystead.server.seed import Seed, plant
+from keystead.server.planting import plant
+from keystead.server.seed import Seed
 from keystead.server.world import PRIVATE_ACCOUNT, open_private
 
 

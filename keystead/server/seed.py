@@ -12,51 +12,33 @@ import base64
 import binascii
 import re
 import tomllib
-import uuid
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from keystead.api.batch import Batch
-from keystead.api.pipeline import Pipeline
-from keystead.api.service import record_event
+from keystead.api.decode import valid_region
+from keystead.api.reading import DESCRIPTION_CHARACTERS
 from keystead.crypto import asymmetric
-from keystead.crypto.vault import Vault, material_bytes
+from keystead.crypto.vault import material_bytes
 from keystead.domain import aliases, tags
-from keystead.domain.accounts import AccessKey, AccessKeyStatus
 from keystead.domain.algorithms import ASYMMETRIC, SYMMETRIC, USAGES
-from keystead.domain.aliases import Alias
 from keystead.domain.keys import (
-    DAY,
-    Key,
-    KeyFilter,
     KeySpec,
     KeyUsage,
-    KeyVersion,
     Origin,
-    ProtectionLevel,
-    Wrapped,
 )
-from keystead.domain.lifecycle import INITIAL, Event, KeyState
-from keystead.errors import OperatorError
+from keystead.domain.lifecycle import INITIAL, KeyState
+from keystead.errors import OperatorError, UnsupportedOperation
 
 _CREATED = datetime(2026, 1, 1, tzinfo=UTC)
-_PENDING_DAYS = 30  # of a key that is seeded as pending deletion
-_KEY_ID = re.compile(r"\A[A-Za-z0-9-]{1,64}\Z")
+_KEY_ID = re.compile(r"\A(?=.*[A-Za-z0-9])[A-Za-z0-9-]{1,64}\Z")
 _UUID = re.compile(r"\A[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\Z")
 _ACCOUNT = re.compile(r"\A[0-9]{16}\Z")
 _ACCESS_KEY_ID = re.compile(r"\A[A-Za-z0-9]{1,128}\Z")
+_REGION = "a region is words of a-z 0-9 joined by hyphens, at most 32 characters"
 _SECRET = re.compile(r"\A[!-~]{1,128}\Z")
-# How a key gets into each state that it can be seeded in.
-_SET: dict[KeyState, Callable[[Key, int], Key]] = {
-    KeyState.ENABLED: lambda key, now: key,
-    KeyState.DISABLED: lambda key, now: key.after(Event.DISABLE),
-    KeyState.PENDING_DELETION: lambda key, now: key.scheduled(now + _PENDING_DAYS * DAY),
-    KeyState.PENDING_IMPORT: lambda key, now: key.without_material(),
-}
 
 
 class _Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -136,6 +118,7 @@ def _check(seed: Seed) -> None:
             raise _Wrong(path, reason)
 
     need(_ACCOUNT.match(seed.account), "$.account", "an account is 16 digits")
+    need(valid_region(seed.region), "$.region", _REGION)
     keys: set[tuple[str, str]] = set()
     versions: set[str] = set()
     names: set[tuple[str, str]] = set()
@@ -143,6 +126,12 @@ def _check(seed: Seed) -> None:
         at, region = f"$.key[{number}]", key.region or seed.region
         need(_KEY_ID.match(key.id), f"{at}.id", "a key id is 1 to 64 letters, digits and hyphens")
         need((region, key.id) not in keys, f"{at}.id", "there is a key with this id already")
+        need(valid_region(region), f"{at}.region", _REGION)
+        need(
+            len(key.description) <= DESCRIPTION_CHARACTERS,
+            f"{at}.description",
+            f"a description has at most {DESCRIPTION_CHARACTERS} characters",
+        )
         keys.add((region, key.id))
         waiting = key.state is KeyState.PENDING_IMPORT
         external = key.origin is Origin.EXTERNAL
@@ -168,9 +157,11 @@ def _check(seed: Seed) -> None:
             need(version.id not in versions, f"{here}.id", "there is a version with this id already")
             versions.add(version.id)
             try:
-                _material(key, version)
+                material_of(key, version)
             except ValueError as error:
                 raise _Wrong(f"{here}.material", str(error)) from None
+            except UnsupportedOperation:
+                raise _Wrong(f"{at}.spec", "OpenSSL 3 with SM2 is not on this machine") from None
     ids = [one.id for one in seed.access_key]
     for number, one in enumerate(seed.access_key):
         at = f"$.access_key[{number}]"
@@ -179,7 +170,7 @@ def _check(seed: Seed) -> None:
         need(_SECRET.match(one.secret), f"{at}.secret", "a secret is 1 to 128 printable ASCII characters")
 
 
-def _material(key: SeedKey, version: SeedVersion) -> bytes:
+def material_of(key: SeedKey, version: SeedVersion) -> bytes:
     """The material, or nothing for a key that waits for it; ValueError says what it should be."""
     if key.state is KeyState.PENDING_IMPORT:
         if version.material:
@@ -225,117 +216,3 @@ def _line(text: str, path: str) -> int:
         if found == steps[: len(found)] and len(found) > best and (header or field):
             best, line_of_best = len(found), number
     return line_of_best
-
-
-def plant(pipeline: Pipeline, seed: Seed, anyway: bool = False) -> None:
-    """Put the seed into the store. OperatorError if it has keys of its own, unless told, or another account."""
-    store, vault = pipeline.store, pipeline.vault
-    now = int(pipeline.clock.now())
-    store.begin()
-    try:
-        if pipeline.account != seed.account:
-            raise OperatorError(
-                f"the seed is of account {seed.account}, this server of {pipeline.account}",
-                hint="seed a new data directory",
-            )
-        if not anyway and _has_others(pipeline, seed):
-            raise OperatorError(
-                "this server has keys already", hint="seed a new data directory, or add --seed-anyway"
-            )
-        batch = Batch(store)
-        for one in seed.key:
-            key, versions = _key(seed, one, now, vault)
-            if store.keys.get(key.account, key.region, key.key_id) is not None:
-                continue  # planted by an earlier start
-            first, *others = (vault.keep_material(*version) for version in versions)
-            store.keys.add(key, first, one.tags)
-            for version in others:
-                store.keys.add_version(version)
-            for name in one.aliases:
-                store.aliases.add(
-                    Alias(
-                        account=key.account,
-                        region=key.region,
-                        name=name,
-                        key_id=key.key_id,
-                        created=key.created,
-                    )
-                )
-            record_event(pipeline, batch, key, "SeedKey")
-        for access_key in seed.access_key:
-            if store.accounts.access_key(access_key.id) is None:
-                store.accounts.add_access_key(
-                    AccessKey(
-                        access_key_id=access_key.id,
-                        account=seed.account,
-                        status=AccessKeyStatus.ACTIVE,
-                        created=now,
-                        secret=vault.keep_secret(seed.account, access_key.id, access_key.secret),
-                    )
-                )
-        batch.write()
-        store.commit()
-    except BaseException:
-        store.rollback()
-        raise
-
-
-def _has_others(pipeline: Pipeline, seed: Seed) -> bool:
-    """Whether a region of the seed has keys that the seed does not name."""
-    keys, account = pipeline.store.keys, pipeline.account
-    for region in {one.region or seed.region for one in seed.key}:
-        named = [one.id for one in seed.key if (one.region or seed.region) == region]
-        there = sum(keys.get(account, region, key_id) is not None for key_id in named)
-        if keys.page(account, region, KeyFilter(), 0, 1).total > there:
-            return True
-    return False
-
-
-def _seconds(time: datetime) -> int:
-    return int((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp())
-
-
-def _key(seed: Seed, one: SeedKey, now: int, vault: Vault) -> tuple[Key, list[tuple[KeyVersion, bytes]]]:
-    usage = one.usage or USAGES[one.spec][0]
-    versions = [
-        (
-            KeyVersion(
-                account=seed.account,
-                region=one.region or seed.region,
-                key_id=one.id,
-                version_id=version.id,
-                number=number,
-                spec=one.spec,
-                usage=usage,
-                origin=one.origin,
-                created=_seconds(version.created),
-                material=Wrapped(0, b""),
-            ),
-            _material(one, version),
-        )
-        for number, version in enumerate(one.version or [SeedVersion(id=_waiting_version(one.id))], 1)
-    ]
-    first, last = versions[0][0], versions[-1][0]
-    key = Key(
-        account=first.account,
-        region=first.region,
-        key_id=one.id,
-        spec=one.spec,
-        usage=usage,
-        origin=one.origin,
-        protection=ProtectionLevel.SOFTWARE,
-        state=INITIAL,
-        description=one.description,
-        created=first.created,
-        primary_version=last.version_id,
-        rotated=last.created,
-    )
-    if one.origin is Origin.EXTERNAL and versions[-1][1]:
-        check = vault.make_check(key, versions[-1][1])
-        key = msgspec.structs.replace(key, check=check)
-    return _SET[one.state](key, now), versions
-
-
-def _waiting_version(key_id: str) -> str:
-    """The version id of a key that waits for its material: the same in any run."""
-    return str(uuid.uuid5(uuid.NAMESPACE_OID, key_id))

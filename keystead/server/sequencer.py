@@ -30,7 +30,8 @@ Reply = Callable[[HttpResponse], None]
 Job = Callable[[Pipeline, Batch], bool]
 
 BATCH = 1024  # calls in one commit; what is beyond waits for the next
-POOL = max(1, (os.cpu_count() or 1) - 1)  # threads for slow work, which leave a processor to the loop
+_PROCESSORS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+POOL = max(1, _PROCESSORS - 1)  # threads for slow work, which leave a processor to the loop
 QUEUE = 20_000  # calls waiting; more are refused, since their clients would give up before their turn
 
 
@@ -94,6 +95,8 @@ class Sequencer:
         self._loop = loop
         self._committer = Committer(self._store, loop)
         self._pool = ThreadPoolExecutor(POOL, thread_name_prefix="slow")
+        # Making a key pair takes a hundred times as long as using one: those who sign do not queue behind those who make.
+        self._makers = ThreadPoolExecutor(1, thread_name_prefix="making")
         self._queue: deque[_Queued] = deque()
         self._computing = 0  # calls whose slow work is in the pool
         self._due: deque[Job] = deque()
@@ -121,9 +124,15 @@ class Sequencer:
             self._idle.append(future)
             await future
 
+    def abandon(self) -> None:
+        """Begin no more slow work: nobody waits for it any longer. What has begun goes on, the rest is refused."""
+        for pool in (self._pool, self._makers):
+            pool.shutdown(wait=False, cancel_futures=True)
+
     def close(self) -> None:
         """End the helper threads; nothing may be queued any more."""
         self._pool.shutdown()
+        self._makers.shutdown()
         self._committer.close()
 
     # --- inside
@@ -179,10 +188,21 @@ class Sequencer:
         def done(outcome: Future[Any]) -> None:
             self._loop.call_soon_threadsafe(self._computed, call, slow, outcome)
 
-        self._pool.submit(slow.function, *slow.values).add_done_callback(done)
+        pool = self._makers if slow.making else self._pool
+        try:
+            pool.submit(slow.function, *slow.values).add_done_callback(done)
+        except RuntimeError:  # the pool is shut down, or there can be no more threads
+            cancelled: Future[Any] = Future()
+            cancelled.cancel()
+            done(cancelled)
 
     def _computed(self, call: _Queued, slow: Slow, outcome: Future[Any]) -> None:
         self._computing -= 1
+        if outcome.cancelled():
+            host = call.request.headers.get("host", "")
+            self._reply(call, failure(ServiceUnavailableTemporary(), "", host, False))
+            self._next()
+            return
         call.attempt.remember(slow, outcome)
         self._queue.append(call)
         self._schedule()

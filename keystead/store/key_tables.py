@@ -1,7 +1,10 @@
 """The repository of keys in the embedded store: keys, versions and tags."""
 
+from collections.abc import Iterable
 from functools import cache
 from typing import Any
+
+import msgspec
 
 from keystead.domain.keys import (
     Key,
@@ -24,6 +27,8 @@ _KEY = (
     "primary_version, rotated, instance, deletion_at, position, rotation_interval, "
     "protected, protection_reason, policy, absent, material_check, expires FROM keys"
 )
+_FACETS = "state || ' ' || spec || ' ' || usage || ' ' || origin || ' ' || protection"
+_IN = "IN (SELECT value FROM json_each(?))"
 _VERSION = (
     "SELECT account, region, key_id, version_id, number, spec, usage, origin, created, generation, material "
     "FROM key_versions"
@@ -119,11 +124,11 @@ class Keys:
         if _facets(old) != _facets(key):
             self._listing.count(_listing(key.account, key.region), position, _facets(old), -1)
             self._listing.count(_listing(key.account, key.region), position, _facets(key), 1)
-        self._keys.pop((key.account, key.region, key.key_id), None)
+        self._keys.pop(key.place, None)
 
     def remove(self, key: Key) -> tuple[str, ...]:
         old, position = self._stored(key)
-        place = (key.account, key.region, key.key_id)
+        place = key.place
         self._database.revise()
         self._aliases.remove_all_of(*place)
         self._database.rows("DELETE FROM tags WHERE account = ? AND region = ? AND key_id = ?", place)
@@ -202,15 +207,18 @@ class Keys:
         self._add_tags(account, region, key_id, tags)
 
     def tagged(
-        self, account: str, region: str, tags: dict[str, str], after: str, limit: int
+        self, account: str, region: str, tags: dict[str, str | None], after: str, limit: int
     ) -> tuple[str, ...]:
         # INTERSECT of ranges of one index each: no tag but the wanted ones is looked at.
         one = "SELECT key_id FROM tags WHERE account = ? AND region = ? AND key_id > ?"
         values: list[str | int] = [account, region, after]
         ranges = [one]
         if tags:
-            ranges = [f"{one} AND name = ? AND value = ?"] * len(tags)
-            values = [item for tag in tags.items() for item in (account, region, after, *tag)]
+            ranges = [
+                f"{one} AND name = ?{'' if value is None else ' AND value = ?'}" for value in tags.values()
+            ]
+            each = ((account, region, after, *tag) for tag in tags.items())
+            values = [item for items in each for item in items if item is not None]
         sql = f"SELECT DISTINCT key_id FROM ({' INTERSECT '.join(ranges)}) ORDER BY key_id LIMIT ?"  # noqa: S608
         return tuple(str(key_id) for (key_id,) in self._database.rows(sql, [*values, limit]))
 
@@ -221,15 +229,20 @@ class Keys:
         )
 
     def page(self, account: str, region: str, where: KeyFilter, offset: int, limit: int) -> Page[str]:
-        facets = (where.states, where.specs, where.usages, where.origins, where.protections)
+        if where.shuts_out(account):
+            return Page((), 0)
 
         @cache
         def wanted(text: str) -> bool:
-            return all(not some or one in some for one, some in zip(text.split(" "), facets, strict=True))
+            return where.fits(text.split(" "))
+
+        if where.named:
+            named = [key_id for key_id, text in self._named(account, region, where) if wanted(text)]
+            return Page(tuple(named[offset : offset + limit]), len(named))
 
         def walk(first: int, last: int) -> list[str]:
             rows = self._database.rows(
-                "SELECT key_id, state || ' ' || spec || ' ' || usage || ' ' || origin || ' ' || protection FROM keys "
+                f"SELECT key_id, {_FACETS} FROM keys "  # noqa: S608
                 "WHERE account = ? AND region = ? AND position >= ? AND position < ? ORDER BY position",
                 (account, region, first, last),
             )
@@ -237,6 +250,30 @@ class Keys:
 
         items, total = self._listing.page(_listing(account, region), offset, limit, walk, wanted)
         return Page(items, total)
+
+    def _named(self, account: str, region: str, where: KeyFilter) -> list[tuple[str, str]]:
+        """Id and facets of the keys that a filter names, in order: an INTERSECT of index ranges, each key looked up once."""
+        place, ranges, values = "WHERE account = ? AND region = ? AND", [], []
+        if where.ids:
+            ranges.append(f"SELECT key_id FROM keys {place} key_id {_IN}")  # noqa: S608
+            values += [account, region, _json(where.ids)]
+        if where.aliases:
+            ranges.append(f"SELECT key_id FROM aliases {place} name {_IN}")  # noqa: S608
+            values += [account, region, _json(where.aliases)]
+        if where.instances:
+            ranges.append(f"SELECT key_id FROM keys {place} instance {_IN} AND instance <> ''")  # noqa: S608
+            values += [account, region, _json(where.instances)]
+        if where.tag_keys or where.tag_values:
+            both = [("name", where.tag_keys), ("value", where.tag_values)]
+            conditions = " AND ".join(f"{column} {_IN}" for column, some in both if some)
+            ranges.append(f"SELECT key_id FROM tags {place} {conditions}")  # noqa: S608
+            values += [account, region, *(_json(some) for _, some in both if some)]
+        rows = self._database.rows(
+            f"SELECT k.key_id, {_FACETS} FROM ({' INTERSECT '.join(ranges)}) AS n CROSS JOIN keys AS k "  # noqa: S608
+            "WHERE k.account = ? AND k.region = ? AND k.key_id = n.key_id ORDER BY k.position",
+            [*values, account, region],
+        )
+        return [(str(key_id), str(text)) for key_id, text in rows]
 
     def due(self, now: int, limit: int) -> tuple[Key, ...]:
         rows = self._database.rows(
@@ -259,9 +296,7 @@ class Keys:
         return tuple(_key(row) for row in rows)
 
     def _stored(self, key: Key) -> tuple[Key, int]:
-        row = self._database.rows(
-            f"{_KEY} WHERE account = ? AND region = ? AND key_id = ?", (key.account, key.region, key.key_id)
-        )[0]
+        row = self._database.rows(f"{_KEY} WHERE account = ? AND region = ? AND key_id = ?", key.place)[0]
         return _key(row), row[14]
 
 
@@ -312,3 +347,7 @@ def _listing(account: str, region: str) -> str:
 
 def _facets(key: Key) -> str:
     return f"{key.state} {key.spec} {key.usage} {key.origin} {key.protection}"
+
+
+def _json(values: Iterable[str]) -> str:
+    return msgspec.json.encode(list(values)).decode()

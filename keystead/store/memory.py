@@ -8,6 +8,7 @@ from keystead.domain.accounts import AccessKey, Account, WrappingKey
 from keystead.domain.aliases import Alias
 from keystead.domain.audit import Head, Record
 from keystead.domain.keys import Key, KeyFilter, KeyVersion
+from keystead.domain.tags import fit
 from keystead.entropy import Entropy, uuid4
 from keystead.errors import AliasTaken
 from keystead.store.ports import Page
@@ -131,16 +132,16 @@ class Keys:
         return self._keys.get((account, region, key_id))
 
     def add(self, key: Key, version: KeyVersion, tags: dict[str, str]) -> None:
-        place = (key.account, key.region, key.key_id)
+        place = key.place
         self._keys.put(place, key)
         self._versions.put(version.version_id, version)
         self._tags.put(place, dict(tags))
 
     def put(self, key: Key) -> None:
-        self._keys.put((key.account, key.region, key.key_id), key)
+        self._keys.put(key.place, key)
 
     def remove(self, key: Key) -> tuple[str, ...]:
-        place = (key.account, key.region, key.key_id)
+        place = key.place
         for alias in self._aliases.page_of_key(*place, 0, 2**31).items:
             self._aliases.remove(alias)
         versions = tuple(version.version_id for version in self.versions(*place, 0, 2**31).items)
@@ -175,14 +176,14 @@ class Keys:
         self._tags.put((account, region, key_id), dict(tags))
 
     def tagged(
-        self, account: str, region: str, tags: dict[str, str], after: str, limit: int
+        self, account: str, region: str, tags: dict[str, str | None], after: str, limit: int
     ) -> tuple[str, ...]:
         found = [
             key.key_id
             for key in self._keys.values()
             if (key.account, key.region) == (account, region) and key.key_id > after
             for has in [self.tags(account, region, key.key_id)]
-            if has and tags.items() <= has.items()
+            if has and fit(has, tags)
         ]
         return tuple(sorted(found)[:limit])
 
@@ -190,9 +191,29 @@ class Keys:
         found = [
             key.key_id
             for key in self._keys.values()
-            if (key.account, key.region) == (account, region) and _matches(key, where)
+            if (key.account, key.region) == (account, region) and self._matches(key, where)
         ]
         return Page(tuple(found[offset : offset + limit]), len(found))
+
+    def _matches(self, key: Key, where: KeyFilter) -> bool:
+        if where.shuts_out(key.account) or not where.fits(
+            (key.state, key.spec, key.usage, key.origin, key.protection)
+        ):
+            return False
+        if where.aliases:
+            named = (self._aliases.get(key.account, key.region, name) for name in where.aliases)
+            if not any(alias is not None and alias.key_id == key.key_id for alias in named):
+                return False
+        if where.tag_keys or where.tag_values:
+            tags = self.tags(*key.place).items()
+            if not any(
+                (not where.tag_keys or name in where.tag_keys)
+                and (not where.tag_values or value in where.tag_values)
+                for name, value in tags
+            ):
+                return False
+        in_instance = key.instance != "" and key.instance in where.instances
+        return (not where.ids or key.key_id in where.ids) and (not where.instances or in_instance)
 
     def due(self, now: int, limit: int) -> tuple[Key, ...]:
         found = [(key.deletion_at, key) for key in self._keys.values() if key.deletion_at is not None]
@@ -208,16 +229,6 @@ class Keys:
         found = [(key.expires, key) for key in self._keys.values() if key.expires is not None]
         found.sort(key=lambda row: row[0])
         return tuple(key for due, key in found if due <= now)[:limit]
-
-
-def _matches(key: Key, where: KeyFilter) -> bool:
-    return (
-        (not where.states or key.state in where.states)
-        and (not where.specs or key.spec in where.specs)
-        and (not where.usages or key.usage in where.usages)
-        and (not where.origins or key.origin in where.origins)
-        and (not where.protections or key.protection in where.protections)
-    )
 
 
 class Nonces:

@@ -81,13 +81,15 @@ class Keys(Protocol):
         ...
 
     def tagged(
-        self, account: str, region: str, tags: dict[str, str], after: str, limit: int
+        self, account: str, region: str, tags: dict[str, str | None], after: str, limit: int
     ) -> tuple[str, ...]:
-        """Ids of keys that have all of these tags, or any tag if there are none here; in order, behind `after`."""
+        """Ids of keys that have all of these tags (None: with any value), or any tag if there are none here; in order,
+        behind `after`."""
         ...
 
     def page(self, account: str, region: str, where: KeyFilter, offset: int, limit: int) -> Page[str]:
-        """Ids of the matching keys. Costs no scan, whatever the offset: at most one bucket of rows is walked."""
+        """Ids of the matching keys. Costs no scan, whatever the offset: at most one bucket of rows is walked; with a filter
+        of names, tags or instances as much as there are keys of these."""
         ...
 
     def due(self, now: int, limit: int) -> tuple[Key, ...]:

@@ -110,8 +110,8 @@ def test_a_key_is_used_for_what_it_is_for() -> None:
     for key_id in (symmetric, coder):
         assert service.refused("GetPublicKey", **version_of(service, key_id)) == UNSUPPORTED
     for key_id in (sealer, signer, coder):
-        assert service.refused("Encrypt", KeyId=key_id, Plaintext="x") == UNSUPPORTED
-        assert service.refused("GenerateDataKey", KeyId=key_id) == UNSUPPORTED
+        assert service.refused("Encrypt", KeyId=key_id, Plaintext="x") == "UnsupportedOperation"
+        assert service.refused("GenerateDataKey", KeyId=key_id) == "UnsupportedOperation"
         policy = {"EnableAutomaticRotation": "true", "RotationInterval": "7d"}
         assert service.refused("UpdateRotationPolicy", KeyId=key_id, **policy) == UNSUPPORTED
     assert service.refused("CreateKeyVersion", KeyId=coder) == UNSUPPORTED
@@ -163,21 +163,37 @@ def test_re_encrypt_takes_what_was_encrypted_under_a_public_key(spec: KeySpec) -
         json.loads(service.records[-2].resources)
     )
     for name, value, code in (
-        ("SourceEncryptionAlgorithm", "", "InvalidParameter"),
+        ("SourceEncryptionAlgorithm", "", "MissingParameter"),
+        ("SourceEncryptionAlgorithm", "none", "InvalidParameter"),
+        ("SourceKeyVersionId", "", "MissingParameter"),
         ("SourceKeyVersionId", "none", "Forbidden.KeyVersionNotFound"),
-        ("SourceKeyId", target, "Forbidden.KeyVersionNotFound"),
+        ("SourceKeyId", target, "InvalidParameter"),
         ("CiphertextBlob", "?", "InvalidParameter"),
         ("CiphertextBlob", base64_of(bytes(256)), "InvalidParameter"),
-        ("DestinationKeyId", pair["KeyId"], UNSUPPORTED),
+        ("DestinationKeyId", pair["KeyId"], "UnsupportedOperation"),
     ):
         assert service.refused("ReEncrypt", **{**source, name: value}) == code, name
     for about in (target, pair["KeyId"]):
         service.ok("DisableKey", KeyId=about)
         assert service.refused("ReEncrypt", **source) == "Rejected.Disabled"
         service.ok("EnableKey", KeyId=about)
-    symmetric = {**version_of(service, target), "x": ""}
-    wrong = {**source, "SourceKeyId": target, "SourceKeyVersionId": symmetric["KeyVersionId"]}
-    assert service.refused("ReEncrypt", **wrong) == UNSUPPORTED
+
+
+def test_re_encrypt_checks_the_key_that_is_named_beside_a_ciphertext_that_names_its_own() -> None:
+    service = Service()
+    one, two = (version_of(service, service.key()) for _ in range(2))
+    blob = service.ok("Encrypt", KeyId=one["KeyId"], Plaintext="x")["CiphertextBlob"]
+    asked = {"CiphertextBlob": blob, "DestinationKeyId": two["KeyId"]}
+    right = {"SourceKeyId": one["KeyId"], "SourceKeyVersionId": one["KeyVersionId"]}
+    for named in (right, {"SourceKeyId": one["KeyId"]}, {"SourceKeyVersionId": one["KeyVersionId"]}):
+        made = service.ok("ReEncrypt", **asked, **named)
+        assert (made["KeyId"], made["KeyVersionId"]) == (one["KeyId"], one["KeyVersionId"])
+    for wrong in (
+        {**right, "SourceKeyId": two["KeyId"]},
+        {**right, "SourceKeyVersionId": two["KeyVersionId"]},
+        {"SourceKeyVersionId": two["KeyVersionId"]},
+    ):
+        assert service.refused("ReEncrypt", **asked, **wrong) == "InvalidParameter"
 
 
 def test_slow_work_of_the_control_socket() -> None:

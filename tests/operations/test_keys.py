@@ -1,8 +1,14 @@
 import json
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from keystead.api.batch import Batch
+from keystead.api.message import HttpRequest
+from keystead.api.pipeline import Answer, Pipeline
 from keystead.domain.keys import DAY
+from keystead.store.sqlite import SqliteStore
 from tests.harness import Service
 
 GUIDE = [
@@ -48,11 +54,11 @@ def test_create_key_keeps_description_tags_and_instance() -> None:
         ({"Origin": "EXTERNAL", "KeySpec": "HMAC_SHA_256"}, "Unsupported.Origin"),
         (
             {"Origin": "EXTERNAL", "EnableAutomaticRotation": "true", "RotationInterval": "7d"},
-            "Rejected.UnsupportedOperation",
+            "UnsupportedOperation",
         ),
         (
             {"KeySpec": "EC_P256", "EnableAutomaticRotation": "true", "RotationInterval": "7d"},
-            "Rejected.UnsupportedOperation",
+            "UnsupportedOperation",
         ),
         ({"KeySpec": "EC_P256", "KeyUsage": "ENCRYPT/DECRYPT"}, "InvalidParameter"),
         ({"KeySpec": "RSA_2048", "KeyUsage": "GENERATE/VERIFY_MAC"}, "InvalidParameter"),
@@ -189,14 +195,200 @@ def test_list_keys_filters_by_state() -> None:
         '[{"Key": [], "Values": ["x"]}]',
         '[{"Key": "KeyState", "Values": 1}]',
         '[{"Key": "KeyState", "Values": ["\\ud800"]}]',
-        '[{"Key": "KeyState", "Values": []}]',
         '[{"Key": "KeyState", "Values": "Enabled"}]',
         '[{"Key": "KeyState", "Values": [1]}]',
-        '[{"Key": "KeyState", "Values": ["Enabled"]}, {"Key": "KeyState", "Values": ["Disabled"]}]',
+        json.dumps([{"Key": "KeyState", "Values": []}] * 11),
+        json.dumps([{"Key": "KeyState", "Values": ["x"] * 11}]),
     ],
 )
 def test_list_keys_refuses_bad_filters(filters: str) -> None:
     assert Service().refused("ListKeys", Filters=filters) == "InvalidParameter"
+
+
+class OnSqlite(Service):
+    """The same service over a database."""
+
+    def __init__(self, database: Path) -> None:
+        super().__init__()
+        self.sqlite = SqliteStore.open(database, clock=self.clock, entropy=self.entropy)
+        self.sqlite.begin()
+        for wrapping_key in self.store.keyring.all():
+            self.sqlite.keyring.add(wrapping_key)
+        for account in self.store.accounts.all():
+            self.sqlite.accounts.add(account)
+            for access_key in self.store.accounts.access_keys(account.account_id):
+                self.sqlite.accounts.add_access_key(access_key)
+        self.sqlite.commit()
+        self.pipeline = Pipeline(
+            store=self.sqlite,
+            vault=self.world.vault,
+            clock=self.clock,
+            entropy=self.entropy,
+            region=self.region,
+            account=self.account,
+        )
+
+    def answer(self, *requests: HttpRequest) -> list[Answer]:
+        self.sqlite.begin()
+        batch = Batch(self.sqlite)
+        answers = [self.pipeline.answer_now(batch, request) for request in requests]
+        batch.write()
+        self.sqlite.commit()
+        return answers
+
+
+# The keys that are looked for, by names of this test alone.
+FLOCK: dict[str, dict[str, str]] = {
+    "plain": {},
+    "short": {"KeySpec": "Aliyun_AES_128"},  # disabled
+    "doomed": {},  # pending deletion
+    "waiting": {"Origin": "EXTERNAL"},
+    "signer": {"KeySpec": "EC_P256"},
+    "sealer": {"KeySpec": "EC_SM2"},
+    "coder": {"KeySpec": "HMAC_SHA_256"},
+    "placed": {
+        "DKMSInstanceId": "kst-1",
+        "Tags": '[{"TagKey":"a","TagValue":"1"},{"TagKey":"b","TagValue":"2"}]',
+    },
+    "tagged": {"Tags": '[{"TagKey":"a","TagValue":"2"}]'},
+}
+ALL = list(FLOCK)
+OWN = [name for name in ALL if name != "waiting"]
+ENABLED = ["plain", "signer", "sealer", "coder", "placed", "tagged"]
+
+
+@pytest.fixture(scope="module", params=["memory", "sqlite"])
+def flock(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Service, dict[str, str]]]:
+    """A service with these keys, and their ids."""
+    service = Service()
+    if request.param == "sqlite":
+        service = OnSqlite(tmp_path_factory.mktemp("flock") / "k.db")
+    ids = {name: service.key(**parameters) for name, parameters in FLOCK.items()}
+    service.ok("DisableKey", KeyId=ids["short"])
+    service.ok("ScheduleKeyDeletion", KeyId=ids["doomed"], PendingWindowInDays="7")
+    for name in ("signer", "placed"):
+        service.ok("CreateAlias", AliasName=f"alias/{name}", KeyId=ids[name])
+    yield service, ids
+    if isinstance(service, OnSqlite):
+        service.sqlite.close()
+
+
+def found(flock: tuple[Service, dict[str, str]], *rows: tuple[str, list[str]]) -> list[str]:
+    """The names of the keys that a filter finds, page by page, with the count that every page tells."""
+    service, ids = flock
+    known = {"ACCOUNT": service.account, **{name.upper(): key_id for name, key_id in ids.items()}}
+    filters = json.dumps(
+        [{"Key": key, "Values": [known.get(one, one) for one in values]} for key, values in rows]
+    )
+    names = {key_id: name for name, key_id in ids.items()}
+    pages = [
+        service.ok("ListKeys", Filters=filters, PageSize="2", PageNumber=str(number))
+        for number in range(1, 7)
+    ]
+    listed = [[names[key["KeyId"]] for key in page["Keys"]["Key"]] for page in pages]
+    whole = [name for page in listed for name in page]
+    assert {page["TotalCount"] for page in pages} == {len(whole)}
+    assert [len(page) for page in listed] == [max(0, min(2, len(whole) - start)) for start in range(0, 12, 2)]
+    return whole
+
+
+@pytest.mark.parametrize(
+    ("key", "values", "expected"),
+    [
+        ("KeyState", ["Enabled"], ENABLED),
+        ("KeyState", ["Disabled"], ["short"]),
+        ("KeyState", ["PendingDeletion"], ["doomed"]),
+        ("KeyState", ["PendingImport"], ["waiting"]),
+        ("KeyState", ["PendingImport", "Disabled"], ["short", "waiting"]),
+        ("KeySpec", ["EC_P256"], ["signer"]),
+        ("KeySpec", ["RSA_2048"], []),
+        ("KeySpec", ["HMAC_SHA_256", "Aliyun_AES_128"], ["short", "coder"]),
+        ("KeyUsage", ["SIGN/VERIFY"], ["signer"]),
+        ("KeyUsage", ["GENERATE/VERIFY_MAC"], ["coder"]),
+        (
+            "KeyUsage",
+            ["ENCRYPT/DECRYPT"],
+            ["plain", "short", "doomed", "waiting", "sealer", "placed", "tagged"],
+        ),
+        ("KeyUsage", ["SIGN/VERIFY", "GENERATE/VERIFY_MAC"], ["signer", "coder"]),
+        ("Origin", ["EXTERNAL"], ["waiting"]),
+        ("Origin", ["Aliyun_KMS"], OWN),
+        ("Origin", ["Aliyun_KMS", "EXTERNAL"], ALL),
+        ("ProtectionLevel", ["SOFTWARE"], ALL),
+        ("ProtectionLevel", ["HSM"], []),
+        ("ProtectionLevel", ["HSM", "SOFTWARE"], ALL),
+        ("Creator", ["ACCOUNT"], ALL),
+        ("Creator", ["1999999999999999"], []),
+        ("CreatorType", ["User"], ALL),
+        ("CreatorType", ["Service"], []),
+        ("DKMSInstanceId", ["kst-1"], ["placed"]),
+        ("DKMSInstanceId", ["kst-2"], []),
+        ("keyId", ["SIGNER", "PLAIN", "none"], ["plain", "signer"]),
+        ("AliasName", ["alias/placed"], ["placed"]),
+        ("AliasName", ["alias/placed", "alias/signer"], ["signer", "placed"]),
+        ("AliasName", ["alias/none"], []),
+        ("TagKey", ["a"], ["placed", "tagged"]),
+        ("TagKey", ["b"], ["placed"]),
+        ("TagValue", ["2"], ["placed", "tagged"]),
+        ("TagValue", ["1"], ["placed"]),
+        ("KeyState", [], ALL),
+    ],
+)
+def test_list_keys_finds_what_one_filter_wants(
+    key: str, values: list[str], expected: list[str], flock: tuple[Service, dict[str, str]]
+) -> None:
+    assert found(flock, (key, values)) == expected
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        (
+            [("KeyState", ["Enabled"]), ("KeyUsage", ["ENCRYPT/DECRYPT"])],
+            ["plain", "sealer", "placed", "tagged"],
+        ),
+        ([("KeyUsage", ["ENCRYPT/DECRYPT"]), ("Origin", ["EXTERNAL"])], ["waiting"]),
+        ([("KeyUsage", ["SIGN/VERIFY"]), ("Origin", ["EXTERNAL"])], []),
+        ([("KeyUsage", ["SIGN/VERIFY"]), ("Origin", ["Aliyun_KMS"])], ["signer"]),
+        ([("KeySpec", ["EC_P256", "EC_SM2"]), ("KeyUsage", ["ENCRYPT/DECRYPT"])], ["sealer"]),
+        ([("KeySpec", ["EC_P256"]), ("ProtectionLevel", ["HSM"])], []),
+        ([("KeyState", ["PendingImport"]), ("Origin", ["Aliyun_KMS"])], []),
+        ([("KeyState", ["Disabled"]), ("KeyState", ["PendingDeletion"])], ["short", "doomed"]),
+        ([("AliasName", ["alias/signer", "alias/placed"]), ("KeyUsage", ["SIGN/VERIFY"])], ["signer"]),
+        ([("TagKey", ["a"]), ("TagValue", ["2"])], ["tagged"]),
+        ([("TagKey", ["b"]), ("DKMSInstanceId", ["kst-1"])], ["placed"]),
+        ([("keyId", ["PLAIN", "SIGNER"]), ("KeySpec", ["EC_P256"])], ["signer"]),
+        ([], ALL),
+    ],
+)
+def test_list_keys_finds_what_all_filters_want(
+    rows: list[tuple[str, list[str]]], expected: list[str], flock: tuple[Service, dict[str, str]]
+) -> None:
+    assert found(flock, *rows) == expected
+
+
+def test_an_instance_has_a_protection_level_of_its_own() -> None:
+    service = Service()
+    made = service.ok("CreateKey", ProtectionLevel="HSM", DKMSInstanceId="kst-1")["KeyMetadata"]
+    assert made["ProtectionLevel"] == "SOFTWARE"
+
+
+def test_a_key_is_gone_from_the_second_that_its_deletion_is_due() -> None:
+    """Whether the service has got to it yet or not."""
+    service = Service()
+    key_id = service.key()
+    service.ok("CreateAlias", AliasName="alias/a", KeyId=key_id)
+    blob = service.ok("Encrypt", KeyId=key_id, Plaintext="x")["CiphertextBlob"]
+    service.ok("ScheduleKeyDeletion", KeyId=key_id, PendingWindowInDays="7")
+    service.clock.advance(7 * DAY - 1)
+    assert service.refused("Decrypt", CiphertextBlob=blob) == "Rejected.PendingDeletion"
+    service.clock.advance(1)
+    for name in (key_id, "alias/a"):
+        assert service.refused("DescribeKey", KeyId=name) == "Forbidden.KeyNotFound"
+    assert service.refused("CancelKeyDeletion", KeyId=key_id) == "Forbidden.KeyNotFound"
+    assert service.refused("Decrypt", CiphertextBlob=blob) == "InvalidParameter"
 
 
 def test_keys_live_in_their_region() -> None:
@@ -238,7 +430,9 @@ def test_a_key_to_protect_is_named_once() -> None:
     on = {"EnableDeletionProtection": "true"}
     service.ok("SetDeletionProtection", KeyId=key_id, **on)
     assert service.refused("SetDeletionProtection", **on) == "MissingParameter"
+    service.ok("SetDeletionProtection", KeyId=key_id, ProtectedResourceArn=key_id, **on)
+    other = service.key()
     assert (
-        service.refused("SetDeletionProtection", KeyId=key_id, ProtectedResourceArn=key_id, **on)
+        service.refused("SetDeletionProtection", KeyId=key_id, ProtectedResourceArn=other, **on)
         == "InvalidParameter"
     )

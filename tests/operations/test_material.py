@@ -131,9 +131,15 @@ def test_material_expires() -> None:
     blob = service.ok("Encrypt", KeyId=key_id, Plaintext="x")["CiphertextBlob"]
     pass_time(service, 9)
     assert state(service, key_id) == "Enabled"
-    pass_time(service, 1)
+    service.clock.advance(1)
+    # From that second on, whether the service has got to it yet or not.
+    assert state(service, key_id) == "PendingImport"
+    assert service.refused("Decrypt", CiphertextBlob=blob) == "Rejected.PendingImport"
+    assert service.refused("EnableKey", KeyId=key_id) == "Rejected.StateModifiedFailed"
+    pass_time(service, 0)
     assert state(service, key_id) == "PendingImport"
     assert service.records[-2].action == "ExpireKeyMaterial"
+    assert [record.action for record in service.records].count("ExpireKeyMaterial") == 1
     assert service.refused("Decrypt", CiphertextBlob=blob) == "Rejected.PendingImport"
     never = parameters(service, key_id)
     del never["KeyMaterialExpireUnix"]  # as the vendor's guide has it

@@ -57,7 +57,9 @@ def test_a_policy_is_kept_as_it_came() -> None:
         text(Condition=[]),
         text(Sid=1),
         text(Extra=1),
-        text(Sid="x" * 32_768),
+        text(Sid="x" * 129),
+        text(Sid="é"),
+        text(Sid=["x"]),
     ],
 )
 def test_what_is_no_policy_is_refused(policy: str) -> None:
@@ -69,8 +71,7 @@ def test_what_is_no_policy_is_refused(policy: str) -> None:
 
 def test_a_policy_has_32_768_bytes_at_most() -> None:
     service = Service()
-    key_id, room = service.key(), 32_768 - len(text(Sid=""))
-    service.ok("SetKeyPolicy", KeyId=key_id, Policy=text(Sid="x" * room))
-    assert (
-        service.refused("SetKeyPolicy", KeyId=key_id, Policy=text(Sid="x" * (room + 1))) == "InvalidParameter"
-    )
+    key_id = service.key()
+    longest = text(Sid="x" * 128).ljust(32_768)
+    service.ok("SetKeyPolicy", KeyId=key_id, Policy=longest)
+    assert service.refused("SetKeyPolicy", KeyId=key_id, Policy=longest + " ") == "InvalidParameter"

@@ -96,6 +96,9 @@ def test_several_keys_get_and_lose_tags_together() -> None:
     assert rows(service) == all_rows
     assert rows(service, **several([two, bare, one])) == all_rows
     assert rows(service, **{"Tag.1.Key": "team", "Tag.1.Value": "web"}) == all_rows
+    assert rows(service, **{"Tag.1.Key": "team"}) == all_rows
+    assert rows(service, **several([one]), **{"Tag.1.Key": "team", "Tag.1.Value": "other"}) == []
+    assert rows(service, **{"Tag.1.Key": "team", "Tag.1.Value": ""}) == []
     both = {"Tag.1.Key": "team", "Tag.1.Value": "web", "Tag.2.Key": "env", "Tag.2.Value": "b"}
     assert rows(service, **both) == all_rows[2:]
     assert rows(service, **several([one]), **both) == []
@@ -111,7 +114,7 @@ def test_all_of_them_or_none() -> None:
     full = service.key(Tags=json.dumps([{"TagKey": str(number)} for number in range(20)]))
     service.ok("ScheduleKeyDeletion", KeyId=doomed, PendingWindowInDays="7")
     assert service.refused("TagResources", **several([one, doomed], a="1")) == "Rejected.PendingDeletion"
-    assert service.refused("TagResources", **several([one, "none"], a="1")) == "Forbidden.KeyNotFound"
+    assert service.refused("TagResources", **several([one, "none"], a="1")) == "InvalidResourceId.NotFound"
     assert service.refused("TagResources", **several([one, full], a="1")) == "InvalidParameter"
     assert rows(service, **several([one])) == []
 
@@ -120,14 +123,19 @@ def test_all_of_them_or_none() -> None:
     ("action", "changes", "code"),
     [
         ("TagResources", {"ResourceType": "secret"}, "InvalidParameter"),
-        ("TagResources", {"ResourceId.2": "k"}, "Forbidden.KeyNotFound"),
+        ("TagResources", {"ResourceId.2": "k"}, "InvalidResourceId.NotFound"),
         ("TagResources", {"ResourceId.1": "alias/a"}, "Unsupported.Alias"),
         ("TagResources", {"ResourceId.1.Key": "k"}, "InvalidParameter"),
         ("TagResources", {"Tag.1": "k"}, "InvalidParameter"),
         ("TagResources", {"Tag.1.Extra": "k"}, "InvalidParameter"),
-        ("TagResources", {"Tag.2.Key": "a"}, "InvalidParameter"),
-        ("TagResources", {"Tag.2.Value": "a"}, "InvalidParameter"),
-        ("TagResources", {"Tag.1.Key": "acs:x"}, "InvalidParameter"),
+        ("TagResources", {"Tag.2.Key": "a"}, "Duplicate.TagKey"),
+        ("TagResources", {"Tag.2.Value": "a"}, "InvalidParameter.TagKey"),
+        ("TagResources", {"Tag.1.Key": "acs:x"}, "InvalidParameter.TagKey"),
+        ("TagResources", {"Tag.1.Value": "v" * 129}, "InvalidParameter.TagValue"),
+        ("UntagResources", {"ResourceId.2": "k", "TagKey.1": "a"}, "InvalidResourceId.NotFound"),
+        ("ListTagResources", {"ResourceId.2": "k"}, "InvalidResourceId.NotFound"),
+        ("ListTagResources", {"Tag.2.Key": "a"}, "Duplicate.TagKey"),
+        ("TagResource", {"KeyId": "$", "Tags": "[]"}, "InvalidParameter"),
         ("TagResources", {f"Tag.{number}.Key": f"n{number}" for number in range(2, 22)}, "InvalidParameter"),
         ("UntagResources", {}, "MissingParameter"),
         ("UntagResources", {"TagKey.1": "k" * 129}, "InvalidParameter"),
@@ -135,7 +143,9 @@ def test_all_of_them_or_none() -> None:
 )
 def test_wrong_lists_are_refused(action: str, changes: dict[str, str], code: str) -> None:
     service = Service()
-    parameters = {**several([service.key()], a="1"), **changes}
+    key_id = service.key()
+    parameters = {**several([key_id], a="1"), **changes}
+    parameters |= {name: key_id for name, value in parameters.items() if value == "$"}
     assert service.refused(action, **parameters) == code
 
 
@@ -144,13 +154,13 @@ def test_fifty_keys_at_once_and_fifty_keys_a_page() -> None:
     keys = [service.key() for _ in range(51)]
     service.ok("TagResources", **several(keys[:50], a="1"))
     assert service.refused("TagResources", **several(keys, a="1")) == "InvalidParameter"
-    assert "NextToken" not in service.ok("ListTagResources", **SEVERAL)
+    assert service.ok("ListTagResources", **SEVERAL)["NextToken"] == ""
     service.ok("TagResources", **several(keys[50:], a="1"))
     first = service.ok("ListTagResources", **SEVERAL)
     found = [row["ResourceId"] for row in first["TagResources"]["TagResource"]]
     late = service.ok("ListTagResources", **SEVERAL, NextToken=first["NextToken"])
     found += [row["ResourceId"] for row in late["TagResources"]["TagResource"]]
-    assert (found, "NextToken" in late) == (sorted(keys), False)
+    assert (found, late["NextToken"]) == (sorted(keys), "")
     assert service.refused("TagResources", RegionId="cn-hangzhou", ResourceType="key") == "MissingParameter"
     for missing in ("ResourceId.1", "Tag.1.Key"):
         given = several(keys[:1], a="1")

@@ -416,3 +416,60 @@ def test_keys_are_found_by_their_tags(store: Store) -> None:
     assert store.keys.tagged(ACCOUNT, REGION, {"n": "1", "all": ""}, "key-1", 9) == ("key-3",)
     assert store.keys.tagged(ACCOUNT, REGION, {"n": "1", "all": "x"}, "", 9) == ()
     assert store.keys.tagged(ACCOUNT, "cn-beijing", {}, "", 9) == ()
+
+
+def some(*values: str) -> frozenset[str]:
+    return frozenset(values)
+
+
+@pytest.mark.parametrize(
+    ("where", "found"),
+    [
+        (KeyFilter(ids=some("key-2", "key-4", "none")), [2, 4]),
+        (KeyFilter(aliases=some("alias/a", "alias/b", "alias/none")), [1, 3]),
+        (KeyFilter(instances=some("kst-1")), [3, 4]),
+        (KeyFilter(instances=some("")), []),
+        (KeyFilter(tag_keys=some("team")), [1, 2, 3]),
+        (KeyFilter(tag_values=some("web")), [1, 4]),
+        (KeyFilter(tag_keys=some("team"), tag_values=some("web")), [1]),
+        (KeyFilter(tag_keys=some("team", "env"), tag_values=some("web", "db")), [1, 2, 4]),
+        (KeyFilter(tag_keys=some("team"), instances=some("kst-1")), [3]),
+        (KeyFilter(tag_keys=some("team"), ids=some("key-1", "key-2"), states=some("Disabled")), [2]),
+        (KeyFilter(aliases=some("alias/a"), ids=some("key-4")), []),
+        (KeyFilter(creators=some(ACCOUNT, "1")), [1, 2, 3, 4]),
+        (KeyFilter(creators=some("1")), []),
+        (KeyFilter(creator_types=some("User")), [1, 2, 3, 4]),
+        (KeyFilter(creator_types=some("Service"), ids=some("key-1")), []),
+        (KeyFilter(creator_types=some("User", "Service"), states=some("Disabled")), [2]),
+    ],
+)
+def test_keys_are_found_by_name_tag_and_instance(store: Store, where: KeyFilter, found: list[int]) -> None:
+    tags = {1: {"team": "web"}, 2: {"team": "db"}, 3: {"team": "", "x": "y"}, 4: {"env": "web"}}
+    for number in tags:
+        made, version = key(number, instance="kst-1" if number > 2 else "")
+        store.keys.add(made, version, tags[number])
+    store.keys.put(key(2, instance="")[0].after(Event.DISABLE))
+    other, version = key(9, region="elsewhere", instance="kst-1")
+    store.keys.add(other, msgspec.structs.replace(version, region="elsewhere"), {"team": "web"})
+    store.aliases.add(alias("alias/a", "key-1"))
+    store.aliases.add(alias("alias/b", "key-3"))
+    ids = tuple(f"key-{number}" for number in found)
+    assert store.keys.page(ACCOUNT, REGION, where, 0, 10) == Page(ids, len(ids))
+    assert store.keys.page(ACCOUNT, REGION, where, 1, 1) == Page(ids[1:2], len(ids))
+
+
+def test_tags_are_looked_for_with_a_value_or_with_any(store: Store) -> None:
+    for number, tags in enumerate(({"a": "1"}, {"a": "2", "b": "1"}, {"b": ""}, {}), 1):
+        made, version = key(number)
+        store.keys.add(made, version, tags)
+
+    def tagged(after: str = "", limit: int = 9, **tags: str | None) -> list[str]:
+        return [one[4:] for one in store.keys.tagged(ACCOUNT, REGION, tags, after, limit)]
+
+    assert tagged() == ["1", "2", "3"]
+    assert tagged(a=None) == ["1", "2"]
+    assert tagged(a="1") == ["1"]
+    assert tagged(a=None, b="1") == ["2"]
+    assert tagged(a=None, b=None) == ["2"]
+    assert tagged(b="") == ["3"]
+    assert tagged("key-1", 1) == ["2"]

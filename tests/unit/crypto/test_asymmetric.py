@@ -96,3 +96,26 @@ def test_a_machine_without_sm2_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sm2, "sign", missing)
     with pytest.raises(UnsupportedOperation):
         asymmetric.sign(KeySpec.EC_SM2, "SM2DSA", PRIVATE[KeySpec.EC_SM2], DIGEST)
+
+
+def test_what_only_looks_like_a_wrapped_key_is_refused() -> None:
+    """OpenSSL gives random bytes for a wrong padding, some of them as long as a key."""
+    entropy = SeededEntropy(b"wrapped")
+    private, public = PRIVATE[KeySpec.RSA_2048], PUBLIC[KeySpec.RSA_2048]
+    how = (KeySpec.RSA_2048, "RSAES_PKCS1_V1_5")
+    good = asymmetric.encrypt(*how, public, DIGEST)
+    assert asymmetric.unwrap(*how, private, good, 32, entropy) == DIGEST
+    with pytest.raises(Unopenable):
+        asymmetric.unwrap(*how, private, good, 31, entropy)
+    looks = 0
+    for _ in range(20_000):
+        wrapped = b"\0" + entropy.take(255)
+        try:
+            looks += len(asymmetric.decrypt(*how, private, wrapped)) == 32
+        except Unopenable:
+            continue
+        with pytest.raises(Unopenable):
+            asymmetric.unwrap(*how, private, wrapped, 32, entropy)
+        if looks == 2:
+            break
+    assert looks == 2

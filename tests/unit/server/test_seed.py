@@ -5,9 +5,12 @@ import pytest
 
 from keystead.api.pipeline import Pipeline
 from keystead.clock import FixedClock
+from keystead.crypto import sm2
+from keystead.crypto.libcrypto import Unavailable
 from keystead.domain.keys import KeySpec
 from keystead.entropy import SeededEntropy
 from keystead.errors import OperatorError
+from keystead.server import planting
 from keystead.server import seed as seeds
 from keystead.server.world import open_private
 from tests.harness import Service
@@ -22,7 +25,7 @@ TEXT = SEED.read_text(encoding="utf-8")
 def planted(seed: bytes = b"") -> Service:
     """A service with the seed in it; everything else is random."""
     service = Service(seed=seed)
-    seeds.plant(service.pipeline, seeds.read(str(SEED)))
+    planting.plant(service.pipeline, seeds.read(str(SEED)))
     service.access_key = ("LTAISEED", "seeded-secret")
     return service
 
@@ -60,12 +63,12 @@ def test_committed_ciphertexts_open_in_any_run() -> None:
 def test_planting_again_changes_nothing_and_beside_others_is_refused() -> None:
     service = planted()
     seed = seeds.read(str(SEED))
-    seeds.plant(service.pipeline, seed)
+    planting.plant(service.pipeline, seed)
     assert service.ok("ListKeys")["TotalCount"] == 3
     service.ok("CreateKey")
     with pytest.raises(OperatorError, match="has keys already"):
-        seeds.plant(service.pipeline, seed)
-    seeds.plant(service.pipeline, seed, anyway=True)
+        planting.plant(service.pipeline, seed)
+    planting.plant(service.pipeline, seed, anyway=True)
     assert service.ok("ListKeys")["TotalCount"] == 4
 
 
@@ -81,7 +84,7 @@ def test_a_seed_of_another_account_is_refused() -> None:
         account=world.account,
     )
     with pytest.raises(OperatorError, match="is of account 1000000000000001"):
-        seeds.plant(pipeline, seeds.read(str(SEED)))
+        planting.plant(pipeline, seeds.read(str(SEED)))
 
 
 @pytest.mark.parametrize(
@@ -91,6 +94,10 @@ def test_a_seed_of_another_account_is_refused() -> None:
         ('region = "cn-hangzhou"', "region = 7", "line 3: region: Expected `str`, got `int`"),
         ('description = "work"', 'colour = "work"', "line 5: key[0]: Object contains unknown field `colour`"),
         ('id = "11111111-1111-4111-8111-111111111111"', 'id = "a b"', "line 6: key[0].id: a key id is"),
+        ('id = "aes-192-key"', 'id = "---"', "line 31: key[2].id: a key id is"),
+        ('region = "cn-hangzhou"', 'region = "CN"', "line 3: region: a region is words"),
+        ('region = "cn-beijing"', 'region = "cn_beijing"', "key[1].region: a region is words"),
+        ('description = "work"', f'description = "{"d" * 8193}"', "line 7: key[0].description: a description has at most 8192"),
         ('id = "sm4-key"', f'id = "{WORK}"\nregion = "cn-hangzhou"', "Cannot overwrite a value"),
         ('id = "aes-192-key"', f'id = "{WORK}"', "line 31: key[2].id: there is a key with this id already"),
         ('spec = "Aliyun_SM4"', 'spec = "SM5"', "line 24: key[1].spec: Invalid enum value 'SM5'"),
@@ -119,6 +126,17 @@ def test_what_is_wrong_is_told_with_its_line(tmp_path: Path, old: str, new: str,
     assert "seeded-secret" not in problem.value.message
 
 
+def test_a_machine_without_sm2_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unavailable(data: bytes) -> bytes:
+        raise Unavailable
+
+    monkeypatch.setattr(sm2, "load_private", unavailable)
+    file = tmp_path / "seed.toml"
+    file.write_text(f'[[key]]\nid = "a"\nspec = "EC_SM2"\n[[key.version]]\nid = "{WORK}"\nmaterial = "x"\n')
+    with pytest.raises(OperatorError, match=r"line 3: key\[0\].spec: OpenSSL 3 with SM2 is not"):
+        seeds.read(str(file))
+
+
 def test_a_key_without_a_version_and_too_many_tags(tmp_path: Path) -> None:
     file = tmp_path / "seed.toml"
     file.write_text('[[key]]\nid = "a"\n')
@@ -137,7 +155,7 @@ def test_the_seed_of_the_docs_is_one(tmp_path: Path) -> None:
     file = tmp_path / "seed.toml"
     file.write_text(page.partition("```toml\n")[2].partition("```")[0], encoding="utf-8")
     service = Service()
-    seeds.plant(service.pipeline, seeds.read(str(file)))
+    planting.plant(service.pipeline, seeds.read(str(file)))
     assert service.ok("DescribeKey", KeyId="alias/acs/mse")["KeyMetadata"]["Description"] == "work"
 
 
@@ -148,7 +166,7 @@ FROZEN = json.loads(SEED.with_name("every.json").read_text(encoding="utf-8"))
 def test_what_was_made_under_keys_of_every_spec_opens_in_any_run() -> None:
     """Frozen: made under this seed once, by a run of its own."""
     service = Service(seed=b"another run")
-    seeds.plant(service.pipeline, seeds.read(str(EVERY)))
+    planting.plant(service.pipeline, seeds.read(str(EVERY)))
     specs = set()
     for action, asked, expected in FROZEN:
         answer = service.ok(action, **asked)
@@ -158,14 +176,14 @@ def test_what_was_made_under_keys_of_every_spec_opens_in_any_run() -> None:
     waiting = service.ok("DescribeKey", KeyId="waiting")["KeyMetadata"]
     assert (waiting["KeyState"], waiting["Origin"]) == ("PendingImport", "EXTERNAL")
     other = Service(seed=b"a third run")
-    seeds.plant(other.pipeline, seeds.read(str(EVERY)))
+    planting.plant(other.pipeline, seeds.read(str(EVERY)))
     again = other.ok("DescribeKey", KeyId="waiting")["KeyMetadata"]
     assert again["PrimaryKeyVersion"] == waiting["PrimaryKeyVersion"]
 
 
 def test_a_seeded_external_key_takes_its_own_material_again() -> None:
     service = Service()
-    seeds.plant(service.pipeline, seeds.read(str(EVERY)))
+    planting.plant(service.pipeline, seeds.read(str(EVERY)))
     service.ok("DeleteKeyMaterial", KeyId="brought")
     wrong = parameters(service, "brought", material=bytes(32))
     assert service.refused("ImportKeyMaterial", **wrong) == "InvalidKeyMaterial"

@@ -456,3 +456,54 @@ def test_calls_in_the_pool_count_as_waiting(monkeypatch: pytest.MonkeyPatch) -> 
         assert line.statuses == [503, 200]
 
     play(scenario)
+
+
+def test_who_signs_does_not_wait_for_who_makes_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario(line: Line) -> None:
+        signer = version_of(line.service, line.service.key(KeySpec="RSA_2048", KeyUsage="SIGN/VERIFY"))
+        may_end = threading.Event()
+        generate = line.service.world.vault.generate
+
+        def slow(spec: KeySpec) -> bytes:
+            assert may_end.wait(10)
+            return generate(spec)
+
+        monkeypatch.setattr(line.service.world.vault, "generate", slow)
+        for _ in range(3):
+            line.submit(slow_request(line))
+        signing = {"Digest": base64_of(bytes(32)), "Algorithm": "RSA_PKCS1_SHA_256"}
+        line.submit(line.service.request("AsymmetricSign", {**signer, **signing}))
+        while not line.replies:
+            await asyncio.sleep(0.001)
+        assert "Value" in json.loads(line.replies[0].body)
+        may_end.set()
+        await line.sequencer.drain()
+        assert line.statuses == [200] * 4
+
+    play(scenario)
+
+
+def test_slow_work_that_has_not_begun_is_refused_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario(line: Line) -> None:
+        begun, may_end = threading.Event(), threading.Event()
+        generate = line.service.world.vault.generate
+
+        def slow(spec: KeySpec) -> bytes:
+            begun.set()
+            assert may_end.wait(10)
+            return generate(spec)
+
+        monkeypatch.setattr(line.service.world.vault, "generate", slow)
+        for _ in range(3):
+            line.submit(slow_request(line))
+        while not begun.is_set():
+            await asyncio.sleep(0.001)
+        line.sequencer.abandon()
+        line.submit(slow_request(line))  # came too late
+        may_end.set()
+        await line.sequencer.drain()
+        assert sorted(line.statuses) == [200, 503, 503, 503]
+        # A nonce that was not used is not held: the same request may be sent again.
+        assert not line.service.pipeline._reserved
+
+    play(scenario)

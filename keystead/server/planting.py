@@ -1,0 +1,181 @@
+"""Putting a seed into a store: its keys as they are in the file, each once, and never over what is there."""
+
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import msgspec
+
+from keystead.api.batch import Batch
+from keystead.api.pipeline import Pipeline
+from keystead.api.service import record_event
+from keystead.crypto.vault import Vault
+from keystead.domain.accounts import AccessKey, AccessKeyStatus
+from keystead.domain.algorithms import USAGES
+from keystead.domain.aliases import Alias
+from keystead.domain.keys import DAY, Key, KeyFilter, KeyVersion, Origin, ProtectionLevel, Wrapped
+from keystead.domain.lifecycle import INITIAL, Event, KeyState
+from keystead.errors import OperatorError
+from keystead.server.seed import Seed, SeedKey, SeedVersion, material_of
+from keystead.store.ports import Store
+
+_PENDING_DAYS = 30  # of a key that is seeded as pending deletion
+# How a key gets into each state that it can be seeded in.
+_SET: dict[KeyState, Callable[[Key, int], Key]] = {
+    KeyState.ENABLED: lambda key, now: key,
+    KeyState.DISABLED: lambda key, now: key.after(Event.DISABLE),
+    KeyState.PENDING_DELETION: lambda key, now: key.scheduled(now + _PENDING_DAYS * DAY),
+    KeyState.PENDING_IMPORT: lambda key, now: key.without_material(),
+}
+
+
+def plant(pipeline: Pipeline, seed: Seed, anyway: bool = False) -> None:
+    """Put the seed into the store. OperatorError if it has keys of its own, unless told, or another account."""
+    store, vault = pipeline.store, pipeline.vault
+    now = int(pipeline.clock.now())
+    store.begin()
+    try:
+        if pipeline.account != seed.account:
+            raise OperatorError(
+                f"the seed is of account {seed.account}, this server of {pipeline.account}",
+                hint="seed a new data directory",
+            )
+        if not anyway and _has_others(pipeline, seed):
+            raise OperatorError(
+                "this server has keys already", hint="seed a new data directory, or add --seed-anyway"
+            )
+        batch = Batch(store)
+        for one in seed.key:
+            key, versions = _key(seed, one, now, vault)
+            if store.keys.get(*key.place) is not None:
+                _check_same(store, vault, key, versions)
+                continue  # planted by an earlier start
+            _check_free(store, key, versions, one.aliases)
+            first, *others = (vault.keep_material(*version) for version in versions)
+            store.keys.add(key, first, one.tags)
+            for version in others:
+                store.keys.add_version(version)
+            for name in one.aliases:
+                store.aliases.add(
+                    Alias(
+                        account=key.account,
+                        region=key.region,
+                        name=name,
+                        key_id=key.key_id,
+                        created=key.created,
+                    )
+                )
+            record_event(pipeline, batch, key, "SeedKey")
+        for access_key in seed.access_key:
+            if store.accounts.access_key(access_key.id) is None:
+                store.accounts.add_access_key(
+                    AccessKey(
+                        access_key_id=access_key.id,
+                        account=seed.account,
+                        status=AccessKeyStatus.ACTIVE,
+                        created=now,
+                        secret=vault.keep_secret(seed.account, access_key.id, access_key.secret),
+                    )
+                )
+        batch.write()
+        store.commit()
+    except BaseException:
+        store.rollback()
+        raise
+
+
+def _check_same(store: Store, vault: Vault, key: Key, versions: list[tuple[KeyVersion, bytes]]) -> None:
+    """OperatorError unless the store's key of this id is the seed's: what is under the seed's versions must open."""
+    there = store.keys.get(*key.place)
+    assert there is not None
+    same = (there.spec, there.usage, there.origin) == (key.spec, key.usage, key.origin)
+    for version, material in versions:
+        found = store.keys.version(version.version_id)
+        if found is None or (found.key_id, found.number) != (key.key_id, version.number):
+            same = False
+        elif (
+            material and not there.absent
+        ):  # what was deleted since, or is still to come, is no other material
+            same = same and vault.has_material(found, material)
+    if not same:
+        raise OperatorError(
+            f"the key {key.key_id} of this server is not the seed's: it has another spec, version or material",
+            hint="seed a new data directory",
+        )
+
+
+def _check_free(store: Store, key: Key, versions: list[tuple[KeyVersion, bytes]], names: list[str]) -> None:
+    """OperatorError if a name or version of a new key is another key's."""
+    for name in names:
+        if store.aliases.get(key.account, key.region, name) is not None:
+            raise OperatorError(
+                f"the seed's key {key.key_id} cannot have the alias {name}: another key of this server has it",
+                hint="seed a new data directory, or delete that alias first",
+            )
+    for version, _ in versions:
+        if store.keys.version(version.version_id) is not None:
+            raise OperatorError(
+                f"the seed's key {key.key_id} cannot have the version {version.version_id}: another key has it",
+                hint="seed a new data directory",
+            )
+
+
+def _has_others(pipeline: Pipeline, seed: Seed) -> bool:
+    """Whether a region of the seed has keys that the seed does not name."""
+    keys, account = pipeline.store.keys, pipeline.account
+    for region in {one.region or seed.region for one in seed.key}:
+        named = [one.id for one in seed.key if (one.region or seed.region) == region]
+        there = sum(keys.get(account, region, key_id) is not None for key_id in named)
+        if keys.page(account, region, KeyFilter(), 0, 1).total > there:
+            return True
+    return False
+
+
+def _seconds(time: datetime) -> int:
+    return int((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp())
+
+
+def _key(seed: Seed, one: SeedKey, now: int, vault: Vault) -> tuple[Key, list[tuple[KeyVersion, bytes]]]:
+    usage = one.usage or USAGES[one.spec][0]
+    versions = [
+        (
+            KeyVersion(
+                account=seed.account,
+                region=one.region or seed.region,
+                key_id=one.id,
+                version_id=version.id,
+                number=number,
+                spec=one.spec,
+                usage=usage,
+                origin=one.origin,
+                created=_seconds(version.created),
+                material=Wrapped(0, b""),
+            ),
+            material_of(one, version),
+        )
+        for number, version in enumerate(one.version or [SeedVersion(id=_waiting_version(one.id))], 1)
+    ]
+    first, last = versions[0][0], versions[-1][0]
+    key = Key(
+        account=first.account,
+        region=first.region,
+        key_id=one.id,
+        spec=one.spec,
+        usage=usage,
+        origin=one.origin,
+        protection=ProtectionLevel.SOFTWARE,
+        state=INITIAL,
+        description=one.description,
+        created=first.created,
+        primary_version=last.version_id,
+        rotated=last.created,
+    )
+    if one.origin is Origin.EXTERNAL and versions[-1][1]:
+        check = vault.make_check(key, versions[-1][1])
+        key = msgspec.structs.replace(key, check=check)
+    return _SET[one.state](key, now), versions
+
+
+def _waiting_version(key_id: str) -> str:
+    """The version id of a key that waits for its material: the same in any run."""
+    return str(uuid.uuid5(uuid.NAMESPACE_OID, key_id))
