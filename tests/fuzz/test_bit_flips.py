@@ -7,12 +7,14 @@ import base64
 import hashlib
 import hmac
 import io
+import math
 import multiprocessing
 import os
 import random
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from typing import Any, NamedTuple, NoReturn
 
 import msgspec
@@ -21,15 +23,16 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from keystead.crypto import asymmetric, envelope, sealing, vault
 from keystead.crypto import blob as blobs
-from keystead.crypto import envelope, sealing, vault
 from keystead.crypto.root import SoftwareRootKey
 from keystead.crypto.sealing import Unopenable
-from keystead.crypto.suites import AES_256_GCM, Suite
-from keystead.crypto.vault import Vault
+from keystead.crypto.suites import AES_256_GCM, OF_SPEC, SM4_GCM, Suite
+from keystead.crypto.vault import Transport, Vault
 from keystead.domain.accounts import AccessKey, AccessKeyStatus
 from keystead.domain.context import canonical
-from keystead.domain.keys import KeySpec, KeyUsage, KeyVersion, Origin, Wrapped
+from keystead.domain.keys import Key, KeySpec, KeyUsage, KeyVersion, Origin, ProtectionLevel, Wrapped
+from keystead.domain.lifecycle import KeyState
 from keystead.entropy import SeededEntropy
 from keystead.errors import OperatorError
 
@@ -112,10 +115,10 @@ def open_named(made: Vault, owner: KeyVersion, context: dict[str, str], text: st
     return made.open(owner, context, found)
 
 
-def message(source: random.Random) -> Sample:
+def message(source: random.Random, spec: KeySpec = KeySpec.AES_256) -> Sample:
     """What Encrypt returns, before base64."""
     seed = source.randbytes(16)
-    made, owner = vault_and_version(seed)
+    made, owner = vault_and_version(seed, spec=spec)
 
     def opener(made: Vault, owner: KeyVersion, context: dict[str, str]) -> Open:
         def open_it(raw: bytes) -> object:
@@ -125,7 +128,9 @@ def message(source: random.Random) -> Sample:
 
     raw = base64.b64decode(made.seal(owner, CONTEXT, plaintext(source)).blob)
     other = base64.b64decode(made.seal(owner, CONTEXT, plaintext(source)).blob)
-    moved = [opener(*vault_and_version(seed, **facts), CONTEXT) for facts in MOVES]
+    moved = [opener(*vault_and_version(seed, spec=spec, **facts), CONTEXT) for facts in MOVES]
+    # Under other suites the material is the same, or as much of it as the suite takes.
+    moved += [opener(*vault_and_version(seed, spec=other), CONTEXT) for other in OF_SPEC if other is not spec]
     moved += [opener(made, owner, context) for context in CONTEXTS]
     cuts = [0, 36, 37, 38, 70, 102, len(raw) - 16]
     return Sample(raw, opener(made, owner, CONTEXT), cuts, other, moved)
@@ -164,6 +169,82 @@ def key_material(source: random.Random) -> Sample:
     other = vault_and_version(seed, number=3)[1].material.blob
     moved = [opener(**facts)[1] for facts in WRAPPED_MOVES]
     return Sample(raw, open_it, [0, 32, 64, len(raw) - 16], other, moved)
+
+
+KEY_MOVES: list[dict[str, Any]] = [
+    {"account": "1000000000000002"},
+    {"region": "cn-beijing"},
+    {"key_id": "6a0f3f0e-0a41-4d52-9d5e-0b7a2f1c6e12"},
+]
+
+
+def external(owner: KeyVersion, **facts: Any) -> Key:
+    """The key of a version, with material that its owner brought."""
+    known: dict[str, Any] = {
+        "account": owner.account,
+        "region": owner.region,
+        "key_id": owner.key_id,
+        "spec": owner.spec,
+        "usage": owner.usage,
+        "origin": Origin.EXTERNAL,
+        "protection": ProtectionLevel.SOFTWARE,
+        "state": KeyState.ENABLED,
+        "description": "",
+        "created": 0,
+        "primary_version": owner.version_id,
+        "rotated": 0,
+    }
+    return Key(**(known | facts))
+
+
+def import_token(source: random.Random) -> Sample:
+    """What GetParametersForImport returns as a token, before base64."""
+    made, owner = vault_and_version(source.randbytes(16))
+    transport = Transport(KeySpec.RSA_2048, "RSAES_OAEP_SHA_256", 86_400, source.randbytes(100))
+
+    def opener(**facts: Any) -> Open:
+        def open_it(raw: bytes) -> object:
+            try:
+                return made.open_token(external(owner, **facts), raw)
+            except msgspec.DecodeError:
+                return None  # what is unsealed was accepted, whether it can be read or not
+
+        return open_it
+
+    raw = base64.b64decode(made.make_token(external(owner), transport))
+    other = base64.b64decode(made.make_token(external(owner), transport))
+    moved = [opener(**facts) for facts in [*KEY_MOVES, {"spec": KeySpec.SM4}]]
+    return Sample(raw, opener(), [0, 4, 36, 68, len(raw) - 16], other, moved)
+
+
+TRANSPORT_KEY = asymmetric.generate(KeySpec.RSA_2048, SeededEntropy())
+
+
+def material_check(source: random.Random) -> Sample:
+    """By which imported material is known again, in the row of its key."""
+    made, owner = vault_and_version(source.randbytes(16))
+    transport = Transport(KeySpec.RSA_2048, "RSAES_OAEP_SHA_256", 86_400, TRANSPORT_KEY)
+    public = asymmetric.public_key(transport.spec, transport.private_key)
+
+    def opener(material: bytes, **facts: Any) -> Open:
+        wrapped = asymmetric.encrypt(transport.spec, transport.algorithm, public, material)
+
+        def open_it(raw: bytes) -> object:
+            # An empty check is that of a key that never had material, and takes any.
+            if not raw:
+                raise Unopenable
+            return made.import_material(external(owner, check=raw, **facts), owner, transport, wrapped)
+
+        return open_it
+
+    material = source.randbytes(32)
+    raw, other = (made.make_check(external(owner), material) for _ in range(2))
+    flipped_once = material[:-1] + bytes([material[-1] ^ 1])
+    moved = [opener(material, **facts) for facts in KEY_MOVES]
+    moved += [opener(one) for one in (flipped_once, bytes(32), source.randbytes(32))]
+    # A key of another spec, and material of its length.
+    moved.append(opener(material[:16], spec=KeySpec.SM4))
+    return Sample(raw, opener(material), [0, 32, 64], other, moved)
 
 
 def access_key_secret(source: random.Random) -> Sample:
@@ -239,9 +320,25 @@ def file(source: random.Random) -> Sample:
 
 
 FORMATS: dict[str, Callable[[random.Random], Sample]] = {
-    made.__name__: made
-    for made in (message, message_text, key_material, access_key_secret, wrapping_key, file)
+    **{
+        made.__name__: made
+        for made in (
+            message,
+            message_text,
+            key_material,
+            import_token,
+            material_check,
+            access_key_secret,
+            wrapping_key,
+            file,
+        )
+    },
+    "message_aes_192": partial(message, spec=KeySpec.AES_192),
+    "message_aes_128": partial(message, spec=KeySpec.AES_128),
+    "message_sm4": partial(message, spec=KeySpec.SM4),
 }
+# Each attempt decrypts what RSA wrapped: so many times fewer of them.
+SLOWER = {"material_check": 32}
 
 
 # --- changes
@@ -332,8 +429,11 @@ def run(name: str, flips: int, seed: int) -> tuple[int, int]:
 @pytest.mark.fuzz
 def test_no_changed_ciphertext_opens() -> None:
     begun = time.monotonic()
-    each = FLIPS // len(FORMATS) // PROCESSES + 1
-    jobs = [(name, each, seed) for seed in range(PROCESSES) for name in FORMATS]
+    shares = {name: 1 / SLOWER.get(name, 1) for name in FORMATS}
+    each = FLIPS / sum(shares.values()) / PROCESSES
+    jobs = [
+        (name, math.ceil(each * share), seed) for seed in range(PROCESSES) for name, share in shares.items()
+    ]
     if PROCESSES == 1:
         counts = [run(*job) for job in jobs]
     else:
@@ -377,7 +477,7 @@ def ignores_tag(
 
 @pytest.mark.fuzz
 @pytest.mark.parametrize("planted", [ignores_commitment, ignores_tag])
-@pytest.mark.parametrize("name", ["message", "key_material"])
+@pytest.mark.parametrize("name", ["message", "key_material", "import_token", "material_check"])
 def test_an_unseal_that_checks_less_is_found(
     planted: Callable[[bytes, bytes, bytes, bytes], bytes], name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -418,6 +518,49 @@ def test_wrapping_that_forgets_a_fact_is_found(forgotten: str, monkeypatch: pyte
     )
     with pytest.raises(AssertionError, match="move"):
         run("key_material", 1, 1)
+
+
+@pytest.mark.fuzz
+@pytest.mark.parametrize(
+    ("name", "forgotten"),
+    [
+        *(("import_token", forgotten) for forgotten in ("account", "region", "key_id", "spec")),
+        *(("material_check", forgotten) for forgotten in ("account", "region", "key_id")),
+    ],
+)
+def test_an_import_that_forgets_a_fact_of_its_key_is_found(
+    name: str, forgotten: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [known for known in ("account", "region", "key_id", "spec") if known != forgotten]
+    monkeypatch.setattr(
+        vault, "_key_facts", lambda key: sealing.prefixed(*(getattr(key, known) for known in names))
+    )
+    with pytest.raises(AssertionError, match="move"):
+        run(name, 1, 1)
+
+
+@pytest.mark.fuzz
+def test_a_check_of_material_that_is_not_looked_at_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unlooked(
+        self: Vault, key: Key, version: KeyVersion, transport: Transport, wrapped: bytes
+    ) -> tuple[KeyVersion, bytes]:
+        return imports(self, msgspec.structs.replace(key, check=b""), version, transport, wrapped)
+
+    imports = Vault.import_material
+    monkeypatch.setattr(Vault, "import_material", unlooked)
+    with pytest.raises(AssertionError, match="a flip is accepted"):
+        run("material_check", 1, 1)
+
+
+@pytest.mark.fuzz
+def test_a_suite_that_ignores_its_tag_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    def untagged(key: bytes, iv: bytes, sealed: bytes, associated: bytes) -> bytes:
+        # Counter mode is its own inverse.
+        return SM4_GCM.encrypt(key, iv, sealed[:-16], associated)[:-16]
+
+    monkeypatch.setitem(OF_SPEC, KeySpec.SM4, SM4_GCM._replace(decrypt=untagged))
+    with pytest.raises(AssertionError, match="a flip is accepted"):
+        run("message_sm4", 5000, 1)
 
 
 @pytest.mark.fuzz

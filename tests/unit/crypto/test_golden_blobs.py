@@ -1,4 +1,4 @@
-"""The frozen corpus of ciphertext blobs: what ever opened opens for ever, and nothing else does."""
+"""The frozen corpus of ciphertext blobs and wrapped values: what ever opened opens for ever, and nothing else does."""
 
 import base64
 import json
@@ -7,11 +7,27 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from keystead.crypto import asymmetric
 from keystead.crypto.blob import parse
+from keystead.crypto.mac import Secret
+from keystead.crypto.root import SoftwareRootKey
 from keystead.crypto.sealing import Unopenable
-from keystead.domain.keys import KeySpec
+from keystead.crypto.suites import NUMBERS
+from keystead.crypto.vault import Transport, Vault
+from keystead.domain.accounts import AccessKey, AccessKeyStatus, WrappingKey
+from keystead.domain.algorithms import SYMMETRIC
+from keystead.domain.keys import KeySpec, Wrapped
 from keystead.entropy import SeededEntropy
-from tests.vectors.blob.generate import EXPECT, HEADERS, SEPARATOR, Opener, corpus, opened_by
+from tests.vectors.blob.generate import (
+    EXPECT,
+    HEADERS,
+    SEPARATOR,
+    Opener,
+    corpus,
+    imported,
+    key_pair,
+    opened_by,
+)
 
 VECTORS = Path(__file__).parents[2] / "vectors" / "blob"
 REFUSED_BY_PARSE = ("malformed", "unknown format", "unknown suite")
@@ -80,6 +96,13 @@ def test_every_blob_does_what_is_expected_of_it(expect: str) -> None:
                 vault.open(version, case.opener.context, blob)
 
 
+@pytest.mark.parametrize("expect", ["success", "wrong context", "wrong material", "tampered", "truncated"])
+def test_there_are_cases_of_every_spec_and_suite(expect: str) -> None:
+    cases = [case for case in CASES if case.expect == expect]
+    assert {case.opener.spec for case in cases} == SYMMETRIC
+    assert {base64.b64decode(case.blob)[37] for case in cases if len(case.blob) > 52} == NUMBERS
+
+
 def test_the_corpus_is_what_its_script_writes() -> None:
     for name, text in corpus().items():
         assert (VECTORS / name).read_text(encoding="utf-8") == text, name
@@ -102,3 +125,66 @@ def test_a_case_with_a_bad_header_is_refused(change: tuple[str, str]) -> None:
     assert change[0] in text
     with pytest.raises(ValueError, match=r"header|plaintext"):
         read(text.replace(*change))
+
+
+# --- wrapped values
+
+KEPT = {
+    name: base64.b64decode(value)
+    for name, value in json.loads((VECTORS / "wrapped.json").read_text(encoding="utf-8")).items()
+}
+
+
+def opened_vault() -> Vault:
+    root_key = SoftwareRootKey(KEPT["root"], SeededEntropy())
+    vault = Vault(root_key, SeededEntropy())
+    row = WrappingKey(
+        generation=1, root_fingerprint=root_key.fingerprint, blob=KEPT["wrapping_key"], created=0
+    )
+    vault.load([row])
+    return vault
+
+
+def test_a_frozen_token_opens() -> None:
+    key, _ = imported()
+    expected = Transport(KeySpec.EC_SM2, "SM2PKE", 86_400, KEPT["transport_key"])
+    assert opened_vault().open_token(key, KEPT["token"]) == expected
+
+
+def test_a_frozen_check_knows_its_material_and_no_other() -> None:
+    vault = opened_vault()
+    key, version = imported()
+    key = msgspec.structs.replace(key, check=KEPT["check"])
+    transport = vault.open_token(key, KEPT["token"])
+    public = asymmetric.public_key(transport.spec, transport.private_key)
+
+    def brought(material: bytes) -> bytes:
+        wrapped = asymmetric.encrypt(transport.spec, transport.algorithm, public, material)
+        made, check = vault.import_material(key, version, transport, wrapped)
+        assert check == KEPT["check"]
+        return vault._material_of(made)
+
+    assert brought(KEPT["imported"]) == KEPT["imported"]
+    with pytest.raises(Unopenable):
+        brought(KEPT["imported"][:-1] + b"\0")
+
+
+def test_a_frozen_key_pair_unwraps() -> None:
+    version = msgspec.structs.replace(key_pair(), material=Wrapped(1, KEPT["wrapped_key_pair"]))
+    vault = opened_vault()
+    assert vault.public_key(version) == asymmetric.public_key(version.spec, KEPT["key_pair"])
+    digest = bytes(range(32))
+    assert vault.verify(version, "ECDSA_SHA_256", digest, vault.sign(version, "ECDSA_SHA_256", digest))
+
+
+def test_a_frozen_secret_and_a_private_key_unwrap() -> None:
+    vault = opened_vault()
+    row = AccessKey(
+        access_key_id="LTAI1",
+        account="1000000000000001",
+        status=AccessKeyStatus.ACTIVE,
+        created=0,
+        secret=Wrapped(1, KEPT["wrapped_secret"]),
+    )
+    assert vault.secret(row).hmac("sha1", b"m") == Secret(KEPT["secret"]).hmac("sha1", b"m")
+    assert vault.unwrap_private_key("authority", Wrapped(1, KEPT["wrapped_authority"])) == KEPT["authority"]

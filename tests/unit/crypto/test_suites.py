@@ -1,8 +1,12 @@
 import pytest
 from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from hypothesis import given
+from hypothesis import strategies as some
 
 from keystead.crypto.suites import AES_128_GCM, AES_192_GCM, AES_256_GCM, OF_SPEC, SM4_GCM, Suite
 from keystead.domain.algorithms import SYMMETRIC
+from tests.unit.crypto import plain_sm
 
 # NIST GCM test cases 4, 10 and 16 (McGrew and Viega), and RFC 8998 appendix A.1: key, IV, plaintext, associated data,
 # ciphertext with tag.
@@ -52,3 +56,42 @@ def test_known_answers(suite: Suite, key: str, iv: str, plaintext: str, associat
 def test_every_spec_has_a_suite_and_a_number_of_its_own() -> None:
     assert set(OF_SPEC) == SYMMETRIC
     assert len({suite.number for suite in OF_SPEC.values()}) == len(OF_SPEC)
+
+
+# --- SM4 itself: GB/T 32907, appendix A, and a second implementation
+
+BLOCK = bytes.fromhex("0123456789abcdeffedcba9876543210")
+
+
+def test_sm4_is_the_standards() -> None:
+    expected = "681edf34d206965e86b3e94f536e4246"
+    assert plain_sm.sm4(BLOCK, BLOCK).hex() == expected
+    assert Cipher(algorithms.SM4(BLOCK), modes.ECB()).encryptor().update(BLOCK).hex() == expected
+
+
+def test_sm4_a_million_times_is_the_standards() -> None:
+    # With CBC of zeros each block is the encryption of the one before.
+    chain = Cipher(algorithms.SM4(BLOCK), modes.CBC(BLOCK)).encryptor()
+    last = [chain.update(bytes(160_000))[-16:] for _ in range(100)][-1]
+    assert last.hex() == "595298c7c6fd271f0402f804c33d3f66"
+
+
+def test_the_plain_sm4_is_rfc_8998s() -> None:
+    suite, *given_and_sealed = KNOWN[3]
+    assert suite is SM4_GCM
+    *inputs, sealed = (bytes.fromhex(one) for one in given_and_sealed)
+    assert plain_sm.sm4_gcm(*inputs) == sealed
+
+
+@given(
+    some.binary(min_size=16, max_size=16),
+    some.binary(min_size=12, max_size=12),
+    some.binary(max_size=100),
+    some.binary(max_size=100),
+)
+def test_sm4_gcm_is_that_of_the_second_implementation(
+    key: bytes, iv: bytes, plaintext: bytes, associated: bytes
+) -> None:
+    sealed = SM4_GCM.encrypt(key, iv, plaintext, associated)
+    assert sealed == plain_sm.sm4_gcm(key, iv, plaintext, associated)
+    assert SM4_GCM.decrypt(key, iv, sealed, associated) == plaintext

@@ -1,6 +1,6 @@
 """Writes the golden ciphertext blobs of format 1: `python -m tests.vectors.blob.generate` from the repository's root.
 
-Every case is a few header lines, an empty line and the blob as one line of text; cases are separated by a line `--`.
+In wrapped.json is one of each thing that is wrapped or kept sealed, with all that opens it. Of the other files every case is a few header lines, an empty line and the blob as one line of text; cases are separated by a line `--`.
 
     expect      success, or why it must not open (see EXPECT)
     key         the material of the key version that tries to open it, base64
@@ -17,9 +17,11 @@ import json
 from pathlib import Path
 from typing import NamedTuple
 
-from keystead.crypto import root
-from keystead.crypto.vault import Vault
-from keystead.domain.keys import KeySpec, KeyUsage, KeyVersion, Origin, Wrapped
+from keystead.crypto import asymmetric, root
+from keystead.crypto.root import SoftwareRootKey
+from keystead.crypto.vault import Transport, Vault
+from keystead.domain.keys import Key, KeySpec, KeyUsage, KeyVersion, Origin, ProtectionLevel, Wrapped
+from keystead.domain.lifecycle import KeyState
 from keystead.entropy import Entropy, SeededEntropy, uuid4
 
 HERE = Path(__file__).parent
@@ -191,6 +193,93 @@ def damaged(entropy: Entropy) -> list[str]:
     return cases
 
 
+def damaged_suites(entropy: Entropy) -> list[str]:
+    """Some places of every part, under the suites that damaged.txt has no blob of."""
+    cases = []
+    for spec, length in ((KeySpec.AES_192, 24), (KeySpec.AES_128, 16), (KeySpec.SM4, 16)):
+        opener = some_opener(entropy, 1)._replace(key=entropy.take(length), spec=spec)
+        raw = base64.b64decode(seal(opener, b"hello", entropy))
+        # Salt, commitment, text and tag begin at 38, 70, 102 and 107; at 37 is the suite.
+        for place in (38, 54, 69, 70, 86, 101, 102, 104, 106, 107, 115, len(raw) - 1):
+            flipped = bytearray(raw)
+            flipped[place] ^= 1 << place % 8
+            cases.append(case("tampered", opener, base64.b64encode(flipped).decode()))
+        for suite in sorted({1, 5, 6, 7} - {raw[37]}):
+            moved = raw[:37] + bytes((suite,)) + raw[38:]
+            cases.append(case("tampered", opener, base64.b64encode(moved).decode()))
+        cases.append(case("tampered", opener, base64.b64encode(raw + b"\0").decode()))
+        cases += [
+            case("truncated", opener, base64.b64encode(raw[:cut]).decode())
+            for cut in (36, 38, 70, 102, 107, len(raw) - 6, len(raw) - 5, len(raw) - 4, len(raw) - 1)
+        ]
+    return cases
+
+
+def owner(spec: KeySpec, origin: Origin, usage: KeyUsage) -> tuple[Key, KeyVersion]:
+    """A key and its version, without material."""
+    key = Key(
+        account="1000000000000001",
+        region="cn-hangzhou",
+        key_id="6a0f3f0e-0a41-4d52-9d5e-0b7a2f1c6e11",
+        spec=spec,
+        usage=usage,
+        origin=origin,
+        protection=ProtectionLevel.SOFTWARE,
+        state=KeyState.ENABLED,
+        description="",
+        created=0,
+        primary_version="b2f1c7de-31c8-4f0e-8d7c-9a5e4f3b2a10",
+        rotated=0,
+    )
+    version = KeyVersion(
+        account=key.account,
+        region=key.region,
+        key_id=key.key_id,
+        version_id=key.primary_version,
+        number=1,
+        spec=spec,
+        usage=usage,
+        origin=origin,
+        created=0,
+        material=Wrapped(0, b""),
+    )
+    return key, version
+
+
+def imported() -> tuple[Key, KeyVersion]:
+    return owner(KeySpec.AES_256, Origin.EXTERNAL, KeyUsage.ENCRYPT_DECRYPT)
+
+
+def key_pair() -> KeyVersion:
+    return owner(KeySpec.EC_P256, Origin.ALIYUN_KMS, KeyUsage.SIGN_VERIFY)[1]
+
+
+def wrapped(entropy: Entropy) -> dict[str, str]:
+    """Each of its kind, base64, made by one vault: `root` opens `wrapping_key`, and that the rest."""
+    root_key, material = entropy.take(32), entropy.take(32)
+    made = Vault(SoftwareRootKey(root_key, entropy), entropy)
+    wrapping_key = made.make_wrapping_key(0)
+    key, _ = imported()
+    transport = Transport(KeySpec.EC_SM2, "SM2PKE", 86_400, asymmetric.generate(KeySpec.EC_SM2, entropy))
+    private = asymmetric.generate(KeySpec.EC_P256, entropy)
+    secret, wrapped_secret = made.make_secret(key.account, "LTAI1")
+    values: dict[str, bytes] = {
+        "root": root_key,
+        "wrapping_key": wrapping_key.blob,
+        "token": base64.b64decode(made.make_token(key, transport)),
+        "transport_key": transport.private_key,
+        "imported": material,
+        "check": made.make_check(key, material),
+        "key_pair": private,
+        "wrapped_key_pair": made.keep_material(key_pair(), private).material.blob,
+        "secret": secret.encode(),
+        "wrapped_secret": wrapped_secret.blob,
+        "authority": b"pem",
+        "wrapped_authority": made.wrap_private_key("authority", b"pem").blob,
+    }
+    return {name: base64.b64encode(value).decode() for name, value in values.items()}
+
+
 def corpus() -> dict[str, str]:
     """The files by name."""
     return {
@@ -198,6 +287,8 @@ def corpus() -> dict[str, str]:
         "suites.txt": SEPARATOR.join(suites(SeededEntropy(b"suites"))),
         "wrong.txt": SEPARATOR.join(wrong(SeededEntropy(b"wrong"))),
         "damaged.txt": SEPARATOR.join(damaged(SeededEntropy(b"damaged"))),
+        "damaged_suites.txt": SEPARATOR.join(damaged_suites(SeededEntropy(b"damaged suites"))),
+        "wrapped.json": json.dumps(wrapped(SeededEntropy(b"wrapped")), indent=1) + "\n",
     }
 
 
