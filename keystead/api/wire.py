@@ -34,7 +34,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True, rename="pascal", omit_defaults=True):
-    """The members of an answer, in their order on the wire; RequestId is added by the encoder."""
+    """The members of an answer, in their order on the wire; bytes go as base64, and RequestId is added by the encoder."""
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {', '.join(self.__struct_fields__)}>"
@@ -138,3 +138,15 @@ DataKeyBytes = Annotated[int, Param("Integer", reading.integer(1, 1024), limits=
 InstanceId = Annotated[str, Param("String", reading.text_up_to(128), limits="at most 128 characters")]
 Unsupported = Annotated[str, Param("String", reading.absent, limits="must be empty", sensitive=True, errors=(UnsupportedOperation,))]
 # fmt: on
+
+
+class PageRequest(Request, frozen=True):
+    """A request for one page of a listing."""
+
+    page_number: PageNumber = 1
+    page_size: PageSize = 10
+
+    @property
+    def offset(self) -> int:
+        """How many rows come before the page."""
+        return (self.page_number - 1) * self.page_size

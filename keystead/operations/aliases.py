@@ -8,8 +8,7 @@ from keystead.api.wire import (
     Empty,
     KeyIdRef,
     NewAliasName,
-    PageNumber,
-    PageSize,
+    PageRequest,
     Reply,
     Request,
 )
@@ -82,31 +81,26 @@ class ListAliasesReply(Reply, frozen=True):
     page_size: int
 
 
-class ListAliasesRequest(Request, frozen=True):
-    page_number: PageNumber = 1
-    page_size: PageSize = 10
+class ListAliasesRequest(PageRequest, frozen=True, kw_only=True):
+    pass
 
 
 @operation(container="alias")
 def list_aliases(call: Call, request: ListAliasesRequest) -> ListAliasesReply:
     """List the aliases of the account in the region, oldest first, a page at a time."""
-    offset = (request.page_number - 1) * request.page_size
-    page = call.store.aliases.page(call.account, call.region, offset, request.page_size)
+    page = call.store.aliases.page(call.account, call.region, request.offset, request.page_size)
     return _listed(page, request.page_number, request.page_size)
 
 
-class ListAliasesByKeyIdRequest(Request, frozen=True):
+class ListAliasesByKeyIdRequest(PageRequest, frozen=True, kw_only=True):
     key_id: KeyIdRef
-    page_number: PageNumber = 1
-    page_size: PageSize = 10
 
 
 @key_operation(gate=Gate.ANY)
 def list_aliases_by_key_id(call: KeyCall, request: ListAliasesByKeyIdRequest) -> ListAliasesReply:
     """List the aliases of one key, oldest first, a page at a time."""
-    offset = (request.page_number - 1) * request.page_size
     page = call.store.aliases.page_of_key(
-        call.account, call.region, call.key.key_id, offset, request.page_size
+        call.account, call.region, call.key.key_id, request.offset, request.page_size
     )
     return _listed(page, request.page_number, request.page_size)
 

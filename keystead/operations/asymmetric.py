@@ -1,6 +1,5 @@
 """Key pairs: encrypt and verify with the public key, decrypt and sign with the private one, which stays inside."""
 
-import base64
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -49,7 +48,7 @@ class AsymmetricEncryptRequest(Request, frozen=True):
 class AsymmetricEncryptReply(Reply, frozen=True):
     key_id: str
     key_version_id: str
-    ciphertext_blob: str
+    ciphertext_blob: bytes
 
 
 @key_operation(gate=Gate.USE, use=Use.ASYMMETRIC_ENCRYPTION, errors=(UnsupportedOperation,))
@@ -62,7 +61,7 @@ def asymmetric_encrypt(call: KeyCall, request: AsymmetricEncryptRequest) -> Asym
     return AsymmetricEncryptReply(
         key_id=call.key.key_id,
         key_version_id=call.version.version_id,
-        ciphertext_blob=base64.b64encode(ciphertext).decode(),
+        ciphertext_blob=ciphertext,
     )
 
 
@@ -78,7 +77,7 @@ class AsymmetricDecryptRequest(Request, frozen=True):
 class AsymmetricDecryptReply(Reply, frozen=True):
     key_id: str
     key_version_id: str
-    plaintext: str
+    plaintext: bytes
 
 
 @key_operation(gate=Gate.USE, use=Use.ASYMMETRIC_ENCRYPTION, errors=(UnsupportedOperation,))
@@ -89,7 +88,7 @@ def asymmetric_decrypt(call: KeyCall, request: AsymmetricDecryptRequest) -> Asym
     return AsymmetricDecryptReply(
         key_id=call.key.key_id,
         key_version_id=call.version.version_id,
-        plaintext=base64.b64encode(plaintext).decode(),
+        plaintext=plaintext,
     )
 
 
@@ -104,7 +103,7 @@ class AsymmetricSignRequest(Request, frozen=True):
 class AsymmetricSignReply(Reply, frozen=True):
     key_id: str
     key_version_id: str
-    value: str
+    value: bytes
 
 
 @key_operation(gate=Gate.USE, use=Use.SIGNATURE, errors=(UnsupportedOperation,))
@@ -115,7 +114,7 @@ def asymmetric_sign(call: KeyCall, request: AsymmetricSignRequest) -> Asymmetric
     return AsymmetricSignReply(
         key_id=call.key.key_id,
         key_version_id=call.version.version_id,
-        value=base64.b64encode(value).decode(),
+        value=value,
     )
 
 

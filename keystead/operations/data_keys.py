@@ -98,7 +98,7 @@ class GenerateAndExportDataKeyReply(Reply, frozen=True):
     key_id: str
     key_version_id: str
     ciphertext_blob: str
-    exported_data_key: str
+    exported_data_key: bytes
 
 
 @key_operation(gate=Gate.USE, use=Use.SYMMETRIC, errors=(UnsupportedOperation,))
@@ -116,7 +116,7 @@ def generate_and_export_data_key(
         key_id=call.key.key_id,
         key_version_id=sealed.version_id,
         ciphertext_blob=sealed.blob,
-        exported_data_key=base64.b64encode(exported).decode(),
+        exported_data_key=exported,
     )
 
 
@@ -132,7 +132,7 @@ class ExportDataKeyRequest(Request, frozen=True):
 class ExportDataKeyReply(Reply, frozen=True):
     key_id: str
     key_version_id: str
-    exported_data_key: str
+    exported_data_key: bytes
 
 
 @key_operation(gate=Gate.USE, errors=(UnsupportedOperation,))
@@ -150,7 +150,7 @@ def export_data_key(call: KeyCall, request: ExportDataKeyRequest) -> ExportDataK
     return ExportDataKeyReply(
         key_id=call.key.key_id,
         key_version_id=call.version.version_id,
-        exported_data_key=base64.b64encode(exported).decode(),
+        exported_data_key=exported,
     )
 
 

@@ -1,7 +1,7 @@
 """Versions of keys: each has material of its own; the primary one encrypts, all of them decrypt."""
 
 from keystead.api.operation import KeyCall, key_operation
-from keystead.api.wire import KeyRef, PageNumber, PageSize, Reply, Request, VersionId
+from keystead.api.wire import KeyRef, PageRequest, Reply, Request, VersionId
 from keystead.clock import iso8601
 from keystead.domain.algorithms import ASYMMETRIC, VERSIONS, Use
 from keystead.domain.keys import KeyVersion
@@ -54,10 +54,8 @@ def describe_key_version(call: KeyCall, request: DescribeKeyVersionRequest) -> K
     return KeyVersionReply(key_version=_shown(call.version))
 
 
-class ListKeyVersionsRequest(Request, frozen=True):
+class ListKeyVersionsRequest(PageRequest, frozen=True, kw_only=True):
     key_id: KeyRef
-    page_number: PageNumber = 1
-    page_size: PageSize = 10
 
 
 class ShownVersions(Reply, frozen=True):
@@ -74,8 +72,7 @@ class ListKeyVersionsReply(Reply, frozen=True):
 @key_operation(gate=Gate.ANY)
 def list_key_versions(call: KeyCall, request: ListKeyVersionsRequest) -> ListKeyVersionsReply:
     """List the versions of a key, newest first, a page at a time."""
-    offset = (request.page_number - 1) * request.page_size
-    page = call.store.keys.versions(*call.key.place, offset, request.page_size)
+    page = call.store.keys.versions(*call.key.place, request.offset, request.page_size)
     return ListKeyVersionsReply(
         key_versions=ShownVersions(key_version=[_shown(version) for version in page.items]),
         total_count=page.total,

@@ -14,8 +14,7 @@ from keystead.api.wire import (
     KeyIdRef,
     KeyRef,
     KeyReference,
-    PageNumber,
-    PageSize,
+    PageRequest,
     PendingWindow,
     Policy,
     Reply,
@@ -197,9 +196,7 @@ def describe_key(call: KeyCall, request: DescribeKeyRequest) -> DescribeKeyReply
     return DescribeKeyReply(key_metadata=_metadata(call.key.at(call.now), described=True))
 
 
-class ListKeysRequest(Request, frozen=True):
-    page_number: PageNumber = 1
-    page_size: PageSize = 10
+class ListKeysRequest(PageRequest, frozen=True, kw_only=True):
     filters: KeyFilters = KeyFilter()
 
 
@@ -222,8 +219,7 @@ class ListKeysReply(Reply, frozen=True):
 @operation(container="key")
 def list_keys(call: Call, request: ListKeysRequest) -> ListKeysReply:
     """List the keys of the account in the region, oldest first, a page at a time."""
-    offset = (request.page_number - 1) * request.page_size
-    page = call.store.keys.page(call.account, call.region, request.filters, offset, request.page_size)
+    page = call.store.keys.page(call.account, call.region, request.filters, request.offset, request.page_size)
     rows = [
         ListedKey(key_id=key_id, key_arn=key_arn(call.account, call.region, key_id)) for key_id in page.items
     ]

@@ -1,6 +1,5 @@
 """Message authentication codes: who has the code and may verify it knows that the message is unchanged."""
 
-import base64
 from typing import Annotated
 
 from keystead.api.operation import KeyCall, key_operation
@@ -28,7 +27,7 @@ class GenerateMacRequest(Request, frozen=True):
 class GenerateMacReply(Reply, frozen=True):
     key_id: str
     algorithm: str
-    mac: str
+    mac: bytes
 
 
 @key_operation(gate=Gate.USE, use=Use.MAC)
@@ -36,9 +35,7 @@ def generate_mac(call: KeyCall, request: GenerateMacRequest) -> GenerateMacReply
     """Make the code of a message of up to 6 KB."""
     _need(request.algorithm, call)
     code = call.vault.mac(call.version, request.message)
-    return GenerateMacReply(
-        key_id=call.key.key_id, algorithm=request.algorithm, mac=base64.b64encode(code).decode()
-    )
+    return GenerateMacReply(key_id=call.key.key_id, algorithm=request.algorithm, mac=code)
 
 
 class VerifyMacRequest(Request, frozen=True):

@@ -1,7 +1,5 @@
 """Bring your own key: material that is made elsewhere, imported wrapped, deleted or expired, and imported again."""
 
-import base64
-
 from keystead.api.operation import KeyCall, key_operation
 from keystead.api.wire import (
     Bytes,
@@ -38,7 +36,7 @@ class GetParametersForImportRequest(Request, frozen=True):
 class GetParametersForImportReply(Reply, frozen=True):
     key_id: str
     import_token: str
-    public_key: str
+    public_key: bytes
     token_expire_time: str
 
 
@@ -55,7 +53,7 @@ def get_parameters_for_import(
     return GetParametersForImportReply(
         key_id=call.key.key_id,
         import_token=call.vault.make_token(call.key, transport),
-        public_key=base64.b64encode(public_key(spec, private)).decode(),
+        public_key=public_key(spec, private),
         token_expire_time=iso8601(transport.expires),
     )
 
