@@ -1,5 +1,6 @@
 import base64
 import json
+from collections.abc import Callable
 from typing import get_args
 
 import pytest
@@ -127,6 +128,7 @@ def test_a_request_does_not_show_its_values() -> None:
         (wire.PageSize, 1, 100),
         (wire.PendingWindow, 7, 366),
         (wire.DataKeyBytes, 1, 1024),
+        (wire.ExpiryTime, 0, 253_402_300_799),
     ],
 )
 def test_numbers_are_within_their_limits(kind: object, minimum: int, maximum: int) -> None:
@@ -137,7 +139,19 @@ def test_numbers_are_within_their_limits(kind: object, minimum: int, maximum: in
         assert isinstance(refused(kind, str(outside)), InvalidParameter)
 
 
-@pytest.mark.parametrize(("kind", "maximum"), [(wire.Description, 8192), (wire.InstanceId, 128)])
+@pytest.mark.parametrize(
+    ("kind", "maximum"),
+    [
+        (wire.Description, 8192),
+        (wire.InstanceId, 128),
+        (wire.NextToken, 64),
+        (wire.VersionId, 64),
+        (wire.SourceVersionId, 64),
+        (wire.PolicyName, 64),
+        (wire.RotationInterval, 64),
+        (wire.Region, 32),
+    ],
+)
 def test_texts_are_counted_in_characters(kind: object, maximum: int) -> None:
     assert parse(kind, "密" * maximum) == "密" * maximum
     assert parse(kind, "") == ""
@@ -181,3 +195,127 @@ def test_a_choice_is_case_sensitive_and_may_have_refusals_of_its_own() -> None:
         one.parse("Name", "a")
     with pytest.raises(UnsupportedOperation):
         one.parse("Name", "C")
+
+
+def listed(count: int, **more: str) -> str:
+    """Tags as the decoder gives those of `Tag.N.Key`."""
+    return json.dumps([{"Key": f"k{number}", **more} for number in range(count)])
+
+
+def names(count: int) -> str:
+    return json.dumps([f"k{number}" for number in range(count)])
+
+
+@pytest.mark.parametrize(
+    ("kind", "text_of"),
+    [
+        (wire.Tags, tags),
+        (wire.TagList, listed),
+        (wire.TagKeys, names),
+        (wire.TagKeyList, names),
+    ],
+)
+def test_every_list_of_tags_has_at_most_20(kind: object, text_of: Callable[[int], str]) -> None:
+    for count in (1, 20):
+        found = parse(kind, text_of(count))
+        assert isinstance(found, dict | list)
+        assert list(found) == [f"k{number}" for number in range(count)]
+    assert refused(kind, text_of(21)).status == 400
+    if kind is not wire.Tags:
+        assert refused(kind, text_of(0)).status == 400
+
+
+@pytest.mark.parametrize(("length", "fits"), [(0, False), (1, True), (128, True), (129, False)])
+@pytest.mark.parametrize(
+    ("kind", "form"),
+    [
+        (wire.Tags, '[{"TagKey": "%s"}]'),
+        (wire.TagList, '[{"Key": "%s"}]'),
+        (wire.TagKeys, '["%s"]'),
+        (wire.TagKeyList, '["%s"]'),
+    ],
+)
+def test_a_tags_key_has_1_to_128_characters(kind: object, form: str, length: int, fits: bool) -> None:
+    text = form % ("k" * length)
+    if fits:
+        assert parse(kind, text) in (["k" * length], {"k" * length: ""})
+    else:
+        assert refused(kind, text).status == 400
+
+
+@pytest.mark.parametrize(("length", "fits"), [(0, True), (128, True), (129, False)])
+@pytest.mark.parametrize(
+    ("kind", "form"),
+    [(wire.Tags, '[{"TagKey": "k", "TagValue": "%s"}]'), (wire.TagList, '[{"Key": "k", "Value": "%s"}]')],
+)
+def test_a_tags_value_has_at_most_128_characters(kind: object, form: str, length: int, fits: bool) -> None:
+    text = form % ("v" * length)
+    if fits:
+        assert parse(kind, text) == {"k": "v" * length}
+    else:
+        assert refused(kind, text).status == 400
+
+
+def test_resources_are_1_to_50() -> None:
+    for count in (1, 50):
+        assert parse(wire.ResourceIds, names(count)) == tuple(
+            KeyReference(key_id=f"k{number}") for number in range(count)
+        )
+    for count in (0, 51):
+        assert isinstance(refused(wire.ResourceIds, names(count)), InvalidParameter)
+
+
+def test_bytes_are_strict_base64_of_1_to_6144() -> None:
+    for length in (1, 6143, 6144):
+        assert parse(wire.Bytes, base64.b64encode(b"b" * length).decode()) == b"b" * length
+    for text in ("", base64.b64encode(b"b" * 6145).decode(), "AA", "AB==", "AA==\n", "AA==AA==", "A_==", "é"):
+        assert isinstance(refused(wire.Bytes, text), InvalidParameter)
+
+
+def test_a_digest_is_32_bytes() -> None:
+    assert parse(wire.Digest, base64.b64encode(bytes(32)).decode()) == bytes(32)
+    for length in (0, 31, 33, 64):
+        assert isinstance(refused(wire.Digest, base64.b64encode(bytes(length)).decode()), InvalidParameter)
+
+
+@pytest.mark.parametrize("letter", ["x", "é"])
+def test_a_policy_is_at_most_32768_bytes(letter: str) -> None:
+    statement = {"Effect": "Allow", "Action": "kms:*", "Principal": {"RAM": "acs:ram::*:*"}, "Resource": "*"}
+
+    def policy(length: int) -> str:
+        condition = {"StringEquals": {"acs:ResourceTag/team": "TEAM"}}
+        text = json.dumps({"Version": "1", "Statement": [{**statement, "Condition": condition}]})
+        room, size = length - len(text) + 4, len(letter.encode())
+        return text.replace("TEAM", letter * (room // size) + "x" * (room % size))
+
+    for length in (32_767, 32_768):
+        assert len(policy(length).encode()) == length
+        assert parse(wire.Policy, policy(length)) == policy(length)
+    assert isinstance(refused(wire.Policy, policy(32_769)), InvalidParameter)
+
+
+def test_filters_are_at_most_10_of_10_values() -> None:
+    def filters(rows: int, values: int) -> str:
+        wanted = [str(number) for number in range(values)]
+        return json.dumps([{"Key": "KeySpec", "Values": wanted}] * rows)
+
+    for rows, values in ((0, 0), (1, 0), (1, 10), (10, 1), (10, 10)):
+        specs = frozenset(str(number) for number in range(values)) if rows else frozenset[str]()
+        assert parse(wire.KeyFilters, filters(rows, values)) == KeyFilter(specs=specs)
+    for rows, values in ((11, 1), (1, 11)):
+        assert isinstance(refused(wire.KeyFilters, filters(rows, values)), InvalidParameter)
+
+
+@pytest.mark.parametrize(
+    ("key", "facet"),
+    [
+        ("KeyState", "states"),
+        ("KeySpec", "specs"),
+        ("KeyUsage", "usages"),
+        ("Origin", "origins"),
+        ("ProtectionLevel", "protections"),
+    ],
+)
+def test_a_filter_is_of_its_facet(key: str, facet: str) -> None:
+    text = json.dumps([{"Key": key, "Values": ["x", "y"]}])
+    assert parse(wire.KeyFilters, text) == KeyFilter(**{facet: frozenset({"x", "y"})})
