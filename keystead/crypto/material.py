@@ -1,4 +1,4 @@
-"""Key material in the clear: it shows itself to nobody."""
+"""Key material in use: it shows itself to nobody."""
 
 from typing import NoReturn
 
@@ -6,24 +6,13 @@ from keystead.crypto.prf import Prf
 
 
 class Material:
-    """Secret bytes of a key version or wrapping key. No repr, no equality, no pickle, no hash of its content."""
+    """The secret bytes of a symmetric key version or wrapping key, as what message keys are derived by; the bytes themselves
+    are not kept. No repr, no equality, no pickle, no hash of its content."""
 
-    __slots__ = ("_prf", "_value")
+    __slots__ = ("prf",)
 
     def __init__(self, value: bytes) -> None:
-        self._value = value
-        self._prf: Prf | None = None
-
-    def expose(self) -> bytes:
-        """The bytes; called inside `keystead.crypto` only."""
-        return self._value
-
-    @property
-    def prf(self) -> Prf:
-        """HMAC-SHA-512 under the bytes, by which message keys are derived."""
-        if self._prf is None:
-            self._prf = Prf("sha512", self._value)
-        return self._prf
+        self.prf = Prf("sha512", value)
 
     def __repr__(self) -> str:
         return "<Material>"

@@ -42,7 +42,10 @@ _SECRET = re.compile(r"\A[!-~]{1,128}\Z")
 
 
 class _Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One table of the file."""
+    """One table of the file. It shows nothing of its content: much of it is secret."""
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
 
 
 class SeedVersion(_Row, frozen=True):

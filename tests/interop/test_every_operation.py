@@ -1,6 +1,7 @@
 """Operations through the vendor's SDKs: each member of each answer, as the SDK parsed it, has the vendor's name and type."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -8,10 +9,14 @@ from typing import Any
 
 import pytest
 
+import keystead.operations  # noqa: F401 - fills the catalogue
+from keystead.api.operation import CATALOGUE, KMS
+from keystead.errors import AlreadyOpened, KeyNotFound, KmsError, UnsupportedOperation
 from tests.live import KEYSTEAD
 from tests.meta.test_catalogue import NOT_GIVEN, VENDOR, listed_shape, shape
 
 NODE = Path(__file__).parent / "node"
+REQUEST_ID = re.compile(r"\A[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")
 
 TAGS = '[{"TagKey": "a", "TagValue": "b"}]'
 STATEMENT = {"Effect": "Allow", "Action": "kms:*", "Principal": {"RAM": "acs:ram::*:root"}, "Resource": "*"}
@@ -23,6 +28,16 @@ CODING = {"KeyId": "$NEWKEY", "Algorithm": "HMAC_SHA_256", "Message": "AAEC"}
 WRAPPING = {"WrappingKeySpec": "RSA_2048", "WrappingAlgorithm": "RSAES_OAEP_SHA_256"}
 CALLS: list[tuple[str, dict[str, Any]]] = [
     ("CreateKey", {"EnableAutomaticRotation": True, "RotationInterval": "30d", "DKMSInstanceId": "kst-1"}),
+    ("DescribeRegions", {}),
+    ("ListKeys", {"PageNumber": 1, "PageSize": 10}),
+    ("UpdateKeyDescription", {"KeyId": "$KEY", "Description": "a b+c*~é"}),
+    ("CreateAlias", {"KeyId": "$KEY", "AliasName": "alias/a"}),
+    ("UpdateAlias", {"KeyId": "$KEY", "AliasName": "alias/a"}),
+    ("ListAliases", {"PageNumber": 1, "PageSize": 10}),
+    ("ListAliasesByKeyId", {"KeyId": "$KEY", "PageNumber": 1, "PageSize": 10}),
+    ("DeleteAlias", {"AliasName": "alias/a"}),
+    ("DisableKey", {"KeyId": "$KEY"}),
+    ("EnableKey", {"KeyId": "$KEY"}),
     ("CreateKeyVersion", {"KeyId": "$KEY"}),
     ("DescribeKeyVersion", {"KeyId": "$KEY", "KeyVersionId": "$VERSION"}),
     ("ListKeyVersions", {"KeyId": "$KEY", "PageNumber": 1, "PageSize": 10}),
@@ -38,6 +53,8 @@ CALLS: list[tuple[str, dict[str, Any]]] = [
             "DestinationEncryptionContext": {"app": "other"},
         },
     ),
+    ("GenerateDataKey", {"KeyId": "$KEY", "KeySpec": "AES_128", "EncryptionContext": {"app": "é"}}),
+    ("GenerateDataKeyWithoutPlaintext", {"KeyId": "$KEY", "NumberOfBytes": 64}),
     ("TagResource", {"KeyId": "$KEY", "Tags": TAGS}),
     ("ListResourceTags", {"KeyId": "$KEY"}),
     ("UntagResource", {"KeyId": "$KEY", "TagKeys": '["a"]'}),
@@ -59,6 +76,10 @@ CALLS: list[tuple[str, dict[str, Any]]] = [
             "ResourceId": ["$KEY"],
             "Tag": [{"Key": "a", "Value": "b"}],
         },
+    ),
+    (
+        "ListTagResources",
+        {"RegionId": "cn-hangzhou", "ResourceType": "key", "Tag": [{"Key": "many", "Value": "x"}]},
     ),
     ("ListTagResources", {"RegionId": "cn-hangzhou", "ResourceType": "key", "ResourceId": ["$KEY"]}),
     (
@@ -93,22 +114,27 @@ CALLS: list[tuple[str, dict[str, Any]]] = [
     ("GenerateAndExportDataKey", {"KeyId": "$NEWKEY", "PublicKeyBlob": "$PUBLIC", **WRAPPING}),
     ("ExportDataKey", {"CiphertextBlob": "$NEWBLOB", "PublicKeyBlob": "$PUBLIC", **WRAPPING}),
     ("DeleteKeyMaterial", {"KeyId": "$NEWKEY"}),
+    ("ScheduleKeyDeletion", {"KeyId": "$NEWKEY", "PendingWindowInDays": 7}),
+    ("CancelKeyDeletion", {"KeyId": "$NEWKEY"}),
 ]
-# The classic SDK is older than these.
-NODE_LACKS = {
-    *("GenerateMac", "VerifyMac", "ReEncrypt", "TagResources", "ListTagResources", "UntagResources"),
-    *("SetKeyPolicy", "GetKeyPolicy", "ExportDataKey", "GenerateAndExportDataKey"),
-    *("SetDeletionProtection", "DescribeAccountKmsStatus"),
-}
-CLASSIC_LACKS = {"GenerateMac", "VerifyMac"}
-# What an answer has only in another case than the one called here.
-ELSEWHERE = {
+REFUSED: list[tuple[str, dict[str, Any], type[KmsError]]] = [
+    ("OpenKmsService", {}, AlreadyOpened),
+    ("GetChallenge", {}, UnsupportedOperation),
+    ("DescribeKey", {"KeyId": "nowhere"}, KeyNotFound),
+]
+# The first answer of each operation has every member; a later one, in another case, may lack these.
+LATER_LACKS = {
     "CreateKey": {
         "KeyMetadata.PrimaryKeyVersion",
         *(f"KeyMetadata.{name}" for name in ("DKMSInstanceId", "RotationInterval", "NextRotationDate")),
     },
     "ListTagResources": {"NextToken"},
 }
+# More keys with one tag than a page of ListTagResources holds.
+SEED = "".join(
+    f'[[key]]\nid = "many-{number:02}"\norigin = "EXTERNAL"\nstate = "PendingImport"\ntags = {{ many = "x" }}\n'
+    for number in range(51)
+)
 
 COMMON = """
 def wrapped(public):
@@ -142,6 +168,7 @@ CURRENT = """
 import base64, json, os, re, sys
 from alibabacloud_kms20160120 import models
 from alibabacloud_kms20160120.client import Client
+from alibabacloud_tea_openapi.exceptions import AlibabaCloudException
 from alibabacloud_tea_openapi.models import Config
 
 def snake(name):
@@ -151,27 +178,38 @@ client = Client(Config(
     access_key_id=os.environ["ALIBABA_CLOUD_ACCESS_KEY_ID"],
     access_key_secret=os.environ["ALIBABA_CLOUD_ACCESS_KEY_SECRET"],
     region_id="cn-hangzhou"))
-known, answers = {}, []
+known, lacks, answers, refusals = {}, [], [], []
 for action, parameters in json.load(open(sys.argv[1])):
+    if not hasattr(client, snake(action)):
+        lacks.append(action)
+        continue
     given = {name: fill(value) for name, value in parameters.items()}
     request = getattr(models, f"{action}Request", None)
-    body = getattr(client, snake(action))(*[request().from_map(given)] if request else []).body.to_map()
+    try:
+        body = getattr(client, snake(action))(*[request().from_map(given)] if request else []).body.to_map()
+    except AlibabaCloudException as error:
+        refusals.append([action, error.code, error.status_code, error.data["Message"], error.request_id])
+        continue
     learn(body)
     answers.append([action, body])
-print(json.dumps(answers))
+print(json.dumps([lacks, answers, refusals]))
 """
 
 CLASSIC = """
-import base64, json, os, sys
+import base64, json, os, pkgutil, sys
 from importlib import import_module
+import aliyunsdkkms.request.v20160120 as requests
+from aliyunsdkcore.acs_exception.exceptions import ServerException
 from aliyunsdkcore.client import AcsClient
 
+modules = {module.name for module in pkgutil.iter_modules(requests.__path__)}
 client = AcsClient(os.environ["ALIBABA_CLOUD_ACCESS_KEY_ID"], os.environ["ALIBABA_CLOUD_ACCESS_KEY_SECRET"], "cn-hangzhou")
-known, answers = {}, []
+known, lacks, answers, refusals = {}, [], [], []
 for action, parameters in json.load(open(sys.argv[1])):
     name = f"{action}Request"
-    if action in ("GenerateMac", "VerifyMac"):
-        continue  # made before them
+    if name not in modules:
+        lacks.append(action)
+        continue
     request = getattr(import_module(f"aliyunsdkkms.request.v20160120.{name}"), name)()
     request.set_accept_format("JSON")
     for parameter, value in parameters.items():
@@ -180,11 +218,44 @@ for action, parameters in json.load(open(sys.argv[1])):
         value = fill(value)
         parameter += "s" if isinstance(value, list) else ""
         getattr(request, f"set_{parameter}")(json.dumps(value) if isinstance(value, dict) else value)
-    body = json.loads(client.do_action_with_exception(request))
+    try:
+        body = json.loads(client.do_action_with_exception(request))
+    except ServerException as error:
+        refusals.append([action, error.get_error_code(), error.get_http_status(), error.get_error_msg(), error.get_request_id()])
+        continue
     learn(body)
     answers.append([action, body])
-print(json.dumps(answers))
+print(json.dumps([lacks, answers, refusals]))
 """
+
+
+def faults(answers: list[list[Any]]) -> list[tuple[str, set[str]]]:
+    """The members that are missing, unknown or of another type, by the operation of each answer."""
+    found: list[tuple[str, set[str]]] = []
+    seen: set[str] = set()
+    for action, members, *declared in answers:
+        listed = listed_shape(VENDOR[action]["response"])
+        expected = {name: kind for name, kind in listed.items() if name not in NOT_GIVEN.get(action, set())}
+        wrong: set[str] = set()
+        if declared:
+            # An SDK with types of its own is older than some members, and of one mind with the vendor on all others.
+            own = dict(declared[0])
+            wrong |= {name for name, _ in own.items() - listed.items()}
+            expected = {name: kind for name, kind in expected.items() if name in own}
+        given = shape(members)
+        wrong |= {name for name, _ in given.items() - expected.items()}
+        wrong |= (
+            expected.keys() - given.keys() - (LATER_LACKS.get(action, set()) if action in seen else set())
+        )
+        seen.add(action)
+        if wrong:
+            found.append((action, wrong))
+    return found
+
+
+def test_every_operation_is_called() -> None:
+    called = {action for action, _ in CALLS} | {action for action, _, _ in REFUSED}
+    assert called == {operation.action for operation in CATALOGUE.of(KMS)}
 
 
 @pytest.mark.interop
@@ -192,28 +263,54 @@ print(json.dumps(answers))
 def test_every_answer_has_the_vendors_members(tmp_path: Path, sdk: str) -> None:
     if sdk == "node" and not (NODE / "node_modules").exists():
         pytest.skip("the node packages are not installed: npm ci in tests/interop/node")
-    (tmp_path / "calls.json").write_text(json.dumps(CALLS), encoding="utf-8")
+    calls = [*CALLS, *((action, parameters) for action, parameters, _ in REFUSED)]
+    (tmp_path / "calls.json").write_text(json.dumps(calls), encoding="utf-8")
+    (tmp_path / "seed.toml").write_text(SEED, encoding="utf-8")
     program = {
         "current": [sys.executable, "-W", "ignore", "-c", COMMON + CURRENT],
         "classic": [sys.executable, "-W", "ignore", "-c", COMMON + CLASSIC],
         "node": ["node", str(NODE / "every.js")],
     }[sdk]
-    command = [*KEYSTEAD, "run", "--", *program, str(tmp_path / "calls.json")]
+    command = [*KEYSTEAD, "run", "--seed", str(tmp_path / "seed.toml"), "--", *program]
+    command.append(str(tmp_path / "calls.json"))
     ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     assert ended.returncode == 0, ended.stderr
-    answers = json.loads(ended.stdout)
-    made = [action for action, _ in CALLS if sdk != "classic" or action not in CLASSIC_LACKS]
-    # The Node SDK (1.2.0) knows the operations and members of its time.
-    if sdk == "node":
-        made = [action for action in made if action not in NODE_LACKS]
-    assert [action for action, _ in answers] == made
-    assert answers[0][1]["KeyMetadata"]["RotationInterval"] == "2592000s" or sdk == "node"
-    for action, members in answers:
-        listed = listed_shape(VENDOR[action]["response"])
-        expected = {name: kind for name, kind in listed.items() if name not in NOT_GIVEN.get(action, set())}
-        found = shape(members)
-        assert found.items() <= expected.items(), action
-        missing = expected.keys() - found.keys()
-        assert sdk == "node" or missing <= ELSEWHERE.get(action, set()), action
-    opened = dict(answers)["Decrypt"]
+    # What an SDK lacks is newer than it.
+    lacks, answers, refusals = json.loads(ended.stdout)
+    assert sdk != "current" or not lacks
+    wanted = [(action, error) for action, _, error in REFUSED if action not in lacks]
+    assert [one[:4] for one in refusals] == [
+        [action, error.code, error.status, error.message] for action, error in wanted
+    ]
+    assert all(REQUEST_ID.match(one[4]) for one in refusals)
+    assert [answer[0] for answer in answers] == [action for action, _ in CALLS if action not in lacks]
+    assert answers[0][1]["KeyMetadata"]["RotationInterval"] == "2592000s"
+    assert faults(answers) == []
+    opened = {action: members for action, members, *_ in answers}["Decrypt"]
     assert opened["Plaintext"] == "a b+c*~é"
+
+
+def test_a_planted_fault_is_found() -> None:
+    listed = listed_shape(VENDOR["ListAliases"]["response"])
+    row = {"AliasArn": "x", "AliasName": "x", "KeyId": "x"}
+    good = {"Aliases": {"Alias": [row]}, "PageNumber": 1, "PageSize": 1, "RequestId": "x", "TotalCount": 1}
+    own = [[name, kind] for name, kind in listed.items() if name != "PageSize"]
+    assert faults([["ListAliases", good]]) == []
+    older = {name: value for name, value in good.items() if name != "PageSize"}
+    assert faults([["ListAliases", older, own]]) == []
+    planted: list[tuple[list[Any], set[str]]] = [
+        (["ListAliases", older], {"PageSize"}),
+        (["ListAliases", good, own], {"PageSize"}),
+        (["ListAliases", {**good, "PageSize": "1"}], {"PageSize"}),
+        (["ListAliases", {**good, "Aliases": {"Alias": [{**row, "New": "x"}]}}], {"Aliases.Alias.New"}),
+        (["ListAliases", older, [*own[:-1], ["TotalCount", "string"]]], {"TotalCount"}),
+    ]
+    for answer, wrong in planted:
+        assert faults([answer]) == [("ListAliases", wrong)]
+    complete = dict.fromkeys(("ResourceId", "ResourceType", "TagKey", "TagValue"), "x")
+    tags = {"TagResources": {"TagResource": [complete]}, "RequestId": "x"}
+    more = {**tags, "NextToken": "x"}
+    assert faults([["ListTagResources", more], ["ListTagResources", tags]]) == []
+    assert faults([["ListTagResources", tags], ["ListTagResources", more]]) == [
+        ("ListTagResources", {"NextToken"})
+    ]

@@ -1,3 +1,5 @@
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -7,7 +9,9 @@ from keystead.api.batch import Batch
 from keystead.api.service import rotate_due
 from keystead.clock import iso8601
 from keystead.domain.keys import DAY
+from keystead.store.reader import open_reader
 from tests.harness import Service
+from tests.properties.test_life_of_keys import OnDisk
 
 
 def run(service: Service) -> bool:
@@ -84,27 +88,39 @@ def test_a_key_is_rotated_when_it_is_due_and_not_before() -> None:
     assert key_id in record.resources
 
 
-def test_two_years_with_the_server_stopped_for_months() -> None:
+def test_two_years_with_the_server_stopped_for_months(tmp_path: Path) -> None:
     """One rotation makes up for all that were missed; from there the interval counts anew."""
-    service = Service()
+    service = OnDisk(tmp_path / "data")
     key_id = rotating(service, 30)
+    service.store.close()
     begin = service.clock.now()
-    blobs = []
+    blobs: list[str] = []
     days = 0
-    running = [*range(1, 100), *range(250, 600), *range(601, 731)]
-    for day in running:
-        service.clock.advance((day - days) * DAY)
-        days = day
-        run(service)
-        if day % 10 == 0:
-            blobs.append(service.ok("Encrypt", KeyId=key_id, Plaintext=str(day))["CiphertextBlob"])
+    periods = [range(1, 100), range(250, 600), range(601, 731)]
+    for period in periods:
+        for day in period:
+            service.clock.advance((day - days) * DAY)
+            days = day
+            if day == period[0]:
+                service.start()
+            run(service)
+            if day % 10 == 0:
+                blobs.append(service.ok("Encrypt", KeyId=key_id, Plaintext=str(day))["CiphertextBlob"])
+        service.store.close()
+    service.start()
     made = [one["CreationDate"] for one in versions(service, key_id)]
     expected = [0, 30, 60, 90, *range(250, 731, 30)]
     assert made == [iso8601(begin + day * DAY) for day in expected]
     assert shown(service, key_id)["NextRotationDate"] == iso8601(begin + (expected[-1] + 30) * DAY)
     opened = [service.ok("Decrypt", CiphertextBlob=blob) for blob in blobs]
-    assert [int(one["Plaintext"]) for one in opened] == [day for day in running if day % 10 == 0]
+    assert [int(one["Plaintext"]) for one in opened] == [
+        day for period in periods for day in period if day % 10 == 0
+    ]
     assert len({one["KeyVersionId"] for one in opened}) >= len(expected) - 1
+    service.store.close()
+    with closing(open_reader(service.directory.database)) as reader:
+        assert not [verdict.bad for verdict in reader.verify() if verdict.bad]
+        assert [one.action for one in reader.all()].count("RotateKey") == len(expected) - 1
 
 
 def test_a_suspended_key_is_rotated_once_it_is_enabled_again() -> None:

@@ -25,6 +25,10 @@ from cryptography.hazmat.primitives.hmac import HMAC
 
 from keystead.api.operation import CATALOGUE, KMS
 from keystead.clock import SystemClock, iso8601
+from keystead.crypto import sm2
+from keystead.crypto.vault import _wrapping_key_facts
+from keystead.domain.algorithms import ASYMMETRIC, RSA
+from keystead.domain.keys import KeySpec
 from keystead.entropy import SystemEntropy
 from keystead.server.directory import DataDirectory
 from keystead.server.world import open_directory
@@ -32,6 +36,7 @@ from tests.canaries import Finding, encodings, files, rows, search
 from tests.live import LiveServer
 from tests.live import keystead as command
 
+EVERY_SPEC = Path(__file__).parents[1] / "vectors" / "seed" / "every.toml"
 FORM = "application/x-www-form-urlencoded"
 PLAINTEXTS = {
     "plaintext": b"canary-4f1c-plain/text+one",
@@ -39,6 +44,28 @@ PLAINTEXTS = {
     "plaintext in base64": b"\x00\xfecanary-0b93\xff\x10 binary",
     "plaintext that is refused": b"canary-e6d2-refused",
 }
+MATERIAL = b"canary-2c9b-material-of-32-bytes"
+SEALED = b"canary-51d0-for a public key\x00\xff"
+MESSAGE = b"canary-c0de-message of a code\xfe\x01"
+SID = "canary-9d2e-policy"
+STATEMENT = {
+    "Sid": SID,
+    "Effect": "Allow",
+    "Action": ["kms:*"],
+    "Principal": {"RAM": ["acs:ram::1000000000000001:*"]},
+    "Resource": ["*"],
+}
+POLICY = json.dumps({"Version": "1", "Statement": [STATEMENT]})
+SEEDED = ("LTAISEEDED", "canary-88aa-seeded-secret")
+KNOWN = PLAINTEXTS | {
+    "imported material": MATERIAL,
+    "plaintext for a public key": SEALED,
+    "message of a code": MESSAGE,
+    "policy": SID.encode(),
+    "seeded AccessKey's secret": SEEDED[1].encode(),
+}
+REFUSED = {"OpenKmsService", "GetChallenge"}  # always
+SENSITIVE = {field.name for operation in CATALOGUE for field in operation.fields if field.param.sensitive}
 Pair = tuple[str, str]
 
 
@@ -132,6 +159,8 @@ class Caller:
         self.connection = http.client.HTTPSConnection(name, int(port), timeout=30, context=context)
         self.access_key = access_key
         self.way = WAYS[0]
+        self.done: set[str] = set()  # operations that succeeded
+        self.own: dict[str, str] = {}  # keys by spec
 
     def send(
         self, method: str, target: str, headers: dict[str, str], body: bytes
@@ -154,22 +183,130 @@ class Caller:
     def ok(self, action: str, **parameters: str) -> dict[str, Any]:
         status, members = self.call(action, None, **parameters)
         assert status == 200, (self.way, action, members.get("Code"))
+        self.done.add(action)
         return members
+
+    def key(self, **parameters: str) -> str:
+        """A new key's id."""
+        return str(self.ok("CreateKey", **parameters)["KeyMetadata"]["KeyId"])
+
+    def of(self, spec: str) -> str:
+        """The id of a key of this spec, made at the first call."""
+        if spec not in self.own:
+            self.own[spec] = self.key(KeySpec=spec)
+        return self.own[spec]
+
+    def version_of(self, key_id: str) -> dict[str, str]:
+        """KeyId and KeyVersionId of a key's latest version."""
+        listed = self.ok("ListKeyVersions", KeyId=key_id)["KeyVersions"]["KeyVersion"]
+        return {"KeyId": key_id, "KeyVersionId": listed[0]["KeyVersionId"]}
 
 
 # --- the calls
 
 
+def text_of(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
 def every_operation(caller: Caller, secrets: dict[str, bytes]) -> None:
-    """Each of them once, well."""
-    number = len(secrets)
-    key_id = caller.ok("CreateKey")["KeyMetadata"]["KeyId"]
-    alias = f"alias/a{uuid.uuid4().hex}"
-    for action in ("DescribeKey", "DisableKey", "EnableKey"):
+    """Each of them at least once, well."""
+    caller.done = set()
+    data(caller, secrets)
+    pairs_and_codes(caller, secrets)
+    bring_and_take(caller, secrets)
+    about_keys(caller)
+    for action in REFUSED:
+        assert caller.call(action)[0] == 400
+    assert caller.done == {operation.action for operation in CATALOGUE.of(KMS)} - REFUSED
+
+
+def about_keys(caller: Caller) -> None:
+    """What is done to keys, and said of them."""
+    key_id = caller.key(Policy=POLICY, Tags='[{"TagKey": "a", "TagValue": "b"}]')
+    for action in ("DescribeKey", "DisableKey", "EnableKey", "ListResourceTags", "GetKeyPolicy"):
         caller.ok(action, KeyId=key_id)
-    caller.ok("ListKeys")
-    caller.ok("DescribeRegions")
+    for action in ("ListKeys", "DescribeRegions", "DescribeAccountKmsStatus"):
+        caller.ok(action)
     caller.ok("UpdateKeyDescription", KeyId=key_id, Description="d")
+    caller.ok("SetKeyPolicy", KeyId=key_id, Policy=POLICY)
+    caller.call("SetKeyPolicy", KeyId=key_id, Policy=POLICY, PolicyName="other")
+    version_id = caller.ok("CreateKeyVersion", KeyId=key_id)["KeyVersion"]["KeyVersionId"]
+    caller.ok("DescribeKeyVersion", KeyId=key_id, KeyVersionId=version_id)
+    caller.ok("UpdateRotationPolicy", KeyId=key_id, EnableAutomaticRotation="true", RotationInterval="7d")
+    caller.ok("TagResource", KeyId=key_id, Tags='[{"TagKey": "c", "TagValue": "d"}]')
+    caller.ok("UntagResource", KeyId=key_id, TagKeys='["c"]')
+    several = {"RegionId": "cn-hangzhou", "ResourceType": "key", "ResourceId.1": key_id}
+    caller.ok("TagResources", **several, **{"Tag.1.Key": "e"})
+    caller.ok("ListTagResources", **several)
+    caller.ok("UntagResources", **several, **{"TagKey.1": "e"})
+    for protect in ("true", "false"):
+        caller.ok("SetDeletionProtection", KeyId=key_id, EnableDeletionProtection=protect)
+    caller.ok("ScheduleKeyDeletion", KeyId=key_id, PendingWindowInDays="7")
+    caller.ok("CancelKeyDeletion", KeyId=key_id)
+
+
+def pairs_and_codes(caller: Caller, secrets: dict[str, bytes]) -> None:
+    """Key pairs and codes: of new keys, and of those of the seed."""
+    sealers = {caller.of("EC_SM2"): "SM2PKE", "rsa-2048-encrypt": "RSAES_OAEP_SHA_256"}
+    for key_id, algorithm in sealers.items():
+        pair = {**caller.version_of(key_id), "Algorithm": algorithm}
+        blob = caller.ok("AsymmetricEncrypt", Plaintext=text_of(SEALED), **pair)["CiphertextBlob"]
+        assert caller.ok("AsymmetricDecrypt", CiphertextBlob=blob, **pair)["Plaintext"] == text_of(SEALED)
+        caller.call("AsymmetricDecrypt", CiphertextBlob=text_of(SEALED), **pair)
+        caller.call("AsymmetricEncrypt", Plaintext=text_of(SEALED * 20), **pair)
+    signers = {
+        caller.of("EC_P256"): "ECDSA_SHA_256",
+        "rsa-2048-sign": "RSA_PSS_SHA_256",
+        "ec-sm2-sign": "SM2DSA",
+    }
+    for key_id, algorithm in signers.items():
+        pair = caller.version_of(key_id)
+        caller.ok("GetPublicKey", **pair)
+        signing = {**pair, "Algorithm": algorithm, "Digest": text_of(bytes(32))}
+        value = caller.ok("AsymmetricSign", **signing)["Value"]
+        assert caller.ok("AsymmetricVerify", Value=value, **signing)["Value"] is True
+        caller.ok("AsymmetricVerify", Value=text_of(SEALED), **signing)
+    coding = {
+        "KeyId": caller.of("HMAC_SHA_256"),
+        "Algorithm": "HMAC_SHA_256",
+        "Message": text_of(MESSAGE),
+    }
+    code = caller.ok("GenerateMac", **coding)["Mac"]
+    secrets[f"code of {coding['KeyId']}"] = base64.b64decode(code)
+    assert caller.ok("VerifyMac", Mac=code, **coding)["Value"] is True
+    caller.call("VerifyMac", Mac=text_of(MESSAGE), **coding)
+
+
+def bring_and_take(caller: Caller, secrets: dict[str, bytes]) -> None:
+    """Material in, out, and in again; data keys out."""
+    number = len(secrets)
+    key_id = caller.key(Origin="EXTERNAL")
+    wrapping = {"WrappingKeySpec": "EC_SM2", "WrappingAlgorithm": "SM2PKE"}
+    given = caller.ok("GetParametersForImport", KeyId=key_id, **wrapping)
+    public = sm2.load_public(base64.b64decode(given["PublicKey"]))
+    bringing = {"KeyId": key_id, "ImportToken": given["ImportToken"]}
+    wrapped = sm2.encrypt(public, MATERIAL)
+    secrets[f"wrapped material {number}"] = wrapped
+    secrets[f"import token of {key_id}"] = base64.b64decode(given["ImportToken"])
+    for _ in range(2):
+        caller.ok("ImportKeyMaterial", EncryptedKeyMaterial=text_of(wrapped), **bringing)
+        caller.call("ImportKeyMaterial", EncryptedKeyMaterial=text_of(MATERIAL), **bringing)
+        caller.ok("DeleteKeyMaterial", KeyId=key_id)
+    caller.ok("ImportKeyMaterial", EncryptedKeyMaterial=text_of(wrapped), **bringing)
+    caller.call("ImportKeyMaterial", EncryptedKeyMaterial=text_of(sm2.encrypt(public, SEALED)), **bringing)
+    wrapping["PublicKeyBlob"] = given["PublicKey"]
+    blob = caller.ok("GenerateAndExportDataKey", KeyId=key_id, **wrapping)["CiphertextBlob"]
+    caller.ok("ExportDataKey", CiphertextBlob=blob, **wrapping)
+    data_key = base64.b64decode(caller.ok("Decrypt", CiphertextBlob=blob)["Plaintext"])
+    secrets[f"exported data key {number}"] = data_key
+
+
+def data(caller: Caller, secrets: dict[str, bytes]) -> None:
+    """Aliases, what is encrypted under them, and data keys."""
+    number = len(secrets)
+    key_id = caller.key()
+    alias = f"alias/a{uuid.uuid4().hex}"
     caller.ok("CreateAlias", KeyId=key_id, AliasName=alias)
     caller.ok("UpdateAlias", KeyId=key_id, AliasName=alias)
     caller.ok("ListAliases")
@@ -180,6 +317,8 @@ def every_operation(caller: Caller, secrets: dict[str, bytes]) -> None:
         blob = caller.ok("Encrypt", KeyId=alias, Plaintext=text, EncryptionContext=context)["CiphertextBlob"]
         assert caller.ok("Decrypt", CiphertextBlob=blob, EncryptionContext=context)["Plaintext"] == text
         caller.call("Decrypt", CiphertextBlob=blob)
+        again = {"CiphertextBlob": blob, "SourceEncryptionContext": context, "DestinationKeyId": key_id}
+        caller.ok("ReEncrypt", **again)
         caller.call("Encrypt", KeyId=alias, Plaintext=text, Format="XML")
     specs: tuple[dict[str, str], ...] = ({}, {"KeySpec": "AES_128"}, {"NumberOfBytes": "64"})
     for spec in specs:
@@ -191,8 +330,6 @@ def every_operation(caller: Caller, secrets: dict[str, bytes]) -> None:
         caller.ok("Decrypt", CiphertextBlob=sealed)["Plaintext"]
     )
     caller.ok("DeleteAlias", AliasName=alias)
-    caller.ok("ScheduleKeyDeletion", KeyId=key_id, PendingWindowInDays="7")
-    caller.ok("CancelKeyDeletion", KeyId=key_id)
 
 
 def failing_calls(caller: Caller, key_id: str, fault: bool) -> None:
@@ -201,9 +338,9 @@ def failing_calls(caller: Caller, key_id: str, fault: bool) -> None:
     secret = caller.access_key[1]
     root = caller.access_key[0]
     refused: list[tuple[Pair | None, dict[str, str]]] = [
-        (None, {"Plaintext": text, "Policy": text, "Recipient": text, "Extra": text}),
+        (None, {**dict.fromkeys(SENSITIVE, text), "Extra": text}),
         (None, {"Plaintext": text * 400, "KeyId": key_id, "Policy": text * 400}),
-        (None, {"Plaintext": text, "KeyId": key_id, "DryRun": "true"}),
+        (None, {**dict.fromkeys(SENSITIVE, text_of(text.encode())), "KeyId": key_id, "DryRun": "true"}),
         (None, {"Plaintext": text, "KeyId": key_id, "EncryptionContext": "["}),
         (None, {"Plaintext": text, "KeyId": key_id, "PlaintextBlob": text, "CiphertextBlob": text}),
         (None, {"Plaintext": text, "KeyId": key_id, "Format": "XML", "Recipient": text, "Policy": text}),
@@ -270,18 +407,21 @@ def run_calls(
         r'"(?:AccessKeyId|AccessKeySecret)": "(\w+)"', command("access-key", "create", *data).stdout
     )
     assert len(made) == 2
-    secrets |= PLAINTEXTS | {
+    secrets |= KNOWN | {
         "root AccessKey's secret": root[1].encode(),
         "AccessKey's secret": made[1].encode(),
     }
     for access_key in (root, (made[0], made[1]))[: len(ways)]:
         caller = Caller(server, access_key)
-        key_id = caller.ok("CreateKey")["KeyMetadata"]["KeyId"]
+        key_id = caller.key()
         for caller.way in ways:
             every_operation(caller, secrets)
             failing_calls(caller, key_id, fault)
             malformed(caller, key_id)
         caller.connection.close()
+    caller = Caller(server, SEEDED)
+    caller.ok("ListKeys")
+    caller.connection.close()
     # Our own operations, through the control socket; `create` was before.
     chores = [["list"], *([verb, made[0]] for verb in ("deactivate", "activate", "delete"))]
     for words in chores if len(ways) > 1 else []:
@@ -315,28 +455,49 @@ def stopped_places(server: LiveServer, temporary: Path) -> dict[str, bytes]:
     }
 
 
-def inside(data: Path) -> Iterator[tuple[str, bytes]]:
-    """The key material of a stopped server, as only its own vault can say it."""
+def inside(data: Path, tokens: dict[str, bytes]) -> Iterator[tuple[str, bytes]]:
+    """The secrets of a stopped server, as only its own vault can say them; `tokens` are import tokens by key."""
     directory = DataDirectory(data)
     world = open_directory(directory, SystemClock(), SystemEntropy())
+    keys, vault = world.store.keys, world.vault
     try:
-        for generation, wrapping in world.vault._wrapping.items():
-            yield f"wrapping key {generation}", wrapping.expose()
+        for row in world.store.keyring.all():
+            opened = vault._root.unwrap(_wrapping_key_facts(row.generation), row.blob)
+            yield f"wrapping key {row.generation}", opened
         for (version_id,) in world.store._database.rows("SELECT version_id FROM key_versions"):  # type: ignore[attr-defined]
-            version = world.store.keys.version(version_id)
+            version = keys.version(version_id)
             assert version is not None
-            yield f"material of {version_id}", world.vault._open_material(version).expose()
+            if material := vault._material_of(version):  # a key may wait for its own
+                yield from parts(f"material of {version_id}", version.spec, material)
+        for key_id, token in tokens.items():
+            key = keys.get(world.account, "cn-hangzhou", key_id)
+            assert key is not None
+            transport = vault.open_token(key, token)
+            yield from parts(f"import key of {key_id}", transport.spec, transport.private_key)
     finally:
         world.store.close()
     encoded = directory.root_key.read_text().split("\n")[1]
     yield "root key", base64.b64decode(encoded)
 
 
+def parts(name: str, spec: KeySpec, material: bytes) -> Iterator[tuple[str, bytes]]:
+    """Material, and of a private key what stands in one piece in a PEM too: its end with RSA, its scalar with a curve."""
+    yield name, material
+    if spec not in ASYMMETRIC:
+        return
+    begin = len(material) - 64 if spec in RSA else material.index(b"\x02\x01\x01\x04\x20") + 5
+    for start in range(begin, begin + 32, 16):
+        yield f"{name} at {start}", material[start : start + 16]
+
+
 def kept(finding: Finding, server: LiveServer) -> bool:
     """Whether it is where the server keeps it, and tells its owner so."""
+    place = finding.place.removeprefix("running ")
+    if finding.secret == "policy":
+        return place == "rows" or place.startswith(str(server.data / "keystead.db"))
     keeps = {"root key": "root.key", "root AccessKey's secret": "root-access-key.json"}
     name = keeps.get(finding.secret)
-    return name is not None and finding.place.removeprefix("running ") == str(server.data / name)
+    return name is not None and place == str(server.data / name)
 
 
 def leaks(
@@ -354,8 +515,12 @@ def leaks(
         server.stop()
     places |= stopped_places(server, temporary)
     recorded = places["audit export"].decode()
-    assert all(f'"{operation.action}"' in recorded for operation in CATALOGUE.of(KMS))
-    secrets |= dict(inside(server.data))
+    called = CATALOGUE if len(ways) > 1 else CATALOGUE.of(KMS)
+    assert [one.action for one in called if f'"{one.action}"' not in recorded] == []
+    of_key = "import token of "
+    tokens = {name.removeprefix(of_key): token for name, token in secrets.items() if name.startswith(of_key)}
+    assert len(tokens) >= len(ways)
+    secrets |= dict(inside(server.data, tokens))
     assert len([name for name in secrets if name.startswith("material")]) >= len(ways)
     return [finding for finding in search(secrets, places) if not kept(finding, server)]
 
@@ -384,8 +549,13 @@ FAULT = """
 def faulty_server(tmp_path: Path, planted: str = "") -> LiveServer:
     program = tmp_path / "faulty.py"
     program.write_text(textwrap.dedent(FAULT).format(planted=planted))
+    seed = tmp_path / "seed.toml"
+    # Large RSA keys take seconds to check.
+    keys = [key for key in EVERY_SPEC.read_text().split("[[key]]") if not re.search("RSA_[34]", key)]
+    access_key = f'[[access_key]]\nid = "{SEEDED[0]}"\nsecret = "{SEEDED[1]}"\n'
+    seed.write_text(f"{'[[key]]'.join(keys)}\n{access_key}")
     return LiveServer(
-        tmp_path / "data", "--log-level", "debug", program=[sys.executable, str(program)],
+        tmp_path / "data", "--log-level", "debug", "--seed", str(seed), program=[sys.executable, str(program)],
     )  # fmt: skip
 
 
@@ -412,8 +582,12 @@ PLANTED = {
     "logs.failure = lambda name, error, **fields: traceback.print_exception(error)",
     "leaves a temporary file": "import tempfile; "
     "Vault.seal = lambda *all: (tempfile.NamedTemporaryFile(delete=False).write(all[3]), faulty(*all))[1]",
-    "shows its material": "from keystead.crypto.material import Material; expose = Material.expose; "
-    "Material.expose = lambda self: (print(expose(self).hex()), expose(self))[1]",
+    "shows its material": "from keystead.crypto.material import Material; init = Material.__init__; "
+    "Material.__init__ = lambda self, value: (print(value.hex()), init(self, value))[1]",
+    "shows private keys as PEM": "from keystead.crypto import asymmetric as a; sign = a.sign; "
+    "a.sign = lambda *all: (print(a.pem(all[2])), sign(*all))[1]",
+    "shows its seed": "from keystead.server import planting as p; plant = p.plant; "
+    "p.plant = lambda *all: (print(all[1]), plant(*all))[1]",
     "counts by plaintext": "from keystead.server.metrics import Metrics; from prometheus_client import Counter; answered = Metrics.answered; "
     "Metrics.answered = lambda self, answer, seconds: "
     "(self._requests.labels(answer.response.body.decode(), 'x').inc(), answered(self, answer, seconds))[1]",
