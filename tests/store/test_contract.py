@@ -418,29 +418,29 @@ def test_keys_are_found_by_their_tags(store: Store) -> None:
     assert store.keys.tagged(ACCOUNT, "cn-beijing", {}, "", 9) == ()
 
 
-def some(*values: str) -> frozenset[str]:
+def these(*values: str) -> frozenset[str]:
     return frozenset(values)
 
 
 @pytest.mark.parametrize(
     ("where", "found"),
     [
-        (KeyFilter(ids=some("key-2", "key-4", "none")), [2, 4]),
-        (KeyFilter(aliases=some("alias/a", "alias/b", "alias/none")), [1, 3]),
-        (KeyFilter(instances=some("kst-1")), [3, 4]),
-        (KeyFilter(instances=some("")), []),
-        (KeyFilter(tag_keys=some("team")), [1, 2, 3]),
-        (KeyFilter(tag_values=some("web")), [1, 4]),
-        (KeyFilter(tag_keys=some("team"), tag_values=some("web")), [1]),
-        (KeyFilter(tag_keys=some("team", "env"), tag_values=some("web", "db")), [1, 2, 4]),
-        (KeyFilter(tag_keys=some("team"), instances=some("kst-1")), [3]),
-        (KeyFilter(tag_keys=some("team"), ids=some("key-1", "key-2"), states=some("Disabled")), [2]),
-        (KeyFilter(aliases=some("alias/a"), ids=some("key-4")), []),
-        (KeyFilter(creators=some(ACCOUNT, "1")), [1, 2, 3, 4]),
-        (KeyFilter(creators=some("1")), []),
-        (KeyFilter(creator_types=some("User")), [1, 2, 3, 4]),
-        (KeyFilter(creator_types=some("Service"), ids=some("key-1")), []),
-        (KeyFilter(creator_types=some("User", "Service"), states=some("Disabled")), [2]),
+        (KeyFilter(ids=these("key-2", "key-4", "none")), [2, 4]),
+        (KeyFilter(aliases=these("alias/a", "alias/b", "alias/none")), [1, 3]),
+        (KeyFilter(instances=these("kst-1")), [3, 4]),
+        (KeyFilter(instances=these("")), []),
+        (KeyFilter(tag_keys=these("team")), [1, 2, 3]),
+        (KeyFilter(tag_values=these("web")), [1, 4]),
+        (KeyFilter(tag_keys=these("team"), tag_values=these("web")), [1]),
+        (KeyFilter(tag_keys=these("team", "env"), tag_values=these("web", "db")), [1, 2, 4]),
+        (KeyFilter(tag_keys=these("team"), instances=these("kst-1")), [3]),
+        (KeyFilter(tag_keys=these("team"), ids=these("key-1", "key-2"), states=these("Disabled")), [2]),
+        (KeyFilter(aliases=these("alias/a"), ids=these("key-4")), []),
+        (KeyFilter(creators=these(ACCOUNT, "1")), [1, 2, 3, 4]),
+        (KeyFilter(creators=these("1")), []),
+        (KeyFilter(creator_types=these("User")), [1, 2, 3, 4]),
+        (KeyFilter(creator_types=these("Service"), ids=these("key-1")), []),
+        (KeyFilter(creator_types=these("User", "Service"), states=these("Disabled")), [2]),
     ],
 )
 def test_keys_are_found_by_name_tag_and_instance(store: Store, where: KeyFilter, found: list[int]) -> None:

@@ -1,7 +1,7 @@
 import pytest
 
 from keystead.domain import algorithms
-from keystead.domain.algorithms import Use, good, wrapping
+from keystead.domain.algorithms import EXPORTS, IMPORTS, Use, good, names_in, wrapping
 from keystead.domain.keys import KeySpec, KeyUsage, Origin
 from keystead.errors import InvalidParameter
 
@@ -37,6 +37,11 @@ def test_an_external_key_has_one_version() -> None:
 
 
 def test_wrappings() -> None:
-    assert wrapping("RSA_2048", "RSAES_PKCS1_V1_5") is KeySpec.RSA_2048
-    with pytest.raises(InvalidParameter):
-        wrapping("EC_SM2", "RSAES_OAEP_SHA_1")
+    assert wrapping("RSA_2048", "RSAES_PKCS1_V1_5", IMPORTS) is KeySpec.RSA_2048
+    for spec, algorithm in (("RSA_2048", "RSAES_PKCS1_V1_5"), ("EC_SM2", "RSAES_OAEP_SHA_1")):
+        with pytest.raises(InvalidParameter):
+            wrapping(spec, algorithm, EXPORTS)
+
+
+def test_the_names_of_a_table_each_once() -> None:
+    assert names_in(EXPORTS) == ("RSAES_OAEP_SHA_256", "RSAES_OAEP_SHA_1", "SM2PKE")
