@@ -12,12 +12,12 @@ from keystead.domain import aliases, policies, tags
 from keystead.domain.keys import KeyFilter
 from keystead.errors import (
     AliasUnsupported,
+    AttestationUnsupported,
     InvalidParameter,
     KmsError,
     TagKeyDuplicate,
     TagKeyInvalid,
     TagValueInvalid,
-    UnsupportedOperation,
 )
 
 PLAINTEXT_BYTES: Final = 6144
@@ -116,9 +116,9 @@ def one_of(*choices: str, refuse: dict[str, type[KmsError]] | None = None) -> Ca
     return parse
 
 
-def absent(name: str, text: str) -> str:
+def no_recipient(name: str, text: str) -> str:
     if text:
-        raise UnsupportedOperation
+        raise AttestationUnsupported
     return text
 
 

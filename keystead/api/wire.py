@@ -16,13 +16,13 @@ from keystead.domain.algorithms import ENCRYPTIONS, EXPORTS, IMPORTS, SIGNATURES
 from keystead.domain.keys import KeyFilter
 from keystead.errors import (
     AliasUnsupported,
+    AttestationUnsupported,
     KeyVersionNotFound,
     KmsError,
     ResourceIdNotFound,
     TagKeyDuplicate,
     TagKeyInvalid,
     TagValueInvalid,
-    UnsupportedOperation,
 )
 
 
@@ -136,7 +136,7 @@ PageSize = Annotated[int, Param("Integer", reading.integer(1, reading.PAGE_SIZE)
 PendingWindow = Annotated[int, Param("Integer", reading.integer(7, 366), limits="7 to 366 days")]
 DataKeyBytes = Annotated[int, Param("Integer", reading.integer(1, 1024), limits="1 to 1024 bytes")]
 InstanceId = Annotated[str, Param("String", reading.text_up_to(128), limits="at most 128 characters")]
-Unsupported = Annotated[str, Param("String", reading.absent, limits="must be empty", sensitive=True, errors=(UnsupportedOperation,))]
+Recipient = Annotated[str, Param("String", reading.no_recipient, limits="must be empty: there is no attested delivery", sensitive=True, errors=(AttestationUnsupported,))]
 # fmt: on
 
 

@@ -2,7 +2,7 @@
 
 from keystead.api.operation import Call, operation
 from keystead.api.wire import Empty, Reply, Request
-from keystead.errors import AlreadyOpened, UnsupportedOperation
+from keystead.errors import AlreadyOpened, AttestationUnsupported
 
 
 class DescribeAccountKmsStatusRequest(Request, frozen=True):
@@ -35,7 +35,7 @@ class GetChallengeRequest(Request, frozen=True):
     pass
 
 
-@operation(errors=(UnsupportedOperation,))
+@operation(errors=(AttestationUnsupported,))
 def get_challenge(call: Call, request: GetChallengeRequest) -> Empty:
     """Begin an attested delivery, for which a server needs an enclave's hardware: refused, as is every Recipient."""
-    raise UnsupportedOperation
+    raise AttestationUnsupported

@@ -10,10 +10,10 @@ from keystead.api.wire import (
     Digest,
     Encryption,
     KeyRef,
+    Recipient,
     Reply,
     Request,
     Signature,
-    Unsupported,
     VersionId,
 )
 from keystead.crypto.asymmetric import is_slow, longest, pem
@@ -70,7 +70,7 @@ class AsymmetricDecryptRequest(Request, frozen=True):
     key_version_id: VersionId
     algorithm: Encryption
     ciphertext_blob: Bytes
-    recipient: Unsupported = ""
+    recipient: Recipient = ""
     dry_run: Boolean = False
 
 

@@ -13,9 +13,9 @@ from keystead.api.wire import (
     DataKeyBytes,
     ExportWrapping,
     KeyRef,
+    Recipient,
     Reply,
     Request,
-    Unsupported,
     WrappingSpec,
     choice,
 )
@@ -35,7 +35,7 @@ class GenerateDataKeyRequest(Request, frozen=True):
     key_spec: DataKeySpec = "AES_256"
     number_of_bytes: DataKeyBytes = 0  # 0: not given; KeySpec decides
     encryption_context: Context = {}
-    recipient: Unsupported = ""
+    recipient: Recipient = ""
     dry_run: Boolean = False
 
 

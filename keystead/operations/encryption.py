@@ -12,12 +12,12 @@ from keystead.api.wire import (
     KeyRef,
     KeyReference,
     Plaintext,
+    Recipient,
     Reply,
     Request,
     SourceBlob,
     SourceKeyRef,
     SourceVersionId,
-    Unsupported,
 )
 from keystead.domain.algorithms import ENCRYPTIONS, Use, require
 from keystead.domain.lifecycle import Gate
@@ -47,7 +47,7 @@ def encrypt(call: KeyCall, request: EncryptRequest) -> EncryptReply:
 class DecryptRequest(Request, frozen=True):
     ciphertext_blob: CiphertextBlob
     encryption_context: Context = {}
-    recipient: Unsupported = ""
+    recipient: Recipient = ""
     dry_run: Boolean = False
 
 

@@ -11,7 +11,7 @@ import pytest
 
 import keystead.operations  # noqa: F401 - fills the catalogue
 from keystead.api.operation import CATALOGUE, KMS
-from keystead.errors import AlreadyOpened, KeyNotFound, KmsError, UnsupportedOperation
+from keystead.errors import AlreadyOpened, AttestationUnsupported, KeyNotFound, KmsError
 from tests.live import KEYSTEAD
 from tests.meta.test_catalogue import NOT_GIVEN, VENDOR, listed_shape, shape
 
@@ -119,7 +119,7 @@ CALLS: list[tuple[str, dict[str, Any]]] = [
 ]
 REFUSED: list[tuple[str, dict[str, Any], type[KmsError]]] = [
     ("OpenKmsService", {}, AlreadyOpened),
-    ("GetChallenge", {}, UnsupportedOperation),
+    ("GetChallenge", {}, AttestationUnsupported),
     ("DescribeKey", {"KeyId": "nowhere"}, KeyNotFound),
 ]
 # The first answer of each operation has every member; a later one, in another case, may lack these.

@@ -111,8 +111,10 @@ def test_a_filter_may_be_empty() -> None:
 
 
 def test_what_is_not_served_must_be_empty() -> None:
-    assert parse(wire.Unsupported, "") == ""
-    assert isinstance(refused(wire.Unsupported, "x"), UnsupportedOperation)
+    assert parse(wire.Recipient, "") == ""
+    refusal = refused(wire.Recipient, "x")
+    assert isinstance(refusal, UnsupportedOperation)
+    assert "enclave" in refusal.text
 
 
 def test_a_request_does_not_show_its_values() -> None:
