@@ -586,8 +586,8 @@ PLANTED = {
     "Material.__init__ = lambda self, value: (print(value.hex()), init(self, value))[1]",
     "shows private keys as PEM": "from keystead.crypto import asymmetric as a; sign = a.sign; "
     "a.sign = lambda *all: (print(a.pem(all[2])), sign(*all))[1]",
-    "shows its seed": "from keystead.server import planting as p; plant = p.plant; "
-    "p.plant = lambda *all: (print(all[1]), plant(*all))[1]",
+    "shows its seed": "import msgspec; from keystead.server import planting as p; plant = p.plant; "
+    "p.plant = lambda *all: (print(msgspec.to_builtins(all[1])), plant(*all))[1]",
     "counts by plaintext": "from keystead.server.metrics import Metrics; from prometheus_client import Counter; answered = Metrics.answered; "
     "Metrics.answered = lambda self, answer, seconds: "
     "(self._requests.labels(answer.response.body.decode(), 'x').inc(), answered(self, answer, seconds))[1]",
