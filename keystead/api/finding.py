@@ -100,7 +100,7 @@ class Finder:
             key_id = alias.key_id
         key = None if elsewhere else self._store.keys.get(self._account, self._region, key_id)
         if key is None or key.gone(self._now):
-            raise KeyNotFound
+            raise AliasNotFound if reference.alias else KeyNotFound
         return key
 
     def _listed_key(self, reference: KeyReference) -> Key:

@@ -54,12 +54,12 @@ class Call(msgspec.Struct, kw_only=True):
     resources: list[str] = []  # ARNs for the record: what was found, and what the operation creates
 
     def slow(self, function: Callable[..., T], *values: Any) -> T:
-        """function(*values), computed in the pool (see keystead.api.slow). Values are compared between the passes: none
+        """function(*values), computed in a pool (see keystead.api.slow). Values are compared between the passes: none
         may be drawn from `entropy` by this call."""
         return self.attempt.result(function, values)
 
     def generate(self, spec: KeySpec) -> bytes:
-        """A new private key, made in the pool beside those that use one."""
+        """A new private key, made in a pool of its own, beside the one where keys are used."""
         return self.attempt.result(self.vault.generate, (spec,), making=True)
 
 

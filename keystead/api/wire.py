@@ -51,7 +51,7 @@ class Role(enum.Enum):
     KEYS = "keys"  # several keys, by id or key ARN
     BLOB = "blob"  # a ciphertext, which names its key version
     VERSION = "version"  # a version of that key
-    SOURCE_KEY = "source key"  # the key of a ciphertext that does not name it, optional
+    SOURCE_KEY = "source key"  # the key of a ciphertext, optional where that names it
     SOURCE_VERSION = "source version"  # the version of that key
     SOURCE = "source"  # a ciphertext beside a key that the operation is about
     ALIAS = "alias"  # an alias that exists

@@ -2,7 +2,8 @@
 
 A private key is the DER of its unencrypted PKCS#8, a public key that of its SubjectPublicKeyInfo. Functions that use a
 private key trust it: it comes from `generate` or `load_private`, and rests under authenticated encryption since.
-Everything here is pure and may run on any thread; OpenSSL lets go of the interpreter lock during what is slow.
+Everything here is pure and may run on any thread; OpenSSL lets go of the interpreter lock during what is slow. (An import
+with RSAES_PKCS1_V1_5 holds it for some 10 ms, see `_padded`.)
 """
 
 import base64

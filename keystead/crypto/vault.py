@@ -256,6 +256,11 @@ class Vault:
         _remember(self._secrets, access_key.access_key_id, (access_key.secret, secret))
         return secret
 
+    def has_secret(self, access_key: AccessKey, secret: str) -> bool:
+        """Whether this is the AccessKey's secret."""
+        facts = _secret_facts(access_key.account, access_key.access_key_id)
+        return hmac.compare_digest(self._unwrap(_SECRET, facts, access_key.secret), secret.encode())
+
     def forget_secret(self, access_key_id: str) -> None:
         """Drop the unwrapped secret of an AccessKey that is gone."""
         self._secrets.pop(access_key_id, None)

@@ -87,11 +87,12 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
         return self.account, self.region, self.key_id
 
     def gone(self, now: int) -> bool:
-        """Whether its deletion is due: it counts as deleted from that second on, whenever the service gets to it."""
+        """Whether its deletion is due: from that second on nobody finds it; listings follow when the service gets to it."""
         return self.deletion_at is not None and self.deletion_at <= now
 
     def at(self, now: int) -> "Key":
-        """The key as it is to be seen now: without material that has expired, whenever the service gets to that."""
+        """The key as it is to be used and shown now: without material that has expired; listings follow when the service
+        gets to it. Not to be put into the store in place of the key: that is the service's work, with the material's."""
         expired = self.expires is not None and self.expires <= now
         return self.without_material() if expired else self
 

@@ -93,7 +93,7 @@ def import_key_material(call: KeyCall, request: ImportKeyMaterialRequest) -> Emp
     except Unopenable:
         raise InvalidKeyMaterial from None
     call.store.keys.put_version(version)
-    call.store.keys.put(call.key.with_material(check, expires or None))
+    call.store.keys.put(call.key.at(call.now).with_material(check, expires or None))
     return Empty()
 
 

@@ -30,7 +30,11 @@ _SET: dict[KeyState, Callable[[Key, int], Key]] = {
 
 
 def plant(pipeline: Pipeline, seed: Seed, anyway: bool = False) -> None:
-    """Put the seed into the store. OperatorError if it has keys of its own, unless told, or another account."""
+    """Put the seed into the store, except what an earlier start has put there.
+
+    OperatorError if the store has keys of its own, unless told, is of another account, or has one of the seed's keys,
+    AccessKeys, aliases or versions otherwise than the seed has it.
+    """
     store, vault = pipeline.store, pipeline.vault
     now = int(pipeline.clock.now())
     store.begin()
@@ -67,16 +71,23 @@ def plant(pipeline: Pipeline, seed: Seed, anyway: bool = False) -> None:
                 )
             record_event(pipeline, batch, key, "SeedKey")
         for access_key in seed.access_key:
-            if store.accounts.access_key(access_key.id) is None:
-                store.accounts.add_access_key(
-                    AccessKey(
-                        access_key_id=access_key.id,
-                        account=seed.account,
-                        status=AccessKeyStatus.ACTIVE,
-                        created=now,
-                        secret=vault.keep_secret(seed.account, access_key.id, access_key.secret),
+            there = store.accounts.access_key(access_key.id)
+            if there is not None:
+                if not vault.has_secret(there, access_key.secret):
+                    raise OperatorError(
+                        f"the AccessKey {access_key.id} of this server has another secret than the seed's",
+                        hint="seed a new data directory",
                     )
+                continue
+            store.accounts.add_access_key(
+                AccessKey(
+                    access_key_id=access_key.id,
+                    account=seed.account,
+                    status=AccessKeyStatus.ACTIVE,
+                    created=now,
+                    secret=vault.keep_secret(seed.account, access_key.id, access_key.secret),
                 )
+            )
         batch.write()
         store.commit()
     except BaseException:
@@ -153,7 +164,7 @@ def _key(seed: Seed, one: SeedKey, now: int, vault: Vault) -> tuple[Key, list[tu
             ),
             material_of(one, version),
         )
-        for number, version in enumerate(one.version or [SeedVersion(id=_waiting_version(one.id))], 1)
+        for number, version in enumerate(one.version or [_waiting(seed, one)], 1)
     ]
     first, last = versions[0][0], versions[-1][0]
     key = Key(
@@ -176,6 +187,8 @@ def _key(seed: Seed, one: SeedKey, now: int, vault: Vault) -> tuple[Key, list[tu
     return _SET[one.state](key, now), versions
 
 
-def _waiting_version(key_id: str) -> str:
-    """The version id of a key that waits for its material: the same in any run."""
-    return str(uuid.uuid5(uuid.NAMESPACE_OID, key_id))
+def _waiting(seed: Seed, one: SeedKey) -> SeedVersion:
+    """The version of a key that waits for its material: its id is the same in any run."""
+    elsewhere = one.region not in ("", seed.region)
+    place = f"{one.region}/{one.id}" if elsewhere else one.id
+    return SeedVersion(id=str(uuid.uuid5(uuid.NAMESPACE_OID, place)))

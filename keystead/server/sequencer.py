@@ -31,7 +31,7 @@ Job = Callable[[Pipeline, Batch], bool]
 
 BATCH = 1024  # calls in one commit; what is beyond waits for the next
 _PROCESSORS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-POOL = max(1, _PROCESSORS - 1)  # threads for slow work, which leave a processor to the loop
+POOL = max(1, _PROCESSORS - 1)  # threads that use key pairs, which leave a processor to the loop
 QUEUE = 20_000  # calls waiting; more are refused, since their clients would give up before their turn
 
 
@@ -98,7 +98,7 @@ class Sequencer:
         # Making a key pair takes a hundred times as long as using one: those who sign do not queue behind those who make.
         self._makers = ThreadPoolExecutor(1, thread_name_prefix="making")
         self._queue: deque[_Queued] = deque()
-        self._computing = 0  # calls whose slow work is in the pool
+        self._computing = 0  # calls whose slow work is in a pool
         self._due: deque[Job] = deque()
         self._scheduled = False
         self._committing = False
@@ -182,7 +182,7 @@ class Sequencer:
         self._committer.commit(partial(self._committed, answered, answers, batch.records, self._loop.time()))
 
     def _compute(self, call: _Queued, slow: Slow) -> None:
-        """Run a call's slow work in the pool, and then the call anew."""
+        """Run a call's slow work in a pool, and then the call anew."""
         self._computing += 1
 
         def done(outcome: Future[Any]) -> None:

@@ -258,7 +258,7 @@ class Keys:
             ranges.append(f"SELECT key_id FROM keys {place} key_id {_IN}")  # noqa: S608
             values += [account, region, _json(where.ids)]
         if where.aliases:
-            ranges.append(f"SELECT key_id FROM aliases {place} name {_IN}")  # noqa: S608
+            ranges.append(f"SELECT DISTINCT key_id FROM aliases {place} name {_IN}")  # noqa: S608
             values += [account, region, _json(where.aliases)]
         if where.instances:
             ranges.append(f"SELECT key_id FROM keys {place} instance {_IN} AND instance <> ''")  # noqa: S608
@@ -266,7 +266,7 @@ class Keys:
         if where.tag_keys or where.tag_values:
             both = [("name", where.tag_keys), ("value", where.tag_values)]
             conditions = " AND ".join(f"{column} {_IN}" for column, some in both if some)
-            ranges.append(f"SELECT key_id FROM tags {place} {conditions}")  # noqa: S608
+            ranges.append(f"SELECT DISTINCT key_id FROM tags {place} {conditions}")  # noqa: S608
             values += [account, region, *(_json(some) for _, some in both if some)]
         rows = self._database.rows(
             f"SELECT k.key_id, {_FACETS} FROM ({' INTERSECT '.join(ranges)}) AS n CROSS JOIN keys AS k "  # noqa: S608

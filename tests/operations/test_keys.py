@@ -385,8 +385,8 @@ def test_a_key_is_gone_from_the_second_that_its_deletion_is_due() -> None:
     service.clock.advance(7 * DAY - 1)
     assert service.refused("Decrypt", CiphertextBlob=blob) == "Rejected.PendingDeletion"
     service.clock.advance(1)
-    for name in (key_id, "alias/a"):
-        assert service.refused("DescribeKey", KeyId=name) == "Forbidden.KeyNotFound"
+    assert service.refused("DescribeKey", KeyId=key_id) == "Forbidden.KeyNotFound"
+    assert service.refused("DescribeKey", KeyId="alias/a") == "Forbidden.AliasNotFound"
     assert service.refused("CancelKeyDeletion", KeyId=key_id) == "Forbidden.KeyNotFound"
     assert service.refused("Decrypt", CiphertextBlob=blob) == "InvalidParameter"
 

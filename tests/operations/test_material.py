@@ -148,6 +148,21 @@ def test_material_expires() -> None:
     assert service.ok("Decrypt", CiphertextBlob=blob)["Plaintext"] == "x"
 
 
+@pytest.mark.parametrize("swept", [False, True])
+def test_what_follows_expiry_does_not_depend_on_when_it_is_carried_out(swept: bool) -> None:
+    service = Service()
+    key_id = service.key(Origin="EXTERNAL")
+    now = int(service.clock.now())
+    service.ok("ImportKeyMaterial", **parameters(service, key_id, expires=now + 10))
+    service.ok("DisableKey", KeyId=key_id)
+    if swept:
+        pass_time(service, 10)
+    else:
+        service.clock.advance(10)
+    service.ok("ImportKeyMaterial", **parameters(service, key_id))
+    assert state(service, key_id) == "Enabled"
+
+
 def test_states_of_keys_without_material() -> None:
     service = Service()
     key_id = service.key(Origin="EXTERNAL")

@@ -433,6 +433,9 @@ def these(*values: str) -> frozenset[str]:
         (KeyFilter(tag_values=these("web")), [1, 4]),
         (KeyFilter(tag_keys=these("team"), tag_values=these("web")), [1]),
         (KeyFilter(tag_keys=these("team", "env"), tag_values=these("web", "db")), [1, 2, 4]),
+        (KeyFilter(tag_keys=these("team", "x")), [1, 2, 3]),
+        (KeyFilter(tag_values=these("", "y")), [3]),
+        (KeyFilter(aliases=these("alias/b", "alias/c")), [3]),
         (KeyFilter(tag_keys=these("team"), instances=these("kst-1")), [3]),
         (KeyFilter(tag_keys=these("team"), ids=these("key-1", "key-2"), states=these("Disabled")), [2]),
         (KeyFilter(aliases=these("alias/a"), ids=these("key-4")), []),
@@ -453,6 +456,7 @@ def test_keys_are_found_by_name_tag_and_instance(store: Store, where: KeyFilter,
     store.keys.add(other, msgspec.structs.replace(version, region="elsewhere"), {"team": "web"})
     store.aliases.add(alias("alias/a", "key-1"))
     store.aliases.add(alias("alias/b", "key-3"))
+    store.aliases.add(alias("alias/c", "key-3"))
     ids = tuple(f"key-{number}" for number in found)
     assert store.keys.page(ACCOUNT, REGION, where, 0, 10) == Page(ids, len(ids))
     assert store.keys.page(ACCOUNT, REGION, where, 1, 1) == Page(ids[1:2], len(ids))

@@ -61,3 +61,21 @@ def test_names_and_versions_of_other_keys_are_theirs(tmp_path: Path) -> None:
     with pytest.raises(OperatorError, match="cannot have the version 00000000-0000-4000-8000-000000000001"):
         plant(service, tmp_path, other.replace("alias/a", "alias/b"))
     assert service.ok("ListKeys")["TotalCount"] == 1
+
+
+def test_an_access_key_with_another_secret_is_told(tmp_path: Path) -> None:
+    service = Service()
+    access_key = '[[access_key]]\nid = "A1"\nsecret = "one"\n'
+    plant(service, tmp_path, access_key)
+    plant(service, tmp_path, access_key)
+    with pytest.raises(OperatorError, match="the AccessKey A1 of this server has another secret"):
+        plant(service, tmp_path, access_key.replace("one", "two"))
+
+
+def test_keys_of_one_id_wait_in_two_regions(tmp_path: Path) -> None:
+    service = Service()
+    waiting = '[[key]]\nid = "k"\norigin = "EXTERNAL"\nstate = "PendingImport"\n'
+    plant(service, tmp_path, waiting + waiting + 'region = "cn-beijing"\n')
+    for region in ("cn-hangzhou", "cn-beijing"):
+        shown = service.ok("DescribeKey", KeyId="k", RegionId=region)["KeyMetadata"]
+        assert shown["KeyState"] == "PendingImport"
