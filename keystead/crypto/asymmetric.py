@@ -23,6 +23,8 @@ from keystead.entropy import Entropy
 from keystead.errors import UnsupportedOperation
 
 T = TypeVar("T")
+# A private key as it rests, or made ready by `ready`.
+Private = bytes | rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
 _BITS = {KeySpec.RSA_2048: 2048, KeySpec.RSA_3072: 3072, KeySpec.RSA_4096: 4096}
 _CURVES: dict[KeySpec, ec.EllipticCurve] = {
@@ -113,9 +115,19 @@ def load_public(spec: KeySpec, data: bytes) -> bytes:
     return key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
 
 
-def public_key(spec: KeySpec, private: bytes) -> bytes:
+def ready(private: bytes) -> Private:
+    """The private key for many uses: it keeps what OpenSSL computes of a key at its first use, up to half of a signature's
+    time. One of SM2 stays as it is."""
+    try:
+        return _load(private)
+    except (ValueError, UnsupportedAlgorithm):  # the library knows no SM2
+        return private
+
+
+def public_key(spec: KeySpec, private: Private) -> bytes:
     """The public key of a private key."""
     if spec is KeySpec.EC_SM2:
+        assert isinstance(private, bytes)
         return sm2.public_key_der(private)
     public = _load(private).public_key()
     return public.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
@@ -136,7 +148,9 @@ def _is_of(spec: KeySpec, key: object) -> bool:
     return found and curve is not None and key.curve.name == curve.name  # type: ignore[attr-defined]
 
 
-def _load(private: bytes) -> rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey:
+def _load(private: Private) -> rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey:
+    if not isinstance(private, bytes):
+        return private
     # What RSA keys are checked for takes up to 250 ms, and was checked when the key came in.
     key = serialization.load_der_private_key(private, None, unsafe_skip_rsa_key_validation=True)
     assert isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey)
@@ -166,7 +180,7 @@ def encrypt(spec: KeySpec, algorithm: str, public: bytes, plaintext: bytes) -> b
     return key.encrypt(plaintext, _ENCRYPTIONS[algorithm][0])
 
 
-def decrypt(spec: KeySpec, algorithm: str, private: bytes, ciphertext: bytes) -> bytes:
+def decrypt(spec: KeySpec, algorithm: str, private: Private, ciphertext: bytes) -> bytes:
     """The plaintext; Unopenable if it was not encrypted so. With RSAES_PKCS1_V1_5 what was not may give random bytes
     instead (implicit rejection): it is for values of a known length only."""
     if spec is KeySpec.EC_SM2:
@@ -216,7 +230,7 @@ def _padded(private: bytes, ciphertext: bytes, plaintext: bytes, entropy: Entrop
 # --- signatures
 
 
-def sign(spec: KeySpec, algorithm: str, private: bytes, digest: bytes) -> bytes:
+def sign(spec: KeySpec, algorithm: str, private: Private, digest: bytes) -> bytes:
     """The signature of a digest of 32 bytes: of SHA-256, or with SM2 of SM3 over Z and the message. With ECDSA and SM2 it is
     the DER of r and s."""
     if spec is KeySpec.EC_SM2:

@@ -7,6 +7,7 @@ or retyped.
 
 import base64
 import hmac
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
@@ -72,6 +73,8 @@ class Vault:
         self._wrapping: dict[int, Material] = {}
         self._newest = 0
         self._material: dict[str, tuple[Wrapped, Material]] = {}
+        self._private_keys: dict[str, tuple[Wrapped, asymmetric.Private]] = {}
+        self._lock = threading.Lock()  # of the private keys: they are used on several threads
         self._secrets: dict[str, tuple[Wrapped, Secret]] = {}
 
     # --- wrapping keys
@@ -165,14 +168,16 @@ class Vault:
 
     def forget(self, version_ids: Iterable[str]) -> None:
         """Drop the unwrapped material of versions that are gone."""
-        for version_id in version_ids:
-            self._material.pop(version_id, None)
+        with self._lock:
+            for version_id in version_ids:
+                self._material.pop(version_id, None)
+                self._private_keys.pop(version_id, None)
 
-    # --- key pairs and MACs. Material is unwrapped for each use and kept nowhere: these may run on any thread.
+    # --- key pairs and MACs. These may run on any thread.
 
     def public_key(self, version: KeyVersion) -> bytes:
         """The version's public key, as the DER of its SubjectPublicKeyInfo."""
-        return asymmetric.public_key(version.spec, self._material_of(version))
+        return asymmetric.public_key(version.spec, self._private_key(version))
 
     def encrypt(self, version: KeyVersion, algorithm: str, plaintext: bytes) -> bytes:
         """`plaintext` under the version's public key."""
@@ -180,11 +185,11 @@ class Vault:
 
     def decrypt(self, version: KeyVersion, algorithm: str, ciphertext: bytes) -> bytes:
         """What was encrypted under the version's public key; Unopenable for anything else."""
-        return asymmetric.decrypt(version.spec, algorithm, self._material_of(version), ciphertext)
+        return asymmetric.decrypt(version.spec, algorithm, self._private_key(version), ciphertext)
 
     def sign(self, version: KeyVersion, algorithm: str, digest: bytes) -> bytes:
         """The version's signature of a digest."""
-        return asymmetric.sign(version.spec, algorithm, self._material_of(version), digest)
+        return asymmetric.sign(version.spec, algorithm, self._private_key(version), digest)
 
     def verify(self, version: KeyVersion, algorithm: str, digest: bytes, signature: bytes) -> bool:
         """Whether it is the version's signature of this digest."""
@@ -292,6 +297,16 @@ class Vault:
 
     def _material_of(self, version: KeyVersion) -> bytes:
         return self._unwrap(_MATERIAL, _version_facts(version), version.material)
+
+    def _private_key(self, version: KeyVersion) -> asymmetric.Private:
+        with self._lock:
+            cached = self._private_keys.get(version.version_id)
+        if cached is not None and cached[0] == version.material:
+            return cached[1]
+        private = asymmetric.ready(self._material_of(version))
+        with self._lock:
+            _remember(self._private_keys, version.version_id, (version.material, private))
+        return private
 
     def _open_material(self, version: KeyVersion) -> Material:
         # The row is compared: a batch that failed may have left the material of an import that never was.

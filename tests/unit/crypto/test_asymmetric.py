@@ -98,6 +98,17 @@ def test_a_machine_without_sm2_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
         asymmetric.sign(KeySpec.EC_SM2, "SM2DSA", PRIVATE[KeySpec.EC_SM2], DIGEST)
 
 
+@pytest.mark.parametrize("spec", PAIRS)
+def test_a_key_that_is_ready_is_the_same_key(spec: KeySpec) -> None:
+    private = asymmetric.ready(PRIVATE[spec])
+    assert isinstance(private, bytes) == (spec is KeySpec.EC_SM2)
+    assert asymmetric.public_key(spec, private) == PUBLIC[spec]
+    for algorithm in SIGNATURES[spec]:
+        for _ in range(2):
+            signature = asymmetric.sign(spec, algorithm, private, DIGEST)
+            assert asymmetric.verify(spec, algorithm, PUBLIC[spec], DIGEST, signature)
+
+
 def test_what_only_looks_like_a_wrapped_key_is_refused() -> None:
     """OpenSSL gives random bytes for a wrong padding, some of them as long as a key."""
     entropy = SeededEntropy(b"wrapped")
