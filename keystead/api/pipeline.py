@@ -17,7 +17,7 @@ from keystead.api.message import Channel, HttpRequest, HttpResponse
 from keystead.api.operation import CATALOGUE, KMS, KMS_VERSION, Call, Catalogue, KeyCall, Operation
 from keystead.api.parameters import Parameters
 from keystead.api.parameters import read as read_parameters
-from keystead.api.slow import Attempt, Nonce, Slow
+from keystead.api.slow import Attempt, Nonce, Sender, Slow
 from keystead.api.wire import Reply, Request
 from keystead.clock import Clock
 from keystead.crypto.sealing import Unopenable
@@ -134,11 +134,13 @@ class Pipeline:
         host = request.headers.get("host", "")
         xml = False
         try:
-            parameters = read_parameters(request)
-            xml = decode.wants_xml(parameters.merged, request.headers)
-            if request.method not in ("GET", "POST"):
-                raise UnsupportedMethod
-            caller, claims = self._authenticate(request, parameters)
+            if attempt.sender is None:
+                parameters = read_parameters(request)
+                xml = decode.wants_xml(parameters.merged, request.headers)
+                if request.method not in ("GET", "POST"):
+                    raise UnsupportedMethod
+                attempt.sender = Sender(parameters, xml, *self._authenticate(request, parameters))
+            parameters, xml, caller, claims = attempt.sender
         except KmsError as error:
             # Nobody is known to have sent this, so nothing is recorded; metrics and log count it.
             return Answer(encode.failure(error, request_id, host, xml), "", error.code, request_id, False)

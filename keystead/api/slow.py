@@ -1,13 +1,18 @@
 """Slow work: computed in a pool while other calls go on, between two passes of its call through the pipeline.
 
 `call.slow(function, *values)` abandons the first pass. The function, which must be pure and come before any effect, runs in
-the pool; then the whole pipeline runs anew, everything is checked anew, and the result is there. An outcome belongs to
-one call and is never shared: two calls that make a key make two.
+the pool; then the whole pipeline runs anew, everything is checked anew, and the result is there. Only that the request was
+signed with its AccessKey's secret is not verified again: neither of the two ever changes. An outcome belongs to one call and
+is never shared: two calls that make a key make two.
 """
 
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
+
+from keystead.access.callers import Caller
+from keystead.api.parameters import Parameters
+from keystead.api.signature import Claims
 
 T = TypeVar("T")
 Nonce = tuple[int, bytes]
@@ -38,14 +43,25 @@ class Slow(BaseException):
         return outcome
 
 
-class Attempt:
-    """What a call keeps from one pass to the next: the outcomes of its slow work, and the nonce that it holds."""
+class Sender(NamedTuple):
+    """What a request says, and who is known to have sent it: with claims by signature, without by the control socket."""
 
-    __slots__ = ("_outcomes", "nonce")
+    parameters: Parameters
+    xml: bool
+    caller: Caller
+    claims: Claims | None
+
+
+class Attempt:
+    """What a call keeps from one pass to the next: its verified sender, the nonce that it holds, the outcomes of its slow
+    work."""
+
+    __slots__ = ("_outcomes", "nonce", "sender")
 
     def __init__(self) -> None:
         self._outcomes: dict[_Work, Future[Any]] = {}
         self.nonce: Nonce | None = None
+        self.sender: Sender | None = None
 
     def result(self, function: Callable[..., T], values: tuple[Any, ...], *, making: bool = False) -> T:
         """What the function gave for these values, or raised; Slow if it has not run yet."""

@@ -272,7 +272,7 @@ def test_an_alias_whose_key_is_gone_finds_nothing() -> None:
         Alias(account=service.account, region="cn-hangzhou", name="alias/a", key_id="gone", created=0)
     )
     service.store.commit()
-    assert service.refused("DescribeKey", KeyId="alias/a") == "Forbidden.KeyNotFound"
+    assert service.refused("DescribeKey", KeyId="alias/a") == "Forbidden.AliasNotFound"
 
 
 def test_a_version_whose_key_is_gone_does_not_open(monkeypatch: pytest.MonkeyPatch) -> None:

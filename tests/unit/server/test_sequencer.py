@@ -2,11 +2,15 @@ import asyncio
 import json
 import threading
 from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
+from keystead.api import signature
 from keystead.api.batch import Batch
-from keystead.api.message import HttpRequest, HttpResponse
+from keystead.api.message import Channel, HttpRequest, HttpResponse
+from keystead.api.operation import KEYSTEAD_VERSION
 from keystead.api.pipeline import Answer, Pipeline
 from keystead.api.service import purge_nonces
 from keystead.domain.keys import KeySpec, KeyVersion
@@ -398,6 +402,44 @@ def test_state_is_looked_at_anew_after_slow_work(monkeypatch: pytest.MonkeyPatch
         await line.sequencer.drain()
         assert line.statuses == [200, 409]
         assert b"Rejected.Disabled" in line.replies[1].body
+
+    play(scenario)
+
+
+@pytest.mark.parametrize("action", ["UpdateAccessKey", "DeleteAccessKey"])
+def test_the_accesskey_is_looked_at_anew_after_slow_work(
+    action: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario(line: Line) -> None:
+        verified: list[int] = []
+        verify = signature.verify
+
+        def counted(*all_of_it: Any) -> None:
+            verified.append(1)
+            verify(*all_of_it)
+
+        monkeypatch.setattr(signature, "verify", counted)
+        begun, go = threading.Event(), threading.Event()
+        generate = line.service.world.vault.generate
+
+        def held(spec: KeySpec) -> bytes:
+            begun.set()
+            assert go.wait(20)
+            return generate(spec)
+
+        monkeypatch.setattr(line.service.world.vault, "generate", held)
+        line.submit(slow_request(line))
+        await asyncio.get_running_loop().run_in_executor(None, begun.wait, 20)
+        asked = {"AccessKeyId": line.service.access_key[0], "Status": "Inactive"}
+        target = f"/?{urlencode({'Action': action, 'Version': KEYSTEAD_VERSION, **asked})}"
+        line.submit(HttpRequest(method="POST", target=target, headers={}, channel=Channel.CONTROL))
+        while not line.replies:
+            await asyncio.sleep(0)
+        go.set()
+        await line.sequencer.drain()
+        assert line.statuses == [200, 403]
+        assert b"Forbidden.AccessKey" in line.replies[1].body
+        assert len(verified) == 1  # once for both passes
 
     play(scenario)
 
