@@ -585,7 +585,7 @@ PLANTED = {
     "shows its material": "from keystead.crypto.material import Material; init = Material.__init__; "
     "Material.__init__ = lambda self, value: (print(value.hex()), init(self, value))[1]",
     "shows private keys as PEM": "from keystead.crypto import asymmetric as a; sign = a.sign; "
-    "a.sign = lambda *all: (print(a.pem(a._der(all[2]))), sign(*all))[1]",
+    "a.sign = lambda *all: (print(a.pem(all[2] if all[0] == 'EC_SM2' else a._der(all[2]))), sign(*all))[1]",
     "shows its seed": "import msgspec; from keystead.server import planting as p; plant = p.plant; "
     "p.plant = lambda *all: (print(msgspec.to_builtins(all[1])), plant(*all))[1]",
     "counts by plaintext": "from keystead.server.metrics import Metrics; from prometheus_client import Counter; answered = Metrics.answered; "
