@@ -11,18 +11,14 @@ _TWICE = [b"%%25%02X" % byte for byte in range(256)]
 _AMPERSAND, _EQUALS = "\0", "\1"
 
 
-def percent_encode(text: str) -> str:
-    """RFC 3986 percent-encoding of the UTF-8 bytes, upper-case hex, `~` kept, space as %20."""
-    return _encode(text.encode(), _ONCE).decode()
-
-
 def canonical_query(pairs: Iterable[tuple[str, str]]) -> str:
-    """`name=value` of each pair, both percent-encoded, sorted by name in code point order, joined by `&`."""
+    """`name=value` of each pair, both percent-encoded (RFC 3986: the UTF-8 bytes, upper-case hex, `~` kept, space as
+    %20), sorted by name in code point order, joined by `&`."""
     return _query(pairs, _ONCE, b"=", b"&")
 
 
 def canonical_query_again(pairs: Iterable[tuple[str, str]]) -> str:
-    """`percent_encode` of the canonical query."""
+    """The canonical query, percent-encoded once more."""
     return _query(pairs, _TWICE, b"%3D", b"%26")
 
 

@@ -115,13 +115,10 @@ def load_public(spec: KeySpec, data: bytes) -> bytes:
     return key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
 
 
-def ready(private: bytes) -> Private:
+def ready(spec: KeySpec, private: bytes) -> Private:
     """The private key for many uses: it keeps what OpenSSL computes of a key at its first use, up to half of a signature's
-    time. One of SM2 stays as it is."""
-    try:
-        return _load(private)
-    except (ValueError, UnsupportedAlgorithm):  # the library knows no SM2
-        return private
+    time. One of SM2, which the library does not know, stays as it is."""
+    return private if spec is KeySpec.EC_SM2 else _load(private)
 
 
 def public_key(spec: KeySpec, private: Private) -> bytes:

@@ -303,7 +303,7 @@ class Vault:
             cached = self._private_keys.get(version.version_id)
         if cached is not None and cached[0] == version.material:
             return cached[1]
-        private = asymmetric.ready(self._material_of(version))
+        private = asymmetric.ready(version.spec, self._material_of(version))
         with self._lock:
             _remember(self._private_keys, version.version_id, (version.material, private))
         return private

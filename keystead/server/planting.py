@@ -51,8 +51,9 @@ def plant(pipeline: Pipeline, seed: Seed, anyway: bool = False) -> None:
         batch = Batch(store)
         for one in seed.key:
             key, versions = _key(seed, one, now, vault)
-            if store.keys.get(*key.place) is not None:
-                _check_same(store, vault, key, versions)
+            there = store.keys.get(*key.place)
+            if there is not None:
+                _check_same(store, vault, there, key, versions)
                 continue  # planted by an earlier start
             _check_free(store, key, versions, one.aliases)
             first, *others = (vault.keep_material(*version) for version in versions)
@@ -71,9 +72,9 @@ def plant(pipeline: Pipeline, seed: Seed, anyway: bool = False) -> None:
                 )
             record_event(pipeline, batch, key, "SeedKey")
         for access_key in seed.access_key:
-            there = store.accounts.access_key(access_key.id)
-            if there is not None:
-                if not vault.has_secret(there, access_key.secret):
+            known = store.accounts.access_key(access_key.id)
+            if known is not None:
+                if not vault.has_secret(known, access_key.secret):
                     raise OperatorError(
                         f"the AccessKey {access_key.id} of this server has another secret than the seed's",
                         hint="seed a new data directory",
@@ -95,18 +96,17 @@ def plant(pipeline: Pipeline, seed: Seed, anyway: bool = False) -> None:
         raise
 
 
-def _check_same(store: Store, vault: Vault, key: Key, versions: list[tuple[KeyVersion, bytes]]) -> None:
-    """OperatorError unless the store's key of this id is the seed's: what is under the seed's versions must open."""
-    there = store.keys.get(*key.place)
-    assert there is not None
+def _check_same(
+    store: Store, vault: Vault, there: Key, key: Key, versions: list[tuple[KeyVersion, bytes]]
+) -> None:
+    """OperatorError unless the key that is there is the seed's: what is under the seed's versions must open."""
     same = (there.spec, there.usage, there.origin) == (key.spec, key.usage, key.origin)
     for version, material in versions:
         found = store.keys.version(version.version_id)
         if found is None or (found.key_id, found.number) != (key.key_id, version.number):
             same = False
-        elif (
-            material and not there.absent
-        ):  # what was deleted since, or is still to come, is no other material
+        elif material and not there.absent:
+            # What was deleted since, or is still to come, is no other material.
             same = same and vault.has_material(found, material)
     if not same:
         raise OperatorError(

@@ -100,7 +100,7 @@ def test_a_machine_without_sm2_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("spec", PAIRS)
 def test_a_key_that_is_ready_is_the_same_key(spec: KeySpec) -> None:
-    private = asymmetric.ready(PRIVATE[spec])
+    private = asymmetric.ready(spec, PRIVATE[spec])
     assert isinstance(private, bytes) == (spec is KeySpec.EC_SM2)
     assert asymmetric.public_key(spec, private) == PUBLIC[spec]
     for algorithm in SIGNATURES[spec]:
