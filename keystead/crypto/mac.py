@@ -1,11 +1,12 @@
 """Digests and message authentication codes for request signatures."""
 
 import hashlib
-from typing import Literal, NoReturn
+from typing import Literal
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.hmac import HMAC
 
+from keystead.crypto.concealed import Concealed
 from keystead.crypto.prf import Prf
 
 Algorithm = Literal["sha1", "sha256", "sm3"]
@@ -21,8 +22,8 @@ def digest(algorithm: Algorithm, data: bytes) -> bytes:
     return hashlib.new(algorithm, data, usedforsecurity=False).digest()
 
 
-class Secret:
-    """An AccessKeySecret in the clear. No repr, no equality, no pickle of its content."""
+class Secret(Concealed):
+    """An AccessKeySecret in the clear."""
 
     __slots__ = ("_prfs", "_value")
 
@@ -47,14 +48,3 @@ class Secret:
         for part in (date, region, product, "aliyun_v4_request"):
             key = Prf("sha256", key).digest(part.encode())
         return Secret(key)
-
-    def __repr__(self) -> str:
-        return "<Secret>"
-
-    def __eq__(self, other: object) -> NoReturn:
-        raise TypeError("secrets are not compared")
-
-    __hash__ = None  # type: ignore[assignment]
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("secrets are not pickled")

@@ -4,14 +4,16 @@ The library's one-call HMAC begins anew each time, which for short messages is m
 """
 
 import hashlib
-from typing import Literal, NoReturn
+from typing import Literal
+
+from keystead.crypto.concealed import Concealed
 
 _INNER = bytes(byte ^ 0x36 for byte in range(256))
 _OUTER = bytes(byte ^ 0x5C for byte in range(256))
 
 
-class Prf:
-    """HMAC with one key and hash. It is as secret as the key: no repr, no equality, no pickle of its content."""
+class Prf(Concealed):
+    """HMAC with one key and hash. It is as secret as the key."""
 
     __slots__ = ("_inner", "_outer")
 
@@ -32,14 +34,3 @@ class Prf:
         inner.update(message)
         outer.update(inner.digest())
         return outer.digest()
-
-    def __repr__(self) -> str:
-        return "<Prf>"
-
-    def __eq__(self, other: object) -> NoReturn:
-        raise TypeError("keys are not compared")
-
-    __hash__ = None  # type: ignore[assignment]
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("keys are not pickled")

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from keystead.domain.lifecycle import DOOMED, Event, Gate, KeyState, advance, is_open
+from keystead.domain.lifecycle import DOOMED, INITIAL, Event, Gate, KeyState, advance, is_open
 from keystead.domain.rotation import DAY as DAY
 from keystead.domain.rotation import AutomaticRotation
 
@@ -164,6 +164,23 @@ class KeyVersion(msgspec.Struct, frozen=True, kw_only=True):
     origin: Origin
     created: int
     material: Wrapped
+
+    def new_key(self, description: str) -> Key:
+        """An enabled key whose first version this is."""
+        return Key(
+            account=self.account,
+            region=self.region,
+            key_id=self.key_id,
+            spec=self.spec,
+            usage=self.usage,
+            origin=self.origin,
+            protection=ProtectionLevel.SOFTWARE,
+            state=INITIAL,
+            description=description,
+            created=self.created,
+            primary_version=self.version_id,
+            rotated=self.created,
+        )
 
     def next(self, version_id: str, now: int) -> "KeyVersion":
         """The version after this one, without material yet."""

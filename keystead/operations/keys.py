@@ -38,7 +38,7 @@ from keystead.domain.keys import (
     ProtectionLevel,
     Wrapped,
 )
-from keystead.domain.lifecycle import INITIAL, Event, Gate
+from keystead.domain.lifecycle import Event, Gate
 from keystead.entropy import uuid4
 from keystead.errors import (
     DeletionProtected,
@@ -156,19 +156,8 @@ def create_key(call: Call, request: CreateKeyRequest) -> CreateKeyReply:
         created=call.now,
         material=Wrapped(0, b""),
     )
-    key = Key(
-        account=version.account,
-        region=version.region,
-        key_id=version.key_id,
-        spec=version.spec,
-        usage=version.usage,
-        origin=version.origin,
-        protection=ProtectionLevel.SOFTWARE,
-        state=INITIAL,
-        description=request.description,
-        created=call.now,
-        primary_version=version.version_id,
-        rotated=call.now,
+    key = msgspec.structs.replace(
+        version.new_key(request.description),
         instance=request.dkms_instance_id,
         rotation_interval=interval,
         policy=request.policy,

@@ -13,8 +13,8 @@ from keystead.crypto.vault import Vault
 from keystead.domain.accounts import AccessKey, AccessKeyStatus
 from keystead.domain.algorithms import USAGES
 from keystead.domain.aliases import Alias
-from keystead.domain.keys import DAY, Key, KeyFilter, KeyVersion, Origin, ProtectionLevel, Wrapped
-from keystead.domain.lifecycle import INITIAL, Event, KeyState
+from keystead.domain.keys import DAY, Key, KeyFilter, KeyVersion, Origin, Wrapped
+from keystead.domain.lifecycle import Event, KeyState
 from keystead.errors import OperatorError
 from keystead.server.seed import Seed, SeedKey, SeedVersion, material_of
 from keystead.store.ports import Store
@@ -167,20 +167,7 @@ def _key(seed: Seed, one: SeedKey, now: int, vault: Vault) -> tuple[Key, list[tu
         for number, version in enumerate(one.version or [_waiting(seed, one)], 1)
     ]
     first, last = versions[0][0], versions[-1][0]
-    key = Key(
-        account=first.account,
-        region=first.region,
-        key_id=one.id,
-        spec=one.spec,
-        usage=usage,
-        origin=one.origin,
-        protection=ProtectionLevel.SOFTWARE,
-        state=INITIAL,
-        description=one.description,
-        created=first.created,
-        primary_version=last.version_id,
-        rotated=last.created,
-    )
+    key = first.new_key(one.description).rotated_to(last)
     if one.origin is Origin.EXTERNAL and versions[-1][1]:
         check = vault.make_check(key, versions[-1][1])
         key = msgspec.structs.replace(key, check=check)

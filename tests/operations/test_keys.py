@@ -1,15 +1,10 @@
 import json
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from keystead.api.batch import Batch
-from keystead.api.message import HttpRequest
-from keystead.api.pipeline import Answer, Pipeline
 from keystead.domain.keys import DAY
-from keystead.store.sqlite import SqliteStore
-from tests.harness import Service
+from tests.harness import OnDisk, Service
 
 GUIDE = [
     "CreationDate", "Description", "KeyId", "KeyState", "KeyUsage", "DeleteDate", "Creator", "Arn", "Origin",
@@ -205,38 +200,6 @@ def test_list_keys_refuses_bad_filters(filters: str) -> None:
     assert Service().refused("ListKeys", Filters=filters) == "InvalidParameter"
 
 
-class OnSqlite(Service):
-    """The same service over a database."""
-
-    def __init__(self, database: Path) -> None:
-        super().__init__()
-        self.sqlite = SqliteStore.open(database, clock=self.clock, entropy=self.entropy)
-        self.sqlite.begin()
-        for wrapping_key in self.store.keyring.all():
-            self.sqlite.keyring.add(wrapping_key)
-        for account in self.store.accounts.all():
-            self.sqlite.accounts.add(account)
-            for access_key in self.store.accounts.access_keys(account.account_id):
-                self.sqlite.accounts.add_access_key(access_key)
-        self.sqlite.commit()
-        self.pipeline = Pipeline(
-            store=self.sqlite,
-            vault=self.world.vault,
-            clock=self.clock,
-            entropy=self.entropy,
-            region=self.region,
-            account=self.account,
-        )
-
-    def answer(self, *requests: HttpRequest) -> list[Answer]:
-        self.sqlite.begin()
-        batch = Batch(self.sqlite)
-        answers = [self.pipeline.answer_now(batch, request) for request in requests]
-        batch.write()
-        self.sqlite.commit()
-        return answers
-
-
 # The keys that are looked for, by names of this test alone.
 FLOCK: dict[str, dict[str, str]] = {
     "plain": {},
@@ -264,15 +227,15 @@ def flock(
     """A service with these keys, and their ids."""
     service = Service()
     if request.param == "sqlite":
-        service = OnSqlite(tmp_path_factory.mktemp("flock") / "k.db")
+        service = OnDisk(tmp_path_factory.mktemp("flock") / "data")
     ids = {name: service.key(**parameters) for name, parameters in FLOCK.items()}
     service.ok("DisableKey", KeyId=ids["short"])
     service.ok("ScheduleKeyDeletion", KeyId=ids["doomed"], PendingWindowInDays="7")
     for name in ("signer", "placed"):
         service.ok("CreateAlias", AliasName=f"alias/{name}", KeyId=ids[name])
     yield service, ids
-    if isinstance(service, OnSqlite):
-        service.sqlite.close()
+    if isinstance(service, OnDisk):
+        service.store.close()
 
 
 def found(flock: tuple[Service, dict[str, str]], *rows: tuple[str, list[str]]) -> list[str]:

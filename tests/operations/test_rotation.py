@@ -10,8 +10,7 @@ from keystead.api.service import rotate_due
 from keystead.clock import iso8601
 from keystead.domain.keys import DAY
 from keystead.store.reader import open_reader
-from tests.harness import Service
-from tests.properties.test_life_of_keys import OnDisk
+from tests.harness import OnDisk, Service
 
 
 def run(service: Service) -> bool:

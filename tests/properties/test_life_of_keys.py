@@ -8,8 +8,7 @@ import shutil
 import tempfile
 from contextlib import closing
 from pathlib import Path
-from typing import Any, NamedTuple
-from urllib.parse import urlencode
+from typing import NamedTuple
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as some
@@ -24,18 +23,11 @@ from hypothesis.stateful import (
 )
 
 from keystead.api.batch import Batch
-from keystead.api.message import Channel, HttpRequest
-from keystead.api.operation import KMS_VERSION
-from keystead.api.pipeline import Pipeline
 from keystead.api.service import delete_due, expire_due, rotate_due
-from keystead.clock import FixedClock
 from keystead.crypto import sm2
 from keystead.domain.keys import DAY
-from keystead.entropy import SeededEntropy
-from keystead.server.directory import DataDirectory
-from keystead.server.world import open_directory, read_access_key
 from keystead.store.reader import open_reader
-from tests.harness import Members, Service, base64_of
+from tests.harness import Members, OnDisk, base64_of
 
 NAMES = some.sampled_from(["alias/a", "alias/b", "alias/c"])
 KINDS = {
@@ -62,38 +54,6 @@ ROTATING = ("symmetric", "signer", "pair")
 VERSIONS = 50  # of a key pair
 MEMORY = "/dev/shm" if os.path.isdir("/dev/shm") else None
 STEPS = 50_000
-
-
-class OnDisk(Service):
-    """A service over SQLite, which can be stopped and started again."""
-
-    def __init__(self, folder: Path) -> None:
-        self.clock = FixedClock(1_767_323_045.0)
-        self.entropy = SeededEntropy(b"life")
-        self.directory = DataDirectory(str(folder))
-        self.directory.prepare()
-        self.region = "cn-hangzhou"
-        self._nonce = 0
-        self.start()
-
-    def request(self, action: str, parameters: Members | None = None, **more: Any) -> HttpRequest:
-        """As through the control socket: signatures, a third of the time of a call, have tests of their own."""
-        asked = urlencode({"Action": action, "Version": KMS_VERSION, **(parameters or {})})
-        return HttpRequest(method="POST", target=f"/?{asked}", headers={}, channel=Channel.CONTROL)
-
-    def start(self) -> None:
-        self.world = open_directory(self.directory, self.clock, self.entropy)
-        self.store = self.world.store  # type: ignore[assignment]
-        self.account = self.world.account
-        self.access_key = read_access_key(self.directory.root_access_key)
-        self.pipeline = Pipeline(
-            store=self.store,
-            vault=self.world.vault,
-            clock=self.clock,
-            entropy=self.entropy,
-            region=self.region,
-            account=self.account,
-        )
 
 
 class Blob(NamedTuple):

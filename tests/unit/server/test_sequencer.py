@@ -419,23 +419,15 @@ def test_the_accesskey_is_looked_at_anew_after_slow_work(
             verify(*all_of_it)
 
         monkeypatch.setattr(signature, "verify", counted)
-        begun, go = threading.Event(), threading.Event()
-        generate = line.service.world.vault.generate
-
-        def held(spec: KeySpec) -> bytes:
-            begun.set()
-            assert go.wait(20)
-            return generate(spec)
-
-        monkeypatch.setattr(line.service.world.vault, "generate", held)
+        gate = Gate(line, monkeypatch)
         line.submit(slow_request(line))
-        await asyncio.get_running_loop().run_in_executor(None, begun.wait, 20)
+        await gate.reached()
         asked = {"AccessKeyId": line.service.access_key[0], "Status": "Inactive"}
         target = f"/?{urlencode({'Action': action, 'Version': KEYSTEAD_VERSION, **asked})}"
         line.submit(HttpRequest(method="POST", target=target, headers={}, channel=Channel.CONTROL))
         while not line.replies:
             await asyncio.sleep(0)
-        go.set()
+        gate.go.set()
         await line.sequencer.drain()
         assert line.statuses == [200, 403]
         assert b"Forbidden.AccessKey" in line.replies[1].body
@@ -503,14 +495,7 @@ def test_calls_in_the_pool_count_as_waiting(monkeypatch: pytest.MonkeyPatch) -> 
 def test_who_signs_does_not_wait_for_who_makes_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
     async def scenario(line: Line) -> None:
         signer = version_of(line.service, line.service.key(KeySpec="RSA_2048", KeyUsage="SIGN/VERIFY"))
-        may_end = threading.Event()
-        generate = line.service.world.vault.generate
-
-        def slow(spec: KeySpec) -> bytes:
-            assert may_end.wait(10)
-            return generate(spec)
-
-        monkeypatch.setattr(line.service.world.vault, "generate", slow)
+        gate = Gate(line, monkeypatch)
         for _ in range(3):
             line.submit(slow_request(line))
         signing = {"Digest": base64_of(bytes(32)), "Algorithm": "RSA_PKCS1_SHA_256"}
@@ -518,7 +503,7 @@ def test_who_signs_does_not_wait_for_who_makes_a_key(monkeypatch: pytest.MonkeyP
         while not line.replies:
             await asyncio.sleep(0.001)
         assert "Value" in json.loads(line.replies[0].body)
-        may_end.set()
+        gate.go.set()
         await line.sequencer.drain()
         assert line.statuses == [200] * 4
 
@@ -527,22 +512,13 @@ def test_who_signs_does_not_wait_for_who_makes_a_key(monkeypatch: pytest.MonkeyP
 
 def test_slow_work_that_has_not_begun_is_refused_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     async def scenario(line: Line) -> None:
-        begun, may_end = threading.Event(), threading.Event()
-        generate = line.service.world.vault.generate
-
-        def slow(spec: KeySpec) -> bytes:
-            begun.set()
-            assert may_end.wait(10)
-            return generate(spec)
-
-        monkeypatch.setattr(line.service.world.vault, "generate", slow)
+        gate = Gate(line, monkeypatch)
         for _ in range(3):
             line.submit(slow_request(line))
-        while not begun.is_set():
-            await asyncio.sleep(0.001)
+        await gate.reached()
         line.sequencer.abandon()
         line.submit(slow_request(line))  # came too late
-        may_end.set()
+        gate.go.set()
         await line.sequencer.drain()
         assert sorted(line.statuses) == [200, 503, 503, 503]
         # A nonce that was not used is not held: the same request may be sent again.
