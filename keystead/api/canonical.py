@@ -7,29 +7,31 @@ _UNRESERVED = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_
 _BYTES = [bytes((byte,)) for byte in range(256)]
 _ONCE = [b"%%%02X" % byte for byte in range(256)]
 _TWICE = [b"%%25%02X" % byte for byte in range(256)]
-# Pairs are encoded all at once, with these between name and value and between pairs.
+# Pairs are encoded all at once, with these between pairs and between name and value.
 _AMPERSAND, _EQUALS = "\0", "\1"
+_ONCE_JOINED = [b"&", b"=", *_ONCE[2:]]
+_TWICE_JOINED = [b"%26", b"%3D", *_TWICE[2:]]
 
 
 def canonical_query(pairs: Iterable[tuple[str, str]]) -> str:
     """`name=value` of each pair, both percent-encoded (RFC 3986: the UTF-8 bytes, upper-case hex, `~` kept, space as
     %20), sorted by name in code point order, joined by `&`."""
-    return _query(pairs, _ONCE, b"=", b"&")
+    return _query(pairs, _ONCE, _ONCE_JOINED)
 
 
 def canonical_query_again(pairs: Iterable[tuple[str, str]]) -> str:
     """The canonical query, percent-encoded once more."""
-    return _query(pairs, _TWICE, b"%3D", b"%26")
+    return _query(pairs, _TWICE, _TWICE_JOINED)
 
 
-def _query(pairs: Iterable[tuple[str, str]], escapes: list[bytes], equals: bytes, ampersand: bytes) -> str:
+def _query(pairs: Iterable[tuple[str, str]], escapes: list[bytes], joined_escapes: list[bytes]) -> str:
     rows = sorted(pairs)
-    joined = _AMPERSAND.join([f"{name}{_EQUALS}{value}" for name, value in rows])
+    joined = _AMPERSAND.join(map(_EQUALS.join, rows))
     if joined.count(_EQUALS) == len(rows) and joined.count(_AMPERSAND) == len(rows) - 1:
-        encoded = _encode(joined.encode(), escapes)
-        return encoded.replace(escapes[1], equals).replace(escapes[0], ampersand).decode()
+        return _encode(joined.encode(), joined_escapes).decode()
     # A parameter has these characters itself, as no client's ever has: slower, and the same.
     one_by_one = [[_encode(part.encode(), escapes) for part in row] for row in rows]
+    ampersand, equals = joined_escapes[:2]
     return ampersand.join(map(equals.join, one_by_one)).decode()
 
 
@@ -43,6 +45,7 @@ def _encode(raw: bytes, escapes: list[bytes]) -> bytes:
     if len(unsafe) > 16:
         # Dense text (another script, random bytes): many distinct bytes, so once through is quicker.
         return b"".join([escapes[byte] if byte in unsafe else _BYTES[byte] for byte in raw])
-    for byte in unsafe:
+    # The two of the joints last: what they become may be what another escape looks for.
+    for byte in sorted(unsafe, reverse=True):
         raw = raw.replace(_BYTES[byte], escapes[byte])
     return raw

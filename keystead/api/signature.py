@@ -113,8 +113,9 @@ def nonce_digest(claims: Claims) -> bytes:
 
 def string_to_sign_v1(method: str, parameters: dict[str, str]) -> str:
     """METHOD & %2F & the canonical query of all parameters but Signature, encoded once more."""
-    pairs = [pair for pair in parameters.items() if pair[0] != "Signature"]
-    return f"{method}&%2F&{canonical_query_again(pairs)}"
+    signed = parameters.copy()
+    signed.pop("Signature", None)
+    return f"{method}&%2F&{canonical_query_again(signed.items())}"
 
 
 def _read_v1(merged: dict[str, str]) -> Claims:

@@ -1,7 +1,7 @@
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote, quote_plus, unquote_to_bytes
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as some
 
 from keystead.api.message import HttpRequest
@@ -22,6 +22,20 @@ def test_what_is_encoded_is_decoded(pairs: dict[str, str], encode: object) -> No
     assert callable(encode)
     text = "&".join(f"{encode(name)}={encode(value)}" for name, value in pairs.items())
     assert parameters(f"/?{text}").merged == pairs
+
+
+ESCAPES = some.integers(0, 127).flatmap(lambda byte: some.sampled_from([f"%{byte:02X}", f"%{byte:02x}"]))
+RAW = some.characters(max_codepoint=127, exclude_characters="%&+")
+
+
+@given(
+    some.lists(RAW | ESCAPES | some.sampled_from(["=", "%C3%A9", "=\r\n", " \n", "%3D", "__"])).map("".join)
+)
+@example("".join(map(chr, set(range(128)) - set(b"%&+"))))
+@example("".join(f"%{byte:02X}%{byte:02x}" for byte in range(128)))
+def test_every_byte_is_decoded_as_the_library_does(value: str) -> None:
+    # A form's body may have any byte; a request target, which the HTTP parser has looked at, fewer.
+    assert parameters("/", b"v=" + value.encode()).merged == {"v": unquote_to_bytes(value).decode()}
 
 
 def test_names_are_split_over_query_and_form() -> None:
