@@ -19,6 +19,10 @@ class Clock(Protocol):
         """Seconds since an arbitrary point; it never goes back."""
         ...
 
+    def processor(self) -> float:
+        """Seconds of processor time that this thread has used; it never goes back."""
+        ...
+
 
 class SystemClock:
     """The machine's clock."""
@@ -28,6 +32,9 @@ class SystemClock:
 
     def monotonic(self) -> float:
         return time.monotonic()
+
+    def processor(self) -> float:
+        return time.thread_time()
 
     def sleep(self, seconds: float) -> None:
         """Do nothing for so long."""
@@ -44,6 +51,9 @@ class FixedClock:
         return self.time
 
     def monotonic(self) -> float:
+        return self.time
+
+    def processor(self) -> float:
         return self.time
 
     def advance(self, seconds: float) -> None:

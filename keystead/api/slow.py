@@ -63,6 +63,11 @@ class Attempt:
         self.nonce: Nonce | None = None
         self.sender: Sender | None = None
 
+    @property
+    def slow(self) -> bool:
+        """Whether the call has had slow work done."""
+        return bool(self._outcomes)
+
     def result(self, function: Callable[..., T], values: tuple[Any, ...], *, making: bool = False) -> T:
         """What the function gave for these values, or raised; Slow if it has not run yet."""
         outcome = self._outcomes.get((function, values))

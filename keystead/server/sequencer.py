@@ -7,12 +7,11 @@ Nothing else touches the store, its caches or the nonces: there are no locks.
 """
 
 import asyncio
-import os
 import queue
 import threading
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from functools import partial
 from typing import Any, Protocol
 
@@ -24,14 +23,13 @@ from keystead.api.message import HttpRequest, HttpResponse
 from keystead.api.pipeline import Answer, Pipeline
 from keystead.api.slow import Attempt, Slow
 from keystead.errors import ServiceUnavailableTemporary
+from keystead.server.pools import Pools
 from keystead.store.ports import Store
 
 Reply = Callable[[HttpResponse], None]
 Job = Callable[[Pipeline, Batch], bool]
 
 BATCH = 1024  # calls in one commit; what is beyond waits for the next
-_PROCESSORS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-POOL = max(1, _PROCESSORS - 1)  # threads that use key pairs, which leave a processor to the loop
 QUEUE = 20_000  # calls waiting; more are refused, since their clients would give up before their turn
 
 
@@ -94,9 +92,7 @@ class Sequencer:
         self._observer = observer
         self._loop = loop
         self._committer = Committer(self._store, loop)
-        self._pool = ThreadPoolExecutor(POOL, thread_name_prefix="slow")
-        # Making a key pair takes a hundred times as long as using one: those who sign do not queue behind those who make.
-        self._makers = ThreadPoolExecutor(1, thread_name_prefix="making")
+        self._pools = Pools(pipeline.clock)
         self._queue: deque[_Queued] = deque()
         self._computing = 0  # calls whose slow work is in a pool
         self._due: deque[Job] = deque()
@@ -126,13 +122,11 @@ class Sequencer:
 
     def abandon(self) -> None:
         """Begin no more slow work: nobody waits for it any longer. What has begun goes on, the rest is refused."""
-        for pool in (self._pool, self._makers):
-            pool.shutdown(wait=False, cancel_futures=True)
+        self._pools.abandon()
 
     def close(self) -> None:
         """End the helper threads; nothing may be queued any more."""
-        self._pool.shutdown()
-        self._makers.shutdown()
+        self._pools.close()
         self._committer.close()
 
     # --- inside
@@ -172,6 +166,7 @@ class Sequencer:
             self._fail(calls, error)
             self._next()
             return
+        self._pools.give_way(sum(not call.attempt.slow for call in answered))
         for call, work in waiting:
             self._compute(call, work)
         if nothing:
@@ -188,13 +183,7 @@ class Sequencer:
         def done(outcome: Future[Any]) -> None:
             self._loop.call_soon_threadsafe(self._computed, call, slow, outcome)
 
-        pool = self._makers if slow.making else self._pool
-        try:
-            pool.submit(slow.function, *slow.values).add_done_callback(done)
-        except RuntimeError:  # the pool is shut down, or there can be no more threads
-            cancelled: Future[Any] = Future()
-            cancelled.cancel()
-            done(cancelled)
+        self._pools.run(slow, done)
 
     def _computed(self, call: _Queued, slow: Slow, outcome: Future[Any]) -> None:
         self._computing -= 1

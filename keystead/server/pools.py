@@ -1,0 +1,65 @@
+"""Threads for slow work, which must not make quick calls wait.
+
+Those that use key pairs rest after each piece of work while the event loop has many quick calls to answer: each piece takes
+a processor, the interpreter's lock and two passes of the loop. Key pairs are made in a thread of their own, since making
+one takes a hundred times as long as using it: those who sign do not queue behind those who make.
+"""
+
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+from keystead.api.slow import Slow
+from keystead.clock import Clock
+
+Done = Callable[[Future[Any]], None]
+
+_PROCESSORS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+THREADS = max(1, _PROCESSORS - 1)  # that use key pairs, which leave a processor to the loop
+CROWD = 16  # quick calls in one turn of the loop, from which on it counts as busy
+RESTS = 15  # times as long as it worked, beside a busy loop: slow work has a sixteenth of one processor
+
+
+class Pools:
+    """Where slow work is computed."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._using = ThreadPoolExecutor(THREADS, thread_name_prefix="slow")
+        self._making = ThreadPoolExecutor(1, thread_name_prefix="making")
+        self._ending = threading.Event()
+        self._rests = 0.0
+
+    def run(self, slow: Slow, done: Done) -> None:
+        """Compute it in a thread; `done` is called there with the outcome, or with a cancelled one if the end came first."""
+        pool = self._making if slow.making else self._using
+        try:
+            job = pool.submit(self._work, slow, done)
+        except RuntimeError:  # it is shut down, or there can be no more threads
+            job = Future()
+            job.cancel()
+        job.add_done_callback(lambda ended: done(ended) if ended.cancelled() else None)
+
+    def give_way(self, quick: int) -> None:
+        """How many quick calls the loop answered in its last turn: the more, the longer do the threads rest."""
+        self._rests = RESTS * THREADS * min(quick / CROWD, 1)
+
+    def abandon(self) -> None:
+        """Begin nothing any more. What has begun goes on, the rest is cancelled."""
+        self._ending.set()
+        for pool in (self._using, self._making):
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def close(self) -> None:
+        """Wait for what has begun, and end the threads."""
+        self._ending.set()
+        self._using.shutdown()
+        self._making.shutdown()
+
+    def _work(self, slow: Slow, done: Done) -> None:
+        begun = self._clock.processor()
+        done(slow.run())
+        if not slow.making:
+            self._ending.wait((self._clock.processor() - begun) * self._rests)
