@@ -3,6 +3,7 @@
 import re
 import time
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Protocol
 
 _ISO8601 = re.compile(r"\A[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z\Z")
@@ -66,6 +67,7 @@ def iso8601(seconds: float) -> str:
     return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
 
 
+@lru_cache(1024)  # requests that come together say the same second
 def from_iso8601(text: str) -> int:
     """Seconds since 1970 of exactly `YYYY-MM-DDThh:mm:ssZ`; ValueError for anything else."""
     # The library's parser alone would also take week dates and fractions of a second.

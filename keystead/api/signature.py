@@ -103,9 +103,9 @@ def check_window(claims: Claims, now: float) -> None:
 
 def nonce_digest(claims: Claims) -> bytes:
     """16 bytes that stand for AccessKeyId, Timestamp and nonce of one request."""
-    parts = (claims.access_key_id, claims.timestamp_text, claims.nonce)
-    joined = b"".join(b"%d:%b" % (len(part), part) for part in (text.encode() for text in parts))
-    return hashlib.sha256(joined).digest()[:16]
+    access_key_id, time, nonce = claims.access_key_id, claims.timestamp_text, claims.nonce
+    joined = f"{len(access_key_id)}:{access_key_id}{len(time)}:{time}{len(nonce)}:{nonce}"
+    return hashlib.sha256(joined.encode()).digest()[:16]
 
 
 # --- RPC v1
