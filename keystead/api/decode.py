@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 
 from keystead.api.operation import Catalogue, Field, Operation
-from keystead.api.wire import Request, Role
+from keystead.api.wire import Request
 from keystead.errors import (
     ActionNotFound,
     InvalidParameter,
@@ -99,17 +99,14 @@ def recordable_action(action: str) -> str:
 def recordable(operation: Operation, parameters: Mapping[str, str]) -> dict[str, str]:
     """The parameters as sent, without the sensitive ones and without blobs, each cut to 8192 characters."""
     found: dict[str, str] = {}
-    for field in operation.fields:
-        param = field.param
-        if param.sensitive or param.role in (Role.BLOB, Role.SOURCE):
-            continue
-        if text := parameters.get(field.name):
-            found[field.name] = text[:_RECORDED_CHARACTERS]
-        if param.kind in ("Map", "Array"):
-            prefix = f"{field.name}."
-            for name in parameters:
-                if name.startswith(prefix) and parameters[name]:
-                    found[name] = parameters[name][:_RECORDED_CHARACTERS]
+    dotted = [name for name in parameters if "." in name]
+    for field in operation.recorded:
+        names = [field.name]
+        if dotted and field.param.kind in ("Map", "Array"):
+            names += [name for name in dotted if name.startswith(f"{field.name}.")]
+        for name in names:
+            if text := parameters.get(name):
+                found[name] = text[:_RECORDED_CHARACTERS]
     return found
 
 

@@ -104,6 +104,7 @@ class Operation(NamedTuple):
     reply: type[Reply]
     fields: tuple[Field, ...]
     roles: tuple[Field, ...]  # those of the fields that name a resource
+    recorded: tuple[Field, ...]  # those whose values a record may hold
     gate: Gate | None  # None: the operation is about no key
     use: Use | None  # what the key must be good for
     changes: bool
@@ -222,6 +223,11 @@ def _build(
                 (field for field in fields if field.param.role is not None),
                 key=lambda field: field.param.role is Role.SOURCE,
             )
+        ),
+        recorded=tuple(
+            field
+            for field in fields
+            if not field.param.sensitive and field.param.role not in (Role.BLOB, Role.SOURCE)
         ),
         gate=gate,
         use=use,

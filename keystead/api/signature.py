@@ -15,7 +15,9 @@ import base64
 import hashlib
 import hmac
 import re
-from typing import Literal, NamedTuple
+from typing import Literal
+
+import msgspec
 
 from keystead.api.canonical import canonical_query, canonical_query_again
 from keystead.api.message import HttpRequest
@@ -51,7 +53,7 @@ _SCOPE = re.compile(r"\A([0-9]{8})/([a-z0-9-]{1,32})/([A-Za-z]{1,32})/aliyun_v4_
 _NONCE_CHARACTERS = 256
 
 
-class Claims(NamedTuple):
+class Claims(msgspec.Struct, frozen=True, kw_only=True):
     """What a request says about its sender; nothing of it is true before `verify` returned."""
 
     scheme: Scheme

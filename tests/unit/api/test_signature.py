@@ -5,6 +5,7 @@ import tomllib
 from pathlib import Path
 from urllib.parse import urlencode
 
+import msgspec
 import pytest
 
 from keystead.api import parameters as parameters_of
@@ -311,8 +312,8 @@ def test_window_is_fifteen_minutes_either_way(now: int, accepted: bool) -> None:
 def test_nonce_digest_separates_its_parts() -> None:
     request = v1("POST", V1 | {"Signature": "AAAA"})
     claims = signature.read(request, parameters_of.read(request))
-    moved = claims._replace(
-        access_key_id=claims.access_key_id + "2", timestamp_text=claims.timestamp_text[1:]
+    moved = msgspec.structs.replace(
+        claims, access_key_id=claims.access_key_id + "2", timestamp_text=claims.timestamp_text[1:]
     )
     assert len(signature.nonce_digest(claims)) == 16
     assert signature.nonce_digest(claims) != signature.nonce_digest(moved)
