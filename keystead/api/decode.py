@@ -79,8 +79,9 @@ def dry_run(parameters: Mapping[str, str]) -> bool:
 def bind(operation: Operation, parameters: Mapping[str, str]) -> Request:
     """The typed request. MissingParameter or the refusal of a parameter's type; parameters of other names are ignored."""
     values: dict[str, object] = {}
+    dotted = _dotted(parameters)
     for field in operation.fields:
-        text = _text(field, parameters)
+        text = _text(field, parameters, dotted)
         if text is None or (text == "" and not field.param.empty):
             if field.required:
                 raise MissingParameter(name=field.name)
@@ -99,7 +100,7 @@ def recordable_action(action: str) -> str:
 def recordable(operation: Operation, parameters: Mapping[str, str]) -> dict[str, str]:
     """The parameters as sent, without the sensitive ones and without blobs, each cut to 8192 characters."""
     found: dict[str, str] = {}
-    dotted = [name for name in parameters if "." in name]
+    dotted = _dotted(parameters)
     for field in operation.recorded:
         names = [field.name]
         if dotted and field.param.kind in ("Map", "Array"):
@@ -110,15 +111,20 @@ def recordable(operation: Operation, parameters: Mapping[str, str]) -> dict[str,
     return found
 
 
-def _text(field: Field, parameters: Mapping[str, str]) -> str | None:
+def _dotted(parameters: Mapping[str, str]) -> list[str]:
+    """The names that can be elements of a list or of a flattened map; few requests have any."""
+    return [name for name in parameters if "." in name]
+
+
+def _text(field: Field, parameters: Mapping[str, str], dotted: list[str]) -> str | None:
     text = parameters.get(field.name)
     if field.param.kind == "Array":
-        return _array(field, parameters)
+        return _array(field, parameters, dotted)
     if field.param.kind != "Map":
         return text
     # The Node client flattens a map into EncryptionContext.name=value.
     prefix = f"{field.name}."
-    names = [name for name in parameters if name.startswith(prefix)]
+    names = [name for name in dotted if name.startswith(prefix)]
     if not names:
         return text
     if text is not None:
@@ -127,10 +133,10 @@ def _text(field: Field, parameters: Mapping[str, str]) -> str | None:
     return json.dumps(flattened, ensure_ascii=False)
 
 
-def _array(field: Field, parameters: Mapping[str, str]) -> str | None:
+def _array(field: Field, parameters: Mapping[str, str], dotted: list[str]) -> str | None:
     """`Name.1`, `Name.2`, … or `Name.1.Member`, … as a JSON array, in the order of their numbers."""
     rows: dict[int, dict[str, str] | str] = {}
-    for name in parameters:
+    for name in dotted:
         found = _ELEMENT.match(name)
         if found is None or found["name"] != field.name:
             continue

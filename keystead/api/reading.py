@@ -1,7 +1,5 @@
 """How each type of parameter is read: from its text on the wire to its value, or a refusal. Limits stand here, once."""
 
-import base64
-import binascii
 import json
 from collections.abc import Callable
 from typing import Any, Final
@@ -9,6 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from keystead.domain import aliases, policies, tags
+from keystead.domain.encoding import from_base64
 from keystead.domain.keys import KeyFilter
 from keystead.errors import (
     AliasUnsupported,
@@ -271,22 +270,17 @@ def plaintext(name: str, text: str) -> bytes:
     raw = text.encode()
     if 1 <= len(raw) <= PLAINTEXT_BYTES:
         return raw
-    try:
-        decoded = base64.b64decode(raw, validate=True)
-    except (binascii.Error, ValueError):
-        raise InvalidParameter(name=name) from None
-    if not 1 <= len(decoded) <= PLAINTEXT_BYTES or base64.b64encode(decoded) != raw:
-        raise InvalidParameter(name=name)
+    strict_bytes(name, text)
     return raw
 
 
 def strict_bytes(name: str, text: str) -> bytes:
     """Strict base64: of a message, a ciphertext, a signature, a wrapped or a public key."""
     try:
-        decoded = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
+        decoded = from_base64(text)
+    except ValueError:
         raise InvalidParameter(name=name) from None
-    if not 1 <= len(decoded) <= PLAINTEXT_BYTES or base64.b64encode(decoded).decode() != text:
+    if not 1 <= len(decoded) <= PLAINTEXT_BYTES:
         raise InvalidParameter(name=name)
     return decoded
 

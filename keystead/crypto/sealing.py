@@ -94,4 +94,4 @@ def unseal(
 def prefixed(*parts: str | bytes) -> bytes:
     """The parts, each behind its 4-byte length: an injective encoding for associated data."""
     encoded = [part.encode() if isinstance(part, str) else part for part in parts]
-    return b"".join(len(part).to_bytes(4, "big") + part for part in encoded)
+    return b"".join([len(part).to_bytes(4, "big") + part for part in encoded])

@@ -8,5 +8,7 @@ def canonical(context: Mapping[str, str]) -> bytes:
 
     Order and spacing of the client's JSON do not matter; absent and `{}` are the same (the empty string).
     """
+    if not context:
+        return b""
     pairs = sorted((name.encode(), value.encode()) for name, value in context.items())
     return b"".join(len(part).to_bytes(4, "big") + part for name, value in pairs for part in (name, value))

@@ -166,7 +166,12 @@ class Sequencer:
             self._fail(calls, error)
             self._next()
             return
-        self._pools.give_way(sum(not call.attempt.slow for call in answered))
+        self._pools.give_way(
+            sum(
+                answer.recorded and not call.attempt.slow
+                for call, answer in zip(answered, answers, strict=True)
+            )
+        )
         for call, work in waiting:
             self._compute(call, work)
         if nothing:

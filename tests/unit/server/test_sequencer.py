@@ -510,6 +510,24 @@ def test_who_signs_does_not_wait_for_who_makes_a_key(monkeypatch: pytest.MonkeyP
     play(scenario)
 
 
+def test_slow_work_gives_way_to_the_quick_calls_of_a_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario(line: Line) -> None:
+        signer = version_of(line.service, line.service.key(KeySpec="RSA_2048", KeyUsage="SIGN/VERIFY"))
+        signing = {"Digest": base64_of(bytes(32)), "Algorithm": "RSA_PKCS1_SHA_256"}
+        counts: list[int] = []
+        monkeypatch.setattr(line.sequencer._pools, "give_way", counts.append)
+        for _ in range(3):
+            line.submit()
+        line.submit(line.service.request("AsymmetricSign", {**signer, **signing}))
+        line.submit(HttpRequest(method="POST", target="/?Action=ListKeys", headers={"host": "localhost"}))
+        await line.sequencer.drain()
+        assert sorted(line.statuses) == [200, 200, 200, 200, 400]
+        # Neither the one that nobody signed nor, when it comes back, the slow one.
+        assert counts == [3, 0]
+
+    play(scenario)
+
+
 def test_slow_work_that_has_not_begun_is_refused_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     async def scenario(line: Line) -> None:
         gate = Gate(line, monkeypatch)
