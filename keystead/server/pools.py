@@ -19,6 +19,7 @@ Done = Callable[[Future[Any]], None]
 _PROCESSORS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 THREADS = max(1, _PROCESSORS - 1)  # that use key pairs, which leave a processor to the loop
 CROWD = 16  # quick calls in one turn of the loop, from which on it counts as busy
+PASSES = 0.0003  # seconds of the loop, which a call with slow work passes twice
 RESTS = 15  # times as long as it worked, beside a busy loop: slow work has a sixteenth of one processor
 
 
@@ -62,4 +63,4 @@ class Pools:
         begun = self._clock.processor()
         done(slow.run())
         if not slow.making:
-            self._ending.wait((self._clock.processor() - begun) * self._rests)
+            self._ending.wait((self._clock.processor() - begun + PASSES) * self._rests)
