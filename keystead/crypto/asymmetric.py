@@ -38,6 +38,7 @@ _ORDERS = {
 }
 _EXPONENT = 65_537
 _PREHASHED = utils.Prehashed(hashes.SHA256())  # what is signed comes as its digest
+_ECDSA = ec.ECDSA(_PREHASHED)
 _ENCRYPTIONS: dict[
     str, tuple[padding.AsymmetricPadding, int]
 ] = {  # and by how much a modulus is longer than a plaintext
@@ -235,7 +236,7 @@ def sign(spec: KeySpec, algorithm: str, private: Private, digest: bytes) -> byte
     key = _load(private)
     if isinstance(key, rsa.RSAPrivateKey):
         return key.sign(digest, _SIGNATURES[algorithm], _PREHASHED)
-    return key.sign(digest, ec.ECDSA(_PREHASHED))
+    return key.sign(digest, _ECDSA)
 
 
 def verify(spec: KeySpec, algorithm: str, public: bytes, digest: bytes, signature: bytes) -> bool:
@@ -248,7 +249,7 @@ def verify(spec: KeySpec, algorithm: str, public: bytes, digest: bytes, signatur
             key.verify(signature, digest, _SIGNATURES[algorithm], _PREHASHED)
         else:
             assert isinstance(key, ec.EllipticCurvePublicKey)
-            key.verify(signature, digest, ec.ECDSA(_PREHASHED))
+            key.verify(signature, digest, _ECDSA)
     except InvalidSignature:
         return False
     return True
