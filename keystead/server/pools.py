@@ -20,7 +20,10 @@ _PROCESSORS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") e
 THREADS = max(1, _PROCESSORS - 1)  # that use key pairs, which leave a processor to the loop
 CROWD = 16  # quick calls in one turn of the loop, from which on it counts as busy
 PASSES = 0.0003  # seconds of the loop, which a call with slow work passes twice
-RESTS = 15  # times as long as it worked, beside a busy loop: slow work has a sixteenth of one processor
+RESTS = (
+    15  # times as long, beside a busy loop: all that slow work takes is a sixteenth of one processor's time
+)
+LONGEST = 0.1  # seconds of one rest
 
 
 class Pools:
@@ -34,14 +37,22 @@ class Pools:
         self._rests = 0.0
 
     def run(self, slow: Slow, done: Done) -> None:
-        """Compute it in a thread; `done` is called there with the outcome, or with a cancelled one if the end came first."""
+        """Compute it in a thread; `done` is called there with the outcome, or with a cancelled one if the end came first or
+        there can be no more threads."""
+        # A pool that could not start a thread has queued the work all the same, and may yet do it.
+        once = [done]
+
+        def tell(outcome: Future[Any]) -> None:
+            if once:
+                once.pop()(outcome)
+
         pool = self._making if slow.making else self._using
         try:
-            job = pool.submit(self._work, slow, done)
-        except RuntimeError:  # it is shut down, or there can be no more threads
+            job = pool.submit(self._work, slow, tell)
+        except RuntimeError:
             job = Future()
             job.cancel()
-        job.add_done_callback(lambda ended: done(ended) if ended.cancelled() else None)
+        job.add_done_callback(lambda ended: tell(ended) if ended.cancelled() else None)
 
     def give_way(self, quick: int) -> None:
         """How many quick calls the loop answered in its last turn: the more, the longer do the threads rest."""
@@ -49,9 +60,9 @@ class Pools:
 
     def abandon(self) -> None:
         """Begin nothing any more. What has begun goes on, the rest is cancelled."""
-        self._ending.set()
         for pool in (self._using, self._making):
             pool.shutdown(wait=False, cancel_futures=True)
+        self._ending.set()  # only now: who rests must not wake to a queue
 
     def close(self) -> None:
         """Wait for what has begun, and end the threads."""
@@ -59,8 +70,15 @@ class Pools:
         self._using.shutdown()
         self._making.shutdown()
 
-    def _work(self, slow: Slow, done: Done) -> None:
+    def _work(self, slow: Slow, tell: Done) -> None:
         begun = self._clock.processor()
-        done(slow.run())
-        if not slow.making:
-            self._ending.wait((self._clock.processor() - begun + PASSES) * self._rests)
+        try:
+            outcome = slow.run()
+        except BaseException as panic:  # of a library: the call's own failure, and not the end of the loop
+            outcome = Future()
+            outcome.set_exception(RuntimeError(f"{type(panic).__name__} in slow work"))
+        spent = self._clock.processor() - begun
+        rests = 0.0 if slow.making else self._rests  # as it was while this piece of work took its share
+        tell(outcome)
+        if rests:
+            self._ending.wait(min((spent + PASSES) * rests, LONGEST))

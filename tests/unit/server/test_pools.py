@@ -1,5 +1,5 @@
 import threading
-import time
+from collections.abc import Iterator
 from concurrent.futures import Future
 from typing import Any
 
@@ -7,23 +7,36 @@ import pytest
 
 from keystead.api.slow import Slow
 from keystead.clock import FixedClock
-from keystead.server import pools as module
-from keystead.server.pools import CROWD, PASSES, THREADS, Pools
+from keystead.server.pools import CROWD, LONGEST, PASSES, RESTS, THREADS, Pools
+
+
+class Ending(threading.Event):
+    """An end that says how long it was waited for, and is not waited for unless it is held."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waits: list[float] = []
+        self.hold = False
+
+    def wait(self, timeout: float | None = None) -> bool:
+        assert timeout is not None
+        assert threading.current_thread() is not threading.main_thread(), "the event loop would rest"
+        self.waits.append(timeout)
+        return super().wait(20 if self.hold else 0)
 
 
 class Outcomes:
-    """Pools, and when what came out of them."""
+    """Pools, and what came out of them."""
 
     def __init__(self) -> None:
-        self.clock = FixedClock()
+        self.clock = FixedClock(0)
         self.pools = Pools(self.clock)
-        self.times: list[float] = []
+        self.ending = self.pools._ending = Ending()
         self.values: list[Any] = []
         self._arrived = threading.Semaphore(0)
 
     def done(self, outcome: Future[Any]) -> None:
-        self.times.append(time.monotonic())
-        self.values.append("cancelled" if outcome.cancelled() else outcome.result())
+        self.values.append("cancelled" if outcome.cancelled() else outcome.exception() or outcome.result())
         self._arrived.release()
 
     def work(self, seconds: float, *, making: bool = False) -> None:
@@ -40,36 +53,49 @@ class Outcomes:
             assert self._arrived.acquire(timeout=20)
 
 
-PIECE = 0.01 - PASSES  # seconds
+@pytest.fixture
+def found() -> Iterator[Outcomes]:
+    outcomes = Outcomes()
+    yield outcomes
+    outcomes.pools.close()
+
+
+PIECE = 1 / 8192  # seconds; exact in binary
 
 
 @pytest.mark.parametrize(
-    ("quick", "least", "most"), [(0, 0, 0.15), (CROWD // 4, 0.05, 5), (10 * CROWD, 0.2, 5)]
+    ("quick", "rests"),
+    [(0, 0), (1, RESTS / CROWD), (CROWD // 2, RESTS / 2), (CROWD, RESTS), (10 * CROWD, RESTS)],
 )
-def test_a_thread_rests_beside_quick_calls_the_longer_the_more_they_are(
-    quick: int, least: float, most: float, monkeypatch: pytest.MonkeyPatch
+def test_a_thread_rests_the_longer_the_more_quick_calls_there_are(
+    found: Outcomes, quick: int, rests: float
 ) -> None:
-    monkeypatch.setattr(module, "RESTS", 20 / THREADS)  # so that the longest rest is 0.2 seconds everywhere
-    found = Outcomes()
     found.pools.give_way(quick)
-    for _ in range(THREADS + 1):
-        found.work(PIECE)
-    found.wait(THREADS + 1)
-    assert least <= found.times[-1] - found.times[0] <= most
+    found.work(PIECE)
+    found.wait(1)
     found.pools.close()
+    expected = [min((PIECE + PASSES) * rests * THREADS, LONGEST)] if rests else []
+    assert found.ending.waits == pytest.approx(expected)
 
 
-def test_who_makes_a_key_pair_does_not_rest() -> None:
-    found = Outcomes()
+def test_no_rest_is_longer_than_the_longest(found: Outcomes) -> None:
     found.pools.give_way(CROWD)
-    for _ in range(2):
-        found.work(1000, making=True)
-    found.wait(2)
+    found.work(1000)
+    found.wait(1)
     found.pools.close()
+    assert found.ending.waits == [LONGEST]
 
 
-def test_the_end_wakes_who_rests_and_cancels_what_waits() -> None:
-    found = Outcomes()
+def test_who_makes_a_key_pair_does_not_rest(found: Outcomes) -> None:
+    found.pools.give_way(CROWD)
+    found.work(1000, making=True)
+    found.wait(1)
+    found.pools.close()
+    assert found.ending.waits == []
+
+
+def test_the_end_wakes_who_rests_and_cancels_what_waits(found: Outcomes) -> None:
+    found.ending.hold = True
     found.pools.give_way(CROWD)
     for _ in range(THREADS + 2):
         found.work(1000)
@@ -82,13 +108,31 @@ def test_the_end_wakes_who_rests_and_cancels_what_waits() -> None:
     assert found.values == ["done"] * THREADS + ["cancelled"] * 3
 
 
-def test_what_fails_is_an_outcome() -> None:
-    found = Outcomes()
-    told: Future[Any] = Future()
+class Panic(BaseException):
+    """What no handler of errors catches."""
 
+
+@pytest.mark.parametrize(("error", "told"), [(ValueError, ValueError), (Panic, RuntimeError)])
+def test_what_fails_is_an_outcome(found: Outcomes, error: type[BaseException], told: type[Exception]) -> None:
     def broken() -> None:
-        raise ValueError("planted")
+        raise error
 
-    found.pools.run(Slow(broken, ()), told.set_result)
-    assert isinstance(told.result(timeout=20).exception(), ValueError)
+    found.pools.run(Slow(broken, ()), found.done)
+    found.wait(1)
+    assert [type(value) for value in found.values] == [told]
+
+
+def test_each_call_hears_once_when_a_thread_cannot_be_started(
+    found: Outcomes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        found.work(0)
+    found.wait(1)
+    found.work(0)
+    found.wait(1)
     found.pools.close()
+    assert found.values == ["cancelled", "done"]
