@@ -15,7 +15,7 @@ from keystead.errors import (
 
 _ENDPOINT = re.compile(r"\Akms(?:-vpc|-intranet)?\.([a-z0-9-]{1,32})\.aliyuncs\.com\Z")
 _REGION = re.compile(r"\A[a-z0-9]+(?:-[a-z0-9]+)*\Z")
-_ELEMENT = re.compile(r"\A(?P<name>[A-Za-z]+)\.(?P<number>[1-9][0-9]{0,3})(?:\.(?P<member>[A-Za-z]+))?\Z")
+_ELEMENT = re.compile(r"\A[A-Za-z]+\.(?P<number>[1-9][0-9]{0,3})(?:\.(?P<member>[A-Za-z]+))?\Z")
 _RECORDED_CHARACTERS = 8192
 
 
@@ -79,9 +79,8 @@ def dry_run(parameters: Mapping[str, str]) -> bool:
 def bind(operation: Operation, parameters: Mapping[str, str]) -> Request:
     """The typed request. MissingParameter or the refusal of a parameter's type; parameters of other names are ignored."""
     values: dict[str, object] = {}
-    dotted = _dotted(parameters)
     for field in operation.fields:
-        text = _text(field, parameters, dotted)
+        text = _text(field, parameters)
         if text is None or (text == "" and not field.param.empty):
             if field.required:
                 raise MissingParameter(name=field.name)
@@ -100,45 +99,41 @@ def recordable_action(action: str) -> str:
 def recordable(operation: Operation, parameters: Mapping[str, str]) -> dict[str, str]:
     """The parameters as sent, without the sensitive ones and without blobs, each cut to 8192 characters."""
     found: dict[str, str] = {}
-    dotted = _dotted(parameters)
     for field in operation.recorded:
-        names = [field.name]
-        if dotted and field.param.kind in ("Map", "Array"):
-            names += [name for name in dotted if name.startswith(f"{field.name}.")]
-        for name in names:
+        for name in (field.name, *_members(field, parameters)):
             if text := parameters.get(name):
                 found[name] = text[:_RECORDED_CHARACTERS]
     return found
 
 
-def _dotted(parameters: Mapping[str, str]) -> list[str]:
-    """The names that can be elements of a list or of a flattened map; few requests have any."""
-    return [name for name in parameters if "." in name]
+def _members(field: Field, parameters: Mapping[str, str]) -> list[str]:
+    """The names that a map or a list is sent as, if it is not sent as one: `Name.key`, `Name.1`, `Name.1.Member`."""
+    if field.param.kind not in ("Map", "Array"):
+        return []
+    prefix = f"{field.name}."
+    return [name for name in parameters if name.startswith(prefix)]
 
 
-def _text(field: Field, parameters: Mapping[str, str], dotted: list[str]) -> str | None:
+def _text(field: Field, parameters: Mapping[str, str]) -> str | None:
     text = parameters.get(field.name)
     if field.param.kind == "Array":
-        return _array(field, parameters, dotted)
-    if field.param.kind != "Map":
-        return text
+        return _array(field, parameters)
     # The Node client flattens a map into EncryptionContext.name=value.
-    prefix = f"{field.name}."
-    names = [name for name in dotted if name.startswith(prefix)]
+    names = _members(field, parameters)
     if not names:
         return text
     if text is not None:
         raise InvalidParameter(name=field.name)
-    flattened = {name[len(prefix) :]: parameters[name] for name in names}
+    flattened = {name.removeprefix(f"{field.name}."): parameters[name] for name in names}
     return json.dumps(flattened, ensure_ascii=False)
 
 
-def _array(field: Field, parameters: Mapping[str, str], dotted: list[str]) -> str | None:
+def _array(field: Field, parameters: Mapping[str, str]) -> str | None:
     """`Name.1`, `Name.2`, … or `Name.1.Member`, … as a JSON array, in the order of their numbers."""
     rows: dict[int, dict[str, str] | str] = {}
-    for name in dotted:
+    for name in _members(field, parameters):
         found = _ELEMENT.match(name)
-        if found is None or found["name"] != field.name:
+        if found is None:
             continue
         number, member = int(found["number"]), found["member"]
         row = rows.setdefault(number, {} if member else parameters[name])

@@ -6,7 +6,6 @@ Everything here is pure and may run on any thread; OpenSSL lets go of the interp
 with RSAES_PKCS1_V1_5 holds it for some 10 ms, see `_padded`.)
 """
 
-import base64
 import itertools
 from collections.abc import Callable
 from typing import TypeVar
@@ -18,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
 from keystead.crypto import sm2
 from keystead.crypto.sealing import Unopenable
 from keystead.domain.algorithms import RSA
+from keystead.domain.encoding import to_base64
 from keystead.domain.keys import KeySpec
 from keystead.entropy import Entropy
 from keystead.errors import UnsupportedOperation
@@ -133,7 +133,7 @@ def public_key(spec: KeySpec, private: Private) -> bytes:
 
 def pem(public: bytes) -> str:
     """The PEM of a public key (RFC 7468)."""
-    text = base64.b64encode(public).decode()
+    text = to_base64(public)
     lines = [text[start : start + 64] for start in range(0, len(text), 64)]
     return "\n".join(["-----BEGIN PUBLIC KEY-----", *lines, "-----END PUBLIC KEY-----", ""])
 

@@ -23,6 +23,7 @@ from keystead.crypto.suites import OF_SPEC
 from keystead.domain.accounts import AccessKey, WrappingKey
 from keystead.domain.algorithms import ASYMMETRIC
 from keystead.domain.context import canonical
+from keystead.domain.encoding import to_base64
 from keystead.domain.keys import Key, KeySpec, KeyVersion, Wrapped
 from keystead.entropy import Entropy
 from keystead.errors import OperatorError
@@ -204,7 +205,7 @@ class Vault:
     def make_token(self, key: Key, transport: Transport) -> str:
         """An import token for a key: its private key and terms, for nobody but this service to read."""
         wrapped = self._wrap(_TOKEN, _key_facts(key), msgspec.msgpack.encode(transport))
-        return base64.b64encode(wrapped.generation.to_bytes(4, "big") + wrapped.blob).decode()
+        return to_base64(wrapped.generation.to_bytes(4, "big") + wrapped.blob)
 
     def open_token(self, key: Key, token: bytes) -> Transport:
         """The terms of a token of this key; Unopenable for any other."""

@@ -4,6 +4,7 @@ import keystead.operations  # noqa: F401 - fills the catalogue
 from keystead.api import decode
 from keystead.api.operation import CATALOGUE, KMS_VERSION
 from keystead.errors import ActionNotFound, InvalidParameter, InvalidVersion, MissingParameter
+from keystead.operations.tags import UntagResourcesRequest
 
 
 def test_action_and_version_come_from_parameters_else_headers() -> None:
@@ -81,3 +82,14 @@ def test_recordable_leaves_out_the_sensitive_and_cuts_the_long() -> None:
     assert decode.recordable(encrypt, sent) == {"KeyId": "k", "EncryptionContext": "{}"}
     assert decode.recordable(create, {"Description": "d" * 9000}) == {"Description": "d" * 8192}
     assert decode.recordable(decrypt, {"CiphertextBlob": "b"}) == {}
+
+
+def test_what_is_no_element_of_a_list_is_ignored_and_recorded() -> None:
+    untag = CATALOGUE.find(KMS_VERSION, "UntagResources")
+    assert untag is not None
+    odd = {"TagKey.x": "a", "TagKey.0": "b", "TagKey.1.2": "c", "TagKey.": "d"}
+    sent = {"ResourceType": "key", "ResourceId.1": "k", "TagKey.2": "second", "TagKey.1": "first", **odd}
+    request = decode.bind(untag, {"RegionId": "cn-hangzhou", **sent})
+    assert isinstance(request, UntagResourcesRequest)
+    assert request.tag_key == ["first", "second"]
+    assert decode.recordable(untag, sent) == sent
