@@ -55,6 +55,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid
     ] = ""
     tls_key: Annotated[str, msgspec.Meta(description="the private key of `tls-cert` (PEM, mode 0600)")] = ""
     http: Annotated[bool, msgspec.Meta(description="plain HTTP instead of HTTPS; on loopback only")] = False
+    front_process: Annotated[
+        str,
+        msgspec.Meta(
+            description="whether TLS and HTTP have a process of their own, before the one that has the keys: "
+            "yes, no, or auto: where there are two processors",
+            pattern=r"\A(auto|yes|no)\Z",
+        ),
+    ] = "auto"
     proxy: Annotated[
         bool, msgspec.Meta(description="also run the proxy that `keystead env` points official clients to")
     ] = False

@@ -1,4 +1,4 @@
-"""From decoded parameters to what the pipeline works with: action, region, format, and the typed request."""
+"""From decoded parameters to what the pipeline works with: operation, region, and the typed request."""
 
 import json
 import re
@@ -17,13 +17,6 @@ _ENDPOINT = re.compile(r"\Akms(?:-vpc|-intranet)?\.([a-z0-9-]{1,32})\.aliyuncs\.
 _REGION = re.compile(r"\A[a-z0-9]+(?:-[a-z0-9]+)*\Z")
 _ELEMENT = re.compile(r"\A[A-Za-z]+\.(?P<number>[1-9][0-9]{0,3})(?:\.(?P<member>[A-Za-z]+))?\Z")
 _RECORDED_CHARACTERS = 8192
-
-
-def action_and_version(parameters: Mapping[str, str], headers: Mapping[str, str]) -> tuple[str, str]:
-    """Action and Version from the parameters, else from the x-acs-* headers; "" where neither says."""
-    action = parameters.get("Action") or headers.get("x-acs-action", "")
-    version = parameters.get("Version") or headers.get("x-acs-version", "")
-    return action, version
 
 
 def find_operation(catalogue: Catalogue, action: str, version: str) -> Operation:
@@ -56,16 +49,6 @@ def region_of(host: str, parameters: Mapping[str, str], home: str) -> str:
 def valid_region(region: str) -> bool:
     """Lower-case words joined by hyphens, at most 32 characters."""
     return len(region) <= 32 and _REGION.match(region) is not None
-
-
-def wants_xml(parameters: Mapping[str, str], headers: Mapping[str, str]) -> bool:
-    """Whether the answer is to be XML: Format in any case, else the accept header; JSON is the default."""
-    wanted = parameters.get("Format", "").lower()
-    if wanted not in ("", "none"):
-        # `none` is what the classic Python SDK sends when no format was set.
-        return wanted == "xml"
-    accept = headers.get("accept", "").lower()
-    return "xml" in accept and "json" not in accept
 
 
 def dry_run(parameters: Mapping[str, str]) -> bool:

@@ -6,15 +6,17 @@ service's own `HttpStatus`. XML: root `<ActionResponse>` or `<Error>`, content t
 """
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 from xml.sax.saxutils import escape
 
 import msgspec
 
 from keystead.api.message import HttpResponse
-from keystead.api.wire import Reply
 from keystead.errors import InvalidParameter, KmsError
+
+if TYPE_CHECKING:
+    from keystead.api.wire import Reply  # refusals are also written where no operation is known
 
 JSON_TYPE = "application/json;charset=utf-8"
 XML_TYPE = "text/xml;charset=utf-8"
@@ -22,7 +24,7 @@ _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _encode = msgspec.json.Encoder().encode
 
 
-def success(action: str, reply: Reply, request_id: str, xml: bool) -> HttpResponse:
+def success(action: str, reply: "Reply", request_id: str, xml: bool) -> HttpResponse:
     """The answer 200. InvalidParameter(Format) if a value has characters that XML cannot carry."""
     if xml:
         members = {**msgspec.to_builtins(reply), "RequestId": request_id}

@@ -30,7 +30,7 @@ class HttpRequest(msgspec.Struct, frozen=True, kw_only=True):
         return f"<HttpRequest {self.method} {len(self.target)} bytes of target, {len(self.body)} of body>"
 
 
-class HttpResponse(msgspec.Struct, frozen=True, kw_only=True):
+class HttpResponse(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """One response. `headers` are extra ones beside Content-Type, Content-Length, Date and Connection."""
 
     status: int

@@ -10,14 +10,13 @@ import msgspec
 
 from keystead.access.callers import Caller, CallerType
 from keystead.access.decisions import authorize
-from keystead.api import decode, encode, signature
+from keystead.api import decode, encode, intake, signature
 from keystead.api.batch import Batch
 from keystead.api.finding import Finder
+from keystead.api.intake import Intake
 from keystead.api.message import Channel, HttpRequest, HttpResponse
 from keystead.api.operation import CATALOGUE, KMS, KMS_VERSION, Call, Catalogue, KeyCall, Operation
-from keystead.api.parameters import Parameters
-from keystead.api.parameters import read as read_parameters
-from keystead.api.slow import Attempt, Nonce, Sender, Slow
+from keystead.api.slow import Attempt, Nonce, Slow
 from keystead.api.wire import Reply, Request
 from keystead.clock import Clock
 from keystead.crypto.sealing import Unopenable
@@ -40,11 +39,8 @@ from keystead.errors import (
     SecurityTokenUnsupported,
     SignatureNonceUsed,
     TimestampExpired,
-    UnsupportedMethod,
 )
 from keystead.store.ports import Store, StoreFailure
-
-_HEADER_CHARACTERS = 256  # of a user agent or host name, kept in a record
 
 
 class Answer(NamedTuple):
@@ -112,10 +108,10 @@ class Pipeline:
 
     def answer_now(self, batch: Batch, request: HttpRequest) -> Answer:
         """Answer one request, with slow work done on the spot."""
-        attempt = Attempt()
+        attempt, asked = Attempt(), intake.read(request)
         while True:
             try:
-                return self.answer(batch, request, attempt)
+                return self.answer(batch, asked, attempt)
             except Slow as slow:
                 attempt.remember(slow, slow.run())
 
@@ -124,29 +120,26 @@ class Pipeline:
         if attempt.nonce is not None:
             self._reserved.discard(attempt.nonce)
 
-    def answer(self, batch: Batch, request: HttpRequest, attempt: Attempt) -> Answer:
+    def answer(self, batch: Batch, asked: Intake, attempt: Attempt) -> Answer:
         """Answer one request within a batch. StoreFailure if the store failed: then the whole batch must be undone.
 
         Slow if the call waits for slow work: nothing of this pass is left in the batch, and the call is to be answered
         anew, with the same attempt, once the outcome was given to it.
         """
         request_id = uuid4(self.entropy)
-        host = request.headers.get("host", "")
-        xml = False
+        host, xml, claims = asked.host, asked.xml, asked.claims
         try:
-            if attempt.sender is None:
-                parameters = read_parameters(request)
-                xml = decode.wants_xml(parameters.merged, request.headers)
-                if request.method not in ("GET", "POST"):
-                    raise UnsupportedMethod
-                attempt.sender = Sender(parameters, xml, *self._authenticate(request, parameters))
-            parameters, xml, caller, claims = attempt.sender
+            if attempt.caller is None:
+                attempt.caller = self._authenticate(asked)
+            caller = attempt.caller
         except KmsError as error:
             # Nobody is known to have sent this, so nothing is recorded; metrics and log count it.
-            return Answer(encode.failure(error, request_id, host, xml), "", error.code, request_id, False)
+            cause = error.__cause__ if isinstance(error.__cause__, Exception) else None
+            response = encode.failure(error, request_id, host, xml)
+            return Answer(response, "", error.code, request_id, False, cause)
         except StoreFailure:
             raise
-        except Exception as error:  # a bug, or a damaged AccessKey row: it must not cost the whole batch
+        except Exception as error:  # a damaged AccessKey row: it must not cost the whole batch
             response = encode.failure(InternalFailure(), request_id, host, xml)
             return Answer(response, "", InternalFailure.code, request_id, False, error)
 
@@ -157,11 +150,8 @@ class Pipeline:
         try:
             if claims is not None:
                 self._admit_claims(batch, claims, now, attempt)
-            # An unsigned header must not say what a call does: with RPC v1 only the parameters are signed.
-            signed_headers = request.headers if claims is None or claims.scheme != "v1" else {}
-            action = decode.action_and_version(parameters.merged, signed_headers)
-            ask = Ask(parameters.merged, host, caller, trace, int(now), request_id, xml, attempt)
-            response = self._perform(ask, *action)
+            ask = Ask(asked.parameters, host, caller, trace, int(now), request_id, xml, attempt)
+            response = self._perform(ask, asked.action, asked.version)
         except KmsError as error:
             code = error.code
             response = encode.failure(error, request_id, host, xml)
@@ -187,10 +177,10 @@ class Pipeline:
             principal=caller.principal,
             access_key_id=caller.access_key_id,
             session=caller.session,
-            source=request.source,
-            host=host[:_HEADER_CHARACTERS],
-            user_agent=request.headers.get("user-agent", "")[:_HEADER_CHARACTERS],
-            tls=request.tls,
+            source=asked.source,
+            host=host,
+            user_agent=asked.user_agent,
+            tls=asked.tls,
             resources=msgspec.json.encode(trace.resources).decode(),
             parameters=msgspec.json.encode(trace.parameters).decode(),
             status=response.status,
@@ -201,32 +191,30 @@ class Pipeline:
 
     # --- who
 
-    def _authenticate(
-        self, request: HttpRequest, parameters: Parameters
-    ) -> tuple[Caller, signature.Claims | None]:
+    def _authenticate(self, asked: Intake) -> Caller:
         """The caller, by signature, or by the control socket: then there are no claims to admit."""
-        if request.channel is Channel.CONTROL:
-            operator = Caller(account=self.account, type=CallerType.OPERATOR, principal="operator")
-            return operator, None
-        claims = signature.read(request, parameters)
-        access_key = self.store.accounts.access_key(claims.access_key_id)
+        if asked.refusal is not None:
+            raise asked.refusal
+        if asked.channel is Channel.CONTROL:
+            return Caller(account=self.account, type=CallerType.OPERATOR, principal="operator")
+        assert asked.claims is not None
+        access_key = self.store.accounts.access_key(asked.claims.access_key_id)
         if access_key is None:
             raise AccessKeyNotFound
-        signature.verify(claims, request, parameters, self.vault.secret(access_key))
-        caller = Caller(
+        signature.verify(asked.claims, asked.parameters, self.vault.secret(access_key))
+        return Caller(
             account=access_key.account,
             type=CallerType.ROOT,
             principal=access_key.account,
             access_key_id=access_key.access_key_id,
         )
-        return caller, claims
 
     def _admit_claims(self, batch: Batch, claims: signature.Claims, now: float, attempt: Attempt) -> None:
         """Refuse what is correctly signed but stale, sent before, or signed with an AccessKey that is not active.
 
         A call on a later pass was in time, and holds its nonce, since its first.
         """
-        nonce = (claims.timestamp, signature.nonce_digest(claims))
+        nonce = (claims.timestamp, claims.nonce)
         if attempt.nonce is None:
             signature.check_window(claims, now)
             if claims.timestamp <= self.store.nonces.horizon():

@@ -51,48 +51,49 @@ _AUTHORIZATION = re.compile(
 )
 _SCOPE = re.compile(r"\A([0-9]{8})/([a-z0-9-]{1,32})/([A-Za-z]{1,32})/aliyun_v4_request\Z")
 _NONCE_CHARACTERS = 256
+_LONG = 64 * 1024  # bytes of target and body; what clients send is shorter
 
 
-class Claims(msgspec.Struct, frozen=True, kw_only=True):
-    """What a request says about its sender; nothing of it is true before `verify` returned."""
+class Claims(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+    """What a request says about its sender; nothing of it is true before `verify` returned. It shows no value."""
 
     scheme: Scheme
     algorithm: Algorithm
     access_key_id: str
     timestamp: int  # seconds since 1970
-    timestamp_text: str
-    nonce: str
+    nonce: bytes  # the digest of AccessKeyId, Timestamp and nonce
     security_token: str
     signature: bytes  # decoded
-    signed_headers: tuple[str, ...] = ()
+    to_sign: str  # what the sender must have signed; "": it would be long, so first let the sender be known
+    method: str = ""  # of the request, where that is needed to make it
     scope: tuple[str, str, str] = ("", "", "")  # ACS4: day, region, product
+
+    def __repr__(self) -> str:
+        return f"<Claims {self.scheme}>"
 
 
 def read(request: HttpRequest, parameters: Parameters) -> Claims:
-    """The claims of a request.
+    """The claims of a request, the string to sign among them.
 
     MissingParameter, TimestampMissing, TimestampMalformed or IncompleteSignature for what no client signs.
     """
     authorization = request.headers.get("authorization", "")
     merged = parameters.merged
     if not authorization:
-        return _read_v1(merged)
+        return _read_v1(request, merged)
     named = [name for name in _V1_NAMES if name in merged]
     if named:
         raise IncompleteSignature(reason=f"It has an Authorization header and the parameter {named[0]}.")
-    return _read_header(request, authorization)
+    return _read_header(request, parameters, authorization)
 
 
-def verify(claims: Claims, request: HttpRequest, parameters: Parameters, secret: Secret) -> None:
-    """Return if the secret signed exactly this request, else raise SignatureDoesNotMatch."""
-    if claims.scheme == "v1":
-        to_sign = string_to_sign_v1(request.method, parameters.merged)
-        computed = secret.hmac(claims.algorithm, to_sign.encode(), suffix=b"&")
-    else:
-        to_sign = string_to_sign_acs(claims, canonical_request(claims, request, parameters))
-        if claims.scheme == "acs4":
-            secret = secret.derive(*claims.scope)
-        computed = secret.hmac(claims.algorithm, to_sign.encode())
+def verify(claims: Claims, parameters: dict[str, str], secret: Secret) -> None:
+    """Return if the secret signed the request with these claims and parameters, else raise SignatureDoesNotMatch."""
+    if claims.scheme == "acs4":
+        secret = secret.derive(*claims.scope)
+    suffix = b"&" if claims.scheme == "v1" else b""
+    to_sign = claims.to_sign or string_to_sign_v1(claims.method, parameters)
+    computed = secret.hmac(claims.algorithm, to_sign.encode(), suffix)
     if not hmac.compare_digest(computed, claims.signature):
         raise SignatureDoesNotMatch(string_to_sign=to_sign)
 
@@ -101,13 +102,6 @@ def check_window(claims: Claims, now: float) -> None:
     """TimestampExpired if the request was not signed within 15 minutes of now."""
     if abs(int(now) - claims.timestamp) > WINDOW:
         raise TimestampExpired
-
-
-def nonce_digest(claims: Claims) -> bytes:
-    """16 bytes that stand for AccessKeyId, Timestamp and nonce of one request."""
-    access_key_id, time, nonce = claims.access_key_id, claims.timestamp_text, claims.nonce
-    joined = f"{len(access_key_id)}:{access_key_id}{len(time)}:{time}{len(nonce)}:{nonce}"
-    return hashlib.sha256(joined.encode()).digest()[:16]
 
 
 # --- RPC v1
@@ -120,7 +114,7 @@ def string_to_sign_v1(method: str, parameters: dict[str, str]) -> str:
     return f"{method}&%2F&{canonical_query_again(signed.items())}"
 
 
-def _read_v1(merged: dict[str, str]) -> Claims:
+def _read_v1(request: HttpRequest, merged: dict[str, str]) -> Claims:
     if merged.get("SignatureType"):
         raise IncompleteSignature(
             reason="SignatureType must be empty: bearer tokens and key pairs are not served."
@@ -137,44 +131,47 @@ def _read_v1(merged: dict[str, str]) -> Claims:
         signature = base64.b64decode(merged["Signature"], validate=True)
     except ValueError:
         raise IncompleteSignature(reason="Signature must be base64.") from None
-    text = merged.get("Timestamp", "")
+    access_key_id, text = merged["AccessKeyId"], merged.get("Timestamp", "")
+    long = len(request.target) + len(request.body) > _LONG
     return Claims(
         scheme="v1",
         algorithm=algorithm,
-        access_key_id=merged["AccessKeyId"],
+        access_key_id=access_key_id,
         timestamp=_timestamp(text),
-        timestamp_text=text,
-        nonce=_nonce(merged["SignatureNonce"]),
+        nonce=nonce_digest(access_key_id, text, merged["SignatureNonce"]),
         security_token=merged.get("SecurityToken", ""),
         signature=signature,
+        to_sign="" if long else string_to_sign_v1(request.method, merged),
+        method=request.method if long else "",
     )
 
 
 # --- ACS3 and ACS4
 
 
-def canonical_request(claims: Claims, request: HttpRequest, parameters: Parameters) -> str:
+def canonical_request(
+    request: HttpRequest, parameters: Parameters, signed_headers: tuple[str, ...], body_hash: str
+) -> str:
     """Method, path, canonical query, signed headers, their names, and the hash of the body."""
-    headers = "".join(f"{name}:{request.headers.get(name, '').strip()}\n" for name in claims.signed_headers)
+    headers = "".join(f"{name}:{request.headers[name].strip()}\n" for name in signed_headers)
     return "\n".join(
         (
             request.method,
             "/",
             canonical_query(parameters.query.items()),
             headers,
-            ";".join(claims.signed_headers),
-            digest(claims.algorithm, request.body).hex(),
+            ";".join(signed_headers),
+            body_hash,
         )
     )
 
 
-def string_to_sign_acs(claims: Claims, canonical: str) -> str:
+def string_to_sign_acs(method: str, algorithm: Algorithm, canonical: str) -> str:
     """The method's name and the hash of the canonical request."""
-    name = "SM3" if claims.algorithm == "sm3" else "SHA256"
-    return f"{claims.scheme.upper()}-HMAC-{name}\n{digest(claims.algorithm, canonical.encode()).hex()}"
+    return f"{method}\n{digest(algorithm, canonical.encode()).hex()}"
 
 
-def _read_header(request: HttpRequest, authorization: str) -> Claims:
+def _read_header(request: HttpRequest, parameters: Parameters, authorization: str) -> Claims:
     headers = request.headers
     match = _AUTHORIZATION.match(authorization)
     if match is None or match["method"] not in _HEADER_METHODS:
@@ -199,18 +196,19 @@ def _read_header(request: HttpRequest, authorization: str) -> Claims:
         raise IncompleteSignature(reason="The day in Credential must be that of x-acs-date.")
     signed = tuple(match["headers"].split(";"))
     _check_signed_headers(request, signed)
-    if headers.get("x-acs-content-sha256", "") != digest(algorithm, request.body).hex():
+    body_hash = digest(algorithm, request.body).hex()
+    if headers.get("x-acs-content-sha256", "") != body_hash:
         raise IncompleteSignature(reason="x-acs-content-sha256 must be the hash of the body.")
+    canonical = canonical_request(request, parameters, signed, body_hash)
     return Claims(
         scheme=scheme,
         algorithm=algorithm,
         access_key_id=access_key_id,
         timestamp=timestamp,
-        timestamp_text=text,
-        nonce=_nonce(headers["x-acs-signature-nonce"]),
+        nonce=nonce_digest(access_key_id, text, headers["x-acs-signature-nonce"]),
         security_token=headers.get("x-acs-security-token", ""),
         signature=bytes.fromhex(match["signature"]),
-        signed_headers=signed,
+        to_sign=string_to_sign_acs(match["method"], algorithm, canonical),
         scope=scope,
     )
 
@@ -241,7 +239,9 @@ def _timestamp(text: str) -> int:
         raise TimestampMalformed from None
 
 
-def _nonce(text: str) -> str:
-    if len(text) > _NONCE_CHARACTERS:
+def nonce_digest(access_key_id: str, time: str, nonce: str) -> bytes:
+    """16 bytes that stand for AccessKeyId, Timestamp and nonce; IncompleteSignature if the nonce is too long."""
+    if len(nonce) > _NONCE_CHARACTERS:
         raise IncompleteSignature(reason=f"The nonce may have at most {_NONCE_CHARACTERS} characters.")
-    return text
+    joined = f"{len(access_key_id)}:{access_key_id}{len(time)}:{time}{len(nonce)}:{nonce}"
+    return hashlib.sha256(joined.encode()).digest()[:16]

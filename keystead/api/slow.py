@@ -8,11 +8,9 @@ is never shared: two calls that make a key make two.
 
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from keystead.access.callers import Caller
-from keystead.api.parameters import Parameters
-from keystead.api.signature import Claims
 
 T = TypeVar("T")
 Nonce = tuple[int, bytes]
@@ -43,25 +41,16 @@ class Slow(BaseException):
         return outcome
 
 
-class Sender(NamedTuple):
-    """What a request says, and who is known to have sent it: with claims by signature, without by the control socket."""
-
-    parameters: Parameters
-    xml: bool
-    caller: Caller
-    claims: Claims | None
-
-
 class Attempt:
-    """What a call keeps from one pass to the next: its verified sender, the nonce that it holds, the outcomes of its slow
+    """What a call keeps from one pass to the next: its verified caller, the nonce that it holds, the outcomes of its slow
     work."""
 
-    __slots__ = ("_outcomes", "nonce", "sender")
+    __slots__ = ("_outcomes", "caller", "nonce")
 
     def __init__(self) -> None:
         self._outcomes: dict[_Work, Future[Any]] = {}
         self.nonce: Nonce | None = None
-        self.sender: Sender | None = None
+        self.caller: Caller | None = None
 
     @property
     def slow(self) -> bool:

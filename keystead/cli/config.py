@@ -23,7 +23,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def main(args: argparse.Namespace) -> int:
     """Print the settings as TOML, or say what is wrong."""
-    from keystead.server.certificates import check_files, names_for
+    from keystead.server.certificates import Files, names_for
     from keystead.server.listener import parse_address
 
     found = settings.load(args.config, {})
@@ -32,7 +32,7 @@ def main(args: argparse.Namespace) -> int:
     if found.ops_listen:
         parse_address(found.ops_listen)
     if found.tls_cert:
-        check_files(found.tls_cert, found.tls_key)
+        Files(found.tls_cert, found.tls_key).renewed()
     for name, value in msgspec.to_builtins(found).items():
         # A JSON string, number, boolean or array of strings is the same in TOML.
         output.text(f"{name} = {output.json_text(value)}\n")

@@ -3,19 +3,16 @@
 import asyncio
 import os
 import signal
-import ssl
+import socket
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 
 import keystead.operations  # noqa: F401 - fills the catalogue
 from keystead import __version__
-from keystead.api.encode import refusal
-from keystead.api.message import Channel, HttpResponse
+from keystead.api.message import Channel
 from keystead.api.pipeline import Pipeline
 from keystead.api.service import delete_due, expire_due, purge_nonces, rotate_due
 from keystead.clock import Clock, SystemClock
-from keystead.crypto.authority import Authority
 from keystead.entropy import Entropy, SystemEntropy
 from keystead.errors import OperatorError
 from keystead.proxy.outward import Outward
@@ -24,15 +21,17 @@ from keystead.proxy.upstream import Upstream
 from keystead.server import certificates, listener, logs, ops, planting
 from keystead.server import seed as seeds
 from keystead.server.directory import DataDirectory, Running
-from keystead.server.http import Handler, HttpServer, Limits
+from keystead.server.edge import Edge
+from keystead.server.front import Front
+from keystead.server.http import Handler, Limits
 from keystead.server.metrics import Metrics
+from keystead.server.pools import PROCESSORS
 from keystead.server.sequencer import Sequencer
 from keystead.server.world import World, open_directory
 from keystead.settings import Settings
 
 _DELETIONS_EVERY = 1.0  # seconds; it also finds out within so long that the store can't commit, or can again
 _ROTATIONS_EVERY = 60.0
-_SHUTDOWN = 2.0  # seconds that a client has to say goodbye in TLS
 _NONCES_EVERY = 30.0
 _CERTIFICATE_EVERY = 600.0
 
@@ -78,11 +77,6 @@ class Service:
         self.pipeline.store.close()
 
 
-def refuse(status: int, code: str, message: str) -> HttpResponse:
-    """The answer to what is not even a request, in the shape that clients parse."""
-    return refusal(status, code, message, "", "", False)
-
-
 class Server:
     """A server on a data directory."""
 
@@ -94,8 +88,9 @@ class Server:
         self.new_authority = False
         self.first_start = False
         self.running: Running | None = None
-        self._http: list[HttpServer] = []
-        self._sockets: list[asyncio.AbstractServer] = []
+        self._edges: list[Edge | Front] = []
+        self._api: Edge | Front | None = None
+        self._certificate: certificates.Issued | certificates.Files | None = None
         self._proxy: ProxyServer | None = None
 
     async def start(self) -> Running:
@@ -119,22 +114,14 @@ class Server:
             )
             if planted is not None:
                 planting.plant(self.service.pipeline, planted, settings.seed_anyway)
-            context = None if settings.http else self._tls(world, certificates.names_for(host, settings.name))
+            if not settings.http:
+                self._certificate = self._own_or_given(world, certificates.names_for(host, settings.name))
             sockets = listener.listen(host, port)
             port = sockets[0].getsockname()[1]
-            api = self._serve_http(self.service.sequencer.submit, Channel.NETWORK, loop)
-            for one in sockets:
-                self._sockets.append(
-                    await loop.create_server(
-                        api.protocol,
-                        sock=one,
-                        ssl=context,
-                        ssl_handshake_timeout=settings.request_seconds if context else None,
-                        ssl_shutdown_timeout=_SHUTDOWN if context else None,
-                    )
-                )
-            ops_url = await self._listen_ops(loop)
-            await self._listen_control(loop)
+            self._api = self._edge_or_front(sockets)
+            await self._api.start(None if self._certificate is None else self._certificate.renewed())
+            ops_url = await self._listen_ops()
+            await self._listen_control()
             shown = f"[{host}]" if ":" in host else host
             if host in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
                 shown = "localhost"
@@ -163,10 +150,7 @@ class Server:
         """Stop listening, finish what was accepted, let go of the directory."""
         if self._proxy is not None:
             await self._proxy.stop()
-        for server in self._sockets:
-            server.close()
-        for http in self._http:
-            await http.stop(self.settings.stop_seconds)
+        await asyncio.gather(*(edge.stop(self.settings.stop_seconds) for edge in self._edges))
         if hasattr(self, "service"):
             await self.service.stop()
         self.directory.forget()
@@ -174,24 +158,42 @@ class Server:
 
     # --- inside
 
-    def _serve_http(self, handler: Handler, channel: Channel, loop: asyncio.AbstractEventLoop) -> HttpServer:
+    def _edge_or_front(self, sockets: list[socket.socket]) -> Edge | Front:
+        """Where the API's requests come in: in a process of its own if settings and processors allow."""
+        wanted = self.settings.front_process
+        if wanted == "no" or (wanted == "auto" and PROCESSORS < 2):
+            return self._edge(self.service.sequencer.submit, sockets)
+        front = Front(
+            self.service.sequencer.take,
+            sockets,
+            limits=self._limits(),
+            connections=self.service.metrics,
+            log=(self.settings.log_format, self.settings.log_level),
+        )
+        self._edges.append(front)
+        return front
+
+    def _edge(
+        self, handler: Handler, sockets: list[socket.socket], channel: Channel = Channel.NETWORK
+    ) -> Edge:
+        edge = Edge(
+            handler,
+            sockets,
+            limits=self._limits(),
+            clock=self.clock,
+            connections=self.service.metrics,
+            channel=channel,
+        )
+        self._edges.append(edge)
+        return edge
+
+    def _limits(self) -> Limits:
         settings = self.settings
-        limits = Limits(
+        return Limits(
             request_seconds=settings.request_seconds,
             idle_seconds=settings.idle_seconds,
             connections=settings.max_connections,
         )
-        server = HttpServer(
-            handler,
-            refuse=refuse,
-            limits=limits,
-            clock=self.clock,
-            connections=self.service.metrics,
-            loop=loop,
-            channel=channel,
-        )
-        self._http.append(server)
-        return server
 
     async def _start_proxy(self, url: str, ca_file: str | None) -> str:
         """The proxy that `keystead env` points clients to, for the life of this server."""
@@ -208,71 +210,54 @@ class Server:
         self.directory.write_bytes(self.directory.proxy / "ca.pem", proxy.certificate_pem, 0o600)
         return proxy.url
 
-    async def _listen_ops(self, loop: asyncio.AbstractEventLoop) -> str:
+    async def _listen_ops(self) -> str:
         wanted = self.settings.ops_listen
         if not wanted:
             wanted = "127.0.0.1:8444" if self.settings.listen == "localhost:8443" else "127.0.0.1:0"
         host, port = listener.parse_address(wanted)
         sockets = listener.listen(host, port)
-        http = self._serve_http(ops.handler(self.service.metrics, self._problems), Channel.NETWORK, loop)
-        for one in sockets:
-            self._sockets.append(await loop.create_server(http.protocol, sock=one))
+        port = sockets[0].getsockname()[1]
+        await self._edge(ops.handler(self.service.metrics, self._problems), sockets).start()
         shown = f"[{host}]" if ":" in host else host
-        return f"http://{shown}:{sockets[0].getsockname()[1]}"
+        return f"http://{shown}:{port}"
 
-    async def _listen_control(self, loop: asyncio.AbstractEventLoop) -> None:
+    async def _listen_control(self) -> None:
         with suppress(FileNotFoundError):
             self.directory.control.unlink()  # left by a server that was killed; the lock is ours
-        http = self._serve_http(self.service.sequencer.submit, Channel.CONTROL, loop)
         # The umask of the process is its own affair; the directory (0700) and this mode keep others out.
         path = str(self.directory.control)
         if len(path.encode()) > 100:
             descriptor = os.open(self.directory.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             path = f"/proc/self/fd/{descriptor}/{self.directory.control.name}"
+        control = socket.socket(socket.AF_UNIX)
         previous = os.umask(0o177)
         try:
-            self._sockets.append(await loop.create_unix_server(http.protocol, path=path))
+            control.bind(path)
         finally:
             os.umask(previous)
+        await self._edge(self.service.sequencer.submit, [control], Channel.CONTROL).start()
 
-    def _tls(self, world: World, names: certificates.Names) -> ssl.SSLContext:
+    def _own_or_given(
+        self, world: World, names: certificates.Names
+    ) -> certificates.Issued | certificates.Files:
         settings = self.settings
-        context = listener.server_context()
         if settings.tls_cert:
-            certificates.check_files(settings.tls_cert, settings.tls_key)
-            loaded: list[object] = []
-
-            def reload() -> None:
-                state = [Path(path).stat().st_mtime_ns for path in (settings.tls_cert, settings.tls_key)]
-                if state != loaded:
-                    listener.load_certificate_files(context, settings.tls_cert, settings.tls_key)
-                    loaded[:] = state
-
-            reload()
-            self._renew = reload
-            return context
+            return certificates.Files(settings.tls_cert, settings.tls_key)
         authority, self.new_authority = certificates.own_authority(
             self.directory, world.vault, names, self.clock
         )
-        self._renew = lambda: self._issue(context, authority, names)
-        self._expires = 0
-        self._renew()
-        return context
-
-    def _issue(self, context: ssl.SSLContext, authority: Authority, names: certificates.Names) -> None:
-        now = self.clock.now()
-        if self._expires - now > certificates.LEAF_LIFETIME / 3:
-            return
-        leaf = authority.issue(names.hosts, names.addresses, now, certificates.LEAF_LIFETIME)
-        listener.load_certificate(context, leaf.certificate_pem, leaf.key_pem)
-        self._expires = leaf.expires
+        return certificates.Issued(authority, names, self.clock)
 
     def watch_certificate(self) -> None:
         """Renew the certificate in time, or load the operator's again when its files changed."""
 
         def renew() -> None:
+            assert self._certificate is not None
+            assert self._api is not None
             try:
-                self._renew()
+                pem = self._certificate.renewed()
+                if pem is not None:
+                    self._api.present(pem)
             except (OperatorError, OSError) as error:
                 logs.failure("certificate not renewed", error)
 
@@ -280,8 +265,8 @@ class Server:
             self.service.every(_CERTIFICATE_EVERY, "certificate", renew)
 
     def _problems(self) -> list[str]:
-        problem = self.service.metrics.store_problem
-        return [problem] if problem else []
+        assert self._api is not None
+        return [problem for problem in (self.service.metrics.store_problem, self._api.problem) if problem]
 
 
 async def serve(settings: Settings, announce: Callable[[Server], None]) -> None:

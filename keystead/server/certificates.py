@@ -1,4 +1,8 @@
-"""The server's certificate: from its own CA, renewed before it expires, or the operator's own files."""
+"""The server's certificate: from its own CA, renewed before it expires, or the operator's own files.
+
+Both have `renewed`, to be asked at the start and now and then: the certificate to serve from now on, or None if it has not
+changed since it was last asked.
+"""
 
 import base64
 import ipaddress
@@ -15,6 +19,7 @@ from keystead.crypto.vault import Vault
 from keystead.domain.keys import DAY, Wrapped
 from keystead.errors import OperatorError
 from keystead.server.directory import DataDirectory
+from keystead.server.listener import Pem, load_certificate, server_context
 
 AUTHORITY_LIFETIME = 3650 * DAY
 LEAF_LIFETIME = 90 * DAY
@@ -107,13 +112,53 @@ def own_authority(
     return authority, True
 
 
-def check_files(certificate: str, key: str) -> None:
-    """OperatorError if the operator's certificate or key can't be read or the key is open to others."""
-    for path in (certificate, key):
-        if not os.access(path, os.R_OK):
-            raise OperatorError(f"cannot read {path}", hint="check --tls-cert and --tls-key")
-    if stat.S_IMODE(Path(key).stat().st_mode) & 0o007:
-        raise OperatorError(f"the private key {key} is open to all users", hint=f"chmod 600 {key}")
+class Issued:
+    """Certificates by the server's own CA."""
+
+    def __init__(self, authority: Authority, names: Names, clock: Clock) -> None:
+        self._authority = authority
+        self._names = names
+        self._clock = clock
+        self._expires = 0
+
+    def renewed(self) -> Pem | None:
+        """A new one when two thirds of the last one's life are over."""
+        now = self._clock.now()
+        if self._expires - now > LEAF_LIFETIME / 3:
+            return None
+        leaf = self._authority.issue(self._names.hosts, self._names.addresses, now, LEAF_LIFETIME)
+        self._expires = leaf.expires
+        return Pem(leaf.certificate_pem, leaf.key_pem)
+
+
+class Files:
+    """The operator's own certificate chain and private key."""
+
+    def __init__(self, certificate: str, key: str) -> None:
+        self._paths = (Path(certificate), Path(key))
+        self._state: list[int] = []
+
+    def renewed(self) -> Pem | None:
+        """What is in the files, if they changed; OperatorError if that can't be served."""
+        certificate, key = self._paths
+        for path in self._paths:
+            if not os.access(path, os.R_OK):
+                raise OperatorError(f"cannot read {path}", hint="check --tls-cert and --tls-key")
+        if stat.S_IMODE(key.stat().st_mode) & 0o007:
+            raise OperatorError(f"the private key {key} is open to all users", hint=f"chmod 600 {key}")
+        state = [path.stat().st_mtime_ns for path in self._paths]
+        if state == self._state:
+            return None
+        pem = Pem(certificate.read_bytes(), key.read_bytes())
+        try:
+            load_certificate(server_context(), pem)
+        except (OSError, ValueError) as error:
+            raise OperatorError(
+                f"cannot use the certificate {certificate} with the key {key}: {error}",
+                hint="both must be PEM, belong together, and the key must not be encrypted",
+            ) from None
+        self._state = state
+        return pem
 
 
 def _proper(name: str) -> bool:

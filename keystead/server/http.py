@@ -18,7 +18,8 @@ from keystead.api.message import Channel, HttpRequest, HttpResponse
 from keystead.clock import Clock
 from keystead.server.framing import Refused, check_head, joined
 
-Handler = Callable[[HttpRequest, Callable[[HttpResponse], None]], None]
+Reply = Callable[[HttpResponse], None]
+Handler = Callable[[HttpRequest, Reply], None]
 Refuse = Callable[[int, str, str], HttpResponse]
 
 
@@ -89,7 +90,7 @@ class HttpServer:
         return self._date[1]
 
     async def stop(self, seconds: float) -> None:
-        """Let accepted requests finish, for at most so long; close idle connections at once."""
+        """Let accepted requests finish, for at most so long; close idle connections at once, and with 0 all of them."""
         self.stopping = True
         for connection in list(self.open):
             connection.close_if_idle()
@@ -97,7 +98,7 @@ class HttpServer:
         while any(connection.busy for connection in self.open) and self.loop.time() < deadline:
             await asyncio.sleep(0.02)
         # Time for what was written to leave; a client that does not say goodbye is not waited for.
-        leaving = self.loop.time() + _GOODBYE
+        leaving = self.loop.time() + min(_GOODBYE, seconds)
         while self.open and self.loop.time() < leaving:
             await asyncio.sleep(0.02)
         for connection in list(self.open):

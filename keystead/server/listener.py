@@ -4,8 +4,18 @@ import ipaddress
 import os
 import socket
 import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
 
 from keystead.errors import OperatorError
+
+
+class Pem(NamedTuple):
+    """A certificate chain and its private key."""
+
+    certificate: bytes
+    key: bytes
 
 
 def parse_address(text: str) -> tuple[str, int]:
@@ -80,25 +90,22 @@ def server_context() -> ssl.SSLContext:
     return context
 
 
-def load_certificate(context: ssl.SSLContext, certificate_pem: bytes, key_pem: bytes) -> None:
-    """Serve this certificate from now on. The key touches no disk: it goes through a file in memory."""
-    descriptor = os.memfd_create("keystead", os.MFD_CLOEXEC)
-    try:
-        os.write(descriptor, certificate_pem + key_pem)
-        context.load_cert_chain(f"/proc/self/fd/{descriptor}")
-    finally:
-        os.close(descriptor)
+def load_certificate(context: ssl.SSLContext, pem: Pem) -> None:
+    """Serve this certificate from now on. The key touches no disk: it goes through a file in memory.
 
-
-def load_certificate_files(context: ssl.SSLContext, certificate: str, key: str) -> None:
-    """Serve the certificate in these files from now on; OperatorError if they can't be used."""
-    try:
+    ValueError or OSError (ssl.SSLError is one) if they are not PEM, do not belong together, or the key is encrypted.
+    """
+    with _in_memory(pem.certificate) as certificate, _in_memory(pem.key) as key:
         context.load_cert_chain(certificate, key, password=_no_password)
-    except (OSError, ssl.SSLError, ValueError) as error:
-        raise OperatorError(
-            f"cannot use the certificate {certificate} with the key {key}: {error}",
-            hint="both must be PEM, belong together, and the key must not be encrypted",
-        ) from None
+
+
+@contextmanager
+def _in_memory(content: bytes) -> Iterator[str]:
+    """The path of a file that is on no disk."""
+    with open(os.memfd_create("keystead", os.MFD_CLOEXEC), "wb") as file:
+        file.write(content)
+        file.flush()
+        yield f"/proc/self/fd/{file.fileno()}"
 
 
 def _no_password() -> str:

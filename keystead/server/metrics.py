@@ -12,6 +12,7 @@ from prometheus_client import (
 
 from keystead import __version__
 from keystead.api.pipeline import Answer
+from keystead.errors import InternalFailure
 from keystead.server import logs
 from keystead.store.ports import StoreFailure
 
@@ -76,8 +77,9 @@ class Metrics:
             )
         child.inc()
         self._seconds.observe(seconds)
-        if answer.fault is not None:
+        if answer.code == InternalFailure.code:
             self._faults.inc()
+        if answer.fault is not None:
             logs.failure("internal failure", answer.fault, action=answer.action, request_id=answer.request_id)
 
     def committed(self, calls: int, records: int, seconds: float) -> None:

@@ -16,8 +16,8 @@ from keystead.clock import Clock
 
 Done = Callable[[Future[Any]], None]
 
-_PROCESSORS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-THREADS = max(1, _PROCESSORS - 1)  # that use key pairs, which leave a processor to the loop
+PROCESSORS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+THREADS = max(1, PROCESSORS - 1)  # that use key pairs, which leave a processor to the loop
 CROWD = 16  # quick calls in one turn of the loop, from which on it counts as busy
 PASSES = 0.0003  # seconds of the loop, which a call with slow work passes twice
 RESTS = (

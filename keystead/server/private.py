@@ -9,8 +9,9 @@ import msgspec
 from keystead.clock import Clock
 from keystead.entropy import Entropy
 from keystead.server import listener
-from keystead.server.app import Service, refuse
-from keystead.server.http import HttpServer, Limits
+from keystead.server.app import Service
+from keystead.server.edge import Edge
+from keystead.server.http import Limits
 from keystead.server.planting import plant
 from keystead.server.seed import Seed
 from keystead.server.world import PRIVATE_ACCOUNT, open_private
@@ -39,21 +40,14 @@ async def private_server(
         plant(service.pipeline, seed)
         if seed.access_key:
             access_key = (seed.access_key[0].id, seed.access_key[0].secret)
-    http = HttpServer(
-        service.sequencer.submit,
-        refuse=refuse,
-        limits=Limits(),
-        clock=clock,
-        connections=service.metrics,
-        loop=loop,
-    )
-    (socket,) = listener.listen("127.0.0.1", 0)
-    server = await loop.create_server(http.protocol, sock=socket)
+    (socket,) = sockets = listener.listen("127.0.0.1", 0)
+    port = socket.getsockname()[1]
+    edge = Edge(service.sequencer.submit, sockets, limits=Limits(), clock=clock, connections=service.metrics)
+    await edge.start()
     service.start_timers()
     try:
         # The proxy in front of it ends TLS; these bytes stay within the loopback interface of this machine.
-        yield Private(url=f"http://127.0.0.1:{socket.getsockname()[1]}", access_key=access_key)
+        yield Private(url=f"http://127.0.0.1:{port}", access_key=access_key)
     finally:
-        server.close()
-        await http.stop(1)
+        await edge.stop(1)
         await service.stop()

@@ -18,15 +18,16 @@ from typing import Any, Protocol
 import msgspec
 
 from keystead.api.batch import Batch
-from keystead.api.encode import XML_TYPE, failure
+from keystead.api.encode import failure
+from keystead.api.intake import Intake, read
 from keystead.api.message import HttpRequest, HttpResponse
 from keystead.api.pipeline import Answer, Pipeline
 from keystead.api.slow import Attempt, Slow
 from keystead.errors import ServiceUnavailableTemporary
+from keystead.server.http import Reply
 from keystead.server.pools import Pools
 from keystead.store.ports import Store
 
-Reply = Callable[[HttpResponse], None]
 Job = Callable[[Pipeline, Batch], bool]
 
 BATCH = 1024  # calls in one commit; what is beyond waits for the next
@@ -46,7 +47,7 @@ class Observer(Protocol):
 
 
 class _Queued(msgspec.Struct):
-    request: HttpRequest
+    asked: Intake
     reply: Reply
     since: float
     attempt: Attempt
@@ -102,10 +103,14 @@ class Sequencer:
 
     def submit(self, request: HttpRequest, reply: Reply) -> None:
         """Queue a request; `reply` is called once, on the event loop, after the commit."""
+        self.take(read(request), reply)
+
+    def take(self, asked: Intake, reply: Reply) -> None:
+        """Queue a request that was read already."""
         if len(self._queue) + self._computing >= QUEUE:
-            reply(failure(ServiceUnavailableTemporary(), "", request.headers.get("host", ""), False))
+            reply(failure(ServiceUnavailableTemporary(), "", asked.host, asked.xml))
             return
-        self._queue.append(_Queued(request, reply, self._loop.time(), Attempt()))
+        self._queue.append(_Queued(asked, reply, self._loop.time(), Attempt()))
         self._schedule()
 
     def run(self, job: Job) -> None:
@@ -149,7 +154,7 @@ class Sequencer:
             answers: list[Answer] = []
             for call in calls:
                 try:
-                    answers.append(self._pipeline.answer(batch, call.request, call.attempt))
+                    answers.append(self._pipeline.answer(batch, call.asked, call.attempt))
                     answered.append(call)
                 except Slow as slow:
                     waiting.append((call, slow))
@@ -193,8 +198,7 @@ class Sequencer:
     def _computed(self, call: _Queued, slow: Slow, outcome: Future[Any]) -> None:
         self._computing -= 1
         if outcome.cancelled():
-            host = call.request.headers.get("host", "")
-            self._reply(call, failure(ServiceUnavailableTemporary(), "", host, False))
+            self._reply(call, failure(ServiceUnavailableTemporary(), "", call.asked.host, call.asked.xml))
             self._next()
             return
         call.attempt.remember(slow, outcome)
@@ -242,8 +246,8 @@ class Sequencer:
                 failure(
                     ServiceUnavailableTemporary(),
                     answer.request_id if answer else "",
-                    call.request.headers.get("host", ""),
-                    answer is not None and answer.response.content_type == XML_TYPE,
+                    call.asked.host,
+                    call.asked.xml,
                 ),
             )
 

@@ -7,13 +7,6 @@ from keystead.errors import ActionNotFound, InvalidParameter, InvalidVersion, Mi
 from keystead.operations.tags import UntagResourcesRequest
 
 
-def test_action_and_version_come_from_parameters_else_headers() -> None:
-    headers = {"x-acs-action": "A", "x-acs-version": "V"}
-    assert decode.action_and_version({"Action": "B", "Version": "W"}, headers) == ("B", "W")
-    assert decode.action_and_version({}, headers) == ("A", "V")
-    assert decode.action_and_version({}, {}) == ("", "")
-
-
 def test_an_operation_is_found_by_version_and_action() -> None:
     assert decode.find_operation(CATALOGUE, "Encrypt", KMS_VERSION).action == "Encrypt"
     for action, version, error in (
@@ -50,25 +43,6 @@ def test_region_is_the_hosts_else_the_parameters_else_the_servers(
 def test_a_malformed_region_is_refused(region: str) -> None:
     with pytest.raises(InvalidParameter):
         decode.region_of("localhost", {"RegionId": region}, "home")
-
-
-@pytest.mark.parametrize(
-    ("form", "accept", "xml"),
-    [
-        ("XML", "", True),
-        ("xml", "application/json", True),
-        ("JSON", "text/xml", False),
-        ("json", "", False),
-        ("None", "", False),
-        ("none", "text/xml", True),
-        ("", "application/xml", True),
-        ("", "application/json, text/xml", False),
-        ("", "*/*", False),
-        ("yaml", "", False),
-    ],
-)
-def test_format_in_any_case_else_accept(form: str, accept: str, xml: bool) -> None:
-    assert decode.wants_xml({"Format": form}, {"accept": accept}) is xml
 
 
 def test_recordable_leaves_out_the_sensitive_and_cuts_the_long() -> None:

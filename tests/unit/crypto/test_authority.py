@@ -21,7 +21,7 @@ def handshake(made: Authority, names: list[str], addresses: list[str], asked: st
     """A TLS connection of Python's own client to a server with a certificate for these names."""
     context = listener.server_context()
     leaf = made.issue(names, addresses, NOW, 3600)
-    listener.load_certificate(context, leaf.certificate_pem, leaf.key_pem)
+    listener.load_certificate(context, listener.Pem(leaf.certificate_pem, leaf.key_pem))
     (folder / "ca.pem").write_bytes(made.certificate_pem)
     client = ssl.create_default_context(cafile=str(folder / "ca.pem"))
     server_end, client_end = socket.socketpair()

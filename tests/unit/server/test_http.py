@@ -8,7 +8,7 @@ import pytest
 
 from keystead.api.message import HttpRequest, HttpResponse
 from keystead.clock import FixedClock
-from keystead.server.app import refuse
+from keystead.server.edge import refuse
 from keystead.server.http import HttpServer, Limits
 
 Reply = Callable[[HttpResponse], None]

@@ -1,0 +1,167 @@
+"""The server's side of the front process: started, told what to serve, started again should it ever end, and stopped."""
+
+import asyncio
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+
+from keystead.api.intake import Intake
+from keystead.api.message import Channel
+from keystead.errors import OperatorError
+from keystead.server import logs
+from keystead.server.http import Connections, Limits, Reply
+from keystead.server.link import (
+    Answered,
+    Asked,
+    Begin,
+    Closed,
+    FromFront,
+    Link,
+    Listening,
+    Malformed,
+    Opened,
+    Present,
+    Stop,
+)
+from keystead.server.listener import Pem
+
+_START = 30.0  # seconds that it may take until it accepts connections
+_AGAIN = 1.0  # seconds until it is started once more, after it ended by itself
+_GRACE = 5.0  # seconds that it may take to end when nothing is left to do, after which it is killed
+
+
+class Front:
+    """A process of its own that ends TLS, speaks HTTP and reads requests; within this process, `Edge` does."""
+
+    def __init__(
+        self,
+        take: Callable[[Intake, Reply], None],
+        sockets: Sequence[socket.socket],
+        *,
+        limits: Limits,
+        connections: Connections,
+        log: tuple[str, str],
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._take = take
+        self._sockets = sockets
+        self._limits = limits
+        self._observer = connections
+        self._log = log
+        self._pem: Pem | None = None
+        self._link: Link | None = None
+        self._open = 0
+        self._listening = asyncio.Event()
+        self._stopping = False
+        self._life: asyncio.Task[None] | None = None
+
+    @property
+    def problem(self) -> str:
+        """What keeps it from serving; empty: nothing."""
+        return "" if self._listening.is_set() else "the front process is being started again"
+
+    async def start(self, pem: Pem | None = None) -> None:
+        """Accept connections. OperatorError if the process does not come to it."""
+        self._pem = pem
+        self._life = self._loop.create_task(self._live())
+        listening = self._loop.create_task(self._listening.wait())
+        await asyncio.wait({self._life, listening}, timeout=_START, return_when=asyncio.FIRST_COMPLETED)
+        if not listening.done():
+            listening.cancel()
+            raise OperatorError(
+                "the front process did not start",
+                hint="its own messages, if any, stand before this one; --front-process no does without it",
+            )
+
+    def present(self, pem: Pem) -> None:
+        """Serve this certificate on every connection from now on."""
+        self._pem = pem
+        if self._link is not None:
+            self._link.send(Present(*pem))
+
+    async def stop(self, seconds: float) -> None:
+        """Accept nothing more, and let accepted requests finish, for at most so long."""
+        self._stopping = True
+        for one in self._sockets:
+            one.close()
+        if self._life is None:
+            return
+        if self._link is not None:
+            self._link.send(Stop(seconds))
+            await asyncio.wait({self._life}, timeout=seconds + _GRACE)
+        self._life.cancel()
+        await asyncio.wait({self._life})
+
+    # --- inside
+
+    async def _live(self) -> None:
+        """One process after another, as long as each came to serve."""
+        while True:
+            status = await self._one()
+            served = self._listening.is_set()
+            self._listening.clear()
+            if self._stopping or not served:
+                return
+            logs.event("front process ended by itself and is started again", "error", status=status)
+            await asyncio.sleep(_AGAIN)
+
+    async def _one(self) -> int:
+        """A process from its start to its end; its exit status, negative if a signal ended it."""
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        with theirs:
+            descriptors = tuple(one.fileno() for one in self._sockets)
+            process = subprocess.Popen(
+                # -P: what lies in the folder that the server was started in is no module of ours.
+                [sys.executable, "-P", "-m", "keystead.server.front_process", str(theirs.fileno())],
+                stdin=subprocess.DEVNULL,
+                pass_fds=[theirs.fileno(), *descriptors],
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+            )
+        try:
+            gone = asyncio.Event()
+            link = Link(list[FromFront], self._received, gone.set)
+            await self._loop.create_unix_connection(lambda: link, sock=ours)
+            self._link = link
+            pem = self._pem
+            link.send(
+                Begin(
+                    descriptors=descriptors,
+                    limits=self._limits,
+                    log_format=self._log[0],
+                    log_level=self._log[1],
+                    certificate=None if pem is None else pem.certificate,
+                    key=b"" if pem is None else pem.key,
+                )
+            )
+            await gone.wait()
+            deadline = self._loop.time() + _GRACE
+            while process.poll() is None and self._loop.time() < deadline:
+                await asyncio.sleep(0.01)
+        finally:
+            self._link = None
+            process.kill()
+            for _ in range(self._open):
+                self._observer.closed()
+            self._open = 0
+        return process.wait()
+
+    def _received(self, link: Link, message: FromFront) -> None:
+        match message:
+            case Asked(number, intake):
+                if intake.channel is not Channel.NETWORK:
+                    link.abort()  # the control socket is not the front's: it is not itself any more
+                    return
+                self._take(intake, lambda response: link.send(Answered(number, response)))
+            case Opened():
+                self._open += 1
+                self._observer.opened()
+            case Closed():
+                self._open -= 1
+                self._observer.closed()
+            case Malformed(code):
+                self._observer.refused(code)
+            case Listening():
+                self._listening.set()
