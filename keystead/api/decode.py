@@ -4,6 +4,9 @@ import json
 import re
 from collections.abc import Mapping
 
+import msgspec
+
+from keystead.api.intake import Intake
 from keystead.api.operation import Catalogue, Field, Operation
 from keystead.api.wire import Request
 from keystead.errors import (
@@ -17,6 +20,36 @@ _ENDPOINT = re.compile(r"\Akms(?:-vpc|-intranet)?\.([a-z0-9-]{1,32})\.aliyuncs\.
 _REGION = re.compile(r"\A[a-z0-9]+(?:-[a-z0-9]+)*\Z")
 _ELEMENT = re.compile(r"\A[A-Za-z]+\.(?P<number>[1-9][0-9]{0,3})(?:\.(?P<member>[A-Za-z]+))?\Z")
 _RECORDED_CHARACTERS = 8192
+
+
+class Understood(msgspec.Struct, kw_only=True):
+    """What a call asks for, as far as the request alone says it."""
+
+    action: str  # as far as it may be recorded
+    region: str
+    operation: Operation | None = None
+    recorded: str = "{}"  # the parameters that may be recorded, as JSON
+    dry_run: bool = False
+    request: Request | None = None
+    refusal: Exception | None = None  # what stands in the way; with it, what comes after is missing
+
+    def __repr__(self) -> str:
+        return f"<Understood {self.action}>"
+
+
+def understand(catalogue: Catalogue, asked: Intake, home: str) -> Understood:
+    """Find the operation and read its parameters. It raises nothing; `home` is the region of calls that name none."""
+    found = Understood(action=recordable_action(asked.action), region=home)
+    parameters = asked.parameters
+    try:
+        found.operation = operation = find_operation(catalogue, asked.action, asked.version)
+        found.recorded = msgspec.json.encode(recordable(operation, parameters)).decode()
+        found.dry_run = operation.dry_run and "DryRun" in parameters and dry_run(parameters)
+        found.region = region_of(asked.host, parameters, home)
+        found.request = bind(operation, parameters)
+    except Exception as error:  # it is raised when the caller is known
+        found.refusal = error
+    return found
 
 
 def find_operation(catalogue: Catalogue, action: str, version: str) -> Operation:

@@ -4,6 +4,7 @@
 in one commit, and its answer may leave only after that (the sequencer sees to it).
 """
 
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import msgspec
@@ -12,6 +13,7 @@ from keystead.access.callers import Caller, CallerType
 from keystead.access.decisions import authorize
 from keystead.api import decode, encode, intake, signature
 from keystead.api.batch import Batch
+from keystead.api.decode import Understood
 from keystead.api.finding import Finder
 from keystead.api.intake import Intake
 from keystead.api.message import Channel, HttpRequest, HttpResponse
@@ -19,6 +21,7 @@ from keystead.api.operation import CATALOGUE, KMS, KMS_VERSION, Call, Catalogue,
 from keystead.api.slow import Attempt, Nonce, Slow
 from keystead.api.wire import Reply, Request
 from keystead.clock import Clock
+from keystead.crypto.mac import Secret
 from keystead.crypto.sealing import Unopenable
 from keystead.crypto.vault import Vault
 from keystead.domain.accounts import AccessKeyStatus
@@ -37,6 +40,7 @@ from keystead.errors import (
     KmsError,
     NoPermission,
     SecurityTokenUnsupported,
+    SignatureDoesNotMatch,
     SignatureNonceUsed,
     TimestampExpired,
 )
@@ -62,15 +66,22 @@ class Trace(msgspec.Struct):
     version: str = KMS_VERSION
     action: str = ""
     resources: list[str] = []
-    parameters: dict[str, str] = {}
+    parameters: str = "{}"  # JSON
     known: bool = False  # whether `action` is one of the catalogue's
+
+
+class Prepared(NamedTuple):
+    """A request after all that needs no store: what it asks for, and the secret that signed it, if that was at hand."""
+
+    asked: Intake
+    understood: Understood
+    signed_with: Secret | None
 
 
 class Ask(NamedTuple):
     """An authenticated call: what was asked, by whom, and how the answer is to be written."""
 
-    parameters: dict[str, str]
-    host: str
+    understood: Understood
     caller: Caller
     trace: Trace
     now: int
@@ -108,29 +119,40 @@ class Pipeline:
 
     def answer_now(self, batch: Batch, request: HttpRequest) -> Answer:
         """Answer one request, with slow work done on the spot."""
-        attempt, asked = Attempt(), intake.read(request)
+        attempt, prepared = Attempt(), self.prepare(intake.read(request))
         while True:
             try:
-                return self.answer(batch, asked, attempt)
+                return self.answer(batch, prepared, attempt)
             except Slow as slow:
                 attempt.remember(slow, slow.run())
+
+    def prepare(self, asked: Intake) -> Prepared:
+        """Do what needs no store and can be done as a request arrives, often while a commit waits for the disk."""
+        signed_with = None
+        claims = asked.claims
+        if claims is not None and (secret := self.vault.ready_secret(claims.access_key_id)) is not None:
+            with suppress(SignatureDoesNotMatch):  # whose turn it is to say that comes later
+                signature.verify(claims, asked.parameters, secret)
+                signed_with = secret
+        return Prepared(asked, decode.understand(self.catalogue, asked, self.region), signed_with)
 
     def finish(self, attempt: Attempt) -> None:
         """The call's answer is durable, or it will have none: let go of what it holds."""
         if attempt.nonce is not None:
             self._reserved.discard(attempt.nonce)
 
-    def answer(self, batch: Batch, asked: Intake, attempt: Attempt) -> Answer:
+    def answer(self, batch: Batch, prepared: Prepared, attempt: Attempt) -> Answer:
         """Answer one request within a batch. StoreFailure if the store failed: then the whole batch must be undone.
 
         Slow if the call waits for slow work: nothing of this pass is left in the batch, and the call is to be answered
         anew, with the same attempt, once the outcome was given to it.
         """
         request_id = uuid4(self.entropy)
+        asked, understood = prepared.asked, prepared.understood
         host, xml, claims = asked.host, asked.xml, asked.claims
         try:
             if attempt.caller is None:
-                attempt.caller = self._authenticate(asked)
+                attempt.caller = self._authenticate(prepared)
             caller = attempt.caller
         except KmsError as error:
             # Nobody is known to have sent this, so nothing is recorded; metrics and log count it.
@@ -150,8 +172,7 @@ class Pipeline:
         try:
             if claims is not None:
                 self._admit_claims(batch, claims, now, attempt)
-            ask = Ask(asked.parameters, host, caller, trace, int(now), request_id, xml, attempt)
-            response = self._perform(ask, asked.action, asked.version)
+            response = self._perform(Ask(understood, caller, trace, int(now), request_id, xml, attempt))
         except KmsError as error:
             code = error.code
             response = encode.failure(error, request_id, host, xml)
@@ -182,7 +203,7 @@ class Pipeline:
             user_agent=asked.user_agent,
             tls=asked.tls,
             resources=msgspec.json.encode(trace.resources).decode(),
-            parameters=msgspec.json.encode(trace.parameters).decode(),
+            parameters=trace.parameters,
             status=response.status,
             code=code,
             request_id=request_id,
@@ -191,8 +212,9 @@ class Pipeline:
 
     # --- who
 
-    def _authenticate(self, asked: Intake) -> Caller:
+    def _authenticate(self, prepared: Prepared) -> Caller:
         """The caller, by signature, or by the control socket: then there are no claims to admit."""
+        asked = prepared.asked
         if asked.refusal is not None:
             raise asked.refusal
         if asked.channel is Channel.CONTROL:
@@ -201,7 +223,9 @@ class Pipeline:
         access_key = self.store.accounts.access_key(asked.claims.access_key_id)
         if access_key is None:
             raise AccessKeyNotFound
-        signature.verify(asked.claims, asked.parameters, self.vault.secret(access_key))
+        secret = self.vault.secret(access_key)
+        if prepared.signed_with is not secret:
+            signature.verify(asked.claims, asked.parameters, secret)
         return Caller(
             account=access_key.account,
             type=CallerType.ROOT,
@@ -232,26 +256,30 @@ class Pipeline:
 
     # --- what
 
-    def _perform(self, ask: Ask, action: str, version: str) -> HttpResponse:
-        trace = ask.trace
-        trace.action = decode.recordable_action(action)
-        operation = decode.find_operation(self.catalogue, action, version)
-        trace.product, trace.version, trace.known = operation.product, operation.version, True
-        trace.parameters = decode.recordable(operation, ask.parameters)
-        if "DryRun" not in ask.parameters or not operation.dry_run or not decode.dry_run(ask.parameters):
-            return self._run(operation, ask, keep=True)
+    def _perform(self, ask: Ask) -> HttpResponse:
+        trace, understood = ask.trace, ask.understood
+        trace.action = understood.action
+        operation = understood.operation
+        if operation is not None:
+            trace.product, trace.version, trace.known = operation.product, operation.version, True
+            trace.parameters, trace.region = understood.recorded, understood.region
+        if not understood.dry_run:
+            return self._run(ask, keep=True)
         try:
-            self._run(operation, ask, keep=False)
+            self._run(ask, keep=False)
         except NoPermission as error:
             raise DryRunDenied(message=error.text) from None
         except KmsError as error:
             raise DryRunRefused(code=error.code, message=error.text) from None
         raise DryRunSucceeded
 
-    def _run(self, operation: Operation, ask: Ask, *, keep: bool) -> HttpResponse:
-        caller, trace = ask.caller, ask.trace
-        trace.region = decode.region_of(ask.host, ask.parameters, self.region)
-        request = decode.bind(operation, ask.parameters)
+    def _run(self, ask: Ask, *, keep: bool) -> HttpResponse:
+        caller, trace, understood = ask.caller, ask.trace, ask.understood
+        if understood.refusal is not None:
+            raise understood.refusal
+        operation, request = understood.operation, understood.request
+        assert operation is not None
+        assert request is not None
         try:
             call = self._call(operation, request, ask)
             authorize(caller, operation.product, operation.action, trace.resources)

@@ -262,6 +262,11 @@ class Vault:
         _remember(self._secrets, access_key.access_key_id, (access_key.secret, secret))
         return secret
 
+    def ready_secret(self, access_key_id: str) -> Secret | None:
+        """The secret of an AccessKey that was used lately; whether that is still there, the store alone says."""
+        cached = self._secrets.get(access_key_id)
+        return None if cached is None else cached[1]
+
     def has_secret(self, access_key: AccessKey, secret: str) -> bool:
         """Whether this is the AccessKey's secret."""
         facts = _secret_facts(access_key.account, access_key.access_key_id)

@@ -26,7 +26,7 @@ from keystead.server.front import Front
 from keystead.server.http import Handler, Limits
 from keystead.server.metrics import Metrics
 from keystead.server.pools import PROCESSORS
-from keystead.server.sequencer import Sequencer
+from keystead.server.sequencer import PATIENCE, Sequencer
 from keystead.server.world import World, open_directory
 from keystead.settings import Settings
 
@@ -40,7 +40,14 @@ class Service:
     """Pipeline and sequencer over a world, with their timers: the service without its sockets."""
 
     def __init__(
-        self, world: World, *, region: str, clock: Clock, entropy: Entropy, loop: asyncio.AbstractEventLoop
+        self,
+        world: World,
+        *,
+        region: str,
+        clock: Clock,
+        entropy: Entropy,
+        loop: asyncio.AbstractEventLoop,
+        patience: float = 0.0,
     ) -> None:
         self.metrics = Metrics()
         self.pipeline = Pipeline(
@@ -51,7 +58,7 @@ class Service:
             region=region,
             account=world.account,
         )
-        self.sequencer = Sequencer(self.pipeline, self.metrics, loop)
+        self.sequencer = Sequencer(self.pipeline, self.metrics, loop, patience)
         self._loop = loop
         self._timers: dict[str, asyncio.TimerHandle] = {}
 
@@ -88,6 +95,8 @@ class Server:
         self.new_authority = False
         self.first_start = False
         self.running: Running | None = None
+        wanted = settings.front_process
+        self._fronted = wanted == "yes" or (wanted == "auto" and PROCESSORS > 1)
         self._edges: list[Edge | Front] = []
         self._api: Edge | Front | None = None
         self._certificate: certificates.Issued | certificates.Files | None = None
@@ -110,7 +119,12 @@ class Server:
             world = open_directory(self.directory, self.clock, self.entropy, account)
             self.first_start = world.first_start
             self.service = Service(
-                world, region=settings.region, clock=self.clock, entropy=self.entropy, loop=loop
+                world,
+                region=settings.region,
+                clock=self.clock,
+                entropy=self.entropy,
+                loop=loop,
+                patience=PATIENCE if self._fronted else 0.0,
             )
             if planted is not None:
                 planting.plant(self.service.pipeline, planted, settings.seed_anyway)
@@ -160,8 +174,7 @@ class Server:
 
     def _edge_or_front(self, sockets: list[socket.socket]) -> Edge | Front:
         """Where the API's requests come in: in a process of its own if settings and processors allow."""
-        wanted = self.settings.front_process
-        if wanted == "no" or (wanted == "auto" and PROCESSORS < 2):
+        if not self._fronted:
             return self._edge(self.service.sequencer.submit, sockets)
         front = Front(
             self.service.sequencer.take,

@@ -1,6 +1,6 @@
 """The sequencer: one order for all calls, one commit for all that came meanwhile.
 
-The event loop itself runs the calls; only COMMIT leaves it, for one helper thread, so that I/O goes on during an fsync.
+The event loop itself runs the calls; only COMMIT may leave it, for one helper thread, so that I/O goes on during an fsync.
 After each turn of I/O it takes all that is queued, if no commit is under way. No reply leaves before the commit that
 carries its effect and its record returned; if that fails, every reply of the batch is a retryable refusal.
 Nothing else touches the store, its caches or the nonces: there are no locks.
@@ -21,8 +21,9 @@ from keystead.api.batch import Batch
 from keystead.api.encode import failure
 from keystead.api.intake import Intake, read
 from keystead.api.message import HttpRequest, HttpResponse
-from keystead.api.pipeline import Answer, Pipeline
+from keystead.api.pipeline import Answer, Pipeline, Prepared
 from keystead.api.slow import Attempt, Slow
+from keystead.clock import Clock
 from keystead.errors import ServiceUnavailableTemporary
 from keystead.server.http import Reply
 from keystead.server.pools import Pools
@@ -30,6 +31,10 @@ from keystead.store.ports import Store
 
 Job = Callable[[Pipeline, Batch], bool]
 
+Done = Callable[[Exception | None], None]
+
+PATIENCE = 0.002  # seconds; for a loop that has no connections to serve
+_LATELY = 16  # commits
 BATCH = 1024  # calls in one commit; what is beyond waits for the next
 QUEUE = 20_000  # calls waiting; more are refused, since their clients would give up before their turn
 
@@ -47,52 +52,71 @@ class Observer(Protocol):
 
 
 class _Queued(msgspec.Struct):
-    asked: Intake
+    prepared: Prepared
     reply: Reply
     since: float
     attempt: Attempt
 
 
 class Committer:
-    """The helper thread on which COMMIT runs."""
+    """Runs COMMIT: where the loop has I/O to do meanwhile, or the disk is slow, on a helper thread; else on the loop itself,
+    since waiting out a quick fsync takes less time than handing it over and being told."""
 
-    def __init__(self, store: Store, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, store: Store, clock: Clock, loop: asyncio.AbstractEventLoop, patience: float = 0.0
+    ) -> None:
         self._store = store
+        self._clock = clock
         self._loop = loop
-        self._jobs: queue.SimpleQueue[Callable[[Exception | None], None] | None] = queue.SimpleQueue()
+        self._patience = patience
+        self._usual = 0.0  # seconds that a commit takes of late
+        self._jobs: queue.SimpleQueue[Done | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="commit", daemon=True)
         self._thread.start()
 
-    def commit(self, done: Callable[[Exception | None], None]) -> None:
-        """Commit the open batch; `done` is called on the event loop with None or what went wrong."""
-        self._jobs.put(done)
+    def commit(self, done: Done) -> None:
+        """Commit the open batch; `done` is called on the event loop, later, with None or what went wrong."""
+        if self._usual < self._patience:
+            self._loop.call_soon(done, self._commit())
+        else:
+            self._jobs.put(done)
 
     def close(self) -> None:
         """Wait for the commit under way, if any, and end the thread."""
         self._jobs.put(None)
         self._thread.join()
 
+    def _commit(self) -> Exception | None:
+        began = self._clock.monotonic()
+        error: Exception | None = None
+        try:
+            self._store.commit()
+        except Exception as raised:  # whatever it is, the batch is not durable and its clients must hear so
+            error = raised
+        self._usual += (self._clock.monotonic() - began - self._usual) / _LATELY
+        return error
+
     def _work(self) -> None:
         while (done := self._jobs.get()) is not None:
-            error: Exception | None = None
-            try:
-                self._store.commit()
-            except (
-                Exception
-            ) as raised:  # whatever it is, the batch is not durable and its clients must hear so
-                error = raised
-            self._loop.call_soon_threadsafe(done, error)
+            self._loop.call_soon_threadsafe(done, self._commit())
 
 
 class Sequencer:
     """Takes requests and jobs, runs them in order, and answers after their commit."""
 
-    def __init__(self, pipeline: Pipeline, observer: Observer, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        observer: Observer,
+        loop: asyncio.AbstractEventLoop,
+        patience: float = 0.0,
+    ) -> None:
+        """`patience`: seconds that a commit may usually take for the loop to wait for it."""
         self._pipeline = pipeline
         self._store = pipeline.store
         self._observer = observer
         self._loop = loop
-        self._committer = Committer(self._store, loop)
+        self._committer = Committer(self._store, pipeline.clock, loop, patience)
         self._pools = Pools(pipeline.clock)
         self._queue: deque[_Queued] = deque()
         self._computing = 0  # calls whose slow work is in a pool
@@ -110,7 +134,8 @@ class Sequencer:
         if len(self._queue) + self._computing >= QUEUE:
             reply(failure(ServiceUnavailableTemporary(), "", asked.host, asked.xml))
             return
-        self._queue.append(_Queued(asked, reply, self._loop.time(), Attempt()))
+        prepared = self._pipeline.prepare(asked)
+        self._queue.append(_Queued(prepared, reply, self._loop.time(), Attempt()))
         self._schedule()
 
     def run(self, job: Job) -> None:
@@ -154,7 +179,7 @@ class Sequencer:
             answers: list[Answer] = []
             for call in calls:
                 try:
-                    answers.append(self._pipeline.answer(batch, call.asked, call.attempt))
+                    answers.append(self._pipeline.answer(batch, call.prepared, call.attempt))
                     answered.append(call)
                 except Slow as slow:
                     waiting.append((call, slow))
@@ -198,7 +223,10 @@ class Sequencer:
     def _computed(self, call: _Queued, slow: Slow, outcome: Future[Any]) -> None:
         self._computing -= 1
         if outcome.cancelled():
-            self._reply(call, failure(ServiceUnavailableTemporary(), "", call.asked.host, call.asked.xml))
+            self._reply(
+                call,
+                failure(ServiceUnavailableTemporary(), "", call.prepared.asked.host, call.prepared.asked.xml),
+            )
             self._next()
             return
         call.attempt.remember(slow, outcome)
@@ -246,8 +274,8 @@ class Sequencer:
                 failure(
                     ServiceUnavailableTemporary(),
                     answer.request_id if answer else "",
-                    call.asked.host,
-                    call.asked.xml,
+                    call.prepared.asked.host,
+                    call.prepared.asked.xml,
                 ),
             )
 
