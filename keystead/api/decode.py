@@ -44,7 +44,7 @@ def understand(catalogue: Catalogue, asked: Intake, home: str) -> Understood:
     try:
         found.operation = operation = find_operation(catalogue, asked.action, asked.version)
         found.recorded = msgspec.json.encode(recordable(operation, parameters)).decode()
-        found.dry_run = operation.dry_run and "DryRun" in parameters and dry_run(parameters)
+        found.dry_run = "DryRun" in parameters and operation.dry_run and dry_run(parameters)
         found.region = region_of(asked.host, parameters, home)
         found.request = bind(operation, parameters)
     except Exception as error:  # it is raised when the caller is known

@@ -49,7 +49,7 @@ class Connections(Protocol):
 
 
 _GOODBYE = 0.3  # seconds
-_REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}
+_REASONS = {status.value: status.phrase for status in HTTPStatus}
 
 
 class HttpServer:
@@ -75,18 +75,18 @@ class HttpServer:
         self.channel = channel
         self.open: set[HttpProtocol] = set()
         self.stopping = False
-        self._date = (0, b"")
+        self._date = (0, "")
         self._sweep: asyncio.TimerHandle | None = loop.call_later(1, self._check_deadlines)
 
     def protocol(self) -> "HttpProtocol":
         """For create_server: a protocol for one more connection."""
         return HttpProtocol(self)
 
-    def date(self) -> bytes:
+    def date(self) -> str:
         """The Date header's value, made once a second."""
         now = int(self.clock.now())
         if now != self._date[0]:
-            self._date = (now, email.utils.formatdate(now, usegmt=True).encode())
+            self._date = (now, email.utils.formatdate(now, usegmt=True))
         return self._date[1]
 
     async def stop(self, seconds: float) -> None:
@@ -294,18 +294,15 @@ class HttpProtocol(asyncio.Protocol):
             self._transport.close()
 
     def _send(self, response: HttpResponse, *, head: bool, close: bool) -> None:
-        lines = [
-            b"HTTP/1.1 %d %b" % (response.status, _REASONS.get(response.status, b"")),
-            b"Date: " + self._server.date(),
-            b"Content-Type: " + response.content_type.encode(),
-            b"Content-Length: %d" % len(response.body),
-        ]
-        for name, value in response.headers:
-            lines.append(f"{name}: {value}".encode())
+        status, body = response.status, response.body
+        more = "".join([f"{name}: {value}\r\n" for name, value in response.headers])
         if close:
-            lines.append(b"Connection: close")
-        lines.append(b"\r\n" if head else b"\r\n" + response.body)
-        self._write(b"\r\n".join(lines))
+            more += "Connection: close\r\n"
+        top = (
+            f"HTTP/1.1 {status} {_REASONS.get(status, '')}\r\nDate: {self._server.date()}\r\n"
+            f"Content-Type: {response.content_type}\r\nContent-Length: {len(body)}\r\n{more}\r\n"
+        )
+        self._write(top.encode() if head else top.encode() + body)
         if close:
             self._closing = True
             self._transport.close()

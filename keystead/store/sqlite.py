@@ -21,7 +21,7 @@ from keystead.store.listing import Listing
 from keystead.store.ports import StoreFailure
 
 MINIMUM = (3, 51, 3)
-_WAL_PAGES = 1000  # of 4 KiB; when the WAL is longer, it is written back to the database after a commit
+_WAL_PAGES = 4000  # of 4 KiB; when the WAL is longer, it is written back to the database after a commit
 _WAL_LIMIT = 64 * 1024 * 1024
 
 
@@ -177,7 +177,7 @@ class SqliteStore:
         """StoreFailure unless the database and WAL that the path names are still the files that we write to."""
         self._astray = True
         try:
-            status = self._path.stat()
+            status = os.stat(self._path)
             wal = _identity(self._wal)
         except OSError:
             raise StoreFailure(f"{self._path} or its WAL was deleted while the server was running") from None
@@ -222,7 +222,7 @@ def _close(connection: apsw.Connection | None) -> None:
 
 
 def _identity(path: Path) -> tuple[int, int]:
-    status = path.stat()
+    status = os.stat(path)
     return status.st_dev, status.st_ino
 
 
