@@ -1,4 +1,4 @@
-"""A process that is measured: its CPU time, its memory, and its certain end."""
+"""A program that is measured, with the processes that it starts: CPU time, memory, and its certain end."""
 
 import contextlib
 import os
@@ -11,11 +11,28 @@ from pathlib import Path
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
+def family(pid: int) -> list[int]:
+    """The process and its children."""
+    found = [pid]
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            if int(_fields(stat)[1]) == pid:
+                found.append(int(stat.parent.name))
+    return found
+
+
 def cpu_seconds(pid: int) -> float:
-    """User and system time of all threads of a process so far."""
-    # The name, in parentheses, may hold anything; user and system time are the 14th and 15th field of proc(5).
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS
+    """User and system time of all threads of a process and its children so far."""
+    ticks = 0
+    for one in family(pid):
+        fields = _fields(Path(f"/proc/{one}/stat"))
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks / _TICKS
+
+
+def _fields(stat: Path) -> list[str]:
+    # From the third field of proc(5) on: the name before it, in parentheses, may hold anything.
+    return stat.read_text().rpartition(")")[2].split()
 
 
 def busy_seconds() -> float:
@@ -25,11 +42,12 @@ def busy_seconds() -> float:
 
 
 def memory_mib(pid: int) -> float:
-    """Resident memory of a process."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) / 1024
-    return 0.0
+    """Resident memory of a process and its children; what they share counts once."""
+    kib = 0
+    for one in family(pid):
+        rollup = Path(f"/proc/{one}/smaps_rollup").read_text()
+        kib += next(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:"))
+    return kib / 1024
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from urllib.parse import urlencode
 
 import pytest
 
+from bench.process import family
 from keystead.clock import iso8601
 from tests.harness import sign_v1
 
@@ -127,6 +128,12 @@ class LiveServer:
         found = self.description
         key = json.loads((self.data / "root-access-key.json").read_text())
         return Client(found["url"], found["ca_file"], (key["AccessKeyId"], key["AccessKeySecret"]))
+
+    @property
+    def processes(self) -> list[int]:
+        """The server's process, and the front process that it has."""
+        assert self.process is not None
+        return family(self.process.pid)
 
     def kill(self) -> None:
         assert self.process is not None

@@ -33,6 +33,7 @@ from keystead.settings import Settings
 _DELETIONS_EVERY = 1.0  # seconds; it also finds out within so long that the store can't commit, or can again
 _ROTATIONS_EVERY = 60.0
 _NONCES_EVERY = 30.0
+_LEFT_BEHIND = 2.0  # seconds that a front process may outlive a server that was killed
 _CERTIFICATE_EVERY = 600.0
 
 
@@ -130,7 +131,7 @@ class Server:
                 planting.plant(self.service.pipeline, planted, settings.seed_anyway)
             if not settings.http:
                 self._certificate = self._own_or_given(world, certificates.names_for(host, settings.name))
-            sockets = listener.listen(host, port)
+            sockets = await self._listen(host, port)
             port = sockets[0].getsockname()[1]
             self._api = self._edge_or_front(sockets)
             await self._api.start(None if self._certificate is None else self._certificate.renewed())
@@ -172,6 +173,18 @@ class Server:
 
     # --- inside
 
+    async def _listen(self, host: str, port: int) -> list[socket.socket]:
+        """The API's sockets. The front process of a server that was killed may hold them for a moment longer."""
+        killed = self.directory.running() is not None
+        deadline = self.clock.monotonic() + _LEFT_BEHIND
+        while True:
+            try:
+                return listener.listen(host, port)
+            except OperatorError:
+                if not killed or self.clock.monotonic() > deadline:
+                    raise
+            await asyncio.sleep(0.02)
+
     def _edge_or_front(self, sockets: list[socket.socket]) -> Edge | Front:
         """Where the API's requests come in: in a process of its own if settings and processors allow."""
         if not self._fronted:
@@ -184,6 +197,7 @@ class Server:
             log=(self.settings.log_format, self.settings.log_level),
         )
         self._edges.append(front)
+        self.service.metrics.watch_front(lambda: front.pid)
         return front
 
     def _edge(

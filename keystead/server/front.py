@@ -52,10 +52,16 @@ class Front:
         self._log = log
         self._pem: Pem | None = None
         self._link: Link | None = None
+        self._process: subprocess.Popen[bytes] | None = None
         self._open = 0
         self._listening = asyncio.Event()
         self._stopping = False
         self._life: asyncio.Task[None] | None = None
+
+    @property
+    def pid(self) -> int:
+        """The process' id; 0 while there is none."""
+        return 0 if self._process is None else self._process.pid
 
     @property
     def problem(self) -> str:
@@ -97,30 +103,41 @@ class Front:
     # --- inside
 
     async def _live(self) -> None:
-        """One process after another, as long as each came to serve."""
+        """One process after another until the stop, or the end of a first one that never served."""
+        served = False
         while True:
-            status = await self._one()
-            served = self._listening.is_set()
-            self._listening.clear()
-            if self._stopping or not served:
-                return
-            logs.event("front process ended by itself and is started again", "error", status=status)
+            try:
+                status = await self._one()
+                served = served or self._listening.is_set()
+                self._listening.clear()
+                if self._stopping or not served:
+                    return
+                logs.event("front process ended by itself and is started again", "error", status=status)
+            except OSError as error:
+                logs.failure("front process cannot be started", error)
+                if not served:
+                    return
             await asyncio.sleep(_AGAIN)
 
     async def _one(self) -> int:
-        """A process from its start to its end; its exit status, negative if a signal ended it."""
+        """A process from its start to its end; its exit status, negative if a signal ended it. OSError if it can't start."""
+        descriptors = tuple(one.fileno() for one in self._sockets)
         ours, theirs = socket.socketpair()
-        ours.setblocking(False)
-        with theirs:
-            descriptors = tuple(one.fileno() for one in self._sockets)
-            process = subprocess.Popen(
+        try:
+            process = self._process = subprocess.Popen(
                 # -P: what lies in the folder that the server was started in is no module of ours.
                 [sys.executable, "-P", "-m", "keystead.server.front_process", str(theirs.fileno())],
                 stdin=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno(), *descriptors],
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
             )
+        except OSError:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
         try:
+            ours.setblocking(False)
             gone = asyncio.Event()
             link = Link(list[FromFront], self._received, gone.set)
             await self._loop.create_unix_connection(lambda: link, sock=ours)
@@ -141,7 +158,9 @@ class Front:
             while process.poll() is None and self._loop.time() < deadline:
                 await asyncio.sleep(0.01)
         finally:
-            self._link = None
+            if self._link is not None:
+                self._link.abort()
+            self._link = self._process = None
             process.kill()
             for _ in range(self._open):
                 self._observer.closed()

@@ -1,5 +1,7 @@
 """Prometheus metrics of a server, and the log of what went wrong: the observer of sequencer and connections."""
 
+from collections.abc import Callable
+
 from prometheus_client import (
     CollectorRegistry,
     Counter,
@@ -57,6 +59,10 @@ class Metrics:
         ProcessCollector(registry=registry)
         self._children: dict[tuple[str, str], Counter] = {}
         self.store_problem = ""
+
+    def watch_front(self, pid: Callable[[], int]) -> None:
+        """Add memory, descriptors and processor time of the front process."""
+        ProcessCollector(namespace="keystead_front", pid=pid, registry=self.registry)
 
     def text(self) -> bytes:
         """The exposition format."""

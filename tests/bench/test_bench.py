@@ -1,6 +1,5 @@
 """The benchmark's arithmetic, its signer, and one short run of it."""
 
-import contextlib
 import json
 import signal
 import subprocess
@@ -12,6 +11,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from bench import load, results
+from bench.process import family
 from bench.results import Goal, Round
 from bench.servers import PLAINTEXT
 from tests.harness import sign_v1
@@ -151,15 +151,6 @@ def test_a_short_run_on_stores_of_two_sizes(tmp_path: Path) -> None:
     assert all(one["rate"] > 0 for one in report["grow"])
 
 
-def children(pid: int) -> set[int]:
-    found = set()
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):
-            if int(stat.read_text().rpartition(")")[2].split()[1]) == pid:
-                found.add(int(stat.parent.name))
-    return found
-
-
 def test_ctrl_c_stops_every_server() -> None:
     needs("wrk")
     command = [sys.executable, "-m", "bench", "--seconds", "20", "--only", "floor,keystead encrypt"]
@@ -168,7 +159,7 @@ def test_ctrl_c_stops_every_server() -> None:
     started: set[int] = set()
     while len(started) < 3 and time.monotonic() < deadline:  # Keystead, the floor and wrk
         time.sleep(0.05)
-        started = children(process.pid)
+        started = set(family(process.pid)[1:])
     assert len(started) == 3
     process.send_signal(signal.SIGINT)
     assert process.wait(20) == 130

@@ -441,9 +441,13 @@ def running_places(server: LiveServer, temporary: Path) -> dict[str, bytes]:
     for verb in ("list", "export", "verify"):
         told = command("audit", verb, *data)
         found[f"audit {verb}"] = (told.stdout + told.stderr).encode()
-    process = Path(f"/proc/{server.process.pid}")
-    if process.exists():
-        found |= {name: (process / name).read_bytes() for name in ("cmdline", "environ", "comm")}
+    for place, pid in enumerate(server.processes):
+        process = Path(f"/proc/{pid}")
+        if process.exists():
+            found |= {
+                f"{name} of process {place}": (process / name).read_bytes()
+                for name in ("cmdline", "environ", "comm")
+            }
     return found
 
 
@@ -555,7 +559,8 @@ def faulty_server(tmp_path: Path, planted: str = "") -> LiveServer:
     access_key = f'[[access_key]]\nid = "{SEEDED[0]}"\nsecret = "{SEEDED[1]}"\n'
     seed.write_text(f"{'[[key]]'.join(keys)}\n{access_key}")
     return LiveServer(
-        tmp_path / "data", "--log-level", "debug", "--seed", str(seed), program=[sys.executable, str(program)],
+        tmp_path / "data", "--log-level", "debug", "--seed", str(seed),
+        *(["--front-process", "no"] if planted else []), program=[sys.executable, str(program)],
     )  # fmt: skip
 
 

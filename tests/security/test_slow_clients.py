@@ -154,8 +154,7 @@ def p99(clients: list[Client], key_id: str) -> float:
 
 
 def descriptors(server: LiveServer) -> int:
-    assert server.process is not None
-    return len(os.listdir(f"/proc/{server.process.pid}/fd"))
+    return sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in server.processes)
 
 
 def shares(count: int) -> dict[str, int]:
@@ -191,6 +190,7 @@ def measure(directory: Path, count: int, seconds: int, planted: str = "") -> Res
     program.write_text(PROGRAM)
     server = LiveServer(
         directory / "data", "--request-seconds", str(seconds), "--idle-seconds", str(seconds), "--stop-seconds", "1",
+        *(["--front-process", "no"] if planted else []),
         program=[sys.executable, str(program), str(WRITE_SECONDS if EVIDENCE else seconds), planted],
     )  # fmt: skip
     server.start()

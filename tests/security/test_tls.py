@@ -115,7 +115,8 @@ PLANTED = {
 def weak_server(tmp_path: Path, planted: str) -> LiveServer:
     program = tmp_path / "weak.py"
     program.write_text(textwrap.dedent(WEAK).format(planted=PLANTED[planted]))
-    return LiveServer(tmp_path / "data", program=[sys.executable, str(program)])
+    options = ("--front-process", "no")  # where what is planted takes effect
+    return LiveServer(tmp_path / "data", *options, program=[sys.executable, str(program)])
 
 
 @pytest.mark.parametrize(

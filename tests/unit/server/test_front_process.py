@@ -1,0 +1,110 @@
+"""What the front process does when something is wrong with it; what goes right is seen in test_front."""
+
+import asyncio
+import socket
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+import uvloop
+
+from keystead.api import parameters
+from keystead.api.message import HttpRequest, HttpResponse
+from keystead.errors import InternalFailure
+from keystead.server.front_process import FrontProcess
+from keystead.server.http import Limits
+from keystead.server.link import Answered, Asked, Begin, FromFront, Link, Present, Stop
+
+OK = HttpResponse(status=200, content_type="text/plain", body=b"hello")
+REQUEST = HttpRequest(method="POST", target="/?Action=canary", headers={"host": "h"})
+
+
+class Server:
+    """The other end of a front process that runs here."""
+
+    def __init__(self) -> None:
+        self.received: list[Any] = []
+        self.gone = asyncio.Event()
+        self.process = FrontProcess()
+        self.link = Link(list[FromFront], lambda _, message: self.received.append(message), self.gone.set)
+
+    async def start(self) -> None:
+        ours, theirs = socket.socketpair()
+        self.running = asyncio.create_task(self.process.run(theirs.detach()))
+        await asyncio.get_running_loop().create_unix_connection(lambda: self.link, sock=ours)
+        await asyncio.sleep(0.01)
+
+    async def until(self, condition: Callable[[], Any]) -> None:
+        async with asyncio.timeout(5):
+            while not condition():
+                await asyncio.sleep(0.001)
+
+
+def play(scenario: Callable[[Server], Coroutine[None, None, None]]) -> None:
+    async def main() -> None:
+        server = Server()
+        await server.start()
+        await scenario(server)
+        server.link.close()
+        await asyncio.wait_for(server.running, 5)
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main())
+
+
+def test_a_bug_in_reading_is_logged_here_and_answered_by_the_server(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(_: HttpRequest) -> None:
+        raise ZeroDivisionError("canary")
+
+    monkeypatch.setattr(parameters, "read", broken)
+
+    async def scenario(server: Server) -> None:
+        answers: list[HttpResponse] = []
+        server.process.handle(REQUEST, answers.append)
+        await server.until(lambda: server.received)
+        (asked,) = server.received
+        assert isinstance(asked, Asked)
+        assert isinstance(asked.intake.refusal, InternalFailure)
+        server.link.send(Answered(asked.number, OK))
+        await server.until(lambda: answers == [OK])
+
+    play(scenario)
+    assert "request not read" in caplog.text
+    assert "canary" not in caplog.text
+
+
+def test_a_client_that_is_gone_costs_the_others_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario(server: Server) -> None:
+        answers: list[HttpResponse] = []
+
+        def gone(_: HttpResponse) -> None:
+            raise ConnectionResetError
+
+        for reply in (gone, answers.append):
+            server.process.handle(REQUEST, reply)
+        server.link.send(Answered(1, OK))
+        server.link.send(Answered(99, OK))  # a number that nobody has
+        server.link.send(Answered(2, OK))
+        await server.until(lambda: answers == [OK])
+
+    play(scenario)
+    assert caplog.text.count("reply not written") == 2
+
+
+def test_what_cannot_be_served_ends_the_process(caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario(server: Server) -> None:
+        server.link.send(Begin((), Limits(), "json", "info", b"no certificate", b"no key"))
+        await asyncio.wait_for(server.gone.wait(), 5)
+
+    play(scenario)
+
+
+def test_a_stop_or_a_certificate_before_the_beginning_is_no_failure() -> None:
+    async def scenario(server: Server) -> None:
+        server.link.send(Present(b"", b""))
+        server.link.send(Stop(0.0))
+        await asyncio.wait_for(server.gone.wait(), 5)
+
+    play(scenario)
