@@ -16,6 +16,7 @@ import pytest
 from cryptography import x509
 
 from keystead.clock import iso8601
+from keystead.crypto.authority import Authority
 from keystead.domain.audit import Kind
 from keystead.domain.keys import DAY
 from keystead.server.certificates import LEAF_LIFETIME
@@ -233,3 +234,35 @@ def test_a_certificate_is_renewed_in_time(tmp_path: Path) -> None:
         within_10_seconds(lambda: presented(server) != first)
         assert presented(server).not_valid_after_utc > first.not_valid_after_utc
         assert presented(server).issuer == first.issuer
+
+
+@pytest.mark.parametrize("front", ["yes", "no"])
+def test_ones_own_certificate_is_loaded_again_when_its_files_change(front: str, tmp_path: Path) -> None:
+    issuer = Authority.create(
+        "test", dns=["localhost"], addresses=["127.0.0.1/32"], now=time.time(), lifetime=DAY
+    )
+    files = (tmp_path / "server.pem", tmp_path / "server.key")
+
+    def issue() -> bytes:
+        leaf = issuer.issue(["localhost"], ["127.0.0.1"], time.time(), DAY)
+        for path, content in zip(files, (leaf.certificate_pem, leaf.key_pem), strict=True):
+            path.write_bytes(content)
+            path.chmod(0o600)
+        return leaf.certificate_pem
+
+    def serial(pem: bytes) -> int:
+        return x509.load_pem_x509_certificate(pem).serial_number
+
+    first = serial(issue())
+    own = ("--tls-cert", str(files[0]), "--tls-key", str(files[1]), "--front-process", front)
+    server = Travelling(tmp_path, *own)
+    server.start()
+    try:
+        assert presented(server).serial_number == first
+        files[1].write_bytes(b"half a key")
+        within_10_seconds(lambda: "certificate not renewed" in server.log.read_text())
+        assert presented(server).serial_number == first  # the old one is served on
+        second = serial(issue())
+        within_10_seconds(lambda: presented(server).serial_number == second)
+    finally:
+        server.stop()

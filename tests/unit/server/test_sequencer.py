@@ -50,11 +50,11 @@ class Notes:
 class Line:
     """A sequencer over a service in memory, and what came out of it, in order."""
 
-    def __init__(self) -> None:
+    def __init__(self, patience: float) -> None:
         self.service = Service()
         self.store: MemoryStore = self.service.store
         self.notes = Notes()
-        self.sequencer = Sequencer(self.service.pipeline, self.notes, asyncio.get_running_loop())
+        self.sequencer = Sequencer(self.service.pipeline, self.notes, asyncio.get_running_loop(), patience)
         self.replies: list[HttpResponse] = []
 
     def submit(self, request: HttpRequest | None = None) -> None:
@@ -65,9 +65,9 @@ class Line:
         return [reply.status for reply in self.replies]
 
 
-def play(scenario: Scenario) -> None:
+def play(scenario: Scenario, patience: float = 0.0) -> None:
     async def run() -> None:
-        line = Line()
+        line = Line(patience)
         try:
             await asyncio.wait_for(scenario(line), 20)
         finally:
@@ -126,6 +126,56 @@ def test_no_reply_leaves_before_its_commit(monkeypatch: pytest.MonkeyPatch) -> N
         assert line.notes.commits == [(1, 1), (1, 1)]
 
     play(scenario)
+
+
+def test_the_loop_waits_for_a_quick_commit_and_a_thread_for_a_slow_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def scenario(line: Line) -> None:
+        here: list[bool] = []
+        takes = 0.001
+        commit, loop_thread = line.store.commit, threading.get_ident()
+
+        def timed() -> None:
+            here.append(threading.get_ident() == loop_thread)
+            line.service.clock.advance(takes)
+            commit()
+
+        monkeypatch.setattr(line.store, "commit", timed)
+
+        async def commits(count: int) -> list[bool]:
+            here.clear()
+            for _ in range(count):
+                answered = len(line.replies)
+                line.submit()
+                assert len(line.replies) == answered
+                await line.sequencer.drain()
+            return list(here)
+
+        assert await commits(50) == [True] * 50
+        takes = 0.1  # one such commit makes the usual one slow
+        assert await commits(3) == [True, False, False]
+        takes = 0.001
+        slow_still = await commits(100)
+        assert slow_still == sorted(slow_still)  # for a while, and then no more
+        assert (slow_still[0], slow_still[-1]) == (False, True)
+        assert line.statuses == [200] * 153
+
+    play(scenario, patience=0.002)
+
+
+def test_a_commit_on_the_loop_that_fails_refuses_the_whole_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario(line: Line) -> None:
+        fail_commits(line, monkeypatch, iter([StoreFailure("disk full"), None]))
+        line.submit()
+        line.submit()
+        await line.sequencer.drain()
+        assert line.statuses == [503, 503]
+        line.submit()
+        await line.sequencer.drain()
+        assert line.statuses == [503, 503, 200]
+
+    play(scenario, patience=1.0)
 
 
 def test_a_failing_commit_refuses_the_whole_batch_and_undoes_it(monkeypatch: pytest.MonkeyPatch) -> None:
