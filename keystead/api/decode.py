@@ -95,8 +95,9 @@ def dry_run(parameters: Mapping[str, str]) -> bool:
 def bind(operation: Operation, parameters: Mapping[str, str]) -> Request:
     """The typed request. MissingParameter or the refusal of a parameter's type; parameters of other names are ignored."""
     values: dict[str, object] = {}
+    flattened = _flattened(parameters)
     for field in operation.fields:
-        text = _text(field, parameters)
+        text = _text(field, parameters) if flattened else _whole(field, parameters)
         if text is None or (text == "" and not field.param.empty):
             if field.required:
                 raise MissingParameter(name=field.name)
@@ -115,11 +116,22 @@ def recordable_action(action: str) -> str:
 def recordable(operation: Operation, parameters: Mapping[str, str]) -> dict[str, str]:
     """The parameters as sent, without the sensitive ones and without blobs, each cut to 8192 characters."""
     found: dict[str, str] = {}
+    flattened = _flattened(parameters)
     for field in operation.recorded:
-        for name in (field.name, *_members(field, parameters)):
+        for name in (field.name, *_members(field, parameters)) if flattened else (field.name,):
             if text := parameters.get(name):
                 found[name] = text[:_RECORDED_CHARACTERS]
     return found
+
+
+def _flattened(parameters: Mapping[str, str]) -> bool:
+    """Whether any parameter may be a member of a map or a list; in most calls none is."""
+    return "." in "".join(parameters)
+
+
+def _whole(field: Field, parameters: Mapping[str, str]) -> str | None:
+    """The text of a parameter when none is flattened; a list never comes as one text."""
+    return None if field.param.kind == "Array" else parameters.get(field.name)
 
 
 def _members(field: Field, parameters: Mapping[str, str]) -> list[str]:

@@ -1,5 +1,7 @@
 """Alibaba Cloud resource names: `acs:kms:<region>:<account>:key/<id>` and `…:alias/<name>`."""
 
+from functools import lru_cache
+
 import msgspec
 
 
@@ -23,6 +25,7 @@ def alias_arn(account: str, region: str, name: str) -> str:
     return f"acs:kms:{region}:{account}:{name}"
 
 
+@lru_cache(1024)  # each call's resources are looked at once more, and keys in use come again
 def parse(text: str) -> Arn | None:
     """The resource that an ARN of this service names, or None if it is not one."""
     parts = text.split(":", 4)
