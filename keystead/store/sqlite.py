@@ -105,7 +105,6 @@ class SqliteStore:
         except (apsw.Error, OSError) as error:
             raise self._database.failure(error) from None
         self._database.revised = False
-        self.nonces.drop_cache()
         revision = int(self._database.rows("SELECT value FROM meta WHERE name = 'revision'")[0][0])
         if revision != self._revision:
             self._drop_caches()

@@ -12,6 +12,8 @@ from keystead.store.database import Database, remember
 from keystead.store.listing import Listing
 from keystead.store.ports import Page
 
+RECENT_NONCES = 512  # from which on they are put in their places
+
 
 class Keyring:
     """Wrapping keys."""
@@ -228,21 +230,33 @@ def _aliases_of_key(alias: Alias) -> str:
 
 
 class Nonces:
-    """Accepted nonces and the horizon."""
+    """Accepted nonces and the horizon.
+
+    The newest are rows in the order they came, known by heart; some hundred at a time they are put in their places in the
+    ordered table. One by one, each would rewrite another page of that.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._horizon: int | None = None
+        self._recent: set[tuple[int, bytes]] | None = None
 
     def drop_cache(self) -> None:
         self._horizon = None
+        self._recent = None
 
     def seen(self, second: int, digest: bytes) -> bool:
+        if (second, digest) in self._known():
+            return True
         rows = self._database.rows("SELECT 1 FROM nonces WHERE second = ? AND digest = ?", (second, digest))
         return bool(rows)
 
     def add(self, rows: Sequence[tuple[int, bytes]]) -> None:
-        self._database.many("INSERT INTO nonces VALUES (?, ?)", rows)
+        recent = self._known()
+        self._database.many("INSERT INTO recent_nonces VALUES (?, ?)", rows)
+        recent.update(rows)
+        if len(recent) >= RECENT_NONCES:
+            self._settle()
 
     def horizon(self) -> int:
         if self._horizon is None:
@@ -250,11 +264,27 @@ class Nonces:
         return self._horizon
 
     def purge(self, second: int) -> None:
+        self._settle()
         latest = self._database.rows("SELECT max(second) FROM nonces WHERE second <= ?", (second,))[0][0]
         if latest is not None:
             self.drop_cache()
             self._database.rows("DELETE FROM nonces WHERE second <= ?", (second,))
             self._database.rows("UPDATE meta SET value = max(value, ?) WHERE name = 'horizon'", (latest,))
+
+    def _known(self) -> set[tuple[int, bytes]]:
+        if self._recent is None:
+            self._recent = {
+                (row[0], row[1]) for row in self._database.rows("SELECT second, digest FROM recent_nonces")
+            }
+        return self._recent
+
+    def _settle(self) -> None:
+        if recent := self._known():
+            self._database.rows(
+                "INSERT OR IGNORE INTO nonces SELECT second, digest FROM recent_nonces ORDER BY second, digest"
+            )
+            self._database.rows("DELETE FROM recent_nonces")
+            recent.clear()
 
 
 class AuditLog:

@@ -16,6 +16,7 @@ from keystead.store.migrate import Migration
 from keystead.store.ports import StoreFailure
 from keystead.store.reader import Wanted, open_reader
 from keystead.store.sqlite import SqliteStore, check_version
+from keystead.store.tables import RECENT_NONCES
 from tests.store.test_contract import ACCOUNT, REGION, alias, found, key
 from tests.unit.domain.test_audit import RECORD
 
@@ -309,10 +310,61 @@ def test_a_statement_that_fails_is_a_store_failure(tmp_path: Path) -> None:
     store._connection.execute("DROP TABLE tags")
     with pytest.raises(StoreFailure, match="no such table"):
         store.keys.tags(ACCOUNT, REGION, "key-1")
-    store._connection.execute("DROP TABLE nonces")
+    store._connection.execute("DROP TABLE recent_nonces")
     with pytest.raises(StoreFailure):
         store.nonces.add([(1, b"a")])
     store.rollback()
+    store.close()
+
+
+@pytest.mark.parametrize(
+    "count", [1, RECENT_NONCES - 1, RECENT_NONCES, RECENT_NONCES + 1, 2 * RECENT_NONCES + 3]
+)
+def test_a_nonce_is_known_wherever_it_lies(count: int, tmp_path: Path) -> None:
+    store = opened(tmp_path)
+    rows = [(10 + number % 3, number.to_bytes(16, "big")) for number in range(count)]
+    for row in rows:
+        store.begin()
+        assert not store.nonces.seen(*row)
+        store.nonces.add([row])
+        store.commit()
+
+    def lying(table: str) -> int:
+        return len(store._connection.execute(f"SELECT 1 FROM {table}").fetchall())
+
+    assert (lying("nonces"), lying("recent_nonces")) == (
+        count - count % RECENT_NONCES, count % RECENT_NONCES,
+    )  # fmt: skip
+    for _ in range(2):
+        store.begin()
+        assert all(store.nonces.seen(*row) for row in rows)
+        assert not store.nonces.seen(99, rows[0][1])
+        store.rollback()
+        store.close()
+        store = opened(tmp_path)
+    store.begin()
+    store.nonces.purge(11)
+    assert [store.nonces.seen(*row) for row in rows] == [row[0] == 12 for row in rows]
+    assert store.nonces.horizon() == min(11, max(row[0] for row in rows))
+    store.commit()
+    store.close()
+
+
+def test_nonces_of_a_batch_that_is_undone_are_forgotten_and_those_before_are_not(tmp_path: Path) -> None:
+    store = opened(tmp_path)
+    before = [(1, number.to_bytes(16, "big")) for number in range(RECENT_NONCES - 1)]
+    store.begin()
+    store.nonces.add(before)
+    store.commit()
+    store.begin()
+    store.nonces.add([(2, b"x" * 16), (2, b"y" * 16)])  # these put all in their places
+    store.rollback()
+    store.begin()
+    assert not store.nonces.seen(2, b"x" * 16)
+    assert all(store.nonces.seen(*row) for row in before)
+    store.nonces.add([(2, b"x" * 16)])
+    store.commit()
+    assert store._connection.execute("SELECT count(*) FROM nonces").fetchall() == [(RECENT_NONCES,)]
     store.close()
 
 
