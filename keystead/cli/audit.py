@@ -113,7 +113,7 @@ def verify_records(args: argparse.Namespace) -> int:
 
     expect = _head(args.expect) if args.expect else None
     with closing(open_audit(args.data)) as reader:
-        verdicts = list(reader.verify(expect))
+        verdicts = reader.verify(expect)
     status = output.DONE
     for verdict in verdicts:
         output.line(f"{verdict.head}  chain {verdict.chain}")

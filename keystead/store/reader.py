@@ -7,7 +7,7 @@ from typing import Any
 import apsw
 import msgspec
 
-from keystead.domain.audit import COLUMNS, GENESIS, Head, Kind, Record, link
+from keystead.domain.audit import COLUMNS, Head, Kind, Record, link
 from keystead.errors import OperatorError
 
 _SELECT = f"SELECT {', '.join(COLUMNS)}, hash FROM audit"  # noqa: S608 - constant names
@@ -62,23 +62,27 @@ class Reader:
             conditions.append("code <> ''" if wanted.failed else "code = ''")
         limit = -1 if wanted.limit is None else wanted.limit
         rows = self._rows(
-            f"{_SELECT} WHERE {' AND '.join(conditions)} ORDER BY time DESC, sequence DESC LIMIT ?",
+            f"{_SELECT} WHERE {' AND '.join(conditions)} ORDER BY time DESC, position DESC LIMIT ?",
             (*values, limit),
         )
         return [_record(row)[0] for row in rows][::-1]
 
     def all(self) -> Iterator[Record]:
-        """Every record, chain by chain."""
-        for row in self._rows(f"{_SELECT} ORDER BY chain, sequence"):
+        """Every record, in the order they were written."""
+        for row in self._rows(f"{_SELECT} ORDER BY position"):
             yield _record(row)[0]
 
-    def verify(self, expect: Head | None = None) -> Iterator[Verdict]:
+    def verify(self, expect: Head | None = None) -> tuple[Verdict, ...]:
         """Recompute every chain. `expect` is a head noted before, that must be on a chain."""
-        # One step in the index for each chain; DISTINCT would walk every record.
-        last = list(self._rows("SELECT min(chain) FROM audit"))
-        while last[0][0] is not None:
-            yield self._verify(str(last[0][0]), expect)
-            last = list(self._rows("SELECT min(chain) FROM audit WHERE chain > ?", last[0]))
+        verdicts: dict[str, Verdict] = {}
+        for row in self._rows(f"{_SELECT} ORDER BY position"):
+            chain = str(row[1])
+            so_far = verdicts.get(chain)
+            if so_far is None:
+                so_far = Verdict(chain=chain, head=Head(), noted=None if expect is None else expect == Head())
+            if not so_far.bad:  # what follows a bad record proves nothing
+                verdicts[chain] = _verified(so_far, row, expect)
+        return tuple(verdicts[chain] for chain in sorted(verdicts))
 
     def _rows(self, sql: str, values: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
         """The rows of a statement, as they come. OperatorError if the database is damaged."""
@@ -87,28 +91,28 @@ class Reader:
         except apsw.Error as error:
             raise _unreadable(self._connection.filename, error) from None
 
-    def _verify(self, chain: str, expect: Head | None) -> Verdict:
-        count, previous, noted = 0, GENESIS, None if expect is None else expect == Head()
-        for row in self._rows(f"{_SELECT} WHERE chain = ? ORDER BY sequence", (chain,)):
-            sequence = int(row[2])
-            where = f"record {sequence} of chain {chain}"
-            if sequence != count + 1:
-                why = f"record {count + 1} of chain {chain} is missing"
-                return Verdict(chain=chain, head=Head(count, previous), bad=why, noted=noted)
-            try:
-                record, stored = _record(row)
-                computed = link(previous, record)
-            except (ValueError, TypeError):
-                return Verdict(
-                    chain=chain, head=Head(count, previous), bad=f"{where} was altered", noted=noted
-                )
-            if computed != stored:
-                why = f"{where} was altered, moved or put in place of another"
-                return Verdict(chain=chain, head=Head(count, previous), bad=why, noted=noted)
-            count, previous = sequence, stored
-            if expect is not None and expect == Head(count, previous):
-                noted = True
-        return Verdict(chain=chain, head=Head(count, previous), noted=noted)
+
+def _verified(so_far: Verdict, row: tuple[Any, ...], expect: Head | None) -> Verdict:
+    """The verdict on a chain with one more of its records."""
+    sequence, count = int(row[2]), so_far.head.count
+    why = ""
+    if sequence != count + 1:
+        why = f"record {count + 1} of chain {so_far.chain} is missing"
+    else:
+        where = f"record {sequence} of chain {so_far.chain}"
+        try:
+            record, stored = _record(row)
+            if link(so_far.head.hash, record) == stored:
+                head = Head(sequence, stored)
+                return msgspec.structs.replace(so_far, head=head, noted=so_far.noted or _noted(expect, head))
+            why = f"{where} was altered, moved or put in place of another"
+        except (ValueError, TypeError):
+            why = f"{where} was altered"
+    return msgspec.structs.replace(so_far, bad=why)
+
+
+def _noted(expect: Head | None, head: Head) -> bool | None:
+    return None if expect is None else expect == head
 
 
 def open_reader(path: Path) -> Reader:

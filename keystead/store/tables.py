@@ -296,7 +296,7 @@ class AuditLog:
 
     def head(self) -> Head:
         row = self._database.row(
-            "SELECT sequence, hash FROM audit WHERE chain = ? ORDER BY sequence DESC LIMIT 1", (self._chain,)
+            "SELECT sequence, hash FROM audit WHERE chain = ? ORDER BY position DESC LIMIT 1", (self._chain,)
         )
         return Head() if row is None else Head(row[0], row[1])
 

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from keystead.clock import FixedClock
-from keystead.domain.audit import Head
+from keystead.domain.audit import COLUMNS, GENESIS, Head, columns, link
 from keystead.domain.keys import KeyFilter
 from keystead.entropy import SeededEntropy
 from keystead.errors import OperatorError
@@ -315,6 +315,33 @@ def test_a_statement_that_fails_is_a_store_failure(tmp_path: Path) -> None:
         store.nonces.add([(1, b"a")])
     store.rollback()
     store.close()
+
+
+def test_records_of_an_older_schema_are_kept_in_their_order(tmp_path: Path) -> None:
+    connection = apsw.Connection(str(tmp_path / "k.db"))
+    migrate.migrate(connection, 1, migrate.known()[:5])
+    connection.execute("INSERT INTO meta VALUES ('server_id', 'chain'), ('revision', 0), ('horizon', 0)")
+    previous, rows = GENESIS, []
+    for number in range(1, 30):
+        record = msgspec.structs.replace(RECORD, chain="chain", sequence=number)
+        previous = link(previous, record)
+        rows.append((*columns(record), previous))
+    places = ", ".join("?" * len(rows[0]))
+    for row in reversed(rows):
+        connection.execute(f"INSERT INTO audit ({', '.join(COLUMNS)}, hash) VALUES ({places})", row)
+    connection.close()
+    store = opened(tmp_path)
+    store.begin()
+    assert store.audit.head() == Head(29, previous)
+    record = msgspec.structs.replace(RECORD, chain="chain", sequence=30)
+    store.audit.append([(record, link(previous, record))])
+    store.commit()
+    store.close()
+    reader = open_reader(tmp_path / "k.db")
+    (verdict,) = reader.verify()
+    assert (verdict.bad, verdict.head.count) == ("", 30)
+    assert [one.sequence for one in reader.all()] == list(range(1, 31))
+    reader.close()
 
 
 @pytest.mark.parametrize(
