@@ -75,9 +75,9 @@ class Committer:
         self._thread.start()
 
     def commit(self, done: Done) -> None:
-        """Commit the open batch; `done` is called on the event loop, later, with None or what went wrong."""
+        """Commit the open batch; `done` is called on the event loop, now or later, with None or what went wrong."""
         if self._usual < self._patience:
-            self._loop.call_soon(done, self._commit())
+            done(self._commit())
         else:
             self._jobs.put(done)
 
