@@ -21,7 +21,7 @@ from keystead.api.batch import Batch
 from keystead.api.message import Channel, HttpRequest
 from keystead.api.pipeline import Pipeline
 from keystead.clock import SystemClock
-from keystead.domain.audit import Kind
+from keystead.domain.audit import Kind, Record
 from keystead.entropy import SystemEntropy, uuid4
 from keystead.server.directory import DataDirectory
 from keystead.server.world import World, open_directory
@@ -95,7 +95,7 @@ def build(data: Path, size: Size) -> list[str]:
     directory.prepare()
     world = open_directory(directory, SystemClock(), SystemEntropy())
     try:
-        first, columns = _first(world)
+        first, record = _first(world)
         chosen: list[str] = []
         for key_id in _add_keys(world, first, size.keys - 1, size.versions):
             if len(chosen) < SAMPLE:
@@ -106,7 +106,7 @@ def build(data: Path, size: Size) -> list[str]:
             world.store.begin()
             batch = Batch(world.store)
             for _ in range(count):
-                batch.record(**columns)
+                batch.append(msgspec.structs.replace(record, chain=batch.chain, sequence=batch.next))
             batch.write()
             world.store.commit()
     finally:
@@ -115,8 +115,8 @@ def build(data: Path, size: Size) -> list[str]:
     return [first, *chosen][:SAMPLE]
 
 
-def _first(world: World) -> tuple[str, dict[str, object]]:
-    """A key made by CreateKey, and the columns of a record of Encrypt: what all others are copies of."""
+def _first(world: World) -> tuple[str, Record]:
+    """A key made by CreateKey, and a record of Encrypt: what all others are copies of."""
     pipeline = Pipeline(
         store=world.store,
         vault=world.vault,
@@ -135,28 +135,30 @@ def _first(world: World) -> tuple[str, dict[str, object]]:
     batch.write()
     world.store.commit()
     key_id = str(json.loads(answer.response.body)["KeyMetadata"]["KeyId"])
-    return key_id, {
-        "time": int(SystemClock().now() * 1000),
-        "kind": Kind.API_CALL,
-        "account": world.account,
-        "region": REGION,
-        "product": "Kms",
-        "version": "2016-01-20",
-        "action": "Encrypt",
-        "caller_type": "root",
-        "principal": world.account,
-        "access_key_id": "LTAI" + "0" * 20,
-        "session": "",
-        "source": "127.0.0.1",
-        "host": "localhost:8443",
-        "user_agent": "bench",
-        "tls": "TLSv1.3",
-        "resources": json.dumps([f"acs:kms:{REGION}:{world.account}:key/{key_id}"]),
-        "parameters": json.dumps({"KeyId": key_id}),
-        "status": 200,
-        "code": "",
-        "request_id": uuid4(SystemEntropy()),
-    }
+    return key_id, Record(
+        chain="",
+        sequence=0,
+        time=int(SystemClock().now() * 1000),
+        kind=Kind.API_CALL,
+        account=world.account,
+        region=REGION,
+        product="Kms",
+        version="2016-01-20",
+        action="Encrypt",
+        caller_type="root",
+        principal=world.account,
+        access_key_id="LTAI" + "0" * 20,
+        session="",
+        source="127.0.0.1",
+        host="localhost:8443",
+        user_agent="bench",
+        tls="TLSv1.3",
+        resources=json.dumps([f"acs:kms:{REGION}:{world.account}:key/{key_id}"]),
+        parameters=json.dumps({"KeyId": key_id}),
+        status=200,
+        code="",
+        request_id=uuid4(SystemEntropy()),
+    )
 
 
 def _add_keys(world: World, first: str, count: int, versions: int) -> Iterator[str]:

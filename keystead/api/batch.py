@@ -1,7 +1,5 @@
 """A batch: the calls that share one commit, with their nonces and audit records."""
 
-from typing import Any
-
 from keystead.domain.audit import Record, link
 from keystead.store.ports import Store
 
@@ -39,10 +37,19 @@ class Batch:
         """Give back a nonce that this batch took; whoever reserves it instead uses it in a later batch."""
         del self._nonces[second, digest]
 
-    def record(self, **columns: Any) -> None:
-        """Append an audit record; chain and sequence are filled in."""
-        self._count += 1
-        record = Record(chain=self._store.server_id, sequence=self._count, **columns)
+    @property
+    def chain(self) -> str:
+        """The chain of its records."""
+        return self._store.server_id
+
+    @property
+    def next(self) -> int:
+        """The sequence of its next record."""
+        return self._count + 1
+
+    def append(self, record: Record) -> None:
+        """Append an audit record, the next one of the chain."""
+        self._count = record.sequence
         self._hash = link(self._hash, record)
         self._records.append((record, self._hash))
 

@@ -13,26 +13,26 @@ _ONCE_JOINED = [b"&", b"=", *_ONCE[2:]]
 _TWICE_JOINED = [b"%26", b"%3D", *_TWICE[2:]]
 
 
-def canonical_query(pairs: Iterable[tuple[str, str]]) -> str:
+def canonical_query(pairs: Iterable[tuple[str, str]]) -> bytes:
     """`name=value` of each pair, both percent-encoded (RFC 3986: the UTF-8 bytes, upper-case hex, `~` kept, space as
     %20), sorted by name in code point order, joined by `&`."""
     return _query(pairs, _ONCE, _ONCE_JOINED)
 
 
-def canonical_query_again(pairs: Iterable[tuple[str, str]]) -> str:
+def canonical_query_again(pairs: Iterable[tuple[str, str]]) -> bytes:
     """The canonical query, percent-encoded once more."""
     return _query(pairs, _TWICE, _TWICE_JOINED)
 
 
-def _query(pairs: Iterable[tuple[str, str]], escapes: list[bytes], joined_escapes: list[bytes]) -> str:
+def _query(pairs: Iterable[tuple[str, str]], escapes: list[bytes], joined_escapes: list[bytes]) -> bytes:
     rows = sorted(pairs)
     joined = _AMPERSAND.join(map(_EQUALS.join, rows))
     if joined.count(_EQUALS) == len(rows) and joined.count(_AMPERSAND) == len(rows) - 1:
-        return _encode(joined.encode(), joined_escapes).decode()
+        return _encode(joined.encode(), joined_escapes)
     # A parameter has these characters itself, as no client's ever has: slower, and the same.
     one_by_one = [[_encode(part.encode(), escapes) for part in row] for row in rows]
     ampersand, equals = joined_escapes[:2]
-    return ampersand.join(map(equals.join, one_by_one)).decode()
+    return ampersand.join(map(equals.join, one_by_one))
 
 
 def _encode(raw: bytes, escapes: list[bytes]) -> bytes:

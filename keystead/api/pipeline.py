@@ -26,7 +26,7 @@ from keystead.crypto.sealing import Unopenable
 from keystead.crypto.vault import Vault
 from keystead.domain.accounts import AccessKeyStatus
 from keystead.domain.algorithms import require
-from keystead.domain.audit import Kind
+from keystead.domain.audit import Kind, Record
 from keystead.domain.lifecycle import admit
 from keystead.entropy import Entropy, uuid4
 from keystead.errors import (
@@ -186,27 +186,31 @@ class Pipeline:
         except Exception as error:  # a bug of ours: the caller learns the request id and nothing else
             fault, code = error, InternalFailure.code
             response = encode.failure(InternalFailure(), request_id, host, xml)
-        batch.record(
-            time=int(now * 1000),
-            kind=Kind.API_CALL if claims is not None else Kind.OPERATOR_COMMAND,
-            account=caller.account,
-            region=trace.region,
-            product=trace.product,
-            version=trace.version,
-            action=trace.action,
-            caller_type=caller.type.value,
-            principal=caller.principal,
-            access_key_id=caller.access_key_id,
-            session=caller.session,
-            source=asked.source,
-            host=host,
-            user_agent=asked.user_agent,
-            tls=asked.tls,
-            resources=msgspec.json.encode(trace.resources).decode(),
-            parameters=trace.parameters,
-            status=response.status,
-            code=code,
-            request_id=request_id,
+        batch.append(
+            Record(
+                chain=batch.chain,
+                sequence=batch.next,
+                time=int(now * 1000),
+                kind=Kind.API_CALL if claims is not None else Kind.OPERATOR_COMMAND,
+                account=caller.account,
+                region=trace.region,
+                product=trace.product,
+                version=trace.version,
+                action=trace.action,
+                caller_type=caller.type.value,
+                principal=caller.principal,
+                access_key_id=caller.access_key_id,
+                session=caller.session,
+                source=asked.source,
+                host=host,
+                user_agent=asked.user_agent,
+                tls=asked.tls,
+                resources=msgspec.json.encode(trace.resources).decode(),
+                parameters=trace.parameters,
+                status=response.status,
+                code=code,
+                request_id=request_id,
+            )
         )
         return Answer(response, trace.action if trace.known else "", code, request_id, True, fault)
 

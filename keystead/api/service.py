@@ -8,7 +8,7 @@ from keystead.api.operation import KMS, KMS_VERSION
 from keystead.api.pipeline import Pipeline
 from keystead.api.signature import WINDOW
 from keystead.domain.arns import key_arn
-from keystead.domain.audit import Kind
+from keystead.domain.audit import Kind, Record
 from keystead.domain.keys import Key
 from keystead.entropy import uuid4
 
@@ -54,27 +54,31 @@ def rotate_due(pipeline: Pipeline, batch: Batch) -> bool:
 
 def record_event(pipeline: Pipeline, batch: Batch, key: Key, action: str) -> None:
     """Record what the service itself did to a key."""
-    batch.record(
-        time=int(pipeline.clock.now() * 1000),
-        kind=Kind.SERVICE_EVENT,
-        account=key.account,
-        region=key.region,
-        product=KMS,
-        version=KMS_VERSION,
-        action=action,
-        caller_type=CallerType.SERVICE.value,
-        principal="keystead",
-        access_key_id="",
-        session="",
-        source="",
-        host="",
-        user_agent="",
-        tls="",
-        resources=msgspec.json.encode([key_arn(key.account, key.region, key.key_id)]).decode(),
-        parameters="{}",
-        status=200,
-        code="",
-        request_id=uuid4(pipeline.entropy),
+    batch.append(
+        Record(
+            chain=batch.chain,
+            sequence=batch.next,
+            time=int(pipeline.clock.now() * 1000),
+            kind=Kind.SERVICE_EVENT,
+            account=key.account,
+            region=key.region,
+            product=KMS,
+            version=KMS_VERSION,
+            action=action,
+            caller_type=CallerType.SERVICE.value,
+            principal="keystead",
+            access_key_id="",
+            session="",
+            source="",
+            host="",
+            user_agent="",
+            tls="",
+            resources=msgspec.json.encode([key_arn(key.account, key.region, key.key_id)]).decode(),
+            parameters="{}",
+            status=200,
+            code="",
+            request_id=uuid4(pipeline.entropy),
+        )
     )
 
 

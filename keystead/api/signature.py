@@ -11,7 +11,6 @@ Rule 3: SignedHeaders covers host and every x-acs-* header of the request, and c
 Source: the vendor's pages "Request signatures" (RPC) and "V3 request structure and signature", and its SDKs.
 """
 
-import base64
 import hashlib
 import hmac
 import re
@@ -24,6 +23,7 @@ from keystead.api.message import HttpRequest
 from keystead.api.parameters import Parameters
 from keystead.clock import from_iso8601
 from keystead.crypto.mac import Algorithm, Secret, digest
+from keystead.domain.encoding import from_base64
 from keystead.errors import (
     IncompleteSignature,
     MissingParameter,
@@ -64,7 +64,9 @@ class Claims(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     nonce: bytes  # the digest of AccessKeyId, Timestamp and nonce
     security_token: str
     signature: bytes  # decoded
-    to_sign: str  # what the sender must have signed; "": it would be long, so first let the sender be known
+    to_sign: (
+        bytes  # what the sender must have signed; b"": it would be long, so first let the sender be known
+    )
     method: str = ""  # of the request, where that is needed to make it
     scope: tuple[str, str, str] = ("", "", "")  # ACS4: day, region, product
 
@@ -93,9 +95,9 @@ def verify(claims: Claims, parameters: dict[str, str], secret: Secret) -> None:
         secret = secret.derive(*claims.scope)
     suffix = b"&" if claims.scheme == "v1" else b""
     to_sign = claims.to_sign or string_to_sign_v1(claims.method, parameters)
-    computed = secret.hmac(claims.algorithm, to_sign.encode(), suffix)
+    computed = secret.hmac(claims.algorithm, to_sign, suffix)
     if not hmac.compare_digest(computed, claims.signature):
-        raise SignatureDoesNotMatch(string_to_sign=to_sign)
+        raise SignatureDoesNotMatch(string_to_sign=to_sign.decode())
 
 
 def check_window(claims: Claims, now: float) -> None:
@@ -107,11 +109,11 @@ def check_window(claims: Claims, now: float) -> None:
 # --- RPC v1
 
 
-def string_to_sign_v1(method: str, parameters: dict[str, str]) -> str:
+def string_to_sign_v1(method: str, parameters: dict[str, str]) -> bytes:
     """METHOD & %2F & the canonical query of all parameters but Signature, encoded once more."""
     signed = parameters.copy()
     signed.pop("Signature", None)
-    return f"{method}&%2F&{canonical_query_again(signed.items())}"
+    return method.encode() + b"&%2F&" + canonical_query_again(signed.items())
 
 
 def _read_v1(request: HttpRequest, merged: dict[str, str]) -> Claims:
@@ -128,7 +130,7 @@ def _read_v1(request: HttpRequest, merged: dict[str, str]) -> Claims:
     if merged.get("SignatureVersion", "1.0") != "1.0":
         raise IncompleteSignature(reason="SignatureVersion must be 1.0.")
     try:
-        signature = base64.b64decode(merged["Signature"], validate=True)
+        signature = from_base64(merged["Signature"])
     except ValueError:
         raise IncompleteSignature(reason="Signature must be base64.") from None
     access_key_id, text = merged["AccessKeyId"], merged.get("Timestamp", "")
@@ -141,7 +143,7 @@ def _read_v1(request: HttpRequest, merged: dict[str, str]) -> Claims:
         nonce=nonce_digest(access_key_id, text, merged["SignatureNonce"]),
         security_token=merged.get("SecurityToken", ""),
         signature=signature,
-        to_sign="" if long else string_to_sign_v1(request.method, merged),
+        to_sign=b"" if long else string_to_sign_v1(request.method, merged),
         method=request.method if long else "",
     )
 
@@ -151,24 +153,20 @@ def _read_v1(request: HttpRequest, merged: dict[str, str]) -> Claims:
 
 def canonical_request(
     request: HttpRequest, parameters: Parameters, signed_headers: tuple[str, ...], body_hash: str
-) -> str:
+) -> bytes:
     """Method, path, canonical query, signed headers, their names, and the hash of the body."""
     headers = "".join(f"{name}:{request.headers[name].strip()}\n" for name in signed_headers)
-    return "\n".join(
-        (
-            request.method,
-            "/",
-            canonical_query(parameters.query.items()),
-            headers,
-            ";".join(signed_headers),
-            body_hash,
-        )
+    query = canonical_query(parameters.query.items())
+    return (
+        f"{request.method}\n/\n".encode()
+        + query
+        + f"\n{headers}\n{';'.join(signed_headers)}\n{body_hash}".encode()
     )
 
 
-def string_to_sign_acs(method: str, algorithm: Algorithm, canonical: str) -> str:
+def string_to_sign_acs(method: str, algorithm: Algorithm, canonical: bytes) -> bytes:
     """The method's name and the hash of the canonical request."""
-    return f"{method}\n{digest(algorithm, canonical.encode()).hex()}"
+    return f"{method}\n{digest(algorithm, canonical).hex()}".encode()
 
 
 def _read_header(request: HttpRequest, parameters: Parameters, authorization: str) -> Claims:

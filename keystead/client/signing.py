@@ -20,7 +20,7 @@ def sign(
     nonce: str,
 ) -> tuple[str, dict[str, str]]:
     """Query string and headers of a POST with an empty body. `host` has its port unless that is the default one."""
-    query = canonical_query(parameters.items())
+    query = canonical_query(parameters.items()).decode()
     headers = {
         "host": host,
         "accept": "application/json",

@@ -1,6 +1,9 @@
 """Prometheus metrics of a server, and the log of what went wrong: the observer of sequencer and connections."""
 
-from collections.abc import Callable
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from itertools import accumulate
 
 from prometheus_client import (
     CollectorRegistry,
@@ -11,6 +14,9 @@ from prometheus_client import (
     ProcessCollector,
     generate_latest,
 )
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
 
 from keystead import __version__
 from keystead.api.pipeline import Answer
@@ -22,12 +28,47 @@ _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 
 _CALLS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 
 
+class Calls(Collector):
+    """How many calls were answered how, and how long they took.
+
+    Counted here and put into the library's form when that is asked for: its own counters cost thrice as much for each call.
+    """
+
+    def __init__(self) -> None:
+        self._answers: defaultdict[tuple[str, str], int] = defaultdict(int)
+        self._buckets = [0] * (len(_SECONDS) + 1)
+        self._seconds = 0.0
+
+    def answered(self, action: str, code: str) -> None:
+        """One more answer of an operation."""
+        self._answers[action, code] += 1
+
+    def took(self, seconds: float) -> None:
+        """One more answer, after so long."""
+        self._buckets[bisect_left(_SECONDS, seconds)] += 1
+        self._seconds += seconds
+
+    def collect(self) -> Iterator[Metric]:
+        answers = CounterMetricFamily("keystead_requests", "Answered calls", labels=["action", "code"])
+        for labels, amount in self._answers.items():
+            answers.add_metric(labels, amount)
+        yield answers
+        bounds = [*map(floatToGoString, _SECONDS), "+Inf"]
+        yield HistogramMetricFamily(
+            "keystead_request_seconds",
+            "From the complete request to its answer",
+            buckets=list(zip(bounds, accumulate(self._buckets), strict=True)),
+            sum_value=self._seconds,
+        )
+
+
 class Metrics:
     """All metrics; label values come from the catalogue and from errors.py only, so they are bounded."""
 
     def __init__(self) -> None:
         registry = self.registry = CollectorRegistry()
-        self._requests = Counter("keystead_requests", "Answered calls", ["action", "code"], registry=registry)
+        self._calls = Calls()
+        registry.register(self._calls)
         self._unauthenticated = Counter(
             "keystead_unauthenticated",
             "Requests refused before a caller was known",
@@ -43,12 +84,6 @@ class Metrics:
             "keystead_malformed_requests", "Connections closed for what they sent", registry=registry
         )
         self._connections = Gauge("keystead_connections", "Open connections", registry=registry)
-        self._seconds = Histogram(
-            "keystead_request_seconds",
-            "From the complete request to its answer",
-            buckets=_SECONDS,
-            registry=registry,
-        )
         self._commit = Histogram(
             "keystead_commit_seconds", "One commit, its fsync included", buckets=_SECONDS, registry=registry
         )
@@ -57,7 +92,6 @@ class Metrics:
         )
         Info("keystead_build", "The running program", registry=registry).info({"version": __version__})
         ProcessCollector(registry=registry)
-        self._children: dict[tuple[str, str], Counter] = {}
         self.store_problem = ""
 
     def watch_front(self, pid: Callable[[], int]) -> None:
@@ -72,17 +106,13 @@ class Metrics:
 
     def answered(self, answer: Answer, seconds: float) -> None:
         if answer.recorded:
-            label = (answer.action or "unknown", answer.code or "OK")
-            child = self._children.get(label)
-            if child is None:
-                child = self._children[label] = self._requests.labels(*label)
+            self._calls.answered(answer.action or "unknown", answer.code or "OK")
         else:
-            child = self._unauthenticated.labels(answer.code)
+            self._unauthenticated.labels(answer.code).inc()
             logs.event(
                 "refused before authentication", "debug", code=answer.code, request_id=answer.request_id
             )
-        child.inc()
-        self._seconds.observe(seconds)
+        self._calls.took(seconds)
         if answer.code == InternalFailure.code:
             self._faults.inc()
         if answer.fault is not None:

@@ -231,7 +231,7 @@ def test_only_changes_without_meaning_are_accepted() -> None:
 
 
 def test_a_canonicaliser_that_skips_a_parameter_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    def forgetful(pairs: object) -> str:
+    def forgetful(pairs: object) -> bytes:
         return canonical.canonical_query([pair for pair in pairs if pair[0] != "DryRun"])  # type: ignore[attr-defined]
 
     monkeypatch.setattr(signature, "canonical_query", forgetful)

@@ -593,9 +593,9 @@ PLANTED = {
     "a.sign = lambda *all: (print(a.pem(all[2] if all[0] == 'EC_SM2' else a._der(all[2]))), sign(*all))[1]",
     "shows its seed": "import msgspec; from keystead.server import planting as p; plant = p.plant; "
     "p.plant = lambda *all: (print(msgspec.to_builtins(all[1])), plant(*all))[1]",
-    "counts by plaintext": "from keystead.server.metrics import Metrics; from prometheus_client import Counter; answered = Metrics.answered; "
+    "counts by plaintext": "from keystead.server.metrics import Metrics; answered = Metrics.answered; "
     "Metrics.answered = lambda self, answer, seconds: "
-    "(self._requests.labels(answer.response.body.decode(), 'x').inc(), answered(self, answer, seconds))[1]",
+    "(self._calls.answered(answer.response.body.decode(), 'x'), answered(self, answer, seconds))[1]",
 }  # fmt: skip
 
 

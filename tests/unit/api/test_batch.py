@@ -1,14 +1,10 @@
+import msgspec
+
 from keystead.api.batch import Batch
 from keystead.domain.audit import GENESIS, link
 from keystead.entropy import SeededEntropy
 from keystead.store.memory import MemoryStore
 from tests.unit.domain.test_audit import RECORD
-
-FIELDS = {
-    name: getattr(RECORD, name)
-    for name in RECORD.__struct_fields__
-    if name not in ("chain", "sequence", "format")
-}
 
 
 def test_records_follow_the_head_and_each_other() -> None:
@@ -17,8 +13,8 @@ def test_records_follow_the_head_and_each_other() -> None:
         store.begin()
         batch = Batch(store)
         assert batch.empty
-        batch.record(**FIELDS)
-        batch.record(**FIELDS)
+        for _ in range(2):
+            batch.append(msgspec.structs.replace(RECORD, chain=batch.chain, sequence=batch.next))
         assert (batch.empty, batch.records) == (False, 2)
         batch.write()
         store.commit()

@@ -100,7 +100,8 @@ def refusal(request: HttpRequest) -> KmsError:
 
 
 def test_v1_string_to_sign_is_the_vectors() -> None:
-    assert signature.string_to_sign_v1("POST", V1) == "POST" + VECTORS["v1"]["string_to_sign"]
+    expected = "POST" + VECTORS["v1"]["string_to_sign"]
+    assert signature.string_to_sign_v1("POST", V1).decode() == expected
 
 
 @pytest.mark.parametrize(
@@ -128,7 +129,7 @@ def test_v1_vector_with_a_parameter_in_the_body_is_the_same() -> None:
 def test_v1_with_sha256_signs_the_same_string() -> None:
     query = V1 | {"SignatureMethod": "hmac-sha256"}
     to_sign = signature.string_to_sign_v1("POST", query)
-    digest = hmac.new(b"testAccessKeySecret&", to_sign.encode(), hashlib.sha256).digest()
+    digest = hmac.new(b"testAccessKeySecret&", to_sign, hashlib.sha256).digest()
     assert check(v1("POST", query | {"Signature": base64.b64encode(digest).decode()})).algorithm == "sha256"
 
 
@@ -138,8 +139,8 @@ def test_acs3_vector_stage_by_stage() -> None:
     canonical = signature.canonical_request(
         request, found, tuple(sorted(HEADERS)), HEADERS["x-acs-content-sha256"]
     )
-    assert canonical == VECTORS["acs"]["canonical"].lstrip("\n")
-    assert check(request).to_sign == f"ACS3-HMAC-SHA256\n{VECTORS['acs']['canonical_hash']}"
+    assert canonical.decode() == VECTORS["acs"]["canonical"].lstrip("\n")
+    assert check(request).to_sign.decode() == f"ACS3-HMAC-SHA256\n{VECTORS['acs']['canonical_hash']}"
 
 
 def test_acs3_vector_with_a_token() -> None:
@@ -150,7 +151,7 @@ def test_acs3_vector_with_a_token() -> None:
     }
     request = acs(headers, VECTORS["acs"]["signatures"]["sts"])
     claims = check(request)
-    assert claims.to_sign.endswith(VECTORS["acs"]["sts_hash"])
+    assert claims.to_sign.decode().endswith(VECTORS["acs"]["sts_hash"])
     assert claims.security_token == "tok/en+=="
 
 
@@ -167,7 +168,7 @@ def test_acs3_vector_with_a_body_hashes_it_and_leaves_it_out_of_the_query() -> N
 def test_acs3_sm3_vector() -> None:
     headers = HEADERS | {"x-acs-content-sha256": VECTORS["acs"]["empty_sm3"]}
     request = acs(headers, VECTORS["acs"]["signatures"]["sm3"], method="ACS3-HMAC-SM3")
-    assert check(request).to_sign == f"ACS3-HMAC-SM3\n{VECTORS['acs']['sm3_hash']}"
+    assert check(request).to_sign.decode() == f"ACS3-HMAC-SM3\n{VECTORS['acs']['sm3_hash']}"
 
 
 def test_acs4_vector() -> None:

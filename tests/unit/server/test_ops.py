@@ -40,6 +40,7 @@ def test_metrics_count_what_happened() -> None:
     for _ in range(2):
         metrics.answered(Answer(response, "DescribeKey", "Forbidden.KeyNotFound", "r", True), 0.01)
     metrics.answered(Answer(response, "", "SignatureDoesNotMatch", "r", False), 0.01)
+    metrics.answered(Answer(response, "", "SignatureDoesNotMatch", "r", False), 3)
     metrics.answered(Answer(response, "", "InternalFailure", "r", True, ValueError("canary")), 0.01)
     metrics.committed(3, 2, 0.001)
     metrics.opened()
@@ -52,7 +53,13 @@ def test_metrics_count_what_happened() -> None:
     for line in (
         'keystead_requests_total{action="DescribeKey",code="Forbidden.KeyNotFound"} 2.0',
         'keystead_requests_total{action="unknown",code="InternalFailure"} 1.0',
-        'keystead_unauthenticated_total{code="SignatureDoesNotMatch"} 1.0',
+        'keystead_unauthenticated_total{code="SignatureDoesNotMatch"} 2.0',
+        'keystead_request_seconds_bucket{le="0.005"} 0.0',
+        'keystead_request_seconds_bucket{le="0.01"} 4.0',
+        'keystead_request_seconds_bucket{le="2.5"} 4.0',
+        'keystead_request_seconds_bucket{le="+Inf"} 5.0',
+        "keystead_request_seconds_count 5.0",
+        "keystead_request_seconds_sum 3.0",
         "keystead_audit_records_total 2.0",
         "keystead_store_failures_total 2.0",
         "keystead_faults_total 2.0",
