@@ -40,7 +40,6 @@ from keystead.errors import (
     KmsError,
     NoPermission,
     SecurityTokenUnsupported,
-    SignatureDoesNotMatch,
     SignatureNonceUsed,
     TimestampExpired,
 )
@@ -130,10 +129,12 @@ class Pipeline:
         """Do what needs no store and can be done as a request arrives, often while a commit waits for the disk."""
         signed_with = None
         claims = asked.claims
-        if claims is not None and (secret := self.vault.ready_secret(claims.access_key_id)) is not None:
-            with suppress(SignatureDoesNotMatch):  # whose turn it is to say that comes later
-                signature.verify(claims, asked.parameters, secret)
-                signed_with = secret
+        if claims is not None and claims.to_sign:  # what is long first waits for its sender to be known
+            secret = self.vault.ready_secret(claims.access_key_id)
+            with suppress(Exception):  # it is verified again, and refused, when its turn comes
+                if secret is not None:
+                    signature.verify(claims, asked.parameters, secret)
+                    signed_with = secret
         return Prepared(asked, decode.understand(self.catalogue, asked, self.region), signed_with)
 
     def finish(self, attempt: Attempt) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -29,6 +30,7 @@ from keystead.server.listener import Pem
 
 _START = 30.0  # seconds that it may take until it accepts connections
 _AGAIN = 1.0  # seconds until it is started once more, after it ended by itself
+_NOT_FOR_THE_FRONT = ("ALIBABA_CLOUD_", "CREDENTIALS_DIRECTORY")  # variables that hold or lead to secrets
 _GRACE = 5.0  # seconds that it may take to end when nothing is left to do, after which it is killed
 
 
@@ -55,6 +57,8 @@ class Front:
         self._process: subprocess.Popen[bytes] | None = None
         self._open = 0
         self._listening = asyncio.Event()
+        self._served = False  # whether a process ever came to listen
+        self._overdue: asyncio.TimerHandle | None = None
         self._stopping = False
         self._life: asyncio.Task[None] | None = None
 
@@ -73,7 +77,7 @@ class Front:
         self._pem = pem
         self._life = self._loop.create_task(self._live())
         listening = self._loop.create_task(self._listening.wait())
-        await asyncio.wait({self._life, listening}, timeout=_START, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({self._life, listening}, return_when=asyncio.FIRST_COMPLETED)
         if not listening.done():
             listening.cancel()
             raise OperatorError(
@@ -104,34 +108,26 @@ class Front:
 
     async def _live(self) -> None:
         """One process after another until the stop, or the end of a first one that never served."""
-        served = False
         while True:
             try:
                 status = await self._one()
-                served = served or self._listening.is_set()
-                self._listening.clear()
-                if self._stopping or not served:
-                    return
-                logs.event("front process ended by itself and is started again", "error", status=status)
-            except OSError as error:
+                if not self._stopping:
+                    logs.event("front process ended", "error", status=status)
+            except Exception as error:  # no memory, no descriptors: another time there may be
                 logs.failure("front process cannot be started", error)
-                if not served:
-                    return
+            if self._stopping or not self._served:
+                return
             await asyncio.sleep(_AGAIN)
+            if self._stopping:
+                return
 
     async def _one(self) -> int:
         """A process from its start to its end; its exit status, negative if a signal ended it. OSError if it can't start."""
         descriptors = tuple(one.fileno() for one in self._sockets)
         ours, theirs = socket.socketpair()
         try:
-            process = self._process = subprocess.Popen(
-                # -P: what lies in the folder that the server was started in is no module of ours.
-                [sys.executable, "-P", "-m", "keystead.server.front_process", str(theirs.fileno())],
-                stdin=subprocess.DEVNULL,
-                pass_fds=[theirs.fileno(), *descriptors],
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
-            )
-        except OSError:
+            process = self._process = _popen(theirs, descriptors)
+        except BaseException:
             ours.close()
             raise
         finally:
@@ -153,19 +149,26 @@ class Front:
                     key=b"" if pem is None else pem.key,
                 )
             )
+            self._overdue = self._loop.call_later(_START, link.abort)
             await gone.wait()
+            self._listening.clear()
             deadline = self._loop.time() + _GRACE
             while process.poll() is None and self._loop.time() < deadline:
                 await asyncio.sleep(0.01)
         finally:
-            if self._link is not None:
+            self._listening.clear()
+            self._in_time()
+            if self._link is None:
+                ours.close()
+            else:
                 self._link.abort()
             self._link = self._process = None
             process.kill()
+            process.wait()
             for _ in range(self._open):
                 self._observer.closed()
             self._open = 0
-        return process.wait()
+        return process.returncode
 
     def _received(self, link: Link, message: FromFront) -> None:
         match message:
@@ -183,4 +186,30 @@ class Front:
             case Malformed(code):
                 self._observer.refused(code)
             case Listening():
+                self._served = True
+                self._in_time()
                 self._listening.set()
+
+    def _in_time(self) -> None:
+        if self._overdue is not None:
+            self._overdue.cancel()
+            self._overdue = None
+
+
+def _popen(link: socket.socket, descriptors: tuple[int, ...]) -> "subprocess.Popen[bytes]":
+    """Start the process with its end of the link and what it is to listen on."""
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(_NOT_FOR_THE_FRONT)
+    }
+    # What a terminal or a service manager sends to all processes is not the front's to follow, from its first moment on.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
+    try:
+        return subprocess.Popen(
+            # -P: what lies in the folder that the server was started in is no module of ours.
+            [sys.executable, "-P", "-m", "keystead.server.front_process", str(link.fileno())],
+            stdin=subprocess.DEVNULL,
+            pass_fds=[link.fileno(), *descriptors],
+            env={**environment, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+        )
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -1,11 +1,10 @@
 """The front process: TLS, HTTP and the reading of requests, before the process that has the keys.
 
-It obeys the link alone: signals that a terminal or a service manager sends to all processes are the server's to follow, and
-when the server is gone, so is this.
+It obeys the link alone: signals that a terminal or a service manager sends to all processes are the server's to follow (it
+starts with them blocked), and when the server is gone, so is this.
 """
 
 import asyncio
-import signal
 import socket
 import sys
 from typing import Any
@@ -41,6 +40,7 @@ class FrontProcess:
         self._loop = asyncio.get_running_loop()
         self._link = Link(list[FromServer], self._received, self._lost)
         self._edge: Edge | None = None
+        self._pem: Pem | None = None
         self._replies: dict[int, Reply] = {}
         self._number = 0
         self._ended = asyncio.Event()
@@ -77,11 +77,13 @@ class FrontProcess:
         match message:
             case Answered(number, response):
                 self._answer(number, response)
-            case Begin():
+            case Begin(certificate=certificate, key=key):
+                self._pem = None if certificate is None else Pem(certificate, key)
                 self._run(self._begin(message))
             case Present(certificate, key):
+                self._pem = Pem(certificate, key)
                 if self._edge is not None:
-                    self._edge.present(Pem(certificate, key))
+                    self._edge.present(self._pem)
             case Stop(seconds):
                 self._run(self._stop(seconds))
 
@@ -100,7 +102,7 @@ class FrontProcess:
             clock=SystemClock(),
             connections=self,
         )
-        await self._edge.start(None if begin.certificate is None else Pem(begin.certificate, begin.key))
+        await self._edge.start(self._pem)
         self._link.send(Listening())
 
     async def _stop(self, seconds: float) -> None:
@@ -123,7 +125,7 @@ class FrontProcess:
 
     def _done(self, task: "asyncio.Task[None]") -> None:
         self._tasks.discard(task)
-        if (error := task.exception()) is not None:
+        if not task.cancelled() and (error := task.exception()) is not None:
             logs.failure("front process failed", error)
             self._link.close()
 
@@ -133,7 +135,5 @@ async def _main(descriptor: int) -> None:
 
 
 if __name__ == "__main__":
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_main(int(sys.argv[1])))

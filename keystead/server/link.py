@@ -17,6 +17,7 @@ from keystead import errors
 from keystead.api.intake import Intake
 from keystead.api.message import HttpResponse
 from keystead.errors import KmsError
+from keystead.server import logs
 from keystead.server.http import Limits
 
 FRAME = 64 * 1024 * 1024  # bytes; a frame that says to be longer is none
@@ -25,7 +26,10 @@ _LENGTH = 4
 
 
 class Message(msgspec.Struct, frozen=True, array_like=True):
-    """One message; each kind says who sends it."""
+    """One message; each kind says who sends it. It shows its kind only: it may hold a private key or a plaintext."""
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
 
 
 class Begin(Message, frozen=True, tag=0):
@@ -158,12 +162,12 @@ class Link(asyncio.Protocol):
             frame = bytes(incoming[begin + _LENGTH : end])
             begin = end
             try:
-                messages = self._decoder.decode(frame)
-            except Exception:  # whatever it is, the other end does not speak this language
+                for message in self._decoder.decode(frame):
+                    self._received(self, message)
+            except Exception as error:  # the other end does not speak this language, or this one has a bug
+                logs.failure("link between server and front process broken", error)
                 self.abort()
                 return
-            for message in messages:
-                self._received(self, message)
         del incoming[:begin]
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -176,7 +180,7 @@ class Link(asyncio.Protocol):
         self._flush()
 
     def _flush(self) -> None:
-        if self._outgoing and not self._transport.is_closing():
-            frame = _encode(self._outgoing)
+        messages, self._outgoing = self._outgoing, []
+        if messages and not self._transport.is_closing():
+            frame = _encode(messages)
             self._transport.write(len(frame).to_bytes(_LENGTH, "big") + frame)
-        self._outgoing.clear()

@@ -17,6 +17,9 @@ class Pem(NamedTuple):
     certificate: bytes
     key: bytes
 
+    def __repr__(self) -> str:
+        return "<Pem>"
+
 
 def parse_address(text: str) -> tuple[str, int]:
     """Host and port of `HOST:PORT`, `[::1]:PORT` too; OperatorError for anything else."""

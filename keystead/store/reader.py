@@ -9,6 +9,7 @@ import msgspec
 
 from keystead.domain.audit import COLUMNS, Head, Kind, Record, link
 from keystead.errors import OperatorError
+from keystead.store.migrate import known
 
 _SELECT = f"SELECT {', '.join(COLUMNS)}, hash FROM audit"  # noqa: S608 - constant names
 
@@ -68,7 +69,7 @@ class Reader:
         return [_record(row)[0] for row in rows][::-1]
 
     def all(self) -> Iterator[Record]:
-        """Every record, in the order they were written."""
+        """Every record, in the order of the log."""
         for row in self._rows(f"{_SELECT} ORDER BY position"):
             yield _record(row)[0]
 
@@ -96,8 +97,10 @@ def _verified(so_far: Verdict, row: tuple[Any, ...], expect: Head | None) -> Ver
     """The verdict on a chain with one more of its records."""
     sequence, count = int(row[2]), so_far.head.count
     why = ""
-    if sequence != count + 1:
+    if sequence > count + 1:
         why = f"record {count + 1} of chain {so_far.chain} is missing"
+    elif sequence <= count:
+        why = f"record {sequence} of chain {so_far.chain} stands where record {count + 1} should"
     else:
         where = f"record {sequence} of chain {so_far.chain}"
         try:
@@ -122,8 +125,15 @@ def open_reader(path: Path) -> Reader:
         connection.set_busy_timeout(5000)
         connection.execute("BEGIN")
         connection.execute("SELECT count(*) FROM migrations").fetchall()
+        current = connection.pragma("user_version") == known()[-1].number
     except apsw.Error as error:
         raise _unreadable(str(path), error) from None
+    if not current:
+        connection.close()
+        raise OperatorError(
+            f"the database {path} was last used by another version of keystead",
+            hint="start keystead serve on it once, which brings it up to date",
+        )
     return Reader(connection)
 
 

@@ -137,6 +137,20 @@ def test_every_chain_is_verified(path: Path) -> None:
     assert (first.bad, first.head.count) == ("", 4)
 
 
+def test_a_doubled_record_is_found(path: Path) -> None:
+    names = ", ".join(COLUMNS)
+    change(path, f"INSERT INTO audit ({names}, hash) SELECT {names}, hash FROM audit WHERE sequence = 2")
+    found = verdict(path)
+    assert f"record 2 of chain {found.chain} stands where record {COUNT + 1} should" == found.bad
+
+
+def test_a_database_of_another_version_is_told_as_such(path: Path) -> None:
+    change(path, "PRAGMA user_version = 5")
+    with pytest.raises(OperatorError, match="another version of keystead") as caught:
+        open_reader(path)
+    assert "start keystead serve" in caught.value.hint
+
+
 def test_a_hash_that_is_no_bytes_is_found(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     reader = open_reader(path)
     rows = reader._rows

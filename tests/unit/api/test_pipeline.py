@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from keystead.access.callers import Caller
+from keystead.api import intake, signature
 from keystead.api import pipeline as api_pipeline
 from keystead.api.message import Channel, HttpRequest
 from keystead.api.operation import CATALOGUE, KMS_VERSION, Call, operation
@@ -133,6 +134,32 @@ def test_a_stale_or_early_request_is_refused_and_recorded(seconds: int, expected
         service.clock.advance(direction * seconds)
         assert code(service, request) == expected
         assert service.records[-1].code == expected
+
+
+@pytest.mark.parametrize("length", [100, 70_000])
+def test_a_long_request_is_verified_like_a_short_one_once_its_sender_is_known(
+    length: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = Service()
+    service.ok("ListKeys")  # from here on the secret is at hand
+    request = service.request("CreateKey", {"Description": "d" * length})
+    asked = intake.read(request)
+    assert asked.claims is not None
+    assert (asked.claims.to_sign == b"") == (length > 65_536)
+    assert (service.pipeline.prepare(asked).signed_with is None) == (length > 65_536)
+    assert code(service, request) == ("" if length <= 8192 else "InvalidParameter")
+    wrong = service.request(
+        "CreateKey", {"Description": "d" * length}, access_key=(service.access_key[0], "wrong")
+    )
+    assert code(service, wrong) == "SignatureDoesNotMatch"
+
+
+def test_what_goes_wrong_before_a_calls_turn_is_its_own_affair(monkeypatch: pytest.MonkeyPatch) -> None:
+    service = Service()
+    service.ok("ListKeys")
+    asked = intake.read(service.request("ListKeys"))
+    monkeypatch.setattr(signature, "verify", lambda *_: 1 / 0)
+    assert service.pipeline.prepare(asked).signed_with is None
 
 
 def test_an_unknown_access_key_is_named_as_such() -> None:

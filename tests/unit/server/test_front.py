@@ -205,7 +205,7 @@ def test_a_front_that_is_killed_is_started_again(
         assert desk.open == 1
 
     play(scenario)
-    assert "front process ended by itself" in caplog.text
+    assert "front process ended" in caplog.text
 
 
 def test_a_front_that_cannot_be_started_again_is_tried_until_it_can(
@@ -255,8 +255,12 @@ def test_a_front_that_is_silent_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp
     monkeypatch.setattr(module, "_GRACE", 0.2)
 
     async def scenario(desk: Desk) -> None:
+        starting = asyncio.create_task(desk.front.start())
+        await desk.until(lambda: desk.front.pid)
+        pid = desk.front.pid
         with pytest.raises(OperatorError, match="did not start"):
-            await desk.front.start()
+            await starting
+        assert not Path(f"/proc/{pid}").exists()
 
     play(scenario)
 
@@ -277,6 +281,31 @@ def test_a_stop_waits_for_what_was_accepted_and_takes_nothing_more() -> None:
         assert (await busy.answer()).endswith(b"hello")
         await stopping
         assert desk.front.pid == 0
+
+    play(scenario)
+
+
+def test_a_signal_in_its_first_moments_does_not_end_it() -> None:
+    async def scenario(desk: Desk) -> None:
+        starting = asyncio.create_task(desk.front.start())
+        await desk.until(lambda: desk.front.pid)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            os.kill(desk.front.pid, number)
+        await starting
+        assert (await (await desk.connect()).ask()).endswith(b"hello")
+
+    play(scenario)
+
+
+def test_it_is_not_given_what_leads_to_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALIBABA_CLOUD_ACCESS_KEY_SECRET", "canary")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", "/canary")
+
+    async def scenario(desk: Desk) -> None:
+        await desk.front.start()
+        given = Path(f"/proc/{desk.front.pid}/environ").read_bytes()
+        assert b"PYTHONPATH=" in given
+        assert b"canary" not in given
 
     play(scenario)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import ssl
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -11,9 +12,11 @@ import uvloop
 from keystead.api import parameters
 from keystead.api.message import HttpRequest, HttpResponse
 from keystead.errors import InternalFailure
+from keystead.server import listener
 from keystead.server.front_process import FrontProcess
 from keystead.server.http import Limits
 from keystead.server.link import Answered, Asked, Begin, FromFront, Link, Present, Stop
+from tests.unit.server.test_edge import authority, certificate, leaf
 
 OK = HttpResponse(status=200, content_type="text/plain", body=b"hello")
 REQUEST = HttpRequest(method="POST", target="/?Action=canary", headers={"host": "h"})
@@ -96,6 +99,25 @@ def test_a_client_that_is_gone_costs_the_others_nothing(caplog: pytest.LogCaptur
 def test_what_cannot_be_served_ends_the_process(caplog: pytest.LogCaptureFixture) -> None:
     async def scenario(server: Server) -> None:
         server.link.send(Begin((), Limits(), "json", "info", b"no certificate", b"no key"))
+        await asyncio.wait_for(server.gone.wait(), 5)
+
+    play(scenario)
+
+
+def test_a_certificate_that_comes_while_it_begins_is_the_one_that_is_served() -> None:
+    async def scenario(server: Server) -> None:
+        issuer = authority()
+        old, new = certificate(issuer), certificate(issuer)
+        (listening,) = listener.listen("127.0.0.1", 0)
+        port = listening.getsockname()[1]
+        server.link.send(Begin((listening.detach(),), Limits(), "json", "error", *old))
+        server.link.send(Present(*new))
+        await server.until(lambda: server.received)
+        context = ssl._create_unverified_context()
+        _, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context)
+        assert writer.get_extra_info("ssl_object").getpeercert(binary_form=True) == leaf(new)
+        writer.transport.abort()
+        server.link.send(Stop(0.0))
         await asyncio.wait_for(server.gone.wait(), 5)
 
     play(scenario)

@@ -28,6 +28,7 @@ from keystead.server.link import (
     Present,
     Stop,
 )
+from keystead.server.listener import Pem
 from tests.harness import Service
 
 RESPONSE = HttpResponse(status=200, content_type="t", body=b"\x00b", headers=(("a", "b"),))
@@ -205,6 +206,25 @@ def test_when_the_other_end_is_gone_messages_are_dropped() -> None:
         assert pair.server == []
 
     play(scenario)
+
+
+def test_messages_show_no_values() -> None:
+    assert repr(Present(b"certificate", b"canary")) == "<Present>"
+    assert repr(Pem(b"certificate", b"canary")) == "<Pem>"
+
+
+def test_a_message_that_cannot_be_taken_ends_the_link(caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario(pair: Pair) -> None:
+        def broken(*_: object) -> None:
+            raise ZeroDivisionError("canary")
+
+        pair.of_server._received = broken
+        pair.of_front.send(Opened())
+        await pair.until(lambda: sorted(pair.lost) == ["front", "server"])
+
+    play(scenario)
+    assert "link between server and front process broken" in caplog.text
+    assert "canary" not in caplog.text
 
 
 def test_only_refusals_have_a_form_of_their_own() -> None:
