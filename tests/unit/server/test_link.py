@@ -153,15 +153,6 @@ def test_a_frame_may_come_in_pieces() -> None:
     play(scenario)
 
 
-NOT_THE_FRONTS = [
-    b"\xff\xff\xff\xff",  # a frame that would be longer than any
-    b"\x00\x00\x00\x01\xc1",  # no MessagePack
-    module._encode([Stop(1.0)]),  # the server's to say
-    msgspec.msgpack.encode([[99]]),
-    msgspec.msgpack.encode([[5, 1, "text"]]),
-]
-
-
 def refusing(name: str, values: dict[str, str]) -> bytes:
     """A request with a refusal that this end would not have made."""
     asked = msgspec.msgpack.decode(module._encode([Asked(1, msgspec.structs.replace(SIGNED, claims=None))]))
@@ -169,7 +160,12 @@ def refusing(name: str, values: dict[str, str]) -> bytes:
     return msgspec.msgpack.encode(asked)
 
 
-NOT_THE_FRONTS += [
+NOT_THE_FRONTS = [
+    b"\xff\xff\xff\xff",  # a frame that would be longer than any
+    b"\x00\x00\x00\x01\xc1",  # no MessagePack
+    module._encode([Stop(1.0)]),  # the server's to say
+    msgspec.msgpack.encode([[99]]),
+    msgspec.msgpack.encode([[5, 1, "text"]]),
     refusing("BadRequest", {}),  # without the value that its message needs
     refusing("BadRequest", {"reason": "x"})[:-1],
     refusing("OperatorError", {"message": "x"}),
