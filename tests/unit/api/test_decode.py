@@ -1,7 +1,8 @@
 import pytest
 
 import keystead.operations  # noqa: F401 - fills the catalogue
-from keystead.api import decode
+from keystead.api import decode, intake
+from keystead.api.message import Channel, HttpRequest
 from keystead.api.operation import CATALOGUE, KMS_VERSION
 from keystead.errors import ActionNotFound, InvalidParameter, InvalidVersion, MissingParameter
 from keystead.operations.tags import UntagResourcesRequest
@@ -67,3 +68,15 @@ def test_what_is_no_element_of_a_list_is_ignored_and_recorded() -> None:
     assert isinstance(request, UntagResourcesRequest)
     assert request.tag_key == ["first", "second"]
     assert decode.recordable(untag, sent) == sent
+
+
+def test_what_was_understood_shows_no_value() -> None:
+    request = HttpRequest(
+        method="POST",
+        target="/?Action=Encrypt&Version=2016-01-20&KeyId=k&Plaintext=canary",
+        headers={},
+        channel=Channel.CONTROL,
+    )
+    found = decode.understand(CATALOGUE, intake.read(request), "cn-hangzhou")
+    assert found.refusal is None
+    assert repr(found) == "<Understood Encrypt>"
