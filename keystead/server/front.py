@@ -89,7 +89,7 @@ class Front:
         """Serve this certificate on every connection from now on."""
         self._pem = pem
         if self._link is not None:
-            self._link.send(Present(*pem))
+            self._link.send(Present(pem))
 
     async def stop(self, seconds: float) -> None:
         """Accept nothing more, and let accepted requests finish, for at most so long."""
@@ -138,17 +138,7 @@ class Front:
             link = Link(list[FromFront], self._received, gone.set)
             await self._loop.create_unix_connection(lambda: link, sock=ours)
             self._link = link
-            pem = self._pem
-            link.send(
-                Begin(
-                    descriptors=descriptors,
-                    limits=self._limits,
-                    log_format=self._log[0],
-                    log_level=self._log[1],
-                    certificate=None if pem is None else pem.certificate,
-                    key=b"" if pem is None else pem.key,
-                )
-            )
+            link.send(Begin(descriptors, self._limits, *self._log, self._pem))
             self._overdue = self._loop.call_later(_START, link.abort)
             await gone.wait()
             self._listening.clear()
@@ -156,7 +146,6 @@ class Front:
             while process.poll() is None and self._loop.time() < deadline:
                 await asyncio.sleep(0.01)
         finally:
-            self._listening.clear()
             self._in_time()
             if self._link is None:
                 ours.close()

@@ -77,13 +77,13 @@ class FrontProcess:
         match message:
             case Answered(number, response):
                 self._answer(number, response)
-            case Begin(certificate=certificate, key=key):
-                self._pem = None if certificate is None else Pem(certificate, key)
+            case Begin(pem=pem):
+                self._pem = pem
                 self._run(self._begin(message))
-            case Present(certificate, key):
-                self._pem = Pem(certificate, key)
+            case Present(pem):
+                self._pem = pem
                 if self._edge is not None:
-                    self._edge.present(self._pem)
+                    self._edge.present(pem)
             case Stop(seconds):
                 self._run(self._stop(seconds))
 

@@ -19,6 +19,7 @@ from keystead.api.message import HttpResponse
 from keystead.errors import KmsError
 from keystead.server import logs
 from keystead.server.http import Limits
+from keystead.server.listener import Pem
 
 FRAME = 64 * 1024 * 1024  # bytes; a frame that says to be longer is none
 _BURST = 8  # messages that wait for the end of the turn; more leave at once, so that both processes have work
@@ -39,15 +40,13 @@ class Begin(Message, frozen=True, tag=0):
     limits: Limits
     log_format: str
     log_level: str
-    certificate: bytes | None  # PEM; None: plain HTTP
-    key: bytes
+    pem: Pem | None  # None: plain HTTP
 
 
 class Present(Message, frozen=True, tag=1):
     """The server: serve this certificate from now on."""
 
-    certificate: bytes
-    key: bytes
+    pem: Pem
 
 
 class Answered(Message, frozen=True, tag=2):

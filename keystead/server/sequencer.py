@@ -132,7 +132,7 @@ class Sequencer:
     def take(self, asked: Intake, reply: Reply) -> None:
         """Queue a request that was read already."""
         if len(self._queue) + self._computing >= QUEUE:
-            reply(failure(ServiceUnavailableTemporary(), "", asked.host, asked.xml))
+            reply(_unavailable(asked))
             return
         prepared = self._pipeline.prepare(asked)
         self._queue.append(_Queued(prepared, reply, self._loop.time(), Attempt()))
@@ -223,10 +223,7 @@ class Sequencer:
     def _computed(self, call: _Queued, slow: Slow, outcome: Future[Any]) -> None:
         self._computing -= 1
         if outcome.cancelled():
-            self._reply(
-                call,
-                failure(ServiceUnavailableTemporary(), "", call.prepared.asked.host, call.prepared.asked.xml),
-            )
+            self._reply(call, _unavailable(call.prepared.asked))
             self._next()
             return
         call.attempt.remember(slow, outcome)
@@ -268,16 +265,8 @@ class Sequencer:
         self._store.rollback()
         self._observer.store_failed(error, len(calls))
         for place, call in enumerate(calls):
-            answer = answers[place] if answers else None
-            self._reply(
-                call,
-                failure(
-                    ServiceUnavailableTemporary(),
-                    answer.request_id if answer else "",
-                    call.prepared.asked.host,
-                    call.prepared.asked.xml,
-                ),
-            )
+            request_id = answers[place].request_id if answers else ""
+            self._reply(call, _unavailable(call.prepared.asked, request_id))
 
     def _reply(self, call: _Queued, response: HttpResponse) -> None:
         self._pipeline.finish(call.attempt)
@@ -285,3 +274,8 @@ class Sequencer:
             call.reply(response)
         except Exception as error:  # one client that is gone must not cost the others their answers
             self._observer.reply_failed(error)
+
+
+def _unavailable(asked: Intake, request_id: str = "") -> HttpResponse:
+    """The refusal of a call that may be sent again."""
+    return failure(ServiceUnavailableTemporary(), request_id, asked.host, asked.xml)

@@ -80,7 +80,7 @@ class Reader:
             chain = str(row[1])
             so_far = verdicts.get(chain)
             if so_far is None:
-                so_far = Verdict(chain=chain, head=Head(), noted=None if expect is None else expect == Head())
+                so_far = Verdict(chain=chain, head=Head(), noted=_noted(expect, Head()))
             if not so_far.bad:  # what follows a bad record proves nothing
                 verdicts[chain] = _verified(so_far, row, expect)
         return tuple(verdicts[chain] for chain in sorted(verdicts))
@@ -96,7 +96,6 @@ class Reader:
 def _verified(so_far: Verdict, row: tuple[Any, ...], expect: Head | None) -> Verdict:
     """The verdict on a chain with one more of its records."""
     sequence, count = int(row[2]), so_far.head.count
-    why = ""
     if sequence > count + 1:
         why = f"record {count + 1} of chain {so_far.chain} is missing"
     elif sequence <= count:

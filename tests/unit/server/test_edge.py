@@ -16,6 +16,7 @@ from keystead.server import listener
 from keystead.server.edge import Edge
 from keystead.server.http import Limits, Reply
 from keystead.server.listener import Pem
+from tests.unit.server.test_http import Counted
 
 NOW = 1_767_323_045
 REQUEST = b"GET /x HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
@@ -38,22 +39,16 @@ def authority() -> Authority:
     )
 
 
-class Counted:
-    """Counts connections, and what a handler saw."""
+class Watched(Counted):
+    """Counts connections, and notes what a handler saw; nothing may be refused."""
 
     def __init__(self) -> None:
-        self.open = 0
+        super().__init__()
         self.requests: list[HttpRequest] = []
 
     def handle(self, request: HttpRequest, reply: Reply) -> None:
         self.requests.append(request)
         reply(HttpResponse(status=200, content_type="text/plain", body=b"hello"))
-
-    def opened(self) -> None:
-        self.open += 1
-
-    def closed(self) -> None:
-        self.open -= 1
 
     def refused(self, code: str) -> None:
         raise AssertionError(code)
@@ -65,7 +60,7 @@ def play(scenario: Callable[[], Coroutine[None, None, None]]) -> None:
         runner.run(scenario())
 
 
-def edge(sockets: list[socket.socket], counted: Counted, channel: Channel = Channel.NETWORK) -> Edge:
+def edge(sockets: list[socket.socket], counted: Watched, channel: Channel = Channel.NETWORK) -> Edge:
     return Edge(
         counted.handle, sockets, limits=Limits(), clock=FixedClock(), connections=counted, channel=channel
     )
@@ -85,7 +80,7 @@ async def ask(port: int, context: ssl.SSLContext | None = None) -> tuple[bytes, 
 @pytest.mark.parametrize("secure", [False, True])
 def test_it_answers_on_every_socket_until_it_is_stopped(secure: bool) -> None:
     async def scenario() -> None:
-        counted = Counted()
+        counted = Watched()
         sockets = listener.listen("127.0.0.1", 0) + listener.listen("127.0.0.1", 0)
         ports = [one.getsockname()[1] for one in sockets]
         context = ssl._create_unverified_context() if secure else None
@@ -108,7 +103,7 @@ def test_a_new_certificate_is_presented_from_the_next_connection_on() -> None:
     async def scenario() -> None:
         sockets = listener.listen("127.0.0.1", 0)
         port = sockets[0].getsockname()[1]
-        one, issuer = edge(sockets, Counted()), authority()
+        one, issuer = edge(sockets, Watched()), authority()
         pems = [certificate(issuer), certificate(issuer)]
         context = ssl._create_unverified_context()
         await one.start(pems[0])
@@ -122,7 +117,7 @@ def test_a_new_certificate_is_presented_from_the_next_connection_on() -> None:
 
 def test_a_unix_socket_is_served_too(tmp_path: Path) -> None:
     async def scenario() -> None:
-        counted = Counted()
+        counted = Watched()
         control = socket.socket(socket.AF_UNIX)
         control.bind(str(tmp_path / "control"))
         one = edge([control], counted, Channel.CONTROL)
@@ -142,7 +137,7 @@ def test_a_stop_without_patience_ends_connections_at_once() -> None:
     async def scenario() -> None:
         sockets = listener.listen("127.0.0.1", 0)
         port = sockets[0].getsockname()[1]
-        one = edge(sockets, Counted())
+        one = edge(sockets, Watched())
         await one.start()
         reader, _ = await asyncio.open_connection("127.0.0.1", port)
         await asyncio.sleep(0.01)

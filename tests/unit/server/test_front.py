@@ -26,17 +26,17 @@ from keystead.server.http import Limits, Reply
 from keystead.server.link import Asked, FromFront, Link
 from tests.harness import Service
 from tests.unit.server.test_edge import authority, certificate, leaf
+from tests.unit.server.test_http import Counted
 
 OK = HttpResponse(status=200, content_type="text/plain", body=b"hello")
 REQUEST = b"GET /?Action=A HTTP/1.1\r\nHost: h\r\n\r\n"
 
 
-class Desk:
+class Desk(Counted):
     """Takes what a front hands on: answers at once, or holds it."""
 
     def __init__(self) -> None:
-        self.open = 0
-        self.refusals: list[str] = []
+        super().__init__()
         self.asked: list[Intake] = []
         self.hold = False
         self.waiting: list[Reply] = []
@@ -53,15 +53,6 @@ class Desk:
             self.waiting.append(reply)
         else:
             reply(OK)
-
-    def opened(self) -> None:
-        self.open += 1
-
-    def closed(self) -> None:
-        self.open -= 1
-
-    def refused(self, code: str) -> None:
-        self.refusals.append(code)
 
     async def connect(self, context: ssl.SSLContext | None = None) -> "Client":
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port, ssl=context)

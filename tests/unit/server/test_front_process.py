@@ -16,6 +16,7 @@ from keystead.server import listener
 from keystead.server.front_process import FrontProcess
 from keystead.server.http import Limits
 from keystead.server.link import Answered, Asked, Begin, FromFront, Link, Present, Stop
+from keystead.server.listener import Pem
 from tests.unit.server.test_edge import authority, certificate, leaf
 
 OK = HttpResponse(status=200, content_type="text/plain", body=b"hello")
@@ -98,7 +99,7 @@ def test_a_client_that_is_gone_costs_the_others_nothing(caplog: pytest.LogCaptur
 
 def test_what_cannot_be_served_ends_the_process(caplog: pytest.LogCaptureFixture) -> None:
     async def scenario(server: Server) -> None:
-        server.link.send(Begin((), Limits(), "json", "info", b"no certificate", b"no key"))
+        server.link.send(Begin((), Limits(), "json", "info", Pem(b"no certificate", b"no key")))
         await asyncio.wait_for(server.gone.wait(), 5)
 
     play(scenario)
@@ -110,8 +111,8 @@ def test_a_certificate_that_comes_while_it_begins_is_the_one_that_is_served() ->
         old, new = certificate(issuer), certificate(issuer)
         (listening,) = listener.listen("127.0.0.1", 0)
         port = listening.getsockname()[1]
-        server.link.send(Begin((listening.detach(),), Limits(), "json", "error", *old))
-        server.link.send(Present(*new))
+        server.link.send(Begin((listening.detach(),), Limits(), "json", "error", old))
+        server.link.send(Present(new))
         await server.until(lambda: server.received)
         context = ssl._create_unverified_context()
         _, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context)
@@ -125,7 +126,7 @@ def test_a_certificate_that_comes_while_it_begins_is_the_one_that_is_served() ->
 
 def test_a_stop_or_a_certificate_before_the_beginning_is_no_failure() -> None:
     async def scenario(server: Server) -> None:
-        server.link.send(Present(b"", b""))
+        server.link.send(Present(Pem(b"", b"")))
         server.link.send(Stop(0.0))
         await asyncio.wait_for(server.gone.wait(), 5)
 

@@ -78,9 +78,9 @@ def play(scenario: Callable[[Pair], Awaitable[None]]) -> None:
 @pytest.mark.parametrize(
     "message",
     [
-        Begin((3, 4), Limits(connections=7), "json", "debug", b"certificate", b"key"),
-        Begin((3,), Limits(), "auto", "info", None, b""),
-        Present(b"certificate", b"key"),
+        Begin((3, 4), Limits(connections=7), "json", "debug", Pem(b"certificate", b"key")),
+        Begin((3,), Limits(), "auto", "info", None),
+        Present(Pem(b"certificate", b"key")),
         Answered(1, RESPONSE),
         Stop(1.5),
     ],
@@ -205,7 +205,7 @@ def test_when_the_other_end_is_gone_messages_are_dropped() -> None:
 
 
 def test_messages_show_no_values() -> None:
-    assert repr(Present(b"certificate", b"canary")) == "<Present>"
+    assert repr(Present(Pem(b"certificate", b"canary"))) == "<Present>"
     assert repr(Pem(b"certificate", b"canary")) == "<Pem>"
 
 
