@@ -1,7 +1,8 @@
 """The OpenSSL library (3.0 or later) that Python or the system brings, for what the `cryptography` package lacks: SM2.
 
-Calls through it release the GIL. Only functions that OpenSSL keeps stable are declared: the EVP interface, and EC_POINT
-for a public key from its scalar.
+Those calls release the GIL that compute with a key; the others are over in microseconds, and to take it back from a busy
+thread can cost milliseconds. Only functions that OpenSSL keeps stable are declared: the EVP interface, and EC_POINT for a
+public key from its scalar.
 """
 
 import ctypes
@@ -56,6 +57,14 @@ _PROTOTYPES: dict[str, tuple[object, list[object]]] = {
     "EVP_PKEY_decrypt": (_I, [_P, _P, _NP, _B, _N]),
 }
 
+_RELEASING = {  # hundreds of microseconds each
+    "EC_POINT_mul",
+    "EVP_PKEY_sign",
+    "EVP_PKEY_verify",
+    "EVP_PKEY_encrypt",
+    "EVP_PKEY_decrypt",
+}
+
 
 class Unavailable(OperatorError):
     """No OpenSSL with SM2 is on this machine."""
@@ -97,10 +106,11 @@ def candidates(module: str = "_hashlib") -> Iterator[str]:
 def opened(path: str) -> ctypes.CDLL | None:
     """The library at a path, if it is there, is OpenSSL 3 or later, and has SM2."""
     try:
-        library = ctypes.CDLL(path)
+        library, releasing = ctypes.PyDLL(path), ctypes.CDLL(path)
         for name, (result, arguments) in _PROTOTYPES.items():
-            function = getattr(library, name)
+            function = getattr(releasing if name in _RELEASING else library, name)
             function.restype, function.argtypes = result, arguments
+            setattr(library, name, function)
     except (OSError, AttributeError):
         return None
     group = library.EC_GROUP_new_by_curve_name(NID_SM2)

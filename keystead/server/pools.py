@@ -1,11 +1,14 @@
 """Threads for slow work, which must not make quick calls wait.
 
-Those that use key pairs rest after each piece of work while the event loop has many quick calls to answer: each piece takes
-a processor, the interpreter's lock and two passes of the loop. Key pairs are made in a thread of their own, since making
-one takes a hundred times as long as using it: those who sign do not queue behind those who make.
+Those that use key pairs have the lowest priority, and rest after each piece of work while the event loop has many quick calls
+to answer: each piece takes a processor, the interpreter's lock and two passes of the loop. Key pairs are made in a thread of
+their own, since making one takes a hundred times as long as using it: those who sign do not queue behind those who make. It
+has the usual priority and never rests: with what a busy machine leaves over, a pair would take longer than clients wait.
 """
 
+import contextlib
 import os
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,12 +21,13 @@ Done = Callable[[Future[Any]], None]
 
 PROCESSORS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 THREADS = max(1, PROCESSORS - 1)  # that use key pairs, which leave a processor to the loop
-CROWD = 16  # quick calls in one turn of the loop, from which on it counts as busy
-PASSES = 0.0003  # seconds of the loop, which a call with slow work passes twice
+CROWD = 8  # quick calls in one turn of the loop, from which on it counts as busy
+PASSES = 0.0015  # seconds of the loop, which a call with slow work passes twice, and gives up to its thread now and then
 RESTS = (
     15  # times as long, beside a busy loop: all that slow work takes is a sixteenth of one processor's time
 )
 LONGEST = 0.1  # seconds of one rest
+NICE = 19  # the lowest priority that still has a share, if a small one, of a machine that others keep busy
 
 
 class Pools:
@@ -31,7 +35,7 @@ class Pools:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._using = ThreadPoolExecutor(THREADS, thread_name_prefix="slow")
+        self._using = ThreadPoolExecutor(THREADS, thread_name_prefix="slow", initializer=_stand_back)
         self._making = ThreadPoolExecutor(1, thread_name_prefix="making")
         self._ending = threading.Event()
         self._rests = 0.0
@@ -82,3 +86,10 @@ class Pools:
         tell(outcome)
         if rests:
             self._ending.wait(min((spent + PASSES) * rests, LONGEST))
+
+
+def _stand_back() -> None:
+    """Give this thread the lowest priority, where a thread has one of its own."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):  # a sandbox may forbid it, and a pool whose threads fail here is broken
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)

@@ -1,10 +1,20 @@
 import importlib.util
+import sys
+import threading
+import time
+from collections.abc import Callable
 
 import pytest
 
-from keystead.crypto import libcrypto
+from keystead.crypto import libcrypto, sm2
 from keystead.crypto.libcrypto import LIBRARIES, Unavailable
 from keystead.errors import OperatorError
+
+PRIVATE = sm2.from_scalar(bytes(31) + b"\x07")
+PUBLIC = sm2.public_key_der(PRIVATE)
+DIGEST = bytes(32)
+SIGNATURE = sm2.sign(PRIVATE, DIGEST)
+CIPHERTEXT = sm2.encrypt(PUBLIC, b"text")
 
 
 def test_this_machine_has_one_and_it_is_loaded_once() -> None:
@@ -45,3 +55,45 @@ def test_macos_never_sees_the_name_that_kills_it() -> None:
     assert [
         path for path in LIBRARIES if path.endswith("/libcrypto.dylib") or path == "libcrypto.dylib"
     ] == []
+
+
+def lets_go(call: Callable[[], object]) -> bool:
+    """Whether another thread, which waits for the GIL, got it during a call. It gets it in no other way: a thread is made
+    to give it up only after a minute."""
+    ran: list[bool] = []
+    held = threading.Lock()
+
+    def other() -> None:
+        with held:
+            ran.append(True)
+
+    usual = sys.getswitchinterval()
+    with held:
+        waiting = threading.Thread(target=other)
+        waiting.start()
+        time.sleep(0.002)
+        sys.setswitchinterval(60)
+    try:
+        call()
+        return bool(ran)
+    finally:
+        sys.setswitchinterval(usual)
+        waiting.join()
+
+
+def test_what_prepares_a_computation_keeps_the_gil() -> None:
+    assert not any(lets_go(lambda: sm2.load_public(PUBLIC)) for _ in range(50))
+
+
+@pytest.mark.parametrize(
+    "compute",
+    [
+        pytest.param(lambda: sm2.sign(PRIVATE, DIGEST), id="sign"),
+        pytest.param(lambda: sm2.verify(PUBLIC, DIGEST, SIGNATURE), id="verify"),
+        pytest.param(lambda: sm2.encrypt(PUBLIC, b"text"), id="encrypt"),
+        pytest.param(lambda: sm2.decrypt(PRIVATE, CIPHERTEXT), id="decrypt"),
+        pytest.param(lambda: sm2.from_scalar(bytes([1] * 32)), id="multiply"),
+    ],
+)
+def test_what_computes_with_a_key_lets_others_run(compute: Callable[[], object]) -> None:
+    assert any(lets_go(compute) for _ in range(1000))

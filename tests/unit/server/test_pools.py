@@ -1,3 +1,5 @@
+import os
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
@@ -7,7 +9,7 @@ import pytest
 
 from keystead.api.slow import Slow
 from keystead.clock import FixedClock
-from keystead.server.pools import CROWD, LONGEST, PASSES, RESTS, THREADS, Pools
+from keystead.server.pools import CROWD, LONGEST, NICE, PASSES, RESTS, THREADS, Pools
 
 
 class Ending(threading.Event):
@@ -92,6 +94,32 @@ def test_who_makes_a_key_pair_does_not_rest(found: Outcomes) -> None:
     found.wait(1)
     found.pools.close()
     assert found.ending.waits == []
+
+
+def _priority() -> int:
+    return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a thread has a priority of its own on Linux alone")
+def test_who_uses_key_pairs_has_the_lowest_priority_and_who_makes_them_the_usual_one(found: Outcomes) -> None:
+    usual = _priority()
+    for making in (False, True):
+        found.pools.run(Slow(_priority, (), making=making), found.done)
+        found.wait(1)
+    assert found.values == [NICE, usual]
+    assert _priority() == usual < NICE
+
+
+def test_where_priorities_are_forbidden_the_work_is_done_all_the_same(
+    found: Outcomes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: int) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "setpriority", refuse)
+    found.work(0)
+    found.wait(1)
+    assert found.values == ["done"]
 
 
 def test_the_end_wakes_who_rests_and_cancels_what_waits(found: Outcomes) -> None:
