@@ -1,9 +1,10 @@
 """Threads for slow work, which must not make quick calls wait.
 
-Those that use key pairs have the lowest priority, and rest after each piece of work while the event loop has many quick calls
-to answer: each piece takes a processor, the interpreter's lock and two passes of the loop. Key pairs are made in a thread of
-their own, since making one takes a hundred times as long as using it: those who sign do not queue behind those who make. It
-has the usual priority and never rests: with what a busy machine leaves over, a pair would take longer than clients wait.
+Those that use key pairs have the lowest priority, and rest after each piece of work while the event loop has many quick
+calls to answer: each piece takes a processor, the interpreter's lock and two passes of the loop. Key pairs are made in a
+thread of their own, since making one takes a hundred times as long as using it: those who sign do not queue behind those who
+make. It has the usual priority and never rests: with what a busy machine leaves over, a pair would take longer than clients
+wait.
 """
 
 import contextlib
@@ -91,5 +92,7 @@ class Pools:
 def _stand_back() -> None:
     """Give this thread the lowest priority, where a thread has one of its own."""
     if sys.platform == "linux":
-        with contextlib.suppress(OSError):  # a sandbox may forbid it, and a pool whose threads fail here is broken
+        with contextlib.suppress(
+            OSError
+        ):  # a sandbox may forbid it, and a pool whose threads fail here is broken
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
