@@ -24,9 +24,7 @@ PROCESSORS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") el
 THREADS = max(1, PROCESSORS - 1)  # that use key pairs, which leave a processor to the loop
 CROWD = 8  # quick calls in one turn of the loop, from which on it counts as busy
 PASSES = 0.0015  # seconds of the loop, which a call with slow work passes twice, and gives up to its thread now and then
-RESTS = (
-    15  # times as long, beside a busy loop: all that slow work takes is a sixteenth of one processor's time
-)
+RESTS = 15  # times as long, beside a busy loop: all that slow work takes is a sixteenth of a processor's time
 LONGEST = 0.1  # seconds of one rest
 NICE = 19  # the lowest priority that still has a share, if a small one, of a machine that others keep busy
 
@@ -92,7 +90,6 @@ class Pools:
 def _stand_back() -> None:
     """Give this thread the lowest priority, where a thread has one of its own."""
     if sys.platform == "linux":
-        with contextlib.suppress(
-            OSError
-        ):  # a sandbox may forbid it, and a pool whose threads fail here is broken
+        # A sandbox may forbid it, and a pool whose threads fail here would be broken.
+        with contextlib.suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
