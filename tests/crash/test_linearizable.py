@@ -188,7 +188,8 @@ def test_a_planted_stale_state_is_found(tmp_path: Path) -> None:
     program = tmp_path / "stale.py"
     program.write_text(textwrap.dedent(STALE))
     server = LiveServer(tmp_path / "data", program=[sys.executable, str(program)])
-    assert rounds(server, 1, kill=False)[2] != []
+    # One round shows about three such histories, but now and then none.
+    assert rounds(server, 6, kill=False)[2] != []
 
 
 # --- the checker itself
