@@ -186,7 +186,7 @@ def test_a_front_that_is_killed_is_started_again(
         first = desk.front.pid
         os.kill(first, signal.SIGKILL)
         await desk.until(lambda: desk.front.problem)
-        assert desk.open == 0  # gone with the process
+        await desk.until(lambda: desk.open == 0)  # gone with the process
         desk.waiting.pop()(OK)  # nobody is there to be told
         assert await client.reader.read() == b""
         desk.hold = False
