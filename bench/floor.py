@@ -12,7 +12,7 @@ from typing import Any
 import httptools
 import uvloop
 
-from keystead.server.listener import server_context
+from keystead.server.network.listener import server_context
 
 
 class Floor(asyncio.Protocol):

@@ -18,13 +18,13 @@ from bench.load import Traffic
 from bench.rounds import measure_rounds, print_table
 from bench.servers import PLAINTEXT, Subject
 from keystead.api.batch import Batch
-from keystead.api.message import Channel, HttpRequest
+from keystead.api.http.message import Channel, HttpRequest
 from keystead.api.pipeline import Pipeline
 from keystead.clock import SystemClock
 from keystead.domain.audit import Kind, Record
 from keystead.entropy import SystemEntropy, uuid4
-from keystead.server.directory import DataDirectory
-from keystead.server.world import World, open_directory
+from keystead.server.data.directory import DataDirectory
+from keystead.server.data.opened_store import OpenedStore, open_store
 
 REGION = "cn-hangzhou"
 AT_ONCE = 10_000  # rows in one commit
@@ -93,67 +93,68 @@ def build(data: Path, size: Size) -> list[str]:
     """A data directory of this size; the ids of at most SAMPLE of its keys, in random order."""
     directory = DataDirectory(data)
     directory.prepare()
-    world = open_directory(directory, SystemClock(), SystemEntropy())
+    opened = open_store(directory, SystemClock(), SystemEntropy())
     try:
-        first, record = _first(world)
+        first, record = _first(opened)
         chosen: list[str] = []
-        for key_id in _add_keys(world, first, size.keys - 1, size.versions):
+        for key_id in _add_keys(opened, first, size.keys - 1, size.versions):
             if len(chosen) < SAMPLE:
                 chosen.append(key_id)
             elif (place := random.randrange(size.keys)) < SAMPLE:
                 chosen[place] = key_id
         for count in _portions(size.records):
-            world.store.begin()
-            batch = Batch(world.store)
+            opened.store.begin()
+            batch = Batch(opened.store, opened.server_id)
             for _ in range(count):
                 batch.append(msgspec.structs.replace(record, chain=batch.chain, sequence=batch.next))
             batch.write()
-            world.store.commit()
+            opened.store.commit()
     finally:
-        world.store.close()
+        opened.store.close()
     random.shuffle(chosen)
     return [first, *chosen][:SAMPLE]
 
 
-def _first(world: World) -> tuple[str, Record]:
+def _first(opened: OpenedStore) -> tuple[str, Record]:
     """A key made by CreateKey, and a record of Encrypt: what all others are copies of."""
     pipeline = Pipeline(
-        store=world.store,
-        vault=world.vault,
+        store=opened.store,
+        vault=opened.vault,
         clock=SystemClock(),
         entropy=SystemEntropy(),
         region=REGION,
-        account=world.account,
+        account=opened.account,
+        server_id=opened.server_id,
     )
 
-    world.store.begin()
-    batch = Batch(world.store)
+    opened.store.begin()
+    batch = pipeline.open_batch()
     target = "/?Action=CreateKey&Version=2016-01-20&Format=JSON"
     answer = pipeline.answer_now(
         batch, HttpRequest(method="POST", target=target, headers={}, channel=Channel.CONTROL)
     )
     batch.write()
-    world.store.commit()
+    opened.store.commit()
     key_id = str(json.loads(answer.response.body)["KeyMetadata"]["KeyId"])
     return key_id, Record(
         chain="",
         sequence=0,
         time=int(SystemClock().now() * 1000),
         kind=Kind.API_CALL,
-        account=world.account,
+        account=opened.account,
         region=REGION,
         product="Kms",
         version="2016-01-20",
         action="Encrypt",
         caller_type="root",
-        principal=world.account,
+        principal=opened.account,
         access_key_id="LTAI" + "0" * 20,
         session="",
         source="127.0.0.1",
         host="localhost:8443",
         user_agent="bench",
         tls="TLSv1.3",
-        resources=json.dumps([f"acs:kms:{REGION}:{world.account}:key/{key_id}"]),
+        resources=json.dumps([f"acs:kms:{REGION}:{opened.account}:key/{key_id}"]),
         parameters=json.dumps({"KeyId": key_id}),
         status=200,
         code="",
@@ -161,13 +162,13 @@ def _first(world: World) -> tuple[str, Record]:
     )
 
 
-def _add_keys(world: World, first: str, count: int, versions: int) -> Iterator[str]:
+def _add_keys(opened: OpenedStore, first: str, count: int, versions: int) -> Iterator[str]:
     """So many copies of a key, each with an id, versions and material of its own."""
     entropy = SystemEntropy()
-    store = world.store
+    store = opened.store
     for portion in _portions(count):
         store.begin()
-        key = store.keys.get(world.account, REGION, first)
+        key = store.keys.get(opened.account, REGION, first)
         assert key is not None
         version = store.keys.version(key.primary_version)
         assert version is not None
@@ -176,11 +177,11 @@ def _add_keys(world: World, first: str, count: int, versions: int) -> Iterator[s
             made = msgspec.structs.replace(version, key_id=key_id, version_id=version_id)
             store.keys.add(
                 msgspec.structs.replace(key, key_id=key_id, primary_version=version_id),
-                world.vault.make_material(made),
+                opened.vault.make_material(made),
                 {},
             )
             for _ in range(versions - 1):
-                made = world.vault.make_material(made.next(uuid4(entropy), made.created))
+                made = opened.vault.make_material(made.next(uuid4(entropy), made.created))
                 store.keys.add_version(made)
             if versions > 1:
                 store.keys.put(msgspec.structs.replace(key, key_id=key_id, primary_version=made.version_id))

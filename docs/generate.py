@@ -7,9 +7,10 @@ from mkdocs.structure.files import File, Files
 
 import keystead.operations  # noqa: F401 - fills the catalogue
 from keystead import cli, settings
-from keystead.api.encode import JSON_TYPE, XML_TYPE
-from keystead.api.operation import CATALOGUE, KMS, Operation
-from keystead.domain.lifecycle import GATES, TRANSITIONS, Gate, KeyState
+from keystead.api.http.encode import JSON_TYPE, XML_TYPE
+from keystead.api.operation import CATALOGUE, Operation
+from keystead.domain.keys.lifecycle import GATES, TRANSITIONS, Gate, KeyState
+from keystead.domain.products import KMS
 from keystead.errors import CODES
 
 

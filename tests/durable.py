@@ -7,15 +7,14 @@ from typing import Any
 
 import apsw
 
-from keystead.api.batch import Batch
 from keystead.api.pipeline import Answer, Pipeline
 from keystead.clock import FixedClock
-from keystead.crypto import root
+from keystead.crypto import root_key
 from keystead.crypto.vault import Vault
 from keystead.entropy import SeededEntropy
 from keystead.errors import OperatorError
-from keystead.server.directory import DataDirectory
-from keystead.server.world import open_directory, read_access_key
+from keystead.server.data.directory import DataDirectory
+from keystead.server.data.opened_store import open_store, read_access_key
 from keystead.store import sqlite
 from keystead.store.reader import open_reader
 from keystead.store.sqlite import SqliteStore
@@ -29,7 +28,7 @@ def prepare(folder: Path) -> DataDirectory:
     """A data directory after its first start, with the server stopped."""
     directory = DataDirectory(str(folder))
     directory.prepare()
-    open_directory(directory, FixedClock(), SeededEntropy(b"first start")).store.close()
+    open_store(directory, FixedClock(), SeededEntropy(b"first start")).store.close()
     return directory
 
 
@@ -46,7 +45,7 @@ class Durable(Service):
         self.connection = connection
         sqlite_store = SqliteStore(connection, database, _server_id(connection))
         self.sqlite = sqlite_store
-        vault = Vault(root.read_file(directory.root_key, self.entropy), self.entropy)
+        vault = Vault(root_key.read_file(directory.root_key, self.entropy), self.entropy)
         sqlite_store.begin()
         vault.load(sqlite_store.keyring.all())
         self.account = sqlite_store.accounts.all()[0].account_id
@@ -60,6 +59,7 @@ class Durable(Service):
             entropy=self.entropy,
             region=self.region,
             account=self.account,
+            server_id=sqlite_store.server_id,
         )
         self._nonce = 0
         self._seed = seed.hex()
@@ -67,7 +67,7 @@ class Durable(Service):
     def run(self, calls: list[tuple[str, dict[str, str]]]) -> tuple[list[Answer], State]:
         """The calls in one batch that is open still, and the state as it will be; `sqlite.commit` is next."""
         self.sqlite.begin()
-        batch = Batch(self.sqlite)
+        batch = self.pipeline.open_batch()
         answers = []
         for action, parameters in calls:
             request = self.request(action, parameters)

@@ -9,17 +9,22 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 import keystead.operations  # noqa: F401 - fills the catalogue
-from keystead.api.batch import Batch
-from keystead.api.message import Channel, HttpRequest, HttpResponse
-from keystead.api.operation import KEYSTEAD_VERSION, KMS_VERSION
+from keystead.api.http.message import Channel, HttpRequest, HttpResponse
 from keystead.api.pipeline import Answer, Pipeline
 from keystead.clock import FixedClock, iso8601
-from keystead.crypto import root
+from keystead.crypto import root_key
 from keystead.crypto.vault import Vault
 from keystead.domain.audit import Record
+from keystead.domain.products import KEYSTEAD, KMS
 from keystead.entropy import SeededEntropy
-from keystead.server.directory import DataDirectory
-from keystead.server.world import PRIVATE_ACCOUNT, World, open_directory, open_private, read_access_key
+from keystead.server.data.directory import DataDirectory
+from keystead.server.data.opened_store import (
+    EPHEMERAL_ACCOUNT,
+    OpenedStore,
+    open_in_memory,
+    open_store,
+    read_access_key,
+)
 from keystead.store.memory import MemoryStore
 
 Members = dict[str, Any]
@@ -78,11 +83,11 @@ class Service:
     ) -> None:
         self.clock = FixedClock(now)
         self.entropy = SeededEntropy(b"service" + seed)
-        self.world: World
-        self.world, self.access_key = open_private(self.clock, self.entropy)
+        self.world: OpenedStore
+        self.world, self.access_key = open_in_memory(self.clock, self.entropy)
         assert isinstance(self.world.store, MemoryStore)
         self.store: MemoryStore = self.world.store
-        self.account = PRIVATE_ACCOUNT
+        self.account = EPHEMERAL_ACCOUNT
         self.region = region
         self.pipeline = Pipeline(
             store=self.store,
@@ -91,6 +96,7 @@ class Service:
             entropy=self.entropy,
             region=region,
             account=self.account,
+            server_id=self.world.server_id,
         )
         self._nonce = 0
 
@@ -122,7 +128,7 @@ class Service:
     def answer(self, *requests: HttpRequest) -> list[Answer]:
         """Run requests in one batch and commit it."""
         self.store.begin()
-        batch = Batch(self.store)
+        batch = self.pipeline.open_batch()
         answers = [self.pipeline.answer_now(batch, request) for request in requests]
         batch.write()
         self.store.commit()
@@ -150,7 +156,7 @@ class Service:
 
     def operate(self, action: str, **parameters: str) -> tuple[int, Members]:
         """Call one of our own operations, as through the control socket."""
-        body = urlencode({"Action": action, "Version": KEYSTEAD_VERSION, **parameters}).encode()
+        body = urlencode({"Action": action, "Version": KEYSTEAD.version, **parameters}).encode()
         request = HttpRequest(
             method="POST",
             target="/",
@@ -184,11 +190,11 @@ class OnDisk(Service):
 
     def request(self, action: str, parameters: Members | None = None, **more: Any) -> HttpRequest:
         """As through the control socket: signatures, a third of the time of a call, have tests of their own."""
-        asked = urlencode({"Action": action, "Version": KMS_VERSION, **(parameters or {})})
+        asked = urlencode({"Action": action, "Version": KMS.version, **(parameters or {})})
         return HttpRequest(method="POST", target=f"/?{asked}", headers={}, channel=Channel.CONTROL)
 
     def start(self) -> None:
-        self.world = open_directory(self.directory, self.clock, self.entropy)
+        self.world = open_store(self.directory, self.clock, self.entropy)
         self.store = self.world.store  # type: ignore[assignment]
         self.account = self.world.account
         self.access_key = read_access_key(self.directory.root_access_key)
@@ -199,13 +205,14 @@ class OnDisk(Service):
             entropy=self.entropy,
             region=self.region,
             account=self.account,
+            server_id=self.world.server_id,
         )
 
 
 def vault(seed: bytes = b"vault") -> Vault:
     """A vault with one wrapping key."""
     entropy = SeededEntropy(seed)
-    made = Vault(root.ephemeral(entropy), entropy)
+    made = Vault(root_key.ephemeral(entropy), entropy)
     made.make_wrapping_key(0)
     return made
 

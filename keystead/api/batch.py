@@ -7,9 +7,10 @@ from keystead.store.ports import Store
 class Batch:
     """Opened by the pipeline after `store.begin()`; `write` hands nonces and records to the store before the commit."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, chain: str) -> None:
         self._store = store
-        self._head = store.audit.head()
+        self.chain = chain  # of its records: the id of the server that writes them
+        self._head = store.audit.head(chain)
         self._count = self._head.count
         self._hash = self._head.hash
         self._nonces: dict[tuple[int, bytes], None] = {}
@@ -36,11 +37,6 @@ class Batch:
     def release_nonce(self, second: int, digest: bytes) -> None:
         """Give back a nonce that this batch took; whoever reserves it instead uses it in a later batch."""
         del self._nonces[second, digest]
-
-    @property
-    def chain(self) -> str:
-        """The chain of its records."""
-        return self._store.server_id
 
     @property
     def next(self) -> int:

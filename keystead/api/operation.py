@@ -18,21 +18,17 @@ import msgspec
 
 from keystead.access.callers import Caller
 from keystead.api.slow import Attempt
-from keystead.api.wire import Param, Reply, Request, Role
+from keystead.api.wire_types import Param, Reply, Request, Role
 from keystead.crypto.blob import Blob
 from keystead.crypto.vault import Vault
-from keystead.domain.algorithms import Use, refusals
-from keystead.domain.aliases import Alias
-from keystead.domain.keys import Key, KeySpec, KeyVersion
-from keystead.domain.lifecycle import Gate
+from keystead.domain.keys.algorithms import Use, refusals
+from keystead.domain.keys.aliases import Alias
+from keystead.domain.keys.key import Key, KeySpec, KeyVersion
+from keystead.domain.keys.lifecycle import Gate
+from keystead.domain.products import KMS, PRODUCTS, Product
 from keystead.entropy import Entropy
 from keystead.errors import KmsError
 from keystead.store.ports import Store
-
-KMS = "Kms"
-KMS_VERSION = "2016-01-20"
-KEYSTEAD = "Keystead"
-KEYSTEAD_VERSION = "2026-11-24"
 
 T = TypeVar("T")
 
@@ -96,8 +92,7 @@ class Field(NamedTuple):
 class Operation(NamedTuple):
     """One operation, as declared."""
 
-    product: str
-    version: str
+    product: Product
     action: str
     function: Callable[[Any, Any], Reply]
     request: type[Request]
@@ -123,34 +118,33 @@ class Operation(NamedTuple):
 
 
 class Catalogue:
-    """All operations, by product, version and action."""
+    """All operations. A version names its product, so a version and an action name an operation."""
 
     def __init__(self) -> None:
-        self._operations: dict[tuple[str, str, str], Operation] = {}
-        self.versions: dict[str, str] = {KMS_VERSION: KMS, KEYSTEAD_VERSION: KEYSTEAD}
+        self._operations: dict[tuple[str, str], Operation] = {}
+        self.products: dict[str, Product] = {product.version: product for product in PRODUCTS}
 
     def __iter__(self) -> Iterator[Operation]:
-        """Ours after the vendor's, each by action."""
-        rank = sorted(self._operations.values(), key=lambda one: (one.product != KMS, one.action))
+        """By product, in their order, and by action."""
+        rank = sorted(self._operations.values(), key=lambda one: (PRODUCTS.index(one.product), one.action))
         return iter(rank)
 
     def add(self, operation: Operation) -> None:
         """Add an operation; ValueError if the action is taken."""
-        key = (operation.product, operation.version, operation.action)
+        key = (operation.product.version, operation.action)
         if key in self._operations:
-            raise ValueError(f"{operation.product} {operation.action} is declared twice")
+            raise ValueError(f"{operation.product.name} {operation.action} is declared twice")
         self._operations[key] = operation
 
     def remove(self, operation: Operation) -> None:
         """Take an operation out again, as tests do with throw-away ones."""
-        del self._operations[operation.product, operation.version, operation.action]
+        del self._operations[operation.product.version, operation.action]
 
     def find(self, version: str, action: str) -> Operation | None:
         """The operation that this version and action name, or None."""
-        product = self.versions.get(version)
-        return None if product is None else self._operations.get((product, version, action))
+        return self._operations.get((version, action))
 
-    def of(self, product: str) -> tuple[Operation, ...]:
+    def of(self, product: Product) -> tuple[Operation, ...]:
         """The operations of one product, by action."""
         return tuple(one for one in self if one.product == product)
 
@@ -167,7 +161,7 @@ def operation(
     changes: bool = False,
     container: str = "",
     errors: tuple[type[KmsError], ...] = (),
-    product: str = KMS,
+    product: Product = KMS,
 ) -> Callable[[Callable[[Call, Q], R]], Callable[[Call, Q], R]]:
     """Declare an operation that is not about one key. `container` is what it is authorized on, `gate` the row of the state
     table for each of several keys."""
@@ -199,7 +193,7 @@ def key_operation(
 
 def _build(
     function: Callable[[Any, Any], Reply],
-    product: str,
+    product: Product,
     gate: Gate | None,
     use: Use | None,
     changes: bool,
@@ -211,7 +205,6 @@ def _build(
     fields = tuple(_fields(request))
     return Operation(
         product=product,
-        version=KMS_VERSION if product == KMS else KEYSTEAD_VERSION,
         action="".join(word.capitalize() for word in function.__name__.split("_")),
         function=function,
         request=request,

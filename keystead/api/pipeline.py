@@ -11,23 +11,25 @@ import msgspec
 
 from keystead.access.callers import Caller, CallerType
 from keystead.access.decisions import authorize
-from keystead.api import decode, encode, intake, signature
+from keystead.api import bind
 from keystead.api.batch import Batch
-from keystead.api.decode import Understood
-from keystead.api.finding import Finder
-from keystead.api.intake import Intake
-from keystead.api.message import Channel, HttpRequest, HttpResponse
-from keystead.api.operation import CATALOGUE, KMS, KMS_VERSION, Call, Catalogue, KeyCall, Operation
+from keystead.api.bind import Bound
+from keystead.api.http import encode, receive, signature
+from keystead.api.http.message import Channel, HttpRequest, HttpResponse
+from keystead.api.http.receive import Received
+from keystead.api.operation import CATALOGUE, Call, Catalogue, KeyCall, Operation
+from keystead.api.resolve import Resolver
 from keystead.api.slow import Attempt, Nonce, Slow
-from keystead.api.wire import Reply, Request
+from keystead.api.wire_types import Reply, Request
 from keystead.clock import Clock
-from keystead.crypto.mac import Secret
 from keystead.crypto.sealing import Unopenable
+from keystead.crypto.signing_secret import Secret
 from keystead.crypto.vault import Vault
 from keystead.domain.accounts import AccessKeyStatus
-from keystead.domain.algorithms import require
 from keystead.domain.audit import Kind, Record
-from keystead.domain.lifecycle import admit
+from keystead.domain.keys.algorithms import require
+from keystead.domain.keys.lifecycle import admit
+from keystead.domain.products import KMS, Product
 from keystead.entropy import Entropy, uuid4
 from keystead.errors import (
     AccessKeyInactive,
@@ -61,8 +63,7 @@ class Trace(msgspec.Struct):
     """What the record of a call will say, as far as it is known."""
 
     region: str
-    product: str = KMS
-    version: str = KMS_VERSION
+    product: Product = KMS
     action: str = ""
     resources: list[str] = []
     parameters: str = "{}"  # JSON
@@ -72,15 +73,15 @@ class Trace(msgspec.Struct):
 class Prepared(NamedTuple):
     """A request after all that needs no store: what it asks for, and the secret that signed it, if that was at hand."""
 
-    asked: Intake
-    understood: Understood
+    asked: Received
+    understood: Bound
     signed_with: Secret | None
 
 
 class Ask(NamedTuple):
     """An authenticated call: what was asked, by whom, and how the answer is to be written."""
 
-    understood: Understood
+    understood: Bound
     caller: Caller
     trace: Trace
     now: int
@@ -104,6 +105,7 @@ class Pipeline:
         entropy: Entropy,
         region: str,
         account: str,
+        server_id: str,
         catalogue: Catalogue = CATALOGUE,
     ) -> None:
         self.store = store
@@ -112,20 +114,25 @@ class Pipeline:
         self.entropy = entropy
         self.region = region
         self.account = account
+        self.server_id = server_id
         self.catalogue = catalogue
         # Nonces of calls between their passes: in no batch, and nobody else's to use.
         self._reserved: set[Nonce] = set()
 
+    def open_batch(self) -> Batch:
+        """A batch in the open transaction of the store; its records go to this server's chain."""
+        return Batch(self.store, self.server_id)
+
     def answer_now(self, batch: Batch, request: HttpRequest) -> Answer:
         """Answer one request, with slow work done on the spot."""
-        attempt, prepared = Attempt(), self.prepare(intake.read(request))
+        attempt, prepared = Attempt(), self.prepare(receive.receive(request))
         while True:
             try:
                 return self.answer(batch, prepared, attempt)
             except Slow as slow:
                 attempt.remember(slow, slow.run())
 
-    def prepare(self, asked: Intake) -> Prepared:
+    def prepare(self, asked: Received) -> Prepared:
         """Do what needs no store and can be done as a request arrives, often while a commit waits for the disk."""
         signed_with = None
         claims = asked.claims
@@ -135,7 +142,7 @@ class Pipeline:
                 if secret is not None:
                     signature.verify(claims, asked.parameters, secret)
                     signed_with = secret
-        return Prepared(asked, decode.understand(self.catalogue, asked, self.region), signed_with)
+        return Prepared(asked, bind.bind_call(self.catalogue, asked, self.region), signed_with)
 
     def finish(self, attempt: Attempt) -> None:
         """The call's answer is durable, or it will have none: let go of what it holds."""
@@ -176,7 +183,7 @@ class Pipeline:
             response = self._perform(Ask(understood, caller, trace, int(now), request_id, xml, attempt))
         except KmsError as error:
             code = error.code
-            response = encode.failure(error, request_id, host, xml)
+            response = encode.failure(error, request_id, host, xml, trace.product.recommended_as)
         except Slow:
             if attempt.nonce is not None:
                 batch.release_nonce(*attempt.nonce)
@@ -186,7 +193,7 @@ class Pipeline:
             raise
         except Exception as error:  # a bug of ours: the caller learns the request id and nothing else
             fault, code = error, InternalFailure.code
-            response = encode.failure(InternalFailure(), request_id, host, xml)
+            response = encode.failure(InternalFailure(), request_id, host, xml, trace.product.recommended_as)
         batch.append(
             Record(
                 chain=batch.chain,
@@ -195,8 +202,8 @@ class Pipeline:
                 kind=Kind.API_CALL if claims is not None else Kind.OPERATOR_COMMAND,
                 account=caller.account,
                 region=trace.region,
-                product=trace.product,
-                version=trace.version,
+                product=trace.product.name,
+                version=trace.product.version,
                 action=trace.action,
                 caller_type=caller.type.value,
                 principal=caller.principal,
@@ -266,7 +273,7 @@ class Pipeline:
         trace.action = understood.action
         operation = understood.operation
         if operation is not None:
-            trace.product, trace.version, trace.known = operation.product, operation.version, True
+            trace.product, trace.known = operation.product, True
             trace.parameters, trace.region = understood.recorded, understood.region
         if not understood.dry_run:
             return self._run(ask, keep=True)
@@ -309,7 +316,7 @@ class Pipeline:
     def _call(self, operation: Operation, request: Request, ask: Ask) -> Call:
         """The call with the resources that the request names; their ARNs go to the trace."""
         account, region = ask.caller.account, ask.trace.region
-        found = Finder(self.store, account, region, ask.now).find(operation, request)
+        found = Resolver(self.store, account, region, ask.now).resolve(operation, request)
         if operation.container:
             found.resources.append(f"acs:kms:{region}:{account}:{operation.container}")
         ask.trace.resources = found.resources

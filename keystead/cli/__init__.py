@@ -24,7 +24,7 @@ def parser(only: str = "") -> argparse.ArgumentParser:
     subparsers = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for name in COMMANDS:
         if only in ("", name):
-            import_module(f"keystead.cli.{name.replace('-', '_')}").add_parser(subparsers)
+            import_module(f"keystead.cli.commands.{name.replace('-', '_')}").add_parser(subparsers)
     return top
 
 

@@ -49,9 +49,9 @@ def endpoint(
 ) -> "Endpoint":
     """By --endpoint, --data, the environment of `run`, or the default data directory, in this order."""
     from keystead.client.transport import Endpoint
-    from keystead.server.listener import is_loopback
-    from keystead.server.reach import environment_access_key, running_server
-    from keystead.server.world import read_access_key
+    from keystead.server.data.discovery import environment_access_key, running_server
+    from keystead.server.data.opened_store import read_access_key
+    from keystead.server.network.listener import is_loopback
     from keystead.settings import default_data
 
     if url and data is not None:

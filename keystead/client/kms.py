@@ -8,11 +8,11 @@ from typing import Any
 
 import msgspec
 
-from keystead.api.operation import KMS_VERSION
 from keystead.client.transport import Endpoint, Session
 from keystead.clock import Clock
-from keystead.crypto import asymmetric
-from keystead.domain.keys import KeySpec
+from keystead.crypto.primitives import asymmetric
+from keystead.domain.keys.key import KeySpec
+from keystead.domain.products import KMS
 from keystead.entropy import Entropy
 from keystead.errors import DoesNotOpen, OperatorError, Refused, Unreachable
 
@@ -152,7 +152,7 @@ class Kms:
             parameters["EncryptionContext"] = json.dumps(dict(context), ensure_ascii=False)
         if self._region:
             parameters["RegionId"] = self._region
-        answer = self._session.call(action, KMS_VERSION, parameters)
+        answer = self._session.call(action, KMS.version, parameters)
         if 200 <= answer.status < 300:
             return answer.members
         code, message = str(answer.members["Code"]), answer.members.get("Message", "")

@@ -4,7 +4,7 @@ import hashlib
 import hmac
 from collections.abc import Mapping
 
-from keystead.api.canonical import canonical_query
+from keystead.api.http.percent import canonical_query
 from keystead.clock import iso8601
 
 

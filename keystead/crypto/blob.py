@@ -14,8 +14,8 @@ import re
 
 import msgspec
 
+from keystead.crypto.primitives.suites import NUMBERS
 from keystead.crypto.sealing import OVERHEAD, Unopenable
-from keystead.crypto.suites import NUMBERS
 from keystead.domain.encoding import from_base64, to_base64
 
 FORMAT = 1

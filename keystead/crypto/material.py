@@ -1,7 +1,7 @@
 """Key material in use."""
 
-from keystead.crypto.concealed import Concealed
-from keystead.crypto.prf import Prf
+from keystead.crypto.primitives.concealed import Concealed
+from keystead.crypto.primitives.prf import Prf
 
 
 class Material(Concealed):

@@ -19,8 +19,9 @@ import hmac
 
 from cryptography.exceptions import InvalidTag
 
-from keystead.crypto.prf import Prf
-from keystead.crypto.suites import AES_256_GCM, Suite
+from keystead.crypto.primitives.prf import Prf
+from keystead.crypto.primitives.suites import AES_256_GCM, Suite
+from keystead.crypto.primitives.unopenable import Unopenable as Unopenable
 from keystead.entropy import Entropy
 
 KEY_BYTES = 32
@@ -32,10 +33,6 @@ OVERHEAD = SALT_BYTES + COMMITMENT_BYTES + TAG_BYTES
 
 _OUTPUT_BYTES = KEY_BYTES + COMMITMENT_BYTES + IV_BYTES
 _OUTPUT_BITS = (_OUTPUT_BYTES * 8).to_bytes(4, "big")
-
-
-class Unopenable(Exception):
-    """It does not open: malformed, tampered with, or made for another key or context. It never says which."""
 
 
 def derive(key: bytes | Prf, label: bytes, context: bytes) -> bytes:

@@ -13,18 +13,18 @@ from typing import TypeVar
 
 import msgspec
 
-from keystead.crypto import asymmetric, message_mac
 from keystead.crypto import blob as blobs
-from keystead.crypto.mac import Secret
 from keystead.crypto.material import Material
-from keystead.crypto.root import RootKey
+from keystead.crypto.primitives import asymmetric, message_mac
+from keystead.crypto.primitives.suites import OF_SPEC
+from keystead.crypto.root_key import RootKey
 from keystead.crypto.sealing import KEY_BYTES, Unopenable, prefixed, seal, unseal
-from keystead.crypto.suites import OF_SPEC
+from keystead.crypto.signing_secret import Secret
 from keystead.domain.accounts import AccessKey, WrappingKey
-from keystead.domain.algorithms import ASYMMETRIC
-from keystead.domain.context import canonical
 from keystead.domain.encoding import to_base64
-from keystead.domain.keys import Key, KeySpec, KeyVersion, Wrapped
+from keystead.domain.keys.algorithms import ASYMMETRIC
+from keystead.domain.keys.context import canonical
+from keystead.domain.keys.key import Key, KeySpec, KeyVersion, Wrapped
 from keystead.entropy import Entropy
 from keystead.errors import OperatorError
 

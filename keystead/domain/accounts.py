@@ -4,7 +4,7 @@ import enum
 
 import msgspec
 
-from keystead.domain.keys import Wrapped
+from keystead.domain.keys.key import Wrapped
 
 
 class AccessKeyStatus(enum.StrEnum):

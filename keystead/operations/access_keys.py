@@ -4,10 +4,11 @@ from typing import Annotated
 
 import msgspec
 
-from keystead.api.operation import KEYSTEAD, Call, operation
-from keystead.api.wire import Empty, Param, Reply, Request, choice
+from keystead.api.operation import Call, operation
+from keystead.api.wire_types import Empty, Param, Reply, Request, choice
 from keystead.clock import iso8601
 from keystead.domain.accounts import AccessKey, AccessKeyStatus
+from keystead.domain.products import KEYSTEAD
 from keystead.errors import AccessKeyNotFound, InvalidParameter
 
 

@@ -1,7 +1,7 @@
 """The account's KMS as a whole."""
 
 from keystead.api.operation import Call, operation
-from keystead.api.wire import Empty, Reply, Request
+from keystead.api.wire_types import Empty, Reply, Request
 from keystead.errors import AlreadyOpened, AttestationUnsupported
 
 

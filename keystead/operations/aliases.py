@@ -3,18 +3,10 @@
 import msgspec
 
 from keystead.api.operation import Call, KeyCall, key_operation, operation
-from keystead.api.wire import (
-    AliasName,
-    Empty,
-    KeyIdRef,
-    NewAliasName,
-    PageRequest,
-    Reply,
-    Request,
-)
-from keystead.domain.aliases import Alias
+from keystead.api.wire_types import AliasName, Empty, KeyIdRef, NewAliasName, PageRequest, Reply, Request
 from keystead.domain.arns import alias_arn
-from keystead.domain.lifecycle import Gate
+from keystead.domain.keys.aliases import Alias
+from keystead.domain.keys.lifecycle import Gate
 from keystead.errors import AliasNotFound, AliasTaken
 from keystead.store.ports import Page
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from keystead.api.operation import KeyCall, key_operation
-from keystead.api.wire import (
+from keystead.api.wire_types import (
     Boolean,
     Bytes,
     Digest,
@@ -16,10 +16,10 @@ from keystead.api.wire import (
     Signature,
     VersionId,
 )
-from keystead.crypto.asymmetric import is_slow, longest, pem
-from keystead.domain.algorithms import ENCRYPTIONS, SIGNATURES, Use
-from keystead.domain.keys import KeySpec
-from keystead.domain.lifecycle import Gate
+from keystead.crypto.primitives.asymmetric import is_slow, longest, pem
+from keystead.domain.keys.algorithms import ENCRYPTIONS, SIGNATURES, Use
+from keystead.domain.keys.key import KeySpec
+from keystead.domain.keys.lifecycle import Gate
 from keystead.errors import InvalidParameter, UnsupportedOperation
 
 T = TypeVar("T")
@@ -37,17 +37,32 @@ def _need(algorithm: str, of: dict[KeySpec, tuple[str, ...]], spec: KeySpec) -> 
         raise InvalidParameter(name="Algorithm")
 
 
-class AsymmetricEncryptRequest(Request, frozen=True):
+class KeyVersionRequest(Request, frozen=True):
+    """A request about one version of a key pair."""
+
     key_id: KeyRef
     key_version_id: VersionId
+
+
+class KeyVersionReply(Reply, frozen=True):
+    """An answer that begins with the version of a key pair that it is from."""
+
+    key_id: str
+    key_version_id: str
+
+
+def _version(call: KeyCall) -> dict[str, str]:
+    """The members of a KeyVersionReply."""
+    return {"key_id": call.key.key_id, "key_version_id": call.version.version_id}
+
+
+class AsymmetricEncryptRequest(KeyVersionRequest, frozen=True):
     algorithm: Encryption
     plaintext: Bytes
     dry_run: Boolean = False
 
 
-class AsymmetricEncryptReply(Reply, frozen=True):
-    key_id: str
-    key_version_id: str
+class AsymmetricEncryptReply(KeyVersionReply, frozen=True):
     ciphertext_blob: bytes
 
 
@@ -58,25 +73,17 @@ def asymmetric_encrypt(call: KeyCall, request: AsymmetricEncryptRequest) -> Asym
     if len(request.plaintext) > longest(call.key.spec, request.algorithm):
         raise InvalidParameter(name="Plaintext")
     ciphertext = _compute(call, call.vault.encrypt, request.algorithm, request.plaintext)
-    return AsymmetricEncryptReply(
-        key_id=call.key.key_id,
-        key_version_id=call.version.version_id,
-        ciphertext_blob=ciphertext,
-    )
+    return AsymmetricEncryptReply(**_version(call), ciphertext_blob=ciphertext)
 
 
-class AsymmetricDecryptRequest(Request, frozen=True):
-    key_id: KeyRef
-    key_version_id: VersionId
+class AsymmetricDecryptRequest(KeyVersionRequest, frozen=True):
     algorithm: Encryption
     ciphertext_blob: Bytes
     recipient: Recipient = ""
     dry_run: Boolean = False
 
 
-class AsymmetricDecryptReply(Reply, frozen=True):
-    key_id: str
-    key_version_id: str
+class AsymmetricDecryptReply(KeyVersionReply, frozen=True):
     plaintext: bytes
 
 
@@ -85,24 +92,16 @@ def asymmetric_decrypt(call: KeyCall, request: AsymmetricDecryptRequest) -> Asym
     """Decrypt what was encrypted under the public key of a key version."""
     _need(request.algorithm, ENCRYPTIONS, call.key.spec)
     plaintext = _compute(call, call.vault.decrypt, request.algorithm, request.ciphertext_blob, private=True)
-    return AsymmetricDecryptReply(
-        key_id=call.key.key_id,
-        key_version_id=call.version.version_id,
-        plaintext=plaintext,
-    )
+    return AsymmetricDecryptReply(**_version(call), plaintext=plaintext)
 
 
-class AsymmetricSignRequest(Request, frozen=True):
-    key_id: KeyRef
-    key_version_id: VersionId
+class AsymmetricSignRequest(KeyVersionRequest, frozen=True):
     algorithm: Signature
     digest: Digest
     dry_run: Boolean = False
 
 
-class AsymmetricSignReply(Reply, frozen=True):
-    key_id: str
-    key_version_id: str
+class AsymmetricSignReply(KeyVersionReply, frozen=True):
     value: bytes
 
 
@@ -111,25 +110,17 @@ def asymmetric_sign(call: KeyCall, request: AsymmetricSignRequest) -> Asymmetric
     """Sign the digest of a message with a private key."""
     _need(request.algorithm, SIGNATURES, call.key.spec)
     value = _compute(call, call.vault.sign, request.algorithm, request.digest, private=True)
-    return AsymmetricSignReply(
-        key_id=call.key.key_id,
-        key_version_id=call.version.version_id,
-        value=value,
-    )
+    return AsymmetricSignReply(**_version(call), value=value)
 
 
-class AsymmetricVerifyRequest(Request, frozen=True):
-    key_id: KeyRef
-    key_version_id: VersionId
+class AsymmetricVerifyRequest(KeyVersionRequest, frozen=True):
     algorithm: Signature
     digest: Digest
     value: Bytes
     dry_run: Boolean = False
 
 
-class AsymmetricVerifyReply(Reply, frozen=True):
-    key_id: str
-    key_version_id: str
+class AsymmetricVerifyReply(KeyVersionReply, frozen=True):
     value: bool
 
 
@@ -137,29 +128,19 @@ class AsymmetricVerifyReply(Reply, frozen=True):
 def asymmetric_verify(call: KeyCall, request: AsymmetricVerifyRequest) -> AsymmetricVerifyReply:
     """Tell whether a signature is a key version's; one that is not gives `false`, not an error."""
     _need(request.algorithm, SIGNATURES, call.key.spec)
-    return AsymmetricVerifyReply(
-        key_id=call.key.key_id,
-        key_version_id=call.version.version_id,
-        value=_compute(call, call.vault.verify, request.algorithm, request.digest, request.value),
-    )
+    value = _compute(call, call.vault.verify, request.algorithm, request.digest, request.value)
+    return AsymmetricVerifyReply(**_version(call), value=value)
 
 
-class GetPublicKeyRequest(Request, frozen=True):
-    key_id: KeyRef
-    key_version_id: VersionId
+class GetPublicKeyRequest(KeyVersionRequest, frozen=True):
     dry_run: Boolean = False
 
 
-class GetPublicKeyReply(Reply, frozen=True):
-    key_id: str
-    key_version_id: str
+class GetPublicKeyReply(KeyVersionReply, frozen=True):
     public_key: str
 
 
 @key_operation(gate=Gate.USE, use=Use.PUBLIC_KEY)
 def get_public_key(call: KeyCall, request: GetPublicKeyRequest) -> GetPublicKeyReply:
     """Give the public key of a key version as PEM, to encrypt to it or verify its signatures anywhere."""
-    der = _compute(call, call.vault.public_key)
-    return GetPublicKeyReply(
-        key_id=call.key.key_id, key_version_id=call.version.version_id, public_key=pem(der)
-    )
+    return GetPublicKeyReply(**_version(call), public_key=pem(_compute(call, call.vault.public_key)))

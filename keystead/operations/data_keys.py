@@ -5,7 +5,7 @@ import binascii
 from typing import Annotated
 
 from keystead.api.operation import KeyCall, key_operation
-from keystead.api.wire import (
+from keystead.api.wire_types import (
     Boolean,
     Bytes,
     CiphertextBlob,
@@ -19,30 +19,40 @@ from keystead.api.wire import (
     WrappingSpec,
     choice,
 )
-from keystead.crypto import asymmetric
+from keystead.crypto.primitives import asymmetric
 from keystead.crypto.vault import Sealed
-from keystead.domain.algorithms import EXPORTS, Use, wrapping
-from keystead.domain.keys import KeySpec
-from keystead.domain.lifecycle import Gate
+from keystead.domain.keys.algorithms import EXPORTS, Use, wrapping
+from keystead.domain.keys.key import KeySpec
+from keystead.domain.keys.lifecycle import Gate
 from keystead.errors import InvalidParameter, UnsupportedOperation
 
 DataKeySpec = Annotated[str, choice("AES_256", "AES_128")]
 _LENGTHS = {"AES_256": 32, "AES_128": 16}
 
 
-class GenerateDataKeyRequest(Request, frozen=True):
+class DataKeyRequest(Request, frozen=True):
+    """A request for a new data key."""
+
     key_id: KeyRef
     key_spec: DataKeySpec = "AES_256"
     number_of_bytes: DataKeyBytes = 0  # 0: not given; KeySpec decides
     encryption_context: Context = {}
+
+
+class DataKeyReply(Reply, frozen=True):
+    """An answer that begins with the new data key, encrypted, and what it was encrypted with."""
+
+    key_id: str
+    key_version_id: str
+    ciphertext_blob: str
+
+
+class GenerateDataKeyRequest(DataKeyRequest, frozen=True):
     recipient: Recipient = ""
     dry_run: Boolean = False
 
 
-class GenerateDataKeyReply(Reply, frozen=True):
-    key_id: str
-    key_version_id: str
-    ciphertext_blob: str
+class GenerateDataKeyReply(DataKeyReply, frozen=True):
     plaintext: str
 
 
@@ -58,18 +68,12 @@ def generate_data_key(call: KeyCall, request: GenerateDataKeyRequest) -> Generat
     )
 
 
-class GenerateDataKeyWithoutPlaintextRequest(Request, frozen=True):
-    key_id: KeyRef
-    key_spec: DataKeySpec = "AES_256"
-    number_of_bytes: DataKeyBytes = 0  # 0: not given; KeySpec decides
-    encryption_context: Context = {}
+class GenerateDataKeyWithoutPlaintextRequest(DataKeyRequest, frozen=True):
     dry_run: Boolean = False
 
 
-class GenerateDataKeyWithoutPlaintextReply(Reply, frozen=True):
-    key_id: str
-    key_version_id: str
-    ciphertext_blob: str
+class GenerateDataKeyWithoutPlaintextReply(DataKeyReply, frozen=True):
+    """Nothing but the data key, encrypted."""
 
 
 @key_operation(gate=Gate.USE, use=Use.SYMMETRIC)
@@ -94,10 +98,7 @@ class GenerateAndExportDataKeyRequest(Request, frozen=True):
     dry_run: Boolean = False
 
 
-class GenerateAndExportDataKeyReply(Reply, frozen=True):
-    key_id: str
-    key_version_id: str
-    ciphertext_blob: str
+class GenerateAndExportDataKeyReply(DataKeyReply, frozen=True):
     exported_data_key: bytes
 
 

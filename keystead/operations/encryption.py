@@ -2,9 +2,9 @@
 
 import base64
 
+from keystead.api.coerce import strict_bytes
 from keystead.api.operation import KeyCall, Source, key_operation
-from keystead.api.reading import strict_bytes
-from keystead.api.wire import (
+from keystead.api.wire_types import (
     Boolean,
     CiphertextBlob,
     Context,
@@ -19,8 +19,8 @@ from keystead.api.wire import (
     SourceKeyRef,
     SourceVersionId,
 )
-from keystead.domain.algorithms import ENCRYPTIONS, Use, require
-from keystead.domain.lifecycle import Gate
+from keystead.domain.keys.algorithms import ENCRYPTIONS, Use, require
+from keystead.domain.keys.lifecycle import Gate
 from keystead.errors import InvalidParameter, KeyVersionNotFound, MissingParameter, OperationUnsupported
 
 

@@ -1,11 +1,11 @@
 """Versions of keys: each has material of its own; the primary one encrypts, all of them decrypt."""
 
 from keystead.api.operation import KeyCall, key_operation
-from keystead.api.wire import KeyRef, PageRequest, Reply, Request, VersionId
+from keystead.api.wire_types import KeyRef, PageRequest, Reply, Request, VersionId
 from keystead.clock import iso8601
-from keystead.domain.algorithms import ASYMMETRIC, VERSIONS, Use
-from keystead.domain.keys import KeyVersion
-from keystead.domain.lifecycle import Gate
+from keystead.domain.keys.algorithms import ASYMMETRIC, VERSIONS, Use
+from keystead.domain.keys.key import KeyVersion
+from keystead.domain.keys.lifecycle import Gate
 from keystead.entropy import uuid4
 from keystead.errors import LimitExceeded, UnsupportedOperation
 

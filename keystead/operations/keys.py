@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 
 from keystead.api.operation import Call, KeyCall, key_operation, operation
-from keystead.api.wire import (
+from keystead.api.wire_types import (
     Boolean,
     Description,
     Empty,
@@ -24,10 +24,10 @@ from keystead.api.wire import (
     choice,
 )
 from keystead.clock import iso8601
-from keystead.domain import rotation
-from keystead.domain.algorithms import ASYMMETRIC, SYMMETRIC, USAGES, Use, good
 from keystead.domain.arns import key_arn
-from keystead.domain.keys import (
+from keystead.domain.keys import rotation
+from keystead.domain.keys.algorithms import ASYMMETRIC, SYMMETRIC, USAGES, Use, good
+from keystead.domain.keys.key import (
     DAY,
     Key,
     KeyFilter,
@@ -38,7 +38,7 @@ from keystead.domain.keys import (
     ProtectionLevel,
     Wrapped,
 )
-from keystead.domain.lifecycle import Event, Gate
+from keystead.domain.keys.lifecycle import Event, Gate
 from keystead.entropy import uuid4
 from keystead.errors import (
     DeletionProtected,

@@ -1,7 +1,7 @@
 """Bring your own key: material that is made elsewhere, imported wrapped, deleted or expired, and imported again."""
 
 from keystead.api.operation import KeyCall, key_operation
-from keystead.api.wire import (
+from keystead.api.wire_types import (
     Bytes,
     Empty,
     ExpiryTime,
@@ -12,12 +12,12 @@ from keystead.api.wire import (
     WrappingSpec,
 )
 from keystead.clock import iso8601
-from keystead.crypto.asymmetric import public_key
+from keystead.crypto.primitives.asymmetric import public_key
 from keystead.crypto.sealing import Unopenable
 from keystead.crypto.vault import Transport
-from keystead.domain.algorithms import IMPORTS, Use, wrapping
-from keystead.domain.keys import DAY
-from keystead.domain.lifecycle import Gate
+from keystead.domain.keys.algorithms import IMPORTS, Use, wrapping
+from keystead.domain.keys.key import DAY
+from keystead.domain.keys.lifecycle import Gate
 from keystead.errors import (
     ExpiredImportToken,
     InvalidImportToken,

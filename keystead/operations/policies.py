@@ -3,9 +3,9 @@
 import msgspec
 
 from keystead.api.operation import KeyCall, key_operation
-from keystead.api.wire import Empty, KeyIdRef, Policy, PolicyName, Reply, Request
+from keystead.api.wire_types import Empty, KeyIdRef, Policy, PolicyName, Reply, Request
 from keystead.domain import policies
-from keystead.domain.lifecycle import Gate
+from keystead.domain.keys.lifecycle import Gate
 from keystead.errors import PolicyNotFound
 
 

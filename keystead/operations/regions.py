@@ -1,7 +1,7 @@
 """Regions: where keys can live."""
 
 from keystead.api.operation import Call, operation
-from keystead.api.wire import Reply, Request
+from keystead.api.wire_types import Reply, Request
 from keystead.domain.regions import REGIONS
 
 

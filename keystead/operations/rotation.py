@@ -3,10 +3,10 @@
 import msgspec
 
 from keystead.api.operation import KeyCall, key_operation
-from keystead.api.wire import Boolean, Empty, KeyIdRef, Request, RotationInterval
-from keystead.domain import rotation
-from keystead.domain.algorithms import Use
-from keystead.domain.lifecycle import Gate
+from keystead.api.wire_types import Boolean, Empty, KeyIdRef, Request, RotationInterval
+from keystead.domain.keys import rotation
+from keystead.domain.keys.algorithms import Use
+from keystead.domain.keys.lifecycle import Gate
 from keystead.errors import MissingParameter
 
 

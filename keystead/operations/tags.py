@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from keystead.api.operation import Call, KeyCall, key_operation, operation
-from keystead.api.wire import (
+from keystead.api.wire_types import (
     Boolean,
     Empty,
     KeyIdRef,
@@ -20,9 +20,9 @@ from keystead.api.wire import (
     Tags,
     choice,
 )
-from keystead.domain.keys import Key
-from keystead.domain.lifecycle import Gate
-from keystead.domain.tags import MAXIMUM, fit
+from keystead.domain.keys.key import Key
+from keystead.domain.keys.lifecycle import Gate
+from keystead.domain.keys.tags import MAXIMUM, fit
 from keystead.errors import InvalidParameter, MissingParameter
 
 ResourceType = Annotated[str, choice("key")]

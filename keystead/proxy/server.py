@@ -15,20 +15,19 @@ import ssl
 from contextlib import suppress
 from urllib.parse import urlsplit
 
-from keystead.api.encode import failure
+from keystead.api.http.encode import failure
 from keystead.clock import Clock
 from keystead.crypto.authority import Authority
 from keystead.entropy import Entropy, uuid4
 from keystead.errors import KmsError, ServiceUnavailable
-from keystead.proxy.outward import Outward, authorization
+from keystead.proxy.interception import Route, route_of
+from keystead.proxy.tunnel import Tunnel, authorization
 from keystead.proxy.upstream import Gone, Upstream
 
 LIFETIME = 24 * 3600
 _HEAD = 256 * 1024  # a request line of 128 KiB and its headers
 _BODY = 4 * 1024 * 1024
 _CHUNK = 65536
-_OURS = re.compile(r"\Akms(?:-vpc|-intranet)?\.[a-z0-9-]+\.aliyuncs\.com\Z")
-_SIBLINGS = re.compile(r"\A(?:sts|ram)(?:-vpc)?(?:\.[a-z0-9-]+)?\.aliyuncs\.com\Z")
 
 Reader = asyncio.StreamReader
 Writer = asyncio.StreamWriter
@@ -58,14 +57,14 @@ class ProxyServer:
     def __init__(
         self,
         upstream: Upstream,
-        outward: Outward,
+        tunnel: Tunnel,
         clock: Clock,
         entropy: Entropy,
         lifetime: int = LIFETIME,
     ) -> None:
         self._lifetime = lifetime
         self._upstream = upstream
-        self._outward = outward
+        self._tunnel = tunnel
         self._clock = clock
         self._entropy = entropy
         self._token = entropy.take(24).hex()
@@ -154,17 +153,18 @@ class ProxyServer:
     async def _connect(self, target: str, reader: Reader, writer: Writer) -> None:
         host, _, port = target.rpartition(":")
         host = host.strip("[]").lower()
-        if port == "443" and (_OURS.match(host) or _SIBLINGS.match(host)):
+        route = route_of(host)
+        if port == "443" and route is not Route.PASS:
             writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
             await writer.drain()
             await writer.start_tls(self._context(host), ssl_handshake_timeout=30)
-            if _OURS.match(host):
+            if route is Route.SERVE:
                 await self._forward(host, reader, writer)
             else:
                 await self._refuse(NotServed(host=host), host, reader, writer)
             return
         try:
-            far_reader, far_writer = await asyncio.wait_for(self._outward.tunnel(host, int(port)), 60)
+            far_reader, far_writer = await asyncio.wait_for(self._tunnel.open(host, int(port)), 60)
         except (OSError, ValueError, ssl.SSLError, TimeoutError):
             await _say(writer, "502 Bad Gateway", f"cannot reach {host}\n")
             return
@@ -180,20 +180,20 @@ class ProxyServer:
         if parts.scheme != "http" or not host:
             await _say(writer, "400 Bad Request", "this is an HTTP proxy\n")
             return
-        if _OURS.match(host) or _SIBLINGS.match(host):
+        if route_of(host) is not Route.PASS:
             response = failure(HttpsOnly(host=host), uuid4(self._entropy), host, False)
             await _say(
                 writer, f"{response.status} Refused", response.body.decode(), kind=response.content_type
             )
             return
-        proxy = self._outward.proxy("http", host)
+        proxy = self._tunnel.proxy("http", host)
         path = target
         try:
             if proxy is None:
                 path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
                 far_reader, far_writer = await asyncio.open_connection(host, parts.port or 80)
             else:
-                far_reader, far_writer = await self._outward.to_proxy(proxy)
+                far_reader, far_writer = await self._tunnel.to_proxy(proxy)
         except (OSError, ValueError, ssl.SSLError):
             await _say(writer, "502 Bad Gateway", f"cannot reach {host}\n")
             return

@@ -9,80 +9,30 @@ from contextlib import suppress
 
 import keystead.operations  # noqa: F401 - fills the catalogue
 from keystead import __version__
-from keystead.api.message import Channel
-from keystead.api.pipeline import Pipeline
-from keystead.api.service import delete_due, expire_due, purge_nonces, rotate_due
+from keystead.api.http.message import Channel
 from keystead.clock import Clock, SystemClock
 from keystead.entropy import Entropy, SystemEntropy
 from keystead.errors import OperatorError
-from keystead.proxy.outward import Outward
 from keystead.proxy.server import ProxyServer
+from keystead.proxy.tunnel import Tunnel
 from keystead.proxy.upstream import Upstream
-from keystead.server import certificates, listener, logs, ops, planting
-from keystead.server import seed as seeds
-from keystead.server.directory import DataDirectory, Running
-from keystead.server.edge import Edge
-from keystead.server.front import Front
-from keystead.server.http import Handler, Limits
-from keystead.server.metrics import Metrics
-from keystead.server.pools import PROCESSORS
-from keystead.server.sequencer import PATIENCE, Sequencer
-from keystead.server.world import World, open_directory
+from keystead.server import logs
+from keystead.server.data import seed_file as seeds
+from keystead.server.data import seeding
+from keystead.server.data.directory import DataDirectory, Running
+from keystead.server.data.opened_store import OpenedStore, open_store
+from keystead.server.network import certificates, listener
+from keystead.server.network.connection import Handler, Limits
+from keystead.server.network.endpoint import Endpoint
+from keystead.server.network.front_supervisor import Front
+from keystead.server.service import ops
+from keystead.server.service.pools import PROCESSORS
+from keystead.server.service.sequencer import PATIENCE
+from keystead.server.service.timers import Service
 from keystead.settings import Settings
 
-_DELETIONS_EVERY = 1.0  # seconds; it also finds out within so long that the store can't commit, or can again
-_ROTATIONS_EVERY = 60.0
-_NONCES_EVERY = 30.0
 _LEFT_BEHIND = 2.0  # seconds that a front process may outlive a server that was killed
 _CERTIFICATE_EVERY = 600.0
-
-
-class Service:
-    """Pipeline and sequencer over a world, with their timers: the service without its sockets."""
-
-    def __init__(
-        self,
-        world: World,
-        *,
-        region: str,
-        clock: Clock,
-        entropy: Entropy,
-        loop: asyncio.AbstractEventLoop,
-        patience: float = 0.0,
-    ) -> None:
-        self.metrics = Metrics()
-        self.pipeline = Pipeline(
-            store=world.store,
-            vault=world.vault,
-            clock=clock,
-            entropy=entropy,
-            region=region,
-            account=world.account,
-        )
-        self.sequencer = Sequencer(self.pipeline, self.metrics, loop, patience)
-        self._loop = loop
-        self._timers: dict[str, asyncio.TimerHandle] = {}
-
-    def start_timers(self) -> None:
-        """Carry out what is due now and from here on."""
-        self.every(_DELETIONS_EVERY, "deletions", lambda: self.sequencer.run(delete_due))
-        self.every(_DELETIONS_EVERY, "expiries", lambda: self.sequencer.run(expire_due))
-        self.every(_ROTATIONS_EVERY, "rotations", lambda: self.sequencer.run(rotate_due))
-        self.every(_NONCES_EVERY, "nonces", lambda: self.sequencer.run(purge_nonces))
-
-    def every(self, seconds: float, name: str, action: Callable[[], None]) -> None:
-        """Do something now and then every so many seconds until the stop."""
-        action()
-        self._timers[name] = self._loop.call_later(seconds, self.every, seconds, name, action)
-
-    async def stop(self) -> None:
-        """Answer all that was accepted, then end. Clients had their time: slow work that has not begun is refused."""
-        for timer in self._timers.values():
-            timer.cancel()
-        self.sequencer.abandon()
-        await self.sequencer.drain()
-        self.sequencer.close()
-        self.pipeline.store.close()
 
 
 class Server:
@@ -98,8 +48,8 @@ class Server:
         self.running: Running | None = None
         wanted = settings.front_process
         self._fronted = wanted == "yes" or (wanted == "auto" and PROCESSORS > 1)
-        self._edges: list[Edge | Front] = []
-        self._api: Edge | Front | None = None
+        self._endpoints: list[Endpoint | Front] = []
+        self._api: Endpoint | Front | None = None
         self._certificate: certificates.Issued | certificates.Files | None = None
         self._proxy: ProxyServer | None = None
 
@@ -117,10 +67,10 @@ class Server:
         try:
             planted = seeds.read(settings.seed) if settings.seed else None
             account = "" if planted is None else planted.account
-            world = open_directory(self.directory, self.clock, self.entropy, account)
-            self.first_start = world.first_start
+            opened = open_store(self.directory, self.clock, self.entropy, account)
+            self.first_start = opened.first_start
             self.service = Service(
-                world,
+                opened,
                 region=settings.region,
                 clock=self.clock,
                 entropy=self.entropy,
@@ -128,12 +78,12 @@ class Server:
                 patience=PATIENCE if self._fronted else 0.0,
             )
             if planted is not None:
-                planting.plant(self.service.pipeline, planted, settings.seed_anyway)
+                seeding.plant(self.service.pipeline, planted, settings.seed_anyway)
             if not settings.http:
-                self._certificate = self._own_or_given(world, certificates.names_for(host, settings.name))
+                self._certificate = self._own_or_given(opened, certificates.names_for(host, settings.name))
             sockets = await self._listen(host, port)
             port = sockets[0].getsockname()[1]
-            self._api = self._edge_or_front(sockets)
+            self._api = self._endpoint_or_front(sockets)
             await self._api.start(None if self._certificate is None else self._certificate.renewed())
             ops_url = await self._listen_ops()
             await self._listen_control()
@@ -151,7 +101,7 @@ class Server:
                 ops_url=ops_url,
                 proxy_url=await self._start_proxy(url, ca_file) if settings.proxy else None,
                 region=settings.region,
-                account=world.account,
+                account=opened.account,
                 version=__version__,
             )
             self.directory.describe(self.running)
@@ -165,7 +115,7 @@ class Server:
         """Stop listening, finish what was accepted, let go of the directory."""
         if self._proxy is not None:
             await self._proxy.stop()
-        await asyncio.gather(*(edge.stop(self.settings.stop_seconds) for edge in self._edges))
+        await asyncio.gather(*(endpoint.stop(self.settings.stop_seconds) for endpoint in self._endpoints))
         if hasattr(self, "service"):
             await self.service.stop()
         self.directory.forget()
@@ -185,10 +135,10 @@ class Server:
                     raise
             await asyncio.sleep(0.02)
 
-    def _edge_or_front(self, sockets: list[socket.socket]) -> Edge | Front:
+    def _endpoint_or_front(self, sockets: list[socket.socket]) -> Endpoint | Front:
         """Where the API's requests come in: in a process of its own if settings and processors allow."""
         if not self._fronted:
-            return self._edge(self.service.sequencer.submit, sockets)
+            return self._endpoint(self.service.sequencer.submit, sockets)
         front = Front(
             self.service.sequencer.take,
             sockets,
@@ -196,14 +146,14 @@ class Server:
             connections=self.service.metrics,
             log=(self.settings.log_format, self.settings.log_level),
         )
-        self._edges.append(front)
+        self._endpoints.append(front)
         self.service.metrics.watch_front(lambda: front.pid)
         return front
 
-    def _edge(
+    def _endpoint(
         self, handler: Handler, sockets: list[socket.socket], channel: Channel = Channel.NETWORK
-    ) -> Edge:
-        edge = Edge(
+    ) -> Endpoint:
+        endpoint = Endpoint(
             handler,
             sockets,
             limits=self._limits(),
@@ -211,8 +161,8 @@ class Server:
             connections=self.service.metrics,
             channel=channel,
         )
-        self._edges.append(edge)
-        return edge
+        self._endpoints.append(endpoint)
+        return endpoint
 
     def _limits(self) -> Limits:
         settings = self.settings
@@ -226,7 +176,7 @@ class Server:
         """The proxy that `keystead env` points clients to, for the life of this server."""
         proxy = ProxyServer(
             Upstream(url=url, ca_file=ca_file),
-            Outward(os.environ),
+            Tunnel(os.environ),
             self.clock,
             self.entropy,
             certificates.AUTHORITY_LIFETIME,
@@ -244,7 +194,7 @@ class Server:
         host, port = listener.parse_address(wanted)
         sockets = listener.listen(host, port)
         port = sockets[0].getsockname()[1]
-        await self._edge(ops.handler(self.service.metrics, self._problems), sockets).start()
+        await self._endpoint(ops.handler(self.service.metrics, self._problems), sockets).start()
         shown = f"[{host}]" if ":" in host else host
         return f"http://{shown}:{port}"
 
@@ -262,16 +212,16 @@ class Server:
             control.bind(path)
         finally:
             os.umask(previous)
-        await self._edge(self.service.sequencer.submit, [control], Channel.CONTROL).start()
+        await self._endpoint(self.service.sequencer.submit, [control], Channel.CONTROL).start()
 
     def _own_or_given(
-        self, world: World, names: certificates.Names
+        self, opened: OpenedStore, names: certificates.Names
     ) -> certificates.Issued | certificates.Files:
         settings = self.settings
         if settings.tls_cert:
             return certificates.Files(settings.tls_cert, settings.tls_key)
         authority, self.new_authority = certificates.own_authority(
-            self.directory, world.vault, names, self.clock
+            self.directory, opened.vault, names, self.clock
         )
         return certificates.Issued(authority, names, self.clock)
 

@@ -7,16 +7,15 @@ from urllib.parse import urlencode
 import msgspec
 
 import keystead.operations  # noqa: F401 - fills the catalogue
-from keystead.api.batch import Batch
-from keystead.api.message import Channel, HttpRequest
-from keystead.api.operation import KEYSTEAD_VERSION
+from keystead.api.http.message import Channel, HttpRequest
 from keystead.api.pipeline import Answer, Pipeline
 from keystead.client.transport import send_control
 from keystead.clock import SystemClock
+from keystead.domain.products import KEYSTEAD
 from keystead.entropy import SystemEntropy
 from keystead.errors import OperatorError
-from keystead.server.directory import DataDirectory
-from keystead.server.world import open_directory, read_access_key
+from keystead.server.data.directory import DataDirectory
+from keystead.server.data.opened_store import open_store, read_access_key
 from keystead.settings import Settings
 from keystead.store.ports import StoreFailure
 from keystead.store.reader import Reader, Wanted, open_reader
@@ -33,7 +32,7 @@ def run_operation(data: str, action: str, parameters: Mapping[str, str]) -> tupl
             hint="keystead serve makes it; --data names another directory",
         )
     if directory.locked():
-        reached = send_control(directory.control, action, KEYSTEAD_VERSION, parameters)
+        reached = send_control(directory.control, action, KEYSTEAD.version, parameters)
         return reached.status, reached.members
     directory.lock()
     try:
@@ -48,17 +47,18 @@ def run_operation(data: str, action: str, parameters: Mapping[str, str]) -> tupl
 def _run_here(directory: DataDirectory, action: str, parameters: Mapping[str, str]) -> Answer:
     """Run an operation on a directory that this process has locked: one batch, as in a server."""
     clock, entropy = SystemClock(), SystemEntropy()
-    world = open_directory(directory, clock, entropy)
+    opened = open_store(directory, clock, entropy)
     try:
         pipeline = Pipeline(
-            store=world.store,
-            vault=world.vault,
+            store=opened.store,
+            vault=opened.vault,
             clock=clock,
             entropy=entropy,
             region=Settings().region,
-            account=world.account,
+            account=opened.account,
+            server_id=opened.server_id,
         )
-        body = urlencode({**parameters, "Action": action, "Version": KEYSTEAD_VERSION}).encode()
+        body = urlencode({**parameters, "Action": action, "Version": KEYSTEAD.version}).encode()
         request = HttpRequest(
             method="POST",
             target="/",
@@ -67,13 +67,13 @@ def _run_here(directory: DataDirectory, action: str, parameters: Mapping[str, st
             source="unix",
             channel=Channel.CONTROL,
         )
-        world.store.begin()
-        batch = Batch(world.store)
+        opened.store.begin()
+        batch = pipeline.open_batch()
         answer = pipeline.answer_now(batch, request)
         batch.write()
-        world.store.commit()
+        opened.store.commit()
     finally:
-        world.store.close()
+        opened.store.close()
     return answer
 
 

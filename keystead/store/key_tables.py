@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from keystead.domain.keys import (
+from keystead.domain.keys.key import (
     Key,
     KeyFilter,
     KeySpec,
@@ -16,7 +16,7 @@ from keystead.domain.keys import (
     ProtectionLevel,
     Wrapped,
 )
-from keystead.domain.lifecycle import KeyState
+from keystead.domain.keys.lifecycle import KeyState
 from keystead.store.database import Database, remember
 from keystead.store.listing import Listing
 from keystead.store.ports import Page

@@ -5,10 +5,10 @@ from contextlib import contextmanager
 from typing import Any, Generic, TypeVar
 
 from keystead.domain.accounts import AccessKey, Account, WrappingKey
-from keystead.domain.aliases import Alias
 from keystead.domain.audit import Head, Record
-from keystead.domain.keys import Key, KeyFilter, KeyVersion
-from keystead.domain.tags import fit
+from keystead.domain.keys.aliases import Alias
+from keystead.domain.keys.key import Key, KeyFilter, KeyVersion
+from keystead.domain.keys.tags import fit
 from keystead.entropy import Entropy, uuid4
 from keystead.errors import AliasTaken
 from keystead.store.ports import Page
@@ -262,24 +262,24 @@ class AuditLog:
     def __init__(self, journal: _Journal) -> None:
         self._journal = journal
         self.records: dict[int, tuple[Record, bytes]] = {}
+        self._heads: dict[str, Head] = {}
 
-    def head(self) -> Head:
-        if not self.records:
-            return Head()
-        record, link = self.records[len(self.records)]
-        return Head(record.sequence, link)
+    def head(self, chain: str) -> Head:
+        return self._heads.get(chain, Head())
 
     def append(self, rows: Sequence[tuple[Record, bytes]]) -> None:
         for record, link in rows:
             self._journal.append((self.records, record.sequence, _MISSING))
             self.records[record.sequence] = (record, link)
+            self._journal.append((self._heads, record.chain, self._heads.get(record.chain, _MISSING)))
+            self._heads[record.chain] = Head(record.sequence, link)
 
 
 class MemoryStore:
     """See keystead.store.ports.Store."""
 
     def __init__(self, *, entropy: Entropy) -> None:
-        self._server_id = uuid4(entropy)
+        self.server_id = uuid4(entropy)
         self._journal: _Journal = []
         self.keyring = Keyring(self._journal)
         self.accounts = Accounts(self._journal)
@@ -287,10 +287,6 @@ class MemoryStore:
         self.keys = Keys(self._journal, self.aliases)
         self.nonces = Nonces(self._journal)
         self.audit = AuditLog(self._journal)
-
-    @property
-    def server_id(self) -> str:
-        return self._server_id
 
     def begin(self) -> None:
         self._journal.clear()

@@ -16,9 +16,9 @@ from typing import Generic, Protocol, TypeVar
 import msgspec
 
 from keystead.domain.accounts import AccessKey, Account, WrappingKey
-from keystead.domain.aliases import Alias
 from keystead.domain.audit import Head, Record
-from keystead.domain.keys import Key, KeyFilter, KeyVersion
+from keystead.domain.keys.aliases import Alias
+from keystead.domain.keys.key import Key, KeyFilter, KeyVersion
 
 T = TypeVar("T")
 
@@ -191,8 +191,8 @@ class Nonces(Protocol):
 class AuditLog(Protocol):
     """The audit records of this server's chain."""
 
-    def head(self) -> Head:
-        """The end of the chain `Store.server_id`, as of now."""
+    def head(self, chain: str) -> Head:
+        """The end of a chain, as of now."""
         ...
 
     def append(self, rows: Sequence[tuple[Record, bytes]]) -> None:
@@ -220,11 +220,6 @@ class Store(Protocol):
 
     @property
     def audit(self) -> AuditLog: ...
-
-    @property
-    def server_id(self) -> str:
-        """This server's id: a UUID, made with the store; the name of its audit chain."""
-        ...
 
     def begin(self) -> None:
         """Open a batch. StoreFailure if that can't be done."""

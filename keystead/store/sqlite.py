@@ -32,7 +32,7 @@ class SqliteStore:
         self._connection = connection
         self._path = path
         self._wal = path.with_name(path.name + "-wal")
-        self._server_id = server_id
+        self.server_id = server_id
         self._identity = _identity(path)
         self._size = path.stat().st_size
         self._wal_identity = _identity(self._wal)
@@ -46,7 +46,7 @@ class SqliteStore:
         self.aliases = tables.Aliases(self._database, listing)
         self.keys = Keys(self._database, listing, self.aliases)
         self.nonces = tables.Nonces(self._database)
-        self.audit = tables.AuditLog(self._database, server_id)
+        self.audit = tables.AuditLog(self._database)
         connection.set_wal_hook(self._after_commit)
 
     @classmethod
@@ -86,10 +86,6 @@ class SqliteStore:
                 f"cannot open the database {path}: {error}",
                 hint="check its owner, its mode and the free space",
             ) from None
-
-    @property
-    def server_id(self) -> str:
-        return self._server_id
 
     def begin(self) -> None:
         if self._astray:

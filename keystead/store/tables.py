@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from keystead.domain.accounts import AccessKey, AccessKeyStatus, Account, WrappingKey
-from keystead.domain.aliases import Alias
 from keystead.domain.audit import COLUMNS, Head, Record, columns
-from keystead.domain.keys import Wrapped
+from keystead.domain.keys.aliases import Alias
+from keystead.domain.keys.key import Wrapped
 from keystead.errors import AliasTaken
 from keystead.store.database import Database, remember
 from keystead.store.listing import Listing
@@ -290,13 +290,12 @@ class Nonces:
 class AuditLog:
     """The records of this server's chain."""
 
-    def __init__(self, database: Database, chain: str) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
-        self._chain = chain
 
-    def head(self) -> Head:
+    def head(self, chain: str) -> Head:
         row = self._database.row(
-            "SELECT sequence, hash FROM audit WHERE chain = ? ORDER BY position DESC LIMIT 1", (self._chain,)
+            "SELECT sequence, hash FROM audit WHERE chain = ? ORDER BY position DESC LIMIT 1", (chain,)
         )
         return Head() if row is None else Head(row[0], row[1])
 

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from keystead import operations  # noqa: F401 - fills the catalogue
-from keystead.api.operation import CATALOGUE, KMS
+from keystead.api.operation import CATALOGUE
+from keystead.domain.products import KMS
 from tests.live import KEYSTEAD, LiveServer, keystead, live, needs
 
 

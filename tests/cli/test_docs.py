@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from keystead import cli
-from keystead.api.operation import CATALOGUE, KMS_VERSION
+from keystead.api.operation import CATALOGUE
+from keystead.domain.products import KMS
 from tests.live import live, needs
 
 ROOT = Path(__file__).parents[2]
@@ -41,7 +42,7 @@ def commands() -> list[tuple[str, str]]:
 def test_a_command_in_the_docs_is_one(page: str, command: str) -> None:
     words = shlex.split(re.split(r" [|>&] ", command.replace("<KeyId from the answer>", "k"))[0])[1:]
     if words[0] == "kms":
-        assert CATALOGUE.find(KMS_VERSION, words[1]) is not None
+        assert CATALOGUE.find(KMS.version, words[1]) is not None
     else:
         cli.parser().parse_args(words)
 

@@ -134,7 +134,7 @@ def test_a_child_that_outlives_its_parent_holds_no_lock(tmp_path: Path) -> None:
     program = tmp_path / "forker.py"
     program.write_text(
         "import os, sys, time\n"
-        "from keystead.server.directory import DataDirectory\n"
+        "from keystead.server.data.directory import DataDirectory\n"
         "d = DataDirectory(sys.argv[1]); d.prepare(); d.lock()\n"
         "pid = os.fork()\n"
         "if pid == 0:\n    os.close(1); os.close(2); time.sleep(30); os._exit(0)\n"

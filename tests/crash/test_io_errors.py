@@ -8,10 +8,9 @@ from typing import Any
 import apsw
 import pytest
 
-from keystead.api.batch import Batch
-from keystead.api.service import delete_due, expire_due, purge_nonces, rotate_due
-from keystead.crypto import sm2
-from keystead.domain.keys import DAY
+from keystead.api.scheduled import delete_due, expire_due, purge_nonces, rotate_due
+from keystead.crypto.primitives import sm2
+from keystead.domain.keys.key import DAY
 from keystead.domain.policies import of_everybody
 from keystead.store import sqlite
 from keystead.store.ports import StoreFailure
@@ -131,7 +130,7 @@ class Case:
             self.do(self.action)
             return
         self.service.sqlite.begin()
-        batch = Batch(self.service.sqlite)
+        batch = self.service.pipeline.open_batch()
         TIMERS[self.action](self.service.pipeline, batch)
         batch.write()
         self.service.sqlite.commit()

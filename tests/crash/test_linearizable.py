@@ -169,7 +169,7 @@ def test_every_history_has_an_order(tmp_path: Path) -> None:
 STALE = """
     import random, sys
     from keystead.api import pipeline
-    from keystead.domain.lifecycle import KeyState
+    from keystead.domain.keys.lifecycle import KeyState
 
     admit = pipeline.admit
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from keystead.server.directory import DataDirectory
+from keystead.server.data.directory import DataDirectory
 from keystead.store import sqlite, tables
 from keystead.store.ports import StoreFailure
 from tests.durable import Durable, State, members, prepare, reopened

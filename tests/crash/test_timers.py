@@ -18,8 +18,8 @@ from cryptography import x509
 from keystead.clock import iso8601
 from keystead.crypto.authority import Authority
 from keystead.domain.audit import Kind
-from keystead.domain.keys import DAY
-from keystead.server.certificates import LEAF_LIFETIME
+from keystead.domain.keys.key import DAY
+from keystead.server.network.certificates import LEAF_LIFETIME
 from keystead.store.reader import open_reader
 from tests.harness import sign_v1
 from tests.live import Client, LiveServer, live

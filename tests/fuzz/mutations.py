@@ -157,7 +157,11 @@ def ordinary(operation: Operation, world: World) -> dict[str, str]:
 def odd_parameters(source: random.Random, world: World) -> dict[str, str]:
     """A call of some operation with one to three odd values, seldom with none."""
     operation = source.choice(OPERATIONS)
-    parameters = {"Action": operation.action, "Version": operation.version, **ordinary(operation, world)}
+    parameters = {
+        "Action": operation.action,
+        "Version": operation.product.version,
+        **ordinary(operation, world),
+    }
     names = [field.name for field in operation.fields]
     names = names or COMMON
     odd = source.choices([0, 1, 2, 3], [2, 10, 3, 1])[0]

@@ -23,16 +23,17 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from keystead.crypto import asymmetric, envelope, sealing, vault
 from keystead.crypto import blob as blobs
-from keystead.crypto.root import SoftwareRootKey
+from keystead.crypto import envelope, sealing, vault
+from keystead.crypto.primitives import asymmetric
+from keystead.crypto.primitives.suites import AES_256_GCM, OF_SPEC, SM4_GCM, Suite
+from keystead.crypto.root_key import SoftwareRootKey
 from keystead.crypto.sealing import Unopenable
-from keystead.crypto.suites import AES_256_GCM, OF_SPEC, SM4_GCM, Suite
 from keystead.crypto.vault import Transport, Vault
 from keystead.domain.accounts import AccessKey, AccessKeyStatus
-from keystead.domain.context import canonical
-from keystead.domain.keys import Key, KeySpec, KeyUsage, KeyVersion, Origin, ProtectionLevel, Wrapped
-from keystead.domain.lifecycle import KeyState
+from keystead.domain.keys.context import canonical
+from keystead.domain.keys.key import Key, KeySpec, KeyUsage, KeyVersion, Origin, ProtectionLevel, Wrapped
+from keystead.domain.keys.lifecycle import KeyState
 from keystead.entropy import SeededEntropy
 from keystead.errors import OperatorError
 

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 import keystead.operations  # noqa: F401 - fills the catalogue
-from keystead.api.operation import CATALOGUE, KMS
+from keystead.api.operation import CATALOGUE
+from keystead.domain.products import KMS
 from keystead.errors import AlreadyOpened, AttestationUnsupported, KeyNotFound, KmsError
 from tests.live import KEYSTEAD
 from tests.meta.test_catalogue import NOT_GIVEN, VENDOR, listed_shape, shape

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from keystead.crypto import sm2
-from keystead.domain.algorithms import ENCRYPTIONS, EXPORTS, IMPORTS, SIGNATURES
-from keystead.domain.keys import KeySpec
-from keystead.server import planting
-from keystead.server import seed as seeds
+from keystead.crypto.primitives import sm2
+from keystead.domain.keys.algorithms import ENCRYPTIONS, EXPORTS, IMPORTS, SIGNATURES
+from keystead.domain.keys.key import KeySpec
+from keystead.server.data import seed_file as seeds
+from keystead.server.data import seeding
 from tests.harness import Members, Service, base64_of, version_of
 from tests.live import needs
 from tests.operations.test_material import pass_time as expire
@@ -54,7 +54,7 @@ def of_openssl(folder: Path, spec: KeySpec, usage: str) -> tuple[Service, Member
         f'[[key.version]]\nid = "{VERSION}"\nmaterial = """\n{pem}"""\n'
     )
     service = Service()
-    planting.plant(service.pipeline, seeds.read(str(folder / "seed.toml")))
+    seeding.plant(service.pipeline, seeds.read(str(folder / "seed.toml")))
     pair = {"KeyId": "k", "KeyVersionId": VERSION}
     (folder / "public.pem").write_text(service.ok("GetPublicKey", **pair)["PublicKey"])
     openssl(folder, "pkey -in private.pem -pubout -out theirs.pem")

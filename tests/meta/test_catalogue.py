@@ -17,8 +17,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 import keystead.operations  # noqa: F401 - fills the catalogue
-from keystead.api import decode
-from keystead.api.operation import CATALOGUE, KMS, Operation
+from keystead.api import bind
+from keystead.api.operation import CATALOGUE, Operation
+from keystead.domain.products import KMS
 from tests.harness import Service, base64_of, version_of
 
 ROOT = Path(__file__).parents[2]
@@ -318,7 +319,7 @@ def test_sensitive_fields_show_in_no_repr_and_are_not_recordable() -> None:
         *((action, "PublicKeyBlob") for action in ("ExportDataKey", "GenerateAndExportDataKey")),
     }
     for action, name in sensitive:
-        assert decode.recordable(OURS[action], {name: CANARY}) == {}
+        assert bind.recordable(OURS[action], {name: CANARY}) == {}
     for operation in EVERY:
         values: dict[str, Any] = {field.attribute: CANARY for field in operation.fields}
         assert CANARY not in repr(operation.request(**values))
@@ -365,8 +366,8 @@ def test_a_planted_dollar_sign_is_found(planted: str) -> None:
 SHEEP = '''"""Sheep, for a test."""
 
 from keystead.api.operation import KeyCall, key_operation
-from keystead.api.wire import KeyRef, PageSize, Reply, Request
-from keystead.domain.lifecycle import Gate
+from keystead.api.wire_types import KeyRef, PageSize, Reply, Request
+from keystead.domain.keys.lifecycle import Gate
 
 
 class CountSheepRequest(Request, frozen=True):

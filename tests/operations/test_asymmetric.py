@@ -6,9 +6,9 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from keystead.api.message import Channel, HttpRequest
-from keystead.domain.algorithms import ASYMMETRIC, ENCRYPTIONS, SIGNATURES
-from keystead.domain.keys import KeySpec
+from keystead.api.http.message import Channel, HttpRequest
+from keystead.domain.keys.algorithms import ASYMMETRIC, ENCRYPTIONS, SIGNATURES
+from keystead.domain.keys.key import KeySpec
 from tests.harness import Service, base64_of, version_of
 
 DIGEST = base64_of(hashlib.sha256(b"message").digest())

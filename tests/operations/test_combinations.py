@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
-from keystead.crypto import asymmetric
-from keystead.domain.keys import KeySpec
+from keystead.crypto.primitives import asymmetric
+from keystead.domain.keys.key import KeySpec
 from tests.harness import Members, Service, base64_of, version_of
 from tests.operations.test_states import (
     SM2_WRAPPING,

@@ -2,8 +2,8 @@ import base64
 
 import pytest
 
-from keystead.crypto import asymmetric
-from keystead.domain.keys import KeySpec
+from keystead.crypto.primitives import asymmetric
+from keystead.domain.keys.key import KeySpec
 from tests.harness import Service, base64_of
 
 OTHER = KeySpec.EC_P256

@@ -4,10 +4,11 @@ from typing import Any, get_args
 
 import pytest
 
-from keystead.api import wire
-from keystead.api.operation import CATALOGUE, KMS
-from keystead.domain.keys import KeyFilter
-from keystead.domain.lifecycle import KeyState
+from keystead.api import wire_types
+from keystead.api.operation import CATALOGUE
+from keystead.domain.keys.key import KeyFilter
+from keystead.domain.keys.lifecycle import KeyState
+from keystead.domain.products import KMS
 from tests.harness import Service
 from tests.operations.test_states import KIND, external, put_into, wanted
 
@@ -163,8 +164,8 @@ def fields_of(kind: object) -> set[tuple[str, str]]:
 
 
 def test_where_an_alias_is_taken() -> None:
-    assert fields_of(wire.KeyRef) == TAKE_AN_ALIAS
-    assert fields_of(wire.KeyIdRef) == TAKE_NO_ALIAS
+    assert fields_of(wire_types.KeyRef) == TAKE_AN_ALIAS
+    assert fields_of(wire_types.KeyIdRef) == TAKE_NO_ALIAS
 
 
 @pytest.mark.parametrize(("action", "name"), sorted(TAKE_AN_ALIAS))
@@ -213,4 +214,4 @@ def test_the_key_of_a_ciphertext_may_be_named_by_its_alias() -> None:
         SourceEncryptionAlgorithm=pair["Algorithm"],
         DestinationKeyId=service.key(),
     )
-    assert fields_of(wire.SourceKeyRef) == {("ReEncrypt", "SourceKeyId")}
+    assert fields_of(wire_types.SourceKeyRef) == {("ReEncrypt", "SourceKeyId")}

@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from keystead.api.message import HttpRequest
+from keystead.api.http.message import HttpRequest
 from tests.harness import Service, sign_v1
 
 PEM = "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASC\r\n-----END PRIVATE KEY-----\n"

@@ -3,7 +3,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from keystead.domain.keys import DAY
+from keystead.domain.keys.key import DAY
 from tests.harness import OnDisk, Service
 
 GUIDE = [

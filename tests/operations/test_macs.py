@@ -2,8 +2,8 @@ import base64
 
 import pytest
 
-from keystead.domain.algorithms import MACS
-from keystead.domain.keys import KeySpec
+from keystead.domain.keys.algorithms import MACS
+from keystead.domain.keys.key import KeySpec
 from tests.harness import Service, base64_of
 
 LENGTHS = {"HMAC_SHA_224": 28, "HMAC_SHA_256": 32, "HMAC_SHA_384": 48, "HMAC_SHA_512": 64, "HMAC_SM3": 32}

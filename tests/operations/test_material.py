@@ -4,10 +4,9 @@ import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
-from keystead.api.batch import Batch
-from keystead.api.service import expire_due
-from keystead.crypto import sm2
-from keystead.domain.keys import DAY
+from keystead.api.scheduled import expire_due
+from keystead.crypto.primitives import sm2
+from keystead.domain.keys.key import DAY
 from tests.harness import Members, Service, base64_of
 
 MATERIAL = bytes(range(32))
@@ -54,7 +53,7 @@ def state(service: Service, key_id: str) -> str:
 def pass_time(service: Service, seconds: float) -> None:
     service.clock.advance(seconds)
     service.store.begin()
-    batch = Batch(service.store)
+    batch = service.pipeline.open_batch()
     assert not expire_due(service.pipeline, batch)
     batch.write()
     service.store.commit()
@@ -206,7 +205,7 @@ def test_an_import_that_was_undone_is_never_used() -> None:
     key_id = service.key(Origin="EXTERNAL")
     first, second = (parameters(service, key_id, material=bytes([number]) * 32) for number in (1, 2))
     service.store.begin()
-    batch = Batch(service.store)
+    batch = service.pipeline.open_batch()
     for action, asked in (("ImportKeyMaterial", first), ("Encrypt", {"KeyId": key_id, "Plaintext": "x"})):
         request = service.request(action, asked)
         assert service.pipeline.answer_now(batch, request).response.status == 200

@@ -4,11 +4,10 @@ from typing import Any
 
 import pytest
 
-from keystead.api import service as api_service
-from keystead.api.batch import Batch
-from keystead.api.service import rotate_due
+from keystead.api import scheduled as api_service
+from keystead.api.scheduled import rotate_due
 from keystead.clock import iso8601
-from keystead.domain.keys import DAY
+from keystead.domain.keys.key import DAY
 from keystead.store.reader import open_reader
 from tests.harness import OnDisk, Service
 
@@ -16,7 +15,7 @@ from tests.harness import OnDisk, Service
 def run(service: Service) -> bool:
     """What the server's timer does."""
     service.store.begin()
-    batch = Batch(service.store)
+    batch = service.pipeline.open_batch()
     more = rotate_due(service.pipeline, batch)
     batch.write()
     service.store.commit()

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from keystead.api.operation import CATALOGUE, KMS, KMS_VERSION
-from keystead.crypto import asymmetric
-from keystead.domain.keys import KeySpec
-from keystead.domain.lifecycle import KeyState, admit
+from keystead.api.operation import CATALOGUE
+from keystead.crypto.primitives import asymmetric
+from keystead.domain.keys.key import KeySpec
+from keystead.domain.keys.lifecycle import KeyState, admit
+from keystead.domain.products import KMS
 from keystead.errors import KmsError
 from tests.harness import Service, base64_of, version_of
 from tests.live import Client, live
@@ -63,7 +64,7 @@ def test_every_operation_with_a_gate_is_in_one_of_the_tables() -> None:
 
 @pytest.mark.parametrize(("action", "state", "expected"), [*CELLS, *OTHER_CELLS])
 def test_the_gate_of_an_operation_is_its_row(action: str, state: KeyState, expected: str) -> None:
-    operation = CATALOGUE.find(KMS_VERSION, action)
+    operation = CATALOGUE.find(KMS.version, action)
     assert operation is not None
     found = "Success"
     try:

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 import keystead.operations  # noqa: F401 - fills the catalogue
-from keystead.api.operation import CATALOGUE, KMS, Operation
+from keystead.api.operation import CATALOGUE, Operation
+from keystead.domain.products import KMS
 from keystead.errors import CODES
 from tests.harness import Service
 

@@ -22,10 +22,9 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from keystead.api.batch import Batch
-from keystead.api.service import delete_due, expire_due, rotate_due
-from keystead.crypto import sm2
-from keystead.domain.keys import DAY
+from keystead.api.scheduled import delete_due, expire_due, rotate_due
+from keystead.crypto.primitives import sm2
+from keystead.domain.keys.key import DAY
 from keystead.store.reader import open_reader
 from tests.harness import Members, OnDisk, base64_of
 
@@ -169,7 +168,7 @@ class Life(RuleBasedStateMachine):
         service = self.service
         service.clock.advance(days * DAY)
         service.store.begin()
-        batch = Batch(service.store)
+        batch = service.pipeline.open_batch()
         delete_due(service.pipeline, batch)
         expire_due(service.pipeline, batch)
         rotate_due(service.pipeline, batch)

@@ -13,10 +13,10 @@ from urllib.parse import parse_qsl, quote
 
 import pytest
 
-from keystead.api import canonical, signature
-from keystead.api import parameters as parameters_of
-from keystead.api.message import HttpRequest
-from keystead.crypto.mac import Secret
+from keystead.api.http import parse as parameters_of
+from keystead.api.http import percent, signature
+from keystead.api.http.message import HttpRequest
+from keystead.crypto.signing_secret import Secret
 from keystead.errors import KmsError
 
 CHANGES = 1_000_000 if os.environ.get("KEYSTEAD_EVIDENCE") else 100_000
@@ -195,8 +195,8 @@ KINDS: list[Callable[[random.Random, Draft], None]] = [
 def accepted(draft: Draft) -> bool:
     try:
         request = draft.request()
-        found = parameters_of.read(request)
-        claims = signature.read(request, found)
+        found = parameters_of.parse(request)
+        claims = signature.read_claims(request, found)
         # ACS3 does not sign the AccessKeyId itself: another id has another secret.
         secret = SECRET if claims.access_key_id == "id" else "another"
         signature.verify(claims, found.merged, Secret(secret.encode()))
@@ -232,7 +232,7 @@ def test_only_changes_without_meaning_are_accepted() -> None:
 
 def test_a_canonicaliser_that_skips_a_parameter_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     def forgetful(pairs: object) -> bytes:
-        return canonical.canonical_query([pair for pair in pairs if pair[0] != "DryRun"])  # type: ignore[attr-defined]
+        return percent.canonical_query([pair for pair in pairs if pair[0] != "DryRun"])  # type: ignore[attr-defined]
 
     monkeypatch.setattr(signature, "canonical_query", forgetful)
     with pytest.raises(AssertionError):

@@ -14,12 +14,13 @@ from typing import Any
 import pytest
 from cryptography.exceptions import InvalidTag
 
-from keystead.crypto import asymmetric, message_mac, vault
+from keystead.crypto import vault
+from keystead.crypto.primitives import asymmetric, message_mac
+from keystead.crypto.primitives.suites import AES_128_GCM, AES_192_GCM, AES_256_GCM, SM4_GCM, Suite
 from keystead.crypto.sealing import Unopenable
-from keystead.crypto.suites import AES_128_GCM, AES_192_GCM, AES_256_GCM, SM4_GCM, Suite
 from keystead.crypto.vault import Transport, Vault
-from keystead.domain.algorithms import SYMMETRIC
-from keystead.domain.keys import Key, KeySpec, KeyUsage, KeyVersion, Origin
+from keystead.domain.keys.algorithms import SYMMETRIC
+from keystead.domain.keys.key import Key, KeySpec, KeyUsage, KeyVersion, Origin
 from keystead.entropy import SeededEntropy
 from tests import harness
 from tests.vectors.blob.generate import owner

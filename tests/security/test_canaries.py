@@ -23,15 +23,16 @@ import pytest
 from cryptography.hazmat.primitives.hashes import SM3, Hash
 from cryptography.hazmat.primitives.hmac import HMAC
 
-from keystead.api.operation import CATALOGUE, KMS
+from keystead.api.operation import CATALOGUE
 from keystead.clock import SystemClock, iso8601
-from keystead.crypto import sm2
+from keystead.crypto.primitives import sm2
 from keystead.crypto.vault import _wrapping_key_facts
-from keystead.domain.algorithms import ASYMMETRIC, RSA
-from keystead.domain.keys import KeySpec
+from keystead.domain.keys.algorithms import ASYMMETRIC, RSA
+from keystead.domain.keys.key import KeySpec
+from keystead.domain.products import KMS
 from keystead.entropy import SystemEntropy
-from keystead.server.directory import DataDirectory
-from keystead.server.world import open_directory
+from keystead.server.data.directory import DataDirectory
+from keystead.server.data.opened_store import open_store
 from tests.canaries import Finding, encodings, files, rows, search
 from tests.live import LiveServer
 from tests.live import keystead as command
@@ -462,7 +463,7 @@ def stopped_places(server: LiveServer, temporary: Path) -> dict[str, bytes]:
 def inside(data: Path, tokens: dict[str, bytes]) -> Iterator[tuple[str, bytes]]:
     """The secrets of a stopped server, as only its own vault can say them; `tokens` are import tokens by key."""
     directory = DataDirectory(data)
-    world = open_directory(directory, SystemClock(), SystemEntropy())
+    world = open_store(directory, SystemClock(), SystemEntropy())
     keys, vault = world.store.keys, world.vault
     try:
         for row in world.store.keyring.all():
@@ -593,7 +594,7 @@ PLANTED = {
     "a.sign = lambda *all: (print(a.pem(all[2] if all[0] == 'EC_SM2' else a._der(all[2]))), sign(*all))[1]",
     "shows its seed": "import msgspec; from keystead.server import planting as p; plant = p.plant; "
     "p.plant = lambda *all: (print(msgspec.to_builtins(all[1])), plant(*all))[1]",
-    "counts by plaintext": "from keystead.server.metrics import Metrics; answered = Metrics.answered; "
+    "counts by plaintext": "from keystead.server.service.metrics import Metrics; answered = Metrics.answered; "
     "Metrics.answered = lambda self, answer, seconds: "
     "(self._calls.answered(answer.response.body.decode(), 'x'), answered(self, answer, seconds))[1]",
 }  # fmt: skip

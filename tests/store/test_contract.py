@@ -10,9 +10,9 @@ from hypothesis import strategies as some
 
 from keystead.clock import FixedClock
 from keystead.domain.accounts import AccessKey, AccessKeyStatus, Account, WrappingKey
-from keystead.domain.aliases import Alias
 from keystead.domain.audit import GENESIS, Head, link
-from keystead.domain.keys import (
+from keystead.domain.keys.aliases import Alias
+from keystead.domain.keys.key import (
     Key,
     KeyFilter,
     KeySpec,
@@ -22,7 +22,7 @@ from keystead.domain.keys import (
     ProtectionLevel,
     Wrapped,
 )
-from keystead.domain.lifecycle import Event, KeyState
+from keystead.domain.keys.lifecycle import Event, KeyState
 from keystead.entropy import SeededEntropy
 from keystead.errors import AliasTaken
 from keystead.store import database, listing
@@ -306,17 +306,17 @@ def test_an_undone_purge_leaves_the_horizon(store: Store) -> None:
 
 
 def test_the_head_follows_what_is_appended(store: Store) -> None:
-    assert store.audit.head() == Head()
+    assert store.audit.head("a server") == Head()
     previous, rows = GENESIS, []
     for number in (1, 2):
-        record = msgspec.structs.replace(RECORD, chain=store.server_id, sequence=number)
+        record = msgspec.structs.replace(RECORD, chain="a server", sequence=number)
         previous = link(previous, record)
         rows.append((record, previous))
     store.audit.append(rows)
-    assert store.audit.head() == Head(2, previous)
+    assert store.audit.head("a server") == Head(2, previous)
     store.rollback()
     store.begin()
-    assert store.audit.head() == Head()
+    assert store.audit.head("a server") == Head()
 
 
 def test_due_keys_the_longest_due_first(store: Store) -> None:

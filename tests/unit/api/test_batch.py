@@ -11,7 +11,7 @@ def test_records_follow_the_head_and_each_other() -> None:
     store = MemoryStore(entropy=SeededEntropy())
     for _ in range(2):
         store.begin()
-        batch = Batch(store)
+        batch = Batch(store, store.server_id)
         assert batch.empty
         for _ in range(2):
             batch.append(msgspec.structs.replace(RECORD, chain=batch.chain, sequence=batch.next))
@@ -23,13 +23,13 @@ def test_records_follow_the_head_and_each_other() -> None:
         assert (record.sequence, record.chain) == (number, store.server_id)
         assert link(previous, record) == stored
         previous = stored
-    assert store.audit.head().count == 4
+    assert store.audit.head(store.server_id).count == 4
 
 
 def test_a_nonce_is_taken_once_in_a_batch_and_ever() -> None:
     store = MemoryStore(entropy=SeededEntropy())
     store.begin()
-    batch = Batch(store)
+    batch = Batch(store, store.server_id)
     assert batch.use_nonce(1, b"a")
     assert not batch.use_nonce(1, b"a")
     assert batch.use_nonce(2, b"a")
@@ -37,11 +37,11 @@ def test_a_nonce_is_taken_once_in_a_batch_and_ever() -> None:
     batch.write()
     store.commit()
     store.begin()
-    assert not Batch(store).use_nonce(1, b"a")
+    assert not Batch(store, store.server_id).use_nonce(1, b"a")
 
 
 def test_an_empty_batch_writes_nothing() -> None:
     store = MemoryStore(entropy=SeededEntropy())
     store.begin()
-    Batch(store).write()
-    assert store.audit.head().count == 0
+    Batch(store, store.server_id).write()
+    assert store.audit.head(store.server_id).count == 0

@@ -1,18 +1,10 @@
 import pytest
 
 import keystead.operations  # noqa: F401 - fills the catalogue
-from keystead.api.operation import (
-    CATALOGUE,
-    KEYSTEAD,
-    KMS,
-    KMS_VERSION,
-    Call,
-    KeyCall,
-    key_operation,
-    operation,
-)
-from keystead.api.wire import Empty, KeyRef, Request
-from keystead.domain.lifecycle import Gate
+from keystead.api.operation import CATALOGUE, Call, KeyCall, key_operation, operation
+from keystead.api.wire_types import Empty, KeyRef, Request
+from keystead.domain.keys.lifecycle import Gate
+from keystead.domain.products import KEYSTEAD, KMS
 
 
 class NoKey(Request, frozen=True):
@@ -57,11 +49,11 @@ def test_a_throw_away_operation_is_found_and_gone() -> None:
         """Count sheep."""
         return Empty()
 
-    found = CATALOGUE.find(KMS_VERSION, "CountSheep")
+    found = CATALOGUE.find(KMS.version, "CountSheep")
     assert found is not None
     assert (found.summary, found.function, found.dry_run) == ("Count sheep.", count_sheep, False)
     CATALOGUE.remove(found)
-    assert CATALOGUE.find(KMS_VERSION, "CountSheep") is None
+    assert CATALOGUE.find(KMS.version, "CountSheep") is None
 
 
 def test_products_are_listed_by_action() -> None:

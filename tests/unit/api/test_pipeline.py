@@ -6,13 +6,14 @@ import msgspec
 import pytest
 
 from keystead.access.callers import Caller
-from keystead.api import intake, signature
 from keystead.api import pipeline as api_pipeline
-from keystead.api.message import Channel, HttpRequest
-from keystead.api.operation import CATALOGUE, KMS_VERSION, Call, operation
-from keystead.api.wire import Boolean, Empty, NewAliasName, Request
+from keystead.api.http import receive, signature
+from keystead.api.http.message import Channel, HttpRequest
+from keystead.api.operation import CATALOGUE, Call, operation
+from keystead.api.wire_types import Boolean, Empty, NewAliasName, Request
 from keystead.domain.accounts import AccessKey, AccessKeyStatus, Account
-from keystead.domain.aliases import Alias
+from keystead.domain.keys.aliases import Alias
+from keystead.domain.products import KMS
 from keystead.errors import NoPermission, OperatorError
 from keystead.store.ports import StoreFailure
 from tests.harness import Service, sign_acs3, sign_v1
@@ -143,7 +144,7 @@ def test_a_long_request_is_verified_like_a_short_one_once_its_sender_is_known(
     service = Service()
     service.ok("ListKeys")  # from here on the secret is at hand
     request = service.request("CreateKey", {"Description": "d" * length})
-    asked = intake.read(request)
+    asked = receive.receive(request)
     assert asked.claims is not None
     assert (asked.claims.to_sign == b"") == (length > 65_536)
     assert (service.pipeline.prepare(asked).signed_with is None) == (length > 65_536)
@@ -157,7 +158,7 @@ def test_a_long_request_is_verified_like_a_short_one_once_its_sender_is_known(
 def test_what_goes_wrong_before_a_calls_turn_is_its_own_affair(monkeypatch: pytest.MonkeyPatch) -> None:
     service = Service()
     service.ok("ListKeys")
-    asked = intake.read(service.request("ListKeys"))
+    asked = receive.receive(service.request("ListKeys"))
     monkeypatch.setattr(signature, "verify", lambda *_: 1 / 0)
     assert service.pipeline.prepare(asked).signed_with is None
 
@@ -202,7 +203,7 @@ def test_a_bug_answers_internal_failure_and_is_recorded_and_undone(monkeypatch: 
         )
         raise ZeroDivisionError("canary")
 
-    found = CATALOGUE.find(KMS_VERSION, "BreakDown")
+    found = CATALOGUE.find(KMS.version, "BreakDown")
     assert found is not None
     try:
         service = Service()
@@ -229,7 +230,7 @@ def test_a_dry_run_of_a_change_is_undone() -> None:
         )
         return Empty()
 
-    found = CATALOGUE.find(KMS_VERSION, "NameNothing")
+    found = CATALOGUE.find(KMS.version, "NameNothing")
     assert found is not None
     try:
         service = Service()

@@ -8,7 +8,7 @@ from cryptography import x509
 
 from keystead.clock import SystemClock
 from keystead.crypto.authority import Authority
-from keystead.server import listener
+from keystead.server.network import listener
 
 NOW = SystemClock().now()
 

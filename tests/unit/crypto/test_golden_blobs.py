@@ -7,16 +7,16 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from keystead.crypto import asymmetric
 from keystead.crypto.blob import parse
-from keystead.crypto.mac import Secret
-from keystead.crypto.root import SoftwareRootKey
+from keystead.crypto.primitives import asymmetric
+from keystead.crypto.primitives.suites import NUMBERS
+from keystead.crypto.root_key import SoftwareRootKey
 from keystead.crypto.sealing import Unopenable
-from keystead.crypto.suites import NUMBERS
+from keystead.crypto.signing_secret import Secret
 from keystead.crypto.vault import Transport, Vault
 from keystead.domain.accounts import AccessKey, AccessKeyStatus, WrappingKey
-from keystead.domain.algorithms import SYMMETRIC
-from keystead.domain.keys import KeySpec, Wrapped
+from keystead.domain.keys.algorithms import SYMMETRIC
+from keystead.domain.keys.key import KeySpec, Wrapped
 from keystead.entropy import SeededEntropy
 from tests.vectors.blob.generate import (
     EXPECT,

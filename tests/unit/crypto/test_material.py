@@ -1,5 +1,5 @@
 from keystead.crypto.material import Material
-from keystead.crypto.prf import Prf
+from keystead.crypto.primitives.prf import Prf
 
 
 def test_messages_are_derived_by_it() -> None:

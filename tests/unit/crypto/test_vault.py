@@ -4,12 +4,12 @@ import msgspec
 import pytest
 
 from keystead.crypto import blob as blobs
-from keystead.crypto import root, vault
-from keystead.crypto.mac import Secret
+from keystead.crypto import root_key, vault
 from keystead.crypto.sealing import Unopenable
+from keystead.crypto.signing_secret import Secret
 from keystead.crypto.vault import Transport, Vault
 from keystead.domain.accounts import AccessKey, AccessKeyStatus
-from keystead.domain.keys import KeySpec, KeyUsage, KeyVersion, Origin, Wrapped
+from keystead.domain.keys.key import KeySpec, KeyUsage, KeyVersion, Origin, Wrapped
 from keystead.entropy import SeededEntropy
 from keystead.errors import OperatorError
 from tests import harness
@@ -82,14 +82,14 @@ def test_material_of_an_unknown_generation_does_not_open() -> None:
 
 def test_wrapping_keys_are_loaded_by_generation() -> None:
     entropy = SeededEntropy()
-    root_key = root.ephemeral(entropy)
-    first = Vault(root_key, entropy)
+    root = root_key.ephemeral(entropy)
+    first = Vault(root, entropy)
     rows = [first.make_wrapping_key(1)]
     old = version(first)
     rows.append(first.make_wrapping_key(2))
     new = version(first, version_id="96a9efd9-3d16-4894-bd4f-1fc43f3f2abf")
     assert (old.material.generation, new.material.generation) == (1, 2)
-    second = Vault(root_key, entropy)
+    second = Vault(root, entropy)
     second.load(rows)
     for one in (old, new):
         blob = blobs.parse(first.seal(one, {}, b"x").blob)
@@ -98,17 +98,17 @@ def test_wrapping_keys_are_loaded_by_generation() -> None:
 
 def test_another_root_key_is_named() -> None:
     entropy = SeededEntropy()
-    row = Vault(root.ephemeral(entropy), entropy).make_wrapping_key(1)
+    row = Vault(root_key.ephemeral(entropy), entropy).make_wrapping_key(1)
     with pytest.raises(OperatorError, match="this data was sealed under another root key"):
-        Vault(root.ephemeral(entropy), entropy).load([row])
+        Vault(root_key.ephemeral(entropy), entropy).load([row])
 
 
 def test_a_damaged_wrapping_key_is_named() -> None:
     entropy = SeededEntropy()
-    root_key = root.ephemeral(entropy)
-    row = Vault(root_key, entropy).make_wrapping_key(1)
+    root = root_key.ephemeral(entropy)
+    row = Vault(root, entropy).make_wrapping_key(1)
     with pytest.raises(OperatorError, match="wrapping key 1 does not open"):
-        Vault(root_key, entropy).load([msgspec.structs.replace(row, blob=row.blob[:-1])])
+        Vault(root, entropy).load([msgspec.structs.replace(row, blob=row.blob[:-1])])
 
 
 def access_key(one: Vault, name: str = "LTAI1", account: str = "1") -> tuple[str, AccessKey]:

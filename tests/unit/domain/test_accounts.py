@@ -1,5 +1,5 @@
 from keystead.domain.accounts import AccessKey, AccessKeyStatus, Account, WrappingKey
-from keystead.domain.keys import Wrapped
+from keystead.domain.keys.key import Wrapped
 
 
 def test_values_are_compared_by_what_they_say() -> None:

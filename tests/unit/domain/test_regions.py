@@ -1,4 +1,4 @@
-from keystead.api.decode import valid_region
+from keystead.api.bind import valid_region
 from keystead.domain.regions import REGIONS
 
 

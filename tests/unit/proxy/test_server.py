@@ -8,8 +8,8 @@ import pytest
 
 from keystead.clock import SystemClock
 from keystead.entropy import SystemEntropy
-from keystead.proxy.outward import Outward
 from keystead.proxy.server import ProxyServer
+from keystead.proxy.tunnel import Tunnel
 from keystead.proxy.upstream import Upstream
 
 
@@ -18,7 +18,7 @@ def play(
 ) -> None:
     async def main() -> None:
         proxy = ProxyServer(
-            Upstream(url="http://127.0.0.1:1"), Outward(environment or {}), SystemClock(), SystemEntropy()
+            Upstream(url="http://127.0.0.1:1"), Tunnel(environment or {}), SystemClock(), SystemEntropy()
         )
         await proxy.start()
         try:
@@ -106,8 +106,8 @@ def test_a_plain_request_goes_by_way_of_the_earlier_proxy() -> None:
     async def main() -> None:
         server = await asyncio.start_server(echo, "127.0.0.1", 0)
         far = server.sockets[0].getsockname()[1]
-        outward = Outward({"HTTP_PROXY": f"http://u:p@127.0.0.1:{far}"})
-        proxy = ProxyServer(Upstream(url="http://127.0.0.1:1"), outward, SystemClock(), SystemEntropy())
+        tunnel = Tunnel({"HTTP_PROXY": f"http://u:p@127.0.0.1:{far}"})
+        proxy = ProxyServer(Upstream(url="http://127.0.0.1:1"), tunnel, SystemClock(), SystemEntropy())
         await proxy.start()
         await scenario(proxy, int(proxy.url.rpartition(":")[2]))
         await proxy.stop()

@@ -9,9 +9,9 @@ from keystead.clock import SystemClock
 from keystead.domain.audit import Kind
 from keystead.entropy import SystemEntropy
 from keystead.errors import OperatorError
-from keystead.server.directory import DataDirectory
+from keystead.server.data.directory import DataDirectory
+from keystead.server.data.opened_store import open_store, read_access_key
 from keystead.server.operator import Wanted, is_root_access_key, open_audit, run_operation
-from keystead.server.world import open_directory, read_access_key
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def data(tmp_path: Path) -> str:
     directory = DataDirectory(tmp_path / "data")
     directory.prepare()
     directory.lock()
-    open_directory(directory, SystemClock(), SystemEntropy()).store.close()
+    open_store(directory, SystemClock(), SystemEntropy()).store.close()
     directory.unlock()
     return str(directory.path)
 

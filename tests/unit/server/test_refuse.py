@@ -1,7 +1,7 @@
 import json
 
 from keystead.errors import CODES
-from keystead.server.edge import refuse
+from keystead.server.network.endpoint import refuse
 
 
 def test_what_is_not_even_a_request_is_answered_in_the_same_shape_and_leaves_nothing_behind() -> None:

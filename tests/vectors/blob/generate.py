@@ -17,11 +17,12 @@ import json
 from pathlib import Path
 from typing import NamedTuple
 
-from keystead.crypto import asymmetric, root
-from keystead.crypto.root import SoftwareRootKey
+from keystead.crypto import root_key
+from keystead.crypto.primitives import asymmetric
+from keystead.crypto.root_key import SoftwareRootKey
 from keystead.crypto.vault import Transport, Vault
-from keystead.domain.keys import Key, KeySpec, KeyUsage, KeyVersion, Origin, ProtectionLevel, Wrapped
-from keystead.domain.lifecycle import KeyState
+from keystead.domain.keys.key import Key, KeySpec, KeyUsage, KeyVersion, Origin, ProtectionLevel, Wrapped
+from keystead.domain.keys.lifecycle import KeyState
 from keystead.entropy import Entropy, SeededEntropy, uuid4
 
 HERE = Path(__file__).parent
@@ -71,7 +72,7 @@ class Given:
 
 def opened_by(opener: Opener, entropy: Entropy) -> tuple[Vault, KeyVersion]:
     """A vault and the key version that the opener describes."""
-    key_root = root.ephemeral(SeededEntropy(b"root"))
+    key_root = root_key.ephemeral(SeededEntropy(b"root"))
     wrapping = Vault(key_root, SeededEntropy(b"wrapping")).make_wrapping_key(0)
     vault = Vault(key_root, Given(opener.key, entropy))
     vault.load([wrapping])

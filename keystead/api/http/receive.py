@@ -1,0 +1,90 @@
+"""What a request says, read before anything is known of who sent it.
+
+Pure, and without keys or store: so it can be done as requests arrive, or in another process.
+"""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from keystead.api.http import signature
+from keystead.api.http.message import Channel, HttpRequest
+from keystead.api.http.parse import parse
+from keystead.errors import InternalFailure, KmsError, UnsupportedMethod
+
+_HEADER_CHARACTERS = 256  # of a user agent or host name, kept in a record
+
+
+class Received(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+    """A request as the pipeline takes it. Nothing of it is true before the claims are verified."""
+
+    channel: Channel
+    source: str
+    tls: str
+    host: str
+    user_agent: str
+    xml: bool = False  # how it is to be answered
+    parameters: dict[str, str] = {}
+    action: str = ""
+    version: str = ""
+    claims: signature.Claims | None = None  # None: there is a refusal, or it came by the control socket
+    refusal: KmsError | None = None  # why it is not taken; its cause, if any, is a fault of ours
+
+    def __repr__(self) -> str:
+        return f"<Received {len(self.parameters)} parameters>"
+
+
+def receive(request: HttpRequest) -> Received:
+    """The request's parameters and claims, or why they can't be had. It raises nothing."""
+    headers = request.headers
+    xml = False
+    parameters: dict[str, str] = {}
+    action = version = ""
+    claims: signature.Claims | None = None
+    refusal: KmsError | None = None
+    try:
+        found = parse(request)
+        parameters = found.merged
+        xml = wants_xml(parameters, headers)
+        if request.method not in ("GET", "POST"):
+            raise UnsupportedMethod
+        if request.channel is Channel.NETWORK:
+            claims = signature.read_claims(request, found)
+        # An unsigned header must not say what a call does: with RPC v1 only the parameters are signed.
+        signed_headers = headers if claims is None or claims.scheme != "v1" else {}
+        action, version = action_and_version(parameters, signed_headers)
+    except KmsError as error:
+        refusal = error
+    except Exception as error:  # a bug of ours: the caller learns the request id and nothing else
+        refusal = InternalFailure()
+        refusal.__cause__ = error
+    return Received(
+        channel=request.channel,
+        source=request.source,
+        tls=request.tls,
+        host=headers.get("host", "")[:_HEADER_CHARACTERS],
+        user_agent=headers.get("user-agent", "")[:_HEADER_CHARACTERS],
+        xml=xml,
+        parameters=parameters if refusal is None else {},
+        action=action,
+        version=version,
+        claims=claims,
+        refusal=refusal,
+    )
+
+
+def wants_xml(parameters: Mapping[str, str], headers: Mapping[str, str]) -> bool:
+    """Whether the answer is to be XML: Format in any case, else the accept header; JSON is the default."""
+    wanted = parameters.get("Format", "").lower()
+    if wanted not in ("", "none"):
+        # `none` is what the classic Python SDK sends when no format was set.
+        return wanted == "xml"
+    accept = headers.get("accept", "").lower()
+    return "xml" in accept and "json" not in accept
+
+
+def action_and_version(parameters: Mapping[str, str], headers: Mapping[str, str]) -> tuple[str, str]:
+    """Action and Version from the parameters, else from the x-acs-* headers; "" where neither says."""
+    action = parameters.get("Action") or headers.get("x-acs-action", "")
+    version = parameters.get("Version") or headers.get("x-acs-version", "")
+    return action, version

@@ -1,0 +1,246 @@
+"""Request signatures: who claims to have sent a request, and whether it was signed with that AccessKey's secret.
+
+RPC v1     HMAC-SHA1, HMAC-SHA256         parameters AccessKeyId, Signature, SignatureNonce, Timestamp, …
+ACS3       HMAC-SHA256, HMAC-SM3          Authorization header and x-acs-* headers
+ACS4       HMAC-SHA256                    the same with a key derived for day, region and product
+
+Rule 1: what is verified is what was decoded, encoded again; never the raw query.
+Rule 2: a request speaks one scheme; one that names two is refused.
+Rule 3: SignedHeaders covers host and every x-acs-* header of the request, and content-type where there is a body.
+
+Source: the vendor's pages "Request signatures" (RPC) and "V3 request structure and signature", and its SDKs.
+"""
+
+import hashlib
+import hmac
+import re
+from typing import Literal
+
+import msgspec
+
+from keystead.api.http.message import HttpRequest
+from keystead.api.http.parse import Parameters
+from keystead.api.http.percent import canonical_query, canonical_query_again
+from keystead.clock import from_iso8601
+from keystead.crypto.primitives.digests import Algorithm, digest
+from keystead.crypto.signing_secret import Secret
+from keystead.domain.encoding import from_base64
+from keystead.errors import (
+    IncompleteSignature,
+    MissingParameter,
+    SignatureDoesNotMatch,
+    TimestampExpired,
+    TimestampMalformed,
+    TimestampMissing,
+)
+
+WINDOW = 900  # seconds that a Timestamp may be off, either way
+
+Scheme = Literal["v1", "acs3", "acs4"]
+
+_V1_METHODS: dict[str, Algorithm] = {"HMAC-SHA1": "sha1", "HMAC-SHA256": "sha256"}
+_HEADER_METHODS: dict[str, tuple[Scheme, Algorithm]] = {
+    "ACS3-HMAC-SHA256": ("acs3", "sha256"),
+    "ACS3-HMAC-SM3": ("acs3", "sm3"),
+    "ACS4-HMAC-SHA256": ("acs4", "sha256"),
+}
+# Each of them means that the request (also) speaks RPC v1.
+_V1_NAMES = ("Signature", "SignatureMethod", "SignatureVersion", "SignatureNonce", "AccessKeyId", "Timestamp")
+_AUTHORIZATION = re.compile(
+    r"\A(?P<method>[A-Z0-9-]{1,32})\s+Credential=(?P<credential>[^,\s]{1,256}),\s*"
+    r"SignedHeaders=(?P<headers>[a-z0-9;_-]{1,4096}),\s*Signature=(?P<signature>[0-9a-f]{64})\Z"
+)
+_SCOPE = re.compile(r"\A([0-9]{8})/([a-z0-9-]{1,32})/([A-Za-z]{1,32})/aliyun_v4_request\Z")
+_NONCE_CHARACTERS = 256
+_LONG = 64 * 1024  # bytes of target and body; what clients send is shorter
+
+
+class Claims(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+    """What a request says about its sender; nothing of it is true before `verify` returned. It shows no value."""
+
+    scheme: Scheme
+    algorithm: Algorithm
+    access_key_id: str
+    timestamp: int  # seconds since 1970
+    nonce: bytes  # the digest of AccessKeyId, Timestamp and nonce
+    security_token: str
+    signature: bytes  # decoded
+    to_sign: (
+        bytes  # what the sender must have signed; b"": it would be long, so first let the sender be known
+    )
+    method: str = ""  # of the request, where that is needed to make it
+    scope: tuple[str, str, str] = ("", "", "")  # ACS4: day, region, product
+
+    def __repr__(self) -> str:
+        return f"<Claims {self.scheme}>"
+
+
+def read_claims(request: HttpRequest, parameters: Parameters) -> Claims:
+    """The claims of a request, the string to sign among them.
+
+    MissingParameter, TimestampMissing, TimestampMalformed or IncompleteSignature for what no client signs.
+    """
+    authorization = request.headers.get("authorization", "")
+    merged = parameters.merged
+    if not authorization:
+        return _read_v1(request, merged)
+    named = [name for name in _V1_NAMES if name in merged]
+    if named:
+        raise IncompleteSignature(reason=f"It has an Authorization header and the parameter {named[0]}.")
+    return _read_header(request, parameters, authorization)
+
+
+def verify(claims: Claims, parameters: dict[str, str], secret: Secret) -> None:
+    """Return if the secret signed the request with these claims and parameters, else raise SignatureDoesNotMatch."""
+    if claims.scheme == "acs4":
+        secret = secret.derive(*claims.scope)
+    suffix = b"&" if claims.scheme == "v1" else b""
+    to_sign = claims.to_sign or string_to_sign_v1(claims.method, parameters)
+    computed = secret.hmac(claims.algorithm, to_sign, suffix)
+    if not hmac.compare_digest(computed, claims.signature):
+        raise SignatureDoesNotMatch(string_to_sign=to_sign.decode())
+
+
+def check_window(claims: Claims, now: float) -> None:
+    """TimestampExpired if the request was not signed within 15 minutes of now."""
+    if abs(int(now) - claims.timestamp) > WINDOW:
+        raise TimestampExpired
+
+
+# --- RPC v1
+
+
+def string_to_sign_v1(method: str, parameters: dict[str, str]) -> bytes:
+    """METHOD & %2F & the canonical query of all parameters but Signature, encoded once more."""
+    signed = parameters.copy()
+    signed.pop("Signature", None)
+    return method.encode() + b"&%2F&" + canonical_query_again(signed.items())
+
+
+def _read_v1(request: HttpRequest, merged: dict[str, str]) -> Claims:
+    if merged.get("SignatureType"):
+        raise IncompleteSignature(
+            reason="SignatureType must be empty: bearer tokens and key pairs are not served."
+        )
+    for name in ("AccessKeyId", "Signature", "SignatureNonce"):
+        if not merged.get(name):
+            raise MissingParameter(name=name)
+    algorithm = _V1_METHODS.get(merged.get("SignatureMethod", "").upper())
+    if algorithm is None:
+        raise IncompleteSignature(reason="SignatureMethod must be HMAC-SHA1 or HMAC-SHA256.")
+    if merged.get("SignatureVersion", "1.0") != "1.0":
+        raise IncompleteSignature(reason="SignatureVersion must be 1.0.")
+    try:
+        signature = from_base64(merged["Signature"])
+    except ValueError:
+        raise IncompleteSignature(reason="Signature must be base64.") from None
+    access_key_id, text = merged["AccessKeyId"], merged.get("Timestamp", "")
+    long = len(request.target) + len(request.body) > _LONG
+    return Claims(
+        scheme="v1",
+        algorithm=algorithm,
+        access_key_id=access_key_id,
+        timestamp=_timestamp(text),
+        nonce=nonce_digest(access_key_id, text, merged["SignatureNonce"]),
+        security_token=merged.get("SecurityToken", ""),
+        signature=signature,
+        to_sign=b"" if long else string_to_sign_v1(request.method, merged),
+        method=request.method if long else "",
+    )
+
+
+# --- ACS3 and ACS4
+
+
+def canonical_request(
+    request: HttpRequest, parameters: Parameters, signed_headers: tuple[str, ...], body_hash: str
+) -> bytes:
+    """Method, path, canonical query, signed headers, their names, and the hash of the body."""
+    headers = "".join(f"{name}:{request.headers[name].strip()}\n" for name in signed_headers)
+    query = canonical_query(parameters.query.items())
+    return (
+        f"{request.method}\n/\n".encode()
+        + query
+        + f"\n{headers}\n{';'.join(signed_headers)}\n{body_hash}".encode()
+    )
+
+
+def string_to_sign_acs(method: str, algorithm: Algorithm, canonical: bytes) -> bytes:
+    """The method's name and the hash of the canonical request."""
+    return f"{method}\n{digest(algorithm, canonical).hex()}".encode()
+
+
+def _read_header(request: HttpRequest, parameters: Parameters, authorization: str) -> Claims:
+    headers = request.headers
+    match = _AUTHORIZATION.match(authorization)
+    if match is None or match["method"] not in _HEADER_METHODS:
+        raise IncompleteSignature(
+            reason=f"Authorization must be one of {', '.join(_HEADER_METHODS)} with Credential, SignedHeaders, Signature."
+        )
+    scheme, algorithm = _HEADER_METHODS[match["method"]]
+    access_key_id, scope = match["credential"], ("", "", "")
+    if scheme == "acs4":
+        access_key_id, _, rest = match["credential"].partition("/")
+        found = _SCOPE.match(rest)
+        if found is None:
+            raise IncompleteSignature(reason="Credential must end in day/region/product/aliyun_v4_request.")
+        scope = (found[1], found[2], found[3])
+    if "x-acs-date" not in headers:
+        raise TimestampMissing
+    if not headers.get("x-acs-signature-nonce"):
+        raise MissingParameter(name="x-acs-signature-nonce")
+    text = headers["x-acs-date"]
+    timestamp = _timestamp(text)
+    if scheme == "acs4" and scope[0] != text[:10].replace("-", ""):
+        raise IncompleteSignature(reason="The day in Credential must be that of x-acs-date.")
+    signed = tuple(match["headers"].split(";"))
+    _check_signed_headers(request, signed)
+    body_hash = digest(algorithm, request.body).hex()
+    if headers.get("x-acs-content-sha256", "") != body_hash:
+        raise IncompleteSignature(reason="x-acs-content-sha256 must be the hash of the body.")
+    canonical = canonical_request(request, parameters, signed, body_hash)
+    return Claims(
+        scheme=scheme,
+        algorithm=algorithm,
+        access_key_id=access_key_id,
+        timestamp=timestamp,
+        nonce=nonce_digest(access_key_id, text, headers["x-acs-signature-nonce"]),
+        security_token=headers.get("x-acs-security-token", ""),
+        signature=bytes.fromhex(match["signature"]),
+        to_sign=string_to_sign_acs(match["method"], algorithm, canonical),
+        scope=scope,
+    )
+
+
+def _check_signed_headers(request: HttpRequest, signed: tuple[str, ...]) -> None:
+    if list(signed) != sorted(set(signed)):
+        raise IncompleteSignature(reason="SignedHeaders must be sorted, each name once.")
+    must = {name for name in request.headers if name.startswith("x-acs-")} | {"host"}
+    if request.body:
+        must.add("content-type")
+    missing = sorted(must.difference(signed))
+    if missing:
+        raise IncompleteSignature(reason=f"SignedHeaders must contain {missing[0]}.")
+    absent = [name for name in signed if name not in request.headers]
+    if absent:
+        raise IncompleteSignature(reason=f"SignedHeaders names {absent[0]}, which was not sent.")
+
+
+# --- both
+
+
+def _timestamp(text: str) -> int:
+    if not text:
+        raise TimestampMissing
+    try:
+        return from_iso8601(text)
+    except ValueError:
+        raise TimestampMalformed from None
+
+
+def nonce_digest(access_key_id: str, time: str, nonce: str) -> bytes:
+    """16 bytes that stand for AccessKeyId, Timestamp and nonce; IncompleteSignature if the nonce is too long."""
+    if len(nonce) > _NONCE_CHARACTERS:
+        raise IncompleteSignature(reason=f"The nonce may have at most {_NONCE_CHARACTERS} characters.")
+    joined = f"{len(access_key_id)}:{access_key_id}{len(time)}:{time}{len(nonce)}:{nonce}"
+    return hashlib.sha256(joined.encode()).digest()[:16]

@@ -1,0 +1,142 @@
+"""What a request names: its keys, versions, ciphertexts and aliases, found in the store of the caller's account and region.
+
+What is not in this account and region is answered like what does not exist anywhere.
+"""
+
+from typing import Any
+
+from keystead.api.operation import Operation, Source
+from keystead.api.wire_types import KeyReference, Request, Role
+from keystead.crypto import blob as blobs
+from keystead.crypto.sealing import Unopenable
+from keystead.domain.arns import alias_arn, key_arn
+from keystead.domain.keys.algorithms import SYMMETRIC
+from keystead.domain.keys.aliases import Alias
+from keystead.domain.keys.key import Key, KeyVersion
+from keystead.errors import (
+    AliasNotFound,
+    InvalidParameter,
+    KeyNotFound,
+    KeyVersionNotFound,
+    MissingParameter,
+    ResourceIdNotFound,
+)
+from keystead.store.ports import Store
+
+
+class Resolver:
+    """Resolves what one request names, as of now; `resolve` once, and read the rest."""
+
+    def __init__(self, store: Store, account: str, region: str, now: int) -> None:
+        self._store = store
+        self._account = account
+        self._region = region
+        self._now = now
+        self.keys: list[Key] = []  # all that are found
+        self.resources: list[str] = []  # their ARNs, and those of aliases
+        self.key: Key | None = None
+        self.version: KeyVersion | None = None
+        self.blob: blobs.Blob | None = None
+        self.source: Source | None = None
+        self.alias: Alias | None = None
+
+    def resolve(self, operation: Operation, request: Request) -> "Resolver":
+        """Look up all that the operation's fields name. The refusal of what is not there; Unopenable for a ciphertext that
+        names no key of this account and region."""
+        asked: dict[Role, Any] = {}
+        for field in operation.roles:
+            value = getattr(request, field.attribute)
+            match field.param.role:
+                case Role.KEY:
+                    self._take_key(field.name, value)
+                case Role.KEYS:
+                    self.keys += [self._listed_key(one) for one in value]
+                    self.resources += [self._arn(one) for one in self.keys]
+                case Role.BLOB:
+                    self.blob = blobs.parse(value)
+                    self.key, self.version = self._version_of_blob(self.blob)
+                    self.resources.append(self._arn(self.key))
+                case Role.VERSION:
+                    assert self.key is not None
+                    self.version = self._version_of(self.key, value)
+                case Role.SOURCE_KEY | Role.SOURCE_VERSION:
+                    asked[field.param.role] = value
+                case Role.SOURCE:
+                    self.source = self._find_source(value, asked[Role.SOURCE_KEY], asked[Role.SOURCE_VERSION])
+                    self.resources.append(self._arn(self.source.key))
+                case Role.ALIAS:
+                    self.alias = self._store.aliases.get(self._account, self._region, value)
+                    if self.alias is None:
+                        raise AliasNotFound
+                    self.resources.append(alias_arn(self._account, self._region, value))
+                case _:
+                    self.resources.append(alias_arn(self._account, self._region, value))
+        self.keys += [one for one in (self.key, self.source.key if self.source else None) if one is not None]
+        if operation.gate is not None and not self.keys:
+            raise MissingParameter(name=operation.roles[0].name)
+        return self
+
+    def _take_key(self, name: str, reference: KeyReference) -> None:
+        if reference == KeyReference():
+            return  # optional, and not given
+        key = self._find_key(reference)
+        if self.key is not None:
+            if self.key != key:
+                raise InvalidParameter(name=name)
+            return
+        self.key = key
+        self.version = self._store.keys.version(key.primary_version)
+        self.resources.append(self._arn(key))
+
+    def _find_key(self, reference: KeyReference) -> Key:
+        elsewhere = reference.account not in ("", self._account) or reference.region not in ("", self._region)
+        key_id = reference.key_id
+        if reference.alias:
+            alias = (
+                None if elsewhere else self._store.aliases.get(self._account, self._region, reference.alias)
+            )
+            if alias is None:
+                raise AliasNotFound
+            key_id = alias.key_id
+        key = None if elsewhere else self._store.keys.get(self._account, self._region, key_id)
+        if key is None or key.gone(self._now):
+            raise AliasNotFound if reference.alias else KeyNotFound
+        return key
+
+    def _listed_key(self, reference: KeyReference) -> Key:
+        try:
+            return self._find_key(reference)
+        except KeyNotFound:
+            raise ResourceIdNotFound from None
+
+    def _find_source(self, text: str, reference: KeyReference, version_id: str) -> Source:
+        """The key and version of a ciphertext: those it names itself, or, as one that was encrypted under a public key does
+        not, those that the request names. If both do they must agree."""
+        key = None if reference == KeyReference() else self._find_key(reference)
+        if key is not None and key.spec not in SYMMETRIC:
+            if not version_id:
+                raise MissingParameter(name="SourceKeyVersionId")
+            return Source(key, self._version_of(key, version_id), None)
+        blob = blobs.parse(text)
+        found, version = self._version_of_blob(blob)
+        if key not in (None, found) or version_id not in ("", version.version_id):
+            raise Unopenable
+        return Source(found, version, blob)
+
+    def _version_of(self, key: Key, version_id: str) -> KeyVersion:
+        version = self._store.keys.version(version_id)
+        if version is None or (version.account, version.region, version.key_id) != key.place:
+            raise KeyVersionNotFound
+        return version
+
+    def _version_of_blob(self, blob: blobs.Blob) -> tuple[Key, KeyVersion]:
+        version = self._store.keys.version(blob.version_id)
+        if version is None or (version.account, version.region) != (self._account, self._region):
+            raise Unopenable
+        key = self._store.keys.get(self._account, self._region, version.key_id)
+        if key is None or key.gone(self._now):
+            raise Unopenable
+        return key, version
+
+    def _arn(self, key: Key) -> str:
+        return key_arn(self._account, self._region, key.key_id)

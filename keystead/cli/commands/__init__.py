@@ -1,0 +1,1 @@
+"""One module a noun: what `keystead NOUN` reads from its command line and does."""

@@ -1,0 +1,262 @@
+"""`keystead exec`: decrypt into memory, run a command, and leave nothing behind."""
+
+import argparse
+import asyncio
+import grp
+import os
+import pwd
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from keystead.cli import child_process, output, target
+from keystead.cli.commands.file.reading import add_options, format_of, opened
+from keystead.cli.memory_files import in_memory
+from keystead.clock import SystemClock
+from keystead.entropy import SystemEntropy
+from keystead.errors import OperatorError, Unreachable
+
+if TYPE_CHECKING:
+    from keystead.client.kms import Kms
+
+FAILED = 125  # as env, timeout and docker do: what fails is not the command
+_VARIABLE_BYTES = 128 << 10  # Linux takes no longer string (execve(2))
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command."""
+    parser = subparsers.add_parser(
+        "exec",
+        help="decrypt into memory and run a command with it",
+        description="Decrypt files into memory or variables, run a command, and remove the files when it ends. The exit "
+        f"status is the command's; {FAILED} if it was not started, 126 or 127 if it could not be.",
+        usage="keystead exec [--file PATH=CIPHER …] [--env NAME=CIPHER …] [options] -- CMD …",
+    )
+    parser.add_argument(
+        "--file",
+        metavar="PATH=CIPHER",
+        action="append",
+        default=[],
+        help="decrypt the file CIPHER to PATH, which must be on tmpfs or ramfs; replaces what is there",
+    )
+    parser.add_argument(
+        "--env",
+        metavar="NAME=CIPHER",
+        action="append",
+        default=[],
+        help="decrypt the file CIPHER into the variable NAME, without the line breaks at its end",
+    )
+    parser.add_argument(
+        "--env-file",
+        metavar="CIPHER",
+        action="append",
+        default=[],
+        help="decrypt an .env file into variables",
+    )
+    parser.add_argument("--owner", metavar="USER[:GROUP]", help="who owns the files (default: who runs this)")
+    parser.add_argument(
+        "--mode", metavar="MODE", default="0400", type=_mode, help="of the files (default: 0400)"
+    )
+    parser.add_argument("--on-disk", action="store_true", help="allow a PATH that is on a disk")
+    parser.add_argument(
+        "--wait",
+        metavar="SECONDS",
+        type=_seconds,
+        default=30.0,
+        help="how long to try again while the server gives no answer (default: 30)",
+    )
+    add_options(parser)
+    target.add_options(parser)
+    parser.add_argument("command", nargs=argparse.REMAINDER, metavar="-- CMD …")
+    parser.set_defaults(func=main)
+
+
+def main(args: argparse.Namespace) -> int:
+    """Run the command; its exit status is ours."""
+    try:
+        plan = _plan(args)
+        with child_process.signals_raise(), ExitStack() as files:
+            environment = _decrypt(args, plan, files)
+            return asyncio.run(_run(plan.command, environment, files))
+    except output.WrongCommandLine:
+        raise
+    except OperatorError as problem:
+        output.trouble(problem)
+        return FAILED
+
+
+async def _run(command: list[str], environment: dict[str, str], files: ExitStack) -> int:
+    # They are removed while signals are still caught: the loop's end gives these back their old meaning.
+    with files.pop_all():
+        return await child_process.run(command, environment)
+
+
+class _Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """The command line, understood. `owner` is a user id and a group id, -1 where it stays."""
+
+    files: list[tuple[Path, str]]
+    variables: list[tuple[str, str]]
+    owner: tuple[int, int]
+    command: list[str]
+
+
+def _plan(args: argparse.Namespace) -> _Plan:
+    command: list[str] = args.command[1:] if args.command[:1] == ["--"] else args.command
+    if not command:
+        raise output.WrongCommandLine(
+            "there is no command to run", hint="keystead exec --file PATH=CIPHER -- COMMAND"
+        )
+    files = [(Path(path).absolute(), cipher) for path, cipher in _pairs("--file", args.file)]
+    variables = _pairs("--env", args.env)
+    if not (files or variables or args.env_file):
+        raise output.WrongCommandLine("there is nothing to decrypt", hint="give --file, --env or --env-file")
+    for number, (path, _) in enumerate(files):
+        if path in [one for one, _ in files[:number]]:
+            raise output.WrongCommandLine(f"--file {path} is given twice", hint="give each path once")
+        if not path.parent.is_dir():
+            raise OperatorError(f"the directory {path.parent} does not exist", hint="make it, with mode 0700")
+        if not args.on_disk and not in_memory(path.parent):
+            raise OperatorError(
+                f"{path.parent} is not in memory: the plaintext would be on a disk",
+                hint="choose a path on tmpfs, such as below /run or /dev/shm, or allow it with --on-disk",
+            )
+    return _Plan(files=files, variables=variables, owner=_owner(args.owner), command=command)
+
+
+def _pairs(option: str, words: list[str]) -> list[tuple[str, str]]:
+    found = []
+    for word in words:
+        name, equals, cipher = word.partition("=")
+        if not name or not equals or not cipher:
+            raise output.WrongCommandLine(
+                f"{option} {word} is not {'PATH' if option == '--file' else 'NAME'}=CIPHER",
+                hint="CIPHER is the path of an encrypted file",
+            )
+        found.append((name, cipher))
+    return found
+
+
+def _owner(words: str | None) -> tuple[int, int]:
+    if words is None:
+        return -1, -1
+    user, _, group = words.partition(":")
+    try:
+        entry = pwd.getpwuid(int(user)) if user.isdigit() else pwd.getpwnam(user)
+        if not group:
+            return entry.pw_uid, entry.pw_gid
+        found = grp.getgrgid(int(group)) if group.isdigit() else grp.getgrnam(group)
+    except KeyError:
+        raise output.WrongCommandLine(
+            f"there is no such user or group: {words}", hint="write --owner USER or USER:GROUP"
+        ) from None
+    return entry.pw_uid, found.gr_gid
+
+
+def _decrypt(args: argparse.Namespace, plan: _Plan, files: ExitStack) -> dict[str, str]:
+    """Write the files, removed by `files`, and give the command's environment."""
+    from keystead.client.kms import context_of
+
+    context = context_of(args.context)
+    plaintexts = _patiently(
+        args, [cipher for _, cipher in plan.files + plan.variables] + args.env_file, context
+    )
+    for path, cipher in plan.files:
+        _write(path, plaintexts[cipher], args.mode, plan.owner, files)
+    environment = dict(os.environ)
+    for cipher in args.env_file:
+        environment |= _variables(cipher, plaintexts[cipher])
+    for name, cipher in plan.variables:
+        environment[name] = _value(name, plaintexts[cipher].rstrip(b"\r\n"))
+    return environment
+
+
+def _patiently(args: argparse.Namespace, ciphers: list[str], context: dict[str, str]) -> dict[str, bytes]:
+    """Every file's plaintext. While the server gives no answer it is asked again, up to --wait seconds."""
+    clock = SystemClock()
+    until = clock.monotonic() + args.wait
+    pause = _FIRST_PAUSE
+    told = False
+    while True:
+        try:
+            with target.kms(args) as kms:
+                return {cipher: _plaintext(args, kms, cipher, context) for cipher in ciphers}
+        except Unreachable as problem:
+            left = until - clock.monotonic()
+            if left <= 0:
+                raise
+            if not told:
+                output.note(f"waiting up to {args.wait:g} s: {problem.message}")
+                told = True
+            clock.sleep(min(pause, left))
+            pause = min(pause * 2, _LONGEST_PAUSE)
+
+
+def _plaintext(args: argparse.Namespace, kms: "Kms", cipher: str, context: dict[str, str]) -> bytes:
+    from keystead.files import decryption
+
+    try:
+        with opened(cipher) as source:
+            return b"".join(decryption.plaintext(kms, context, source, format_of(args, cipher)))
+    except Unreachable:
+        raise
+    except OperatorError as problem:
+        problem.message = f"{cipher}: {problem.message}"
+        raise
+
+
+def _write(path: Path, plaintext: bytes, mode: int, owner: tuple[int, int], files: ExitStack) -> None:
+    from keystead.files.atomic_file import Whole
+
+    with Whole(path, mode, SystemEntropy(), replace=True, durable=False) as file:
+        file.write(plaintext)
+        made = file.status()
+
+        def remove() -> None:
+            # Not what somebody else put there since.
+            with suppress(FileNotFoundError):
+                if os.path.samestat(os.lstat(path), made):
+                    path.unlink()
+
+        files.callback(remove)
+        file.finish(owner)
+
+
+def _variables(cipher: str, plaintext: bytes) -> dict[str, str]:
+    from keystead.files.config_formats import environment
+    from keystead.files.config_values import text_of
+
+    try:
+        found = environment(text_of(plaintext))
+    except OperatorError as problem:
+        problem.message = f"{cipher}: {problem.message}"
+        raise
+    return {name: _value(name, value.encode()) for name, value in found.items()}
+
+
+def _value(name: str, value: bytes) -> str:
+    if b"\0" in value:
+        raise OperatorError(
+            f"the variable {name} would hold a NUL byte", hint="use --file for binary content"
+        )
+    if len(name.encode()) + len(value) + 2 > _VARIABLE_BYTES:
+        raise OperatorError(
+            f"the variable {name} would be longer than {_VARIABLE_BYTES >> 10} KiB", hint="use --file for it"
+        )
+    return os.fsdecode(value)
+
+
+def _mode(text: str) -> int:
+    mode = int(text, 8)
+    if not 0 < mode <= 0o777:
+        raise argparse.ArgumentTypeError("a mode is 0400 or so")
+    return mode
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 <= seconds <= 86_400:
+        raise argparse.ArgumentTypeError("seconds are 0 to 86400")
+    return seconds

@@ -1,0 +1,121 @@
+"""The command line of `keystead file`: its verbs and their options."""
+
+import argparse
+
+from keystead.cli import target
+from keystead.cli.commands.file.reading import SUFFIX, add_options
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command."""
+    parser = subparsers.add_parser(
+        "file",
+        help="encrypt, decrypt, inspect, edit and re-encrypt files",
+        description="Encrypt, decrypt, inspect, edit and re-encrypt files. A file - is standard input or output.",
+    )
+    verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
+    encrypting = verbs.add_parser(
+        "encrypt",
+        help="encrypt files",
+        description=f"Encrypt each IN to IN{SUFFIX}. Text of up to 6144 bytes becomes the ciphertext that Encrypt gives, "
+        "all else an envelope of any size.",
+    )
+    encrypting.add_argument("--key", metavar="KEY", required=True, help="id, alias or ARN of the key")
+    encrypting.add_argument(
+        "--values",
+        action="store_true",
+        help="encrypt the values in a configuration file, each for itself; its keys stay readable",
+    )
+    encrypting.add_argument(
+        "--only",
+        metavar="PATTERN",
+        action="append",
+        default=[],
+        help="with --values: only values whose path matches, as in --only '*password*'; may be given again",
+    )
+    encrypting.set_defaults(func=encrypt)
+    decrypting = verbs.add_parser(
+        "decrypt",
+        help="decrypt files",
+        description="Decrypt IN to standard output, or to OUT. Several IN need a directory OUT.",
+    )
+    decrypting.set_defaults(func=decrypt)
+    inspecting = verbs.add_parser(
+        "inspect",
+        help="tell what encrypted files are",
+        description="Tell what encrypted files are, as JSON. That needs no key and no server, unless --check is given.",
+    )
+    inspecting.add_argument(
+        "--check",
+        action="store_true",
+        help="ask the server too: which key it is, its state, whether it opens",
+    )
+    inspecting.set_defaults(func=inspect)
+    for verb in (encrypting, decrypting, inspecting):
+        verb.add_argument("files", metavar="IN", nargs="+", help="a file")
+    for verb in (encrypting, decrypting):
+        verb.add_argument(
+            "-o", "--out", metavar="OUT", help="where to; a directory, where there are several IN"
+        )
+        verb.add_argument("--force", action="store_true", help="replace OUT if it exists")
+    editing = verbs.add_parser(
+        "edit",
+        help="edit an encrypted file",
+        description="Decrypt a file into memory, start $VISUAL or $EDITOR on it, and encrypt what was changed.",
+    )
+    editing.add_argument("file", metavar="FILE", help="the file")
+    editing.add_argument("--key", metavar="KEY", help="the key of new content (default: that of the old)")
+    editing.add_argument(
+        "--on-disk", action="store_true", help="where there is no file system in memory: use a disk"
+    )
+    editing.set_defaults(func=edit)
+    renewing = verbs.add_parser(
+        "reencrypt",
+        help="bring files from old key versions to the primary ones",
+        description="Tell which files, also in directories, were encrypted under a key version that is not the primary one "
+        "any more. With --apply, re-encrypt them in place. Other files are passed by.",
+    )
+    renewing.add_argument("places", metavar="PLACE", nargs="+", help="a file or a directory")
+    renewing.add_argument("--apply", action="store_true", help="re-encrypt what was found")
+    renewing.set_defaults(func=reencrypt)
+    for verb in (encrypting, decrypting, inspecting, editing, renewing):
+        add_options(verb)
+        target.add_options(verb)
+
+
+# Each verb's module is loaded when it is asked for.
+
+
+def encrypt(args: argparse.Namespace) -> int:
+    """Encrypt each file."""
+    from keystead.cli.commands.file.encrypt import encrypt
+
+    return encrypt(args)
+
+
+def decrypt(args: argparse.Namespace) -> int:
+    """Decrypt each file."""
+    from keystead.cli.commands.file.encrypt import decrypt
+
+    return decrypt(args)
+
+
+def inspect(args: argparse.Namespace) -> int:
+    """Print what each file is."""
+    from keystead.cli.commands.file.inspect import inspect
+
+    return inspect(args)
+
+
+def edit(args: argparse.Namespace) -> int:
+    """Edit one file."""
+    from keystead.cli.commands.file.edit import edit
+
+    return edit(args)
+
+
+def reencrypt(args: argparse.Namespace) -> int:
+    """Bring files to the primary versions of their keys."""
+    from keystead.cli.commands.file.reencrypt import reencrypt
+
+    return reencrypt(args)

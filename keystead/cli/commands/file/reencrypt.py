@@ -1,0 +1,65 @@
+"""`keystead file reencrypt`: find files under old key versions, and bring them to the primary ones."""
+
+import argparse
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from keystead.cli import output, target
+from keystead.cli.commands.file.reading import format_of, mode_of, opened
+from keystead.cli.commands.file.writing import write
+from keystead.errors import DoesNotOpen, OperatorError, Unreachable
+
+
+def reencrypt(args: argparse.Namespace) -> int:
+    """Tell which files are under old versions; with --apply, re-encrypt them. Other files are passed by."""
+    from keystead.client.kms import context_of
+    from keystead.files import reencryption
+    from keystead.files.inspection import inspect
+
+    context = context_of(args.context)
+    first = output.DONE
+    old = seen = 0
+    with target.kms(args) as kms:
+        keys = reencryption.Keys(kms)
+        for path in _files(args.places):
+            form = format_of(args, path)
+            try:
+                with opened(path) as source:
+                    try:
+                        inspect(source, form)
+                    except DoesNotOpen:
+                        continue  # not an encrypted file, or one that `inspect` would say more of
+                    seen += 1
+                    source.seek(0)
+                    found = reencryption.old_versions(keys, source, form)
+                    if not found:
+                        continue
+                    old += 1
+                    if args.apply:
+                        source.seek(0)
+                        content = reencryption.re_encrypted(kms, keys, context, source, form)
+                        write(content, path, mode_of(source), replace=True)
+                for one in found:
+                    output.line(f"{path}  key {one.key_id}  {one.version_id} -> {one.primary}")
+            except Unreachable:
+                raise
+            except OperatorError as problem:
+                problem.message = f"{path}: {problem.message}"
+                first = first or output.trouble(problem)
+    done = "re-encrypted" if args.apply else "to re-encrypt; --apply does it" if old else "to re-encrypt"
+    output.note(f"{seen} encrypted files, {old} {done}")
+    return first
+
+
+def _files(places: list[str]) -> Iterator[str]:
+    for place in places:
+        if not Path(place).is_dir():
+            yield place
+            continue
+        for folder, folders, names in os.walk(place):
+            folders[:] = sorted(name for name in folders if name != ".git")
+            for name in sorted(names):
+                path = Path(folder) / name
+                if path.is_file() and not path.is_symlink():
+                    yield str(path)

@@ -1,0 +1,40 @@
+"""How `keystead file` writes: a file whole or not at all, or standard output."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from keystead.cli import output
+from keystead.entropy import SystemEntropy
+from keystead.errors import OperatorError
+
+
+def write(content: Iterator[bytes], out: str, mode: int, *, replace: bool) -> None:
+    """Write all of it to a file, whole or not at all, or to standard output for `-`."""
+    from keystead.files.atomic_file import Whole
+
+    if out == "-":
+        _print(content)
+        return
+    with Whole(Path(out), mode, SystemEntropy(), replace=replace) as file:
+        for piece in content:
+            file.write(piece)
+        file.finish()
+
+
+def _print(content: Iterator[bytes]) -> None:
+    terminal = sys.stdout.isatty()
+    for piece in content:
+        if terminal and not _is_printable(piece):
+            raise OperatorError(
+                "it is not text, and standard output is a terminal", hint="name a file with -o OUT"
+            )
+        output.raw(piece)
+    output.flush()
+
+
+def _is_printable(piece: bytes) -> bool:
+    try:
+        return all(letter.isprintable() or letter in "\n\r\t" for letter in piece.decode())
+    except UnicodeDecodeError:
+        return False

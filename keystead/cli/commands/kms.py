@@ -1,0 +1,272 @@
+"""`keystead kms`: call any operation, as with the vendor's CLI.
+
+Parameters are named and sent as on the wire; only their names are checked here, their values by the server.
+"""
+
+import argparse
+import difflib
+import shutil
+import sys
+import textwrap
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from keystead.cli import output, target
+from keystead.errors import OperatorError
+
+if TYPE_CHECKING:
+    from keystead.api.operation import Catalogue, Operation
+
+_OPTIONS = tuple(name for name, _, _ in target.OPTIONS)
+_FILE_BYTES = 1 << 20  # far more than any parameter may have
+_HEAD = """\
+usage: keystead kms ACTION [--Parameter VALUE …] [options]
+
+Parameters are named as on the wire. A VALUE file:PATH is read from that file and - from standard input, exactly and as
+UTF-8 text: that keeps secrets out of the command line, which other users of the machine can see."""
+_COLUMN = 22  # where the text of an option begins
+_FORCE = ("--force", "", "send an operation or a parameter that this program does not know")
+_SHOWN = "\n".join(
+    f"  {f'{name} {metavar}':<{_COLUMN - 2}}{text}" for name, metavar, text in (*target.OPTIONS, _FORCE)
+)
+_FOOT = f"""\
+options:
+{_SHOWN}
+
+{target.FOUND}
+
+keystead kms ACTION --help shows the parameters of one operation."""
+
+
+class Words(msgspec.Struct):
+    """The words of the command line, sorted."""
+
+    action: str = ""
+    parameters: dict[str, str] = {}
+    options: dict[str, str] = {}
+    help: bool = False
+    force: bool = False
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command. What follows it is parsed here, since parameters are named as on the wire."""
+    parser = subparsers.add_parser(
+        "kms",
+        help="call an operation, as with the vendor's CLI",
+        usage="keystead kms ACTION [--Parameter VALUE …] [options]",
+        description="Call an operation. keystead kms --help lists all, keystead kms ACTION --help shows one.",
+        add_help=False,
+    )
+    parser.add_argument("words", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    parser.set_defaults(func=main)
+
+
+def main(args: argparse.Namespace) -> int:
+    """Call one operation and print its answer."""
+    import keystead.operations  # noqa: F401 - fills the catalogue
+    from keystead.api.operation import CATALOGUE
+    from keystead.domain.products import KMS
+
+    raw: list[str] = args.words[1:] if args.words[:1] == ["--"] else args.words
+    words = parse(raw)
+    if not words.action or words.action == "help":
+        output.text(overview(CATALOGUE))
+        return output.DONE
+    operation = CATALOGUE.find(KMS.version, words.action)
+    if operation is None and (not words.force or not (words.action.isascii() and words.action.isalnum())):
+        raise _unknown(words.action, CATALOGUE)
+    if operation is not None:
+        if words.help:
+            output.text(describe(operation))
+            return output.DONE
+        if not words.force:
+            _check_names(operation, words.parameters)
+    return _call(words)
+
+
+def parse(raw: list[str]) -> Words:
+    """Sort the words. WrongCommandLine for what is neither the action, nor an option, nor a parameter with its value."""
+    words = Words()
+    waiting = iter(raw)
+    for word in waiting:
+        if not _is_text(word):
+            # It is not shown: it may hold a secret.
+            raise output.WrongCommandLine(
+                "a word of the command line is not UTF-8 text", hint="encode its value as base64"
+            )
+        if word in ("--help", "-h"):
+            words.help = True
+        elif word == "--force":
+            words.force = True
+        elif word.startswith("--") and len(word) > 2:
+            name, equals, rest = word.partition("=")
+            # A value may begin with dashes, as PEM does.
+            value = rest if equals else next(waiting, None)
+            if value is None:
+                raise output.WrongCommandLine(f"{name} has no value", hint=f"write it as {name} VALUE")
+            given = words.options if name in _OPTIONS else words.parameters
+            key = name if name in _OPTIONS else name[2:]
+            if key in given:
+                raise output.WrongCommandLine(f"{name} is given twice", hint="give it once")
+            given[key] = value
+        elif words.action:
+            raise output.WrongCommandLine(
+                f"{word!r} is not a parameter", hint="write parameters as --Name VALUE"
+            )
+        else:
+            words.action = word
+    return words
+
+
+def _unknown(action: str, catalogue: "Catalogue") -> output.WrongCommandLine:
+    from keystead.domain.products import KMS
+
+    near = _nearest(action, [one.action for one in catalogue.of(KMS)])
+    hint = f"did you mean {near}?" if near else "keystead kms --help lists all; --force sends it anyway"
+    return output.WrongCommandLine(f"there is no operation {action!r}", hint=hint)
+
+
+def _check_names(operation: "Operation", parameters: dict[str, str]) -> None:
+    known = [field.name for field in operation.fields] + ["RegionId"]
+    options = [option[2:] for option in _OPTIONS]
+    for name, value in parameters.items():
+        if name not in known and not any(name.startswith(f"{one}.") for one in known):
+            near = _nearest(name, known + options)
+            hint = f"did you mean --{near}?" if near else f"keystead kms {operation.action} --help lists all"
+            raise output.WrongCommandLine(f"{operation.action} has no parameter {name!r}", hint=hint)
+        if value[:2] == "--" and value[2:] in known:
+            raise output.WrongCommandLine(f"--{name} has no value", hint=f"write it as --{name} VALUE")
+
+
+def _nearest(word: str, known: list[str]) -> str:
+    """The known word that was probably meant, in whatever case it was written; "" for none."""
+    by_lower = {one.lower(): one for one in reversed(known)}
+    near = difflib.get_close_matches(word.lower(), list(by_lower), 1, 0.6)
+    return by_lower[near[0]] if near else ""
+
+
+# --- the call
+
+
+def _call(words: Words) -> int:
+    from keystead.client.transport import Session
+    from keystead.clock import SystemClock
+    from keystead.domain.products import KMS
+    from keystead.entropy import SystemEntropy
+
+    options = words.options
+    endpoint = target.endpoint(
+        options.get("--endpoint"), options.get("--ca"), options.get("--data"), options.get("--access-key")
+    )
+    if list(words.parameters.values()).count("-") > 1:
+        raise output.WrongCommandLine("standard input can be read once only", hint="give one value as -")
+    parameters = {name: _value(name, value) for name, value in words.parameters.items()}
+    if region := options.get("--region"):
+        parameters.setdefault("RegionId", region)
+    with Session(endpoint, SystemClock(), SystemEntropy()) as session:
+        answer = session.call(words.action, KMS.version, parameters)
+    if 200 <= answer.status < 300:
+        output.answer(answer.members)
+        return output.DONE
+    code, request_id = answer.members["Code"], answer.members.get("RequestId", "")
+    output.error(
+        f"{code}: {answer.members.get('Message', '')}", hint=f"request id {request_id}" if request_id else ""
+    )
+    return output.REFUSED
+
+
+def _value(name: str, text: str) -> str:
+    if text != "-" and not text.startswith("file:"):
+        if not _is_text(text):
+            # The value itself is not shown: it may be a secret.
+            raise output.WrongCommandLine(
+                f"the value of --{name} is not UTF-8 text", hint="encode it as base64"
+            )
+        return text
+    where = "standard input" if text == "-" else text[5:]
+    try:
+        if text == "-":
+            raw = sys.stdin.buffer.read(_FILE_BYTES + 1)
+        else:
+            with Path(where).open("rb") as file:
+                raw = file.read(_FILE_BYTES + 1)
+        if len(raw) > _FILE_BYTES:
+            raise OperatorError(f"{where} is larger than any parameter may be", hint=f"check --{name}")
+        return raw.decode()
+    except OSError as error:
+        raise OperatorError(f"cannot read {where}: {error.strerror}", hint=f"check --{name}") from None
+    except UnicodeDecodeError:
+        raise OperatorError(f"{where} is not UTF-8 text", hint="encode it as base64") from None
+
+
+def _is_text(word: str) -> bool:
+    # Bytes of the command line that are not UTF-8 arrive as lone surrogates.
+    return not any("\ud800" <= letter <= "\udfff" for letter in word)
+
+
+# --- help
+
+
+def overview(catalogue: "Catalogue") -> str:
+    """What `keystead kms --help` prints."""
+    from keystead.domain.products import KMS
+
+    lines = [*_fold(_HEAD), "", "operations:"]
+    for one in catalogue.of(KMS):
+        lines += _beside(f"  {one.action:<32} ", one.summary)
+    lines += ["", *_fold(_FOOT)]
+    return "\n".join(lines) + "\n"
+
+
+def describe(operation: "Operation") -> str:
+    """What `keystead kms ACTION --help` prints."""
+    required = [f" --{field.name} VALUE" for field in operation.fields if field.required]
+    optional = " [--Parameter …]" if len(required) < len(operation.fields) else ""
+    lines = _beside("usage: ", f"keystead kms {operation.action}{''.join(required)}{optional}")
+    lines += ["", *_fold(operation.summary)]
+    if operation.fields:
+        lines += ["", "parameters:"]
+    defaults = {one.encode_name: one.default for one in msgspec.structs.fields(operation.request)}
+    width = max((len(field.name) for field in operation.fields), default=0)
+    for field in operation.fields:
+        need = ", required" if field.required else ""
+        if isinstance(default := defaults[field.name], str | int) and default not in ("", False):
+            need = f", default {str(default).lower() if default is True else default}"
+        lines.append(f"  --{field.name:<{width}}  {field.param.kind}{need}")
+        about = [field.doc, field.param.limits]
+        if field.param.sensitive and field.required:
+            about.append("better as file:PATH or -, since a command line can be seen")
+        for text in filter(None, about):
+            lines += _beside(" " * (width + 6), text)
+    lines += ["", "keystead kms --help shows the options."]
+    return "\n".join(lines) + "\n"
+
+
+def _width() -> int:
+    return max(60, min(100, shutil.get_terminal_size().columns))
+
+
+def _beside(head: str, text: str) -> list[str]:
+    return textwrap.wrap(
+        text,
+        _width() - 1,
+        initial_indent=head,
+        subsequent_indent=" " * len(head),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def _fold(text: str) -> list[str]:
+    """Wrap paragraphs; indented lines keep their second column."""
+    lines: list[str] = []
+    for paragraph in text.split("\n\n"):
+        if "\n  " in paragraph:
+            for row in paragraph.split("\n"):
+                lines += _beside(row[:_COLUMN], row[_COLUMN:]) if row.startswith("  ") else [row]
+        else:
+            lines += _beside("", paragraph.replace("\n", " "))
+        lines.append("")
+    return lines[:-1]

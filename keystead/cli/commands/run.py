@@ -1,0 +1,102 @@
+"""`keystead run`: run a command in an environment where official clients reach a Keystead server, unmodified."""
+
+import argparse
+import asyncio
+import os
+import shutil
+import tempfile
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from keystead.cli import child_process
+from keystead.clock import SystemClock
+from keystead.entropy import SystemEntropy
+from keystead.errors import OperatorError
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command."""
+    parser = subparsers.add_parser(
+        "run",
+        help="run a command against a server, with official clients unmodified",
+        description="Run a command in an environment in which every official client reaches a Keystead server. "
+        "Without --data and --endpoint the server is a private one, in memory, for the time of the command.",
+        usage="keystead run [--data DIR | --endpoint URL --ca FILE] [--seed FILE] [--region R] -- CMD …",
+    )
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--data", metavar="DIR", help="the server that runs on this data directory")
+    where.add_argument("--endpoint", metavar="URL", help="a server elsewhere; AccessKey from the environment")
+    parser.add_argument("--ca", metavar="FILE", help="the CA certificate of the server at --endpoint")
+    parser.add_argument("--seed", metavar="FILE", help="a TOML file of fixed keys for the private server")
+    parser.add_argument("--region", help="the region that clients are told (default: the server's)")
+    parser.add_argument("command", nargs=argparse.REMAINDER, metavar="-- CMD …")
+    parser.set_defaults(func=main)
+
+
+def main(args: argparse.Namespace) -> int:
+    """Run the command; its exit status is ours."""
+    command = args.command[1:] if args.command[:1] == ["--"] else args.command
+    if not command:
+        raise OperatorError("there is no command to run", hint="keystead run -- python your_program.py")
+    if args.ca and not args.endpoint:
+        raise OperatorError("--ca belongs to --endpoint", hint="give both, or neither")
+    if args.seed and (args.endpoint or args.data is not None):
+        raise OperatorError(
+            "--seed is for a private server",
+            hint="leave --data and --endpoint out, or seed with keystead serve",
+        )
+    return asyncio.run(_run(args, command))
+
+
+async def _run(args: argparse.Namespace, command: list[str]) -> int:
+    from keystead.proxy.environment import change
+    from keystead.proxy.server import ProxyServer
+    from keystead.proxy.tunnel import Tunnel
+    from keystead.proxy.upstream import Upstream
+    from keystead.server.data.discovery import environment_access_key, running_server
+
+    clock, entropy = SystemClock(), SystemEntropy()
+    async with AsyncExitStack() as stack:
+        region = args.region
+        ca_file: str | None = None
+        if args.endpoint:
+            url, ca_file, access_key = args.endpoint, args.ca, environment_access_key(os.environ)
+            if access_key is None:
+                raise OperatorError(
+                    "there is no AccessKey for the server at --endpoint",
+                    hint="set ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET",
+                )
+            if ca_file is not None and not os.access(ca_file, os.R_OK):
+                raise OperatorError(f"cannot read the CA certificate {ca_file}", hint="check --ca")
+            upstream = Upstream(url=url, ca_file=ca_file)
+        elif args.data is not None:
+            found = running_server(args.data)
+            url, ca_file, region = found.url, found.ca_file, region or found.region
+            access_key = environment_access_key(os.environ) or found.access_key()
+            upstream = Upstream(description=found.description)
+        else:
+            from keystead.server.data import seed_file as seeds
+            from keystead.server.ephemeral import ephemeral_server
+
+            seed = seeds.read(args.seed) if args.seed else None
+            region = region or (seed.region if seed else None)
+            server = ephemeral_server(region or "cn-hangzhou", clock, entropy, seed)
+            private = await stack.enter_async_context(server)
+            url, access_key = private.url, private.access_key
+            upstream = Upstream(url=url)
+        proxy = ProxyServer(upstream, Tunnel(os.environ), clock, entropy)
+        await proxy.start()
+        stack.push_async_callback(proxy.stop)
+        folder = Path(tempfile.mkdtemp(prefix="keystead-run-"))
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        environment = change(
+            os.environ,
+            access_key=access_key,
+            region=region or "cn-hangzhou",
+            proxy_url=proxy.url,
+            ca_pem=proxy.certificate_pem,
+            folder=folder,
+            endpoint=url,
+            endpoint_ca=ca_file and str(Path(ca_file).absolute()),
+        ).apply(os.environ)
+        return await child_process.run(command, environment)

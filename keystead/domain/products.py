@@ -1,0 +1,44 @@
+"""The products that calls are of: each has a version that names it on the wire, and hosts that its clients call."""
+
+import re
+
+import msgspec
+
+
+class Product(msgspec.Struct, frozen=True, kw_only=True):
+    """One product. An API of the vendor's, or our own for what the vendor lacks."""
+
+    name: str
+    version: str  # the parameter Version of each of its calls
+    hosts: re.Pattern[str] | None  # the vendor's endpoints for it; the first group, if any, is the region
+    recommended_as: str  # what a refusal's Recommend calls it
+    for_operator_only: bool = False
+
+    def serves(self, host: str) -> bool:
+        """Whether this lower-case host name, without port, is an endpoint of the product."""
+        return self._endpoint(host) is not None
+
+    def region_in(self, host: str) -> str:
+        """The region that an endpoint names; "" if the host is none, or is the same for all regions."""
+        found = self._endpoint(host)
+        return "" if found is None or not found.re.groups else str(found[1])
+
+    def _endpoint(self, host: str) -> re.Match[str] | None:
+        return None if self.hosts is None else self.hosts.fullmatch(host)
+
+
+KMS = Product(
+    name="Kms",
+    version="2016-01-20",
+    hosts=re.compile(r"kms(?:-vpc|-intranet)?\.([a-z0-9-]+)\.aliyuncs\.com"),
+    recommended_as="Kms",
+)
+# Its calls come by the control socket, to whichever server that is.
+KEYSTEAD = Product(
+    name="Keystead",
+    version="2026-11-24",
+    hosts=KMS.hosts,
+    recommended_as="Kms",
+    for_operator_only=True,
+)
+PRODUCTS = (KMS, KEYSTEAD)

@@ -1,0 +1,41 @@
+"""Opens an encrypted file of whichever kind it is: the guide's ciphertext, an envelope, or a file of encrypted values."""
+
+import io
+from collections.abc import Iterator, Mapping
+
+from keystead.client.kms import Kms
+from keystead.crypto import envelope
+from keystead.errors import OperatorError
+from keystead.files import config_values, encrypted_file
+from keystead.files.config_formats import Format
+
+VALUES_BYTES = 16 << 20  # a larger file is no configuration file
+
+
+def plaintext(
+    kms: Kms, context: Mapping[str, str], source: envelope.Readable, form: Format | None
+) -> Iterator[bytes]:
+    """The plaintext, piece by piece; `form` is how values would be written in it.
+
+    DoesNotOpen where it is not as it was made: what came before is then not the whole.
+    """
+    head = source.read(len(envelope.MAGIC))
+    if head == envelope.MAGIC:
+        return encrypted_file.decrypt(kms, context, encrypted_file.Again(head, source))
+    content = head + source.read(VALUES_BYTES)
+    if form is not None and holds_values(content, form):
+        opened, _ = config_values.decrypt(kms, context, config_values.text_of(content), form)
+        return iter([opened.encode()])
+    return encrypted_file.decrypt(kms, context, io.BytesIO(content))
+
+
+def holds_values(content: bytes, form: Format) -> bool:
+    """Whether this is a file of the format with encrypted values in it, and not a ciphertext as a whole."""
+    if content.startswith(envelope.MAGIC) or encrypted_file.as_blob(content) is not None:
+        return False
+    if len(content) > VALUES_BYTES or b"kms:" not in content:
+        return False
+    try:
+        return bool(config_values.sealed_values(config_values.text_of(content), form))
+    except OperatorError:
+        return False

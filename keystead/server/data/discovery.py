@@ -1,0 +1,60 @@
+"""How a command finds its server and its AccessKey."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from keystead.errors import Unreachable
+from keystead.server.data.directory import DataDirectory
+from keystead.server.data.opened_store import read_access_key
+
+
+class Discovered(msgspec.Struct, frozen=True, kw_only=True):
+    """A server that runs on this machine."""
+
+    url: str
+    ca_file: str | None
+    proxy_url: str | None
+    region: str
+    description: Path
+    access_key_file: Path
+    proxy_folder: Path
+
+    def access_key(self) -> tuple[str, str]:
+        """Its root AccessKey; OperatorError if the file can't be read."""
+        return read_access_key(self.access_key_file)
+
+    @property
+    def proxy_ca(self) -> Path:
+        """The CA certificate of the proxy that the server runs."""
+        return self.proxy_folder / "ca.pem"
+
+
+def running_server(data: str) -> Discovered:
+    """The server that runs on a data directory; Unreachable if none does."""
+    directory = DataDirectory(data)
+    running = directory.running()
+    if running is None or not directory.locked():
+        raise Unreachable(
+            f"no server runs on {directory.path}",
+            hint=f"start one with keystead serve --data {directory.path}",
+        )
+    return Discovered(
+        url=running.url,
+        ca_file=running.ca_file,
+        proxy_url=running.proxy_url,
+        region=running.region,
+        description=directory.description,
+        access_key_file=directory.root_access_key,
+        proxy_folder=directory.proxy,
+    )
+
+
+def environment_access_key(environment: Mapping[str, str]) -> tuple[str, str] | None:
+    """The AccessKey in ALIBABA_CLOUD_ACCESS_KEY_ID and …_SECRET; None unless both are set."""
+    found = (
+        environment.get("ALIBABA_CLOUD_ACCESS_KEY_ID", ""),
+        environment.get("ALIBABA_CLOUD_ACCESS_KEY_SECRET", ""),
+    )
+    return found if all(found) else None

@@ -1,0 +1,123 @@
+"""What a data directory holds, opened: store, vault and account. Made at the first start, opened ever after."""
+
+from pathlib import Path
+
+import msgspec
+
+from keystead.clock import Clock
+from keystead.crypto import root_key
+from keystead.crypto.vault import Vault
+from keystead.domain.accounts import AccessKey, AccessKeyStatus, Account
+from keystead.entropy import Entropy
+from keystead.errors import OperatorError
+from keystead.server.data.directory import DataDirectory
+from keystead.store.memory import MemoryStore
+from keystead.store.ports import Store
+from keystead.store.sqlite import SqliteStore
+
+EPHEMERAL_ACCOUNT = "1000000000000001"  # of every server that lives for one `keystead run` only
+
+
+class OpenedStore(msgspec.Struct, kw_only=True):
+    """Store, vault and the account that owns the server."""
+
+    store: Store
+    vault: Vault
+    account: str
+    server_id: str  # a UUID, made with the store; the name of the server's audit chain
+    first_start: bool
+
+
+def open_store(
+    directory: DataDirectory, clock: Clock, entropy: Entropy, new_account: str = ""
+) -> OpenedStore:
+    """Open the data directory, which this process has locked; at the first start, make what it needs.
+
+    `new_account` is the account of a first start, by default a random one.
+
+    OperatorError if the root key is missing, damaged, open to others or another one, or if the database is missing
+    although there was one, damaged, or newer than this program.
+    """
+    if not directory.database.exists() and directory.root_access_key.exists():
+        raise OperatorError(
+            f"the database {directory.database} is missing, although this data directory had one",
+            hint="restore it from a backup; to begin anew, move the whole directory away",
+        )
+    fresh = not directory.root_key.exists() and not directory.database.exists()
+    root = (root_key.create_file if fresh else root_key.read_file)(directory.root_key, entropy)
+    store = SqliteStore.open(directory.database, clock=clock, entropy=entropy)
+    try:
+        vault = Vault(root, entropy)
+        store.begin()
+        vault.load(store.keyring.all())
+        accounts = store.accounts.all()
+        if accounts:
+            store.rollback()
+            return OpenedStore(
+                store=store,
+                vault=vault,
+                account=accounts[0].account_id,
+                server_id=store.server_id,
+                first_start=False,
+            )
+        account = new_account or _account_id(entropy)
+        access_key_id, secret = _found(store, vault, account, int(clock.now()), entropy)
+        # Before the commit: an AccessKey whose secret was never written down would lock everybody out.
+        directory.write(directory.root_access_key, {"AccessKeyId": access_key_id, "AccessKeySecret": secret})
+        store.commit()
+    except BaseException:
+        store.close()
+        raise
+    return OpenedStore(store=store, vault=vault, account=account, server_id=store.server_id, first_start=True)
+
+
+def open_in_memory(
+    clock: Clock, entropy: Entropy, account: str = EPHEMERAL_ACCOUNT
+) -> tuple[OpenedStore, tuple[str, str]]:
+    """A world in memory that leaves no trace, with its root AccessKey: id and secret."""
+    store = MemoryStore(entropy=entropy)
+    vault = Vault(root_key.ephemeral(entropy), entropy)
+    store.begin()
+    access_key = _found(store, vault, account, int(clock.now()), entropy)
+    store.commit()
+    opened = OpenedStore(
+        store=store, vault=vault, account=account, server_id=store.server_id, first_start=True
+    )
+    return opened, access_key
+
+
+def read_access_key(path: Path) -> tuple[str, str]:
+    """Id and secret of an AccessKey file, such as the root AccessKey's; OperatorError if it can't be read."""
+    try:
+        content = msgspec.json.decode(path.read_bytes(), type=dict[str, str])
+        return content["AccessKeyId"], content["AccessKeySecret"]
+    except (OSError, msgspec.MsgspecError, KeyError):
+        raise OperatorError(
+            f"cannot read the AccessKey file {path}",
+            hint="set ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET, "
+            "or make a new AccessKey with keystead access-key create",
+        ) from None
+
+
+def _account_id(entropy: Entropy) -> str:
+    # 16 digits that begin with 1, the shape of the vendor's account ids.
+    return str(10**15 + int.from_bytes(entropy.take(8), "big") % (9 * 10**14))
+
+
+def _found(store: Store, vault: Vault, account: str, now: int, entropy: Entropy) -> tuple[str, str]:
+    """The first wrapping key, the account and its root AccessKey."""
+    if not store.keyring.all():
+        store.keyring.add(vault.make_wrapping_key(now))
+    store.accounts.add(Account(account_id=account, created=now))
+    access_key_id = "LTAI" + entropy.take(10).hex().upper()
+    secret, wrapped = vault.make_secret(account, access_key_id)
+    store.accounts.add_access_key(
+        AccessKey(
+            access_key_id=access_key_id,
+            account=account,
+            status=AccessKeyStatus.ACTIVE,
+            created=now,
+            secret=wrapped,
+        )
+    )
+    return access_key_id, secret

@@ -1,0 +1,180 @@
+"""Putting a seed into a store: its keys as they are in the file, each once, and never over what is there."""
+
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import msgspec
+
+from keystead.api.pipeline import Pipeline
+from keystead.api.scheduled import record_event
+from keystead.crypto.vault import Vault
+from keystead.domain.accounts import AccessKey, AccessKeyStatus
+from keystead.domain.keys.algorithms import USAGES
+from keystead.domain.keys.aliases import Alias
+from keystead.domain.keys.key import DAY, Key, KeyFilter, KeyVersion, Origin, Wrapped
+from keystead.domain.keys.lifecycle import Event, KeyState
+from keystead.errors import OperatorError
+from keystead.server.data.seed_file import Seed, SeedKey, SeedVersion, material_of
+from keystead.store.ports import Store
+
+_PENDING_DAYS = 30  # of a key that is seeded as pending deletion
+# How a key gets into each state that it can be seeded in.
+_SET: dict[KeyState, Callable[[Key, int], Key]] = {
+    KeyState.ENABLED: lambda key, now: key,
+    KeyState.DISABLED: lambda key, now: key.after(Event.DISABLE),
+    KeyState.PENDING_DELETION: lambda key, now: key.scheduled(now + _PENDING_DAYS * DAY),
+    KeyState.PENDING_IMPORT: lambda key, now: key.without_material(),
+}
+
+
+def plant(pipeline: Pipeline, seed: Seed, anyway: bool = False) -> None:
+    """Put the seed into the store, except what an earlier start has put there.
+
+    OperatorError if the store has keys of its own, unless told, is of another account, or has one of the seed's keys,
+    AccessKeys, aliases or versions otherwise than the seed has it.
+    """
+    store, vault = pipeline.store, pipeline.vault
+    now = int(pipeline.clock.now())
+    store.begin()
+    try:
+        if pipeline.account != seed.account:
+            raise OperatorError(
+                f"the seed is of account {seed.account}, this server of {pipeline.account}",
+                hint="seed a new data directory",
+            )
+        if not anyway and _has_others(pipeline, seed):
+            raise OperatorError(
+                "this server has keys already", hint="seed a new data directory, or add --seed-anyway"
+            )
+        batch = pipeline.open_batch()
+        for one in seed.key:
+            key, versions = _key(seed, one, now, vault)
+            there = store.keys.get(*key.place)
+            if there is not None:
+                _check_same(store, vault, there, key, versions)
+                continue  # planted by an earlier start
+            _check_free(store, key, versions, one.aliases)
+            first, *others = (vault.keep_material(*version) for version in versions)
+            store.keys.add(key, first, one.tags)
+            for version in others:
+                store.keys.add_version(version)
+            for name in one.aliases:
+                store.aliases.add(
+                    Alias(
+                        account=key.account,
+                        region=key.region,
+                        name=name,
+                        key_id=key.key_id,
+                        created=key.created,
+                    )
+                )
+            record_event(pipeline, batch, key, "SeedKey")
+        for access_key in seed.access_key:
+            known = store.accounts.access_key(access_key.id)
+            if known is not None:
+                if not vault.has_secret(known, access_key.secret):
+                    raise OperatorError(
+                        f"the AccessKey {access_key.id} of this server has another secret than the seed's",
+                        hint="seed a new data directory",
+                    )
+                continue
+            store.accounts.add_access_key(
+                AccessKey(
+                    access_key_id=access_key.id,
+                    account=seed.account,
+                    status=AccessKeyStatus.ACTIVE,
+                    created=now,
+                    secret=vault.keep_secret(seed.account, access_key.id, access_key.secret),
+                )
+            )
+        batch.write()
+        store.commit()
+    except BaseException:
+        store.rollback()
+        raise
+
+
+def _check_same(
+    store: Store, vault: Vault, there: Key, key: Key, versions: list[tuple[KeyVersion, bytes]]
+) -> None:
+    """OperatorError unless the key that is there is the seed's: what is under the seed's versions must open."""
+    same = (there.spec, there.usage, there.origin) == (key.spec, key.usage, key.origin)
+    for version, material in versions:
+        found = store.keys.version(version.version_id)
+        if found is None or (found.key_id, found.number) != (key.key_id, version.number):
+            same = False
+        elif material and not there.absent:
+            # What was deleted since, or is still to come, is no other material.
+            same = same and vault.has_material(found, material)
+    if not same:
+        raise OperatorError(
+            f"the key {key.key_id} of this server is not the seed's: it has another spec, version or material",
+            hint="seed a new data directory",
+        )
+
+
+def _check_free(store: Store, key: Key, versions: list[tuple[KeyVersion, bytes]], names: list[str]) -> None:
+    """OperatorError if a name or version of a new key is another key's."""
+    for name in names:
+        if store.aliases.get(key.account, key.region, name) is not None:
+            raise OperatorError(
+                f"the seed's key {key.key_id} cannot have the alias {name}: another key of this server has it",
+                hint="seed a new data directory, or delete that alias first",
+            )
+    for version, _ in versions:
+        if store.keys.version(version.version_id) is not None:
+            raise OperatorError(
+                f"the seed's key {key.key_id} cannot have the version {version.version_id}: another key has it",
+                hint="seed a new data directory",
+            )
+
+
+def _has_others(pipeline: Pipeline, seed: Seed) -> bool:
+    """Whether a region of the seed has keys that the seed does not name."""
+    keys, account = pipeline.store.keys, pipeline.account
+    for region in {one.region or seed.region for one in seed.key}:
+        named = [one.id for one in seed.key if (one.region or seed.region) == region]
+        there = sum(keys.get(account, region, key_id) is not None for key_id in named)
+        if keys.page(account, region, KeyFilter(), 0, 1).total > there:
+            return True
+    return False
+
+
+def _seconds(time: datetime) -> int:
+    return int((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp())
+
+
+def _key(seed: Seed, one: SeedKey, now: int, vault: Vault) -> tuple[Key, list[tuple[KeyVersion, bytes]]]:
+    usage = one.usage or USAGES[one.spec][0]
+    versions = [
+        (
+            KeyVersion(
+                account=seed.account,
+                region=one.region or seed.region,
+                key_id=one.id,
+                version_id=version.id,
+                number=number,
+                spec=one.spec,
+                usage=usage,
+                origin=one.origin,
+                created=_seconds(version.created),
+                material=Wrapped(0, b""),
+            ),
+            material_of(one, version),
+        )
+        for number, version in enumerate(one.version or [_waiting(seed, one)], 1)
+    ]
+    first, last = versions[0][0], versions[-1][0]
+    key = first.new_key(one.description).rotated_to(last)
+    if one.origin is Origin.EXTERNAL and versions[-1][1]:
+        check = vault.make_check(key, versions[-1][1])
+        key = msgspec.structs.replace(key, check=check)
+    return _SET[one.state](key, now), versions
+
+
+def _waiting(seed: Seed, one: SeedKey) -> SeedVersion:
+    """The version of a key that waits for its material: its id is the same in any run."""
+    elsewhere = one.region not in ("", seed.region)
+    place = f"{one.region}/{one.id}" if elsewhere else one.id
+    return SeedVersion(id=str(uuid.uuid5(uuid.NAMESPACE_OID, place)))

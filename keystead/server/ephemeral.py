@@ -1,0 +1,55 @@
+"""A server for the time of one command: in memory, on a loopback port, gone without a trace."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import msgspec
+
+from keystead.clock import Clock
+from keystead.entropy import Entropy
+from keystead.server.data.opened_store import EPHEMERAL_ACCOUNT, open_in_memory
+from keystead.server.data.seed_file import Seed
+from keystead.server.data.seeding import plant
+from keystead.server.network import listener
+from keystead.server.network.connection import Limits
+from keystead.server.network.endpoint import Endpoint
+from keystead.server.service.timers import Service
+
+
+class EphemeralServer(msgspec.Struct, frozen=True, kw_only=True):
+    """Where it listens, and its root AccessKey."""
+
+    url: str
+    access_key: tuple[str, str]
+
+
+@asynccontextmanager
+async def ephemeral_server(
+    region: str, clock: Clock, entropy: Entropy, seed: Seed | None = None
+) -> AsyncIterator[EphemeralServer]:
+    """Run one on the current event loop. Its account is always the same, so that ARNs are the same in every run.
+
+    With a seed its AccessKey is the seed's first one, if that has any.
+    """
+    loop = asyncio.get_running_loop()
+    account = EPHEMERAL_ACCOUNT if seed is None else seed.account
+    opened, access_key = open_in_memory(clock, entropy, account)
+    service = Service(opened, region=region, clock=clock, entropy=entropy, loop=loop)
+    if seed is not None:
+        plant(service.pipeline, seed)
+        if seed.access_key:
+            access_key = (seed.access_key[0].id, seed.access_key[0].secret)
+    (socket,) = sockets = listener.listen("127.0.0.1", 0)
+    port = socket.getsockname()[1]
+    endpoint = Endpoint(
+        service.sequencer.submit, sockets, limits=Limits(), clock=clock, connections=service.metrics
+    )
+    await endpoint.start()
+    service.start_timers()
+    try:
+        # The proxy in front of it ends TLS; these bytes stay within the loopback interface of this machine.
+        yield EphemeralServer(url=f"http://127.0.0.1:{port}", access_key=access_key)
+    finally:
+        await endpoint.stop(1)
+        await service.stop()

@@ -1,0 +1,139 @@
+"""The front process: TLS, HTTP and the reading of requests, before the process that has the keys.
+
+It obeys the link alone: signals that a terminal or a service manager sends to all processes are the server's to follow (it
+starts with them blocked), and when the server is gone, so is this.
+"""
+
+import asyncio
+import socket
+import sys
+from typing import Any
+
+import uvloop
+
+from keystead.api.http.message import HttpRequest, HttpResponse
+from keystead.api.http.receive import receive
+from keystead.clock import SystemClock
+from keystead.server import logs
+from keystead.server.network.connection import Reply
+from keystead.server.network.endpoint import Endpoint
+from keystead.server.network.link import (
+    Answered,
+    Asked,
+    Begin,
+    Closed,
+    FromServer,
+    Link,
+    Listening,
+    Malformed,
+    Opened,
+    Present,
+    Stop,
+)
+from keystead.server.network.listener import Pem
+
+
+class FrontProcess:
+    """This process' end of the link, and the endpoint behind it."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._link = Link(list[FromServer], self._received, self._lost)
+        self._endpoint: Endpoint | None = None
+        self._pem: Pem | None = None
+        self._replies: dict[int, Reply] = {}
+        self._number = 0
+        self._ended = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def run(self, descriptor: int) -> None:
+        """Serve until told to stop, or until the server is gone."""
+        await self._loop.create_unix_connection(lambda: self._link, sock=socket.socket(fileno=descriptor))
+        await self._ended.wait()
+
+    # --- for the connections
+
+    def handle(self, request: HttpRequest, reply: Reply) -> None:
+        """Read a request and hand it on."""
+        intake = receive(request)
+        if intake.refusal is not None and isinstance(intake.refusal.__cause__, Exception):
+            logs.failure("request not read", intake.refusal.__cause__)
+        self._number += 1
+        self._replies[self._number] = reply
+        self._link.send(Asked(self._number, intake))
+
+    def opened(self) -> None:
+        self._link.send(Opened())
+
+    def closed(self) -> None:
+        self._link.send(Closed())
+
+    def refused(self, code: str) -> None:
+        self._link.send(Malformed(code))
+
+    # --- for the link
+
+    def _received(self, link: Link, message: FromServer) -> None:
+        match message:
+            case Answered(number, response):
+                self._answer(number, response)
+            case Begin(pem=pem):
+                self._pem = pem
+                self._run(self._begin(message))
+            case Present(pem):
+                self._pem = pem
+                if self._endpoint is not None:
+                    self._endpoint.present(pem)
+            case Stop(seconds):
+                self._run(self._stop(seconds))
+
+    def _answer(self, number: int, response: HttpResponse) -> None:
+        try:
+            self._replies.pop(number)(response)
+        except Exception as error:  # one client that is gone must not cost the others their answers
+            logs.failure("reply not written", error)
+
+    async def _begin(self, begin: Begin) -> None:
+        logs.configure(begin.log_format, begin.log_level)
+        self._endpoint = Endpoint(
+            self.handle,
+            [socket.socket(fileno=descriptor) for descriptor in begin.descriptors],
+            limits=begin.limits,
+            clock=SystemClock(),
+            connections=self,
+        )
+        await self._endpoint.start(self._pem)
+        self._link.send(Listening())
+
+    async def _stop(self, seconds: float) -> None:
+        if self._endpoint is not None:
+            await self._endpoint.stop(seconds)
+        self._link.close()
+
+    def _lost(self) -> None:
+        self._run(self._end())
+
+    async def _end(self) -> None:
+        if self._endpoint is not None:
+            await self._endpoint.stop(0)
+        self._ended.set()
+
+    def _run(self, work: Any) -> None:
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: "asyncio.Task[None]") -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logs.failure("front process failed", error)
+            self._link.close()
+
+
+async def _main(descriptor: int) -> None:
+    await FrontProcess().run(descriptor)
+
+
+if __name__ == "__main__":
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_main(int(sys.argv[1])))

@@ -1,0 +1,185 @@
+"""The link between a server and its front process: frames of messages over a pair of sockets.
+
+frame     length (4 bytes, big-endian) ‖ MessagePack: an array of messages
+message   an array; its first member is the kind
+
+Both ends are the same program on the same machine, so no version of this outlives a process. Messages that are sent in
+one turn of the loop share a frame.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from keystead import errors
+from keystead.api.http.message import HttpResponse
+from keystead.api.http.receive import Received
+from keystead.errors import KmsError
+from keystead.server import logs
+from keystead.server.network.connection import Limits
+from keystead.server.network.listener import Pem
+
+FRAME = 64 * 1024 * 1024  # bytes; a frame that says to be longer is none
+_BURST = 8  # messages that wait for the end of the turn; more leave at once, so that both processes have work
+_LENGTH = 4
+
+
+class Message(msgspec.Struct, frozen=True, array_like=True):
+    """One message; each kind says who sends it. It shows its kind only: it may hold a private key or a plaintext."""
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
+
+
+class Begin(Message, frozen=True, tag=0):
+    """The server: listen on these descriptors, with this log."""
+
+    descriptors: tuple[int, ...]
+    limits: Limits
+    log_format: str
+    log_level: str
+    pem: Pem | None  # None: plain HTTP
+
+
+class Present(Message, frozen=True, tag=1):
+    """The server: serve this certificate from now on."""
+
+    pem: Pem
+
+
+class Answered(Message, frozen=True, tag=2):
+    """The server: the answer to a request."""
+
+    number: int
+    response: HttpResponse
+
+
+class Stop(Message, frozen=True, tag=3):
+    """The server: accept nothing more, finish within so many seconds, and end."""
+
+    seconds: float
+
+
+class Listening(Message, frozen=True, tag=4):
+    """The front: connections are accepted."""
+
+
+class Asked(Message, frozen=True, tag=5):
+    """The front: a request, with a number of its own."""
+
+    number: int
+    intake: Received
+
+
+class Opened(Message, frozen=True, tag=6):
+    """The front: one more connection is open."""
+
+
+class Closed(Message, frozen=True, tag=7):
+    """The front: one connection fewer is open."""
+
+
+class Malformed(Message, frozen=True, tag=8):
+    """The front: a connection was closed for what it sent."""
+
+    code: str
+
+
+FromServer = Begin | Present | Answered | Stop
+FromFront = Listening | Asked | Opened | Closed | Malformed
+
+
+def _to_wire(value: Any) -> object:
+    if isinstance(value, KmsError):
+        return type(value).__name__, value.values
+    raise NotImplementedError(type(value).__name__)
+
+
+def _from_wire(kind: type, value: Any) -> object:
+    name, values = value
+    found = getattr(errors, name)
+    if not issubclass(found, kind):
+        raise TypeError(f"{name} is not a refusal")
+    refusal = found(**values)
+    assert refusal.text  # it has all the values of its message
+    return refusal
+
+
+_encode = msgspec.msgpack.Encoder(enc_hook=_to_wire).encode
+
+
+class Link(asyncio.Protocol):
+    """One end: `received` is called with it and each message, `lost` once when the other end is gone or talks nonsense."""
+
+    def __init__(self, kinds: Any, received: Callable[["Link", Any], None], lost: Callable[[], None]) -> None:
+        self._decoder = msgspec.msgpack.Decoder(kinds, dec_hook=_from_wire)
+        self._received = received
+        self._lost = lost
+        self._loop = asyncio.get_running_loop()
+        self._transport: Any = None
+        self._outgoing: list[Message] = []
+        self._scheduled = False
+        self._incoming = bytearray()
+
+    def send(self, message: Message) -> None:
+        """Send a message soon. When the other end is gone it is dropped, as `lost` tells."""
+        self._outgoing.append(message)
+        if len(self._outgoing) >= _BURST:
+            self._flush()
+        elif not self._scheduled:
+            self._scheduled = True
+            self._loop.call_soon(self._end_of_turn)
+
+    def close(self) -> None:
+        """Send what waits, then end."""
+        self._flush()
+        self._transport.close()
+
+    def abort(self) -> None:
+        """End now: the other end is not what it should be."""
+        self._transport.abort()
+
+    # --- the transport's side
+
+    def connection_made(self, transport: Any) -> None:
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        incoming = self._incoming
+        incoming += data
+        begin = 0
+        while len(incoming) - begin >= _LENGTH:
+            length = int.from_bytes(incoming[begin : begin + _LENGTH], "big")
+            end = begin + _LENGTH + length
+            if length > FRAME:
+                self.abort()
+                return
+            if len(incoming) < end:
+                break
+            frame = bytes(incoming[begin + _LENGTH : end])
+            begin = end
+            try:
+                for message in self._decoder.decode(frame):
+                    self._received(self, message)
+            except Exception as error:  # the other end does not speak this language, or this one has a bug
+                logs.failure("link between server and front process broken", error)
+                self.abort()
+                return
+        del incoming[:begin]
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._lost()
+
+    # --- inside
+
+    def _end_of_turn(self) -> None:
+        self._scheduled = False
+        self._flush()
+
+    def _flush(self) -> None:
+        messages, self._outgoing = self._outgoing, []
+        if messages and not self._transport.is_closing():
+            frame = _encode(messages)
+            self._transport.write(len(frame).to_bytes(_LENGTH, "big") + frame)

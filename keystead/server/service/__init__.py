@@ -1,0 +1,1 @@
+"""The service without its sockets: the sequencer, its pools of threads and timers, metrics and health."""

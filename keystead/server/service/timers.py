@@ -1,0 +1,66 @@
+"""The service without its sockets: pipeline and sequencer over an opened store, and the timers of what it does by itself."""
+
+import asyncio
+from collections.abc import Callable
+
+import keystead.operations  # noqa: F401 - fills the catalogue
+from keystead.api.pipeline import Pipeline
+from keystead.api.scheduled import delete_due, expire_due, purge_nonces, rotate_due
+from keystead.clock import Clock
+from keystead.entropy import Entropy
+from keystead.server.data.opened_store import OpenedStore
+from keystead.server.service.metrics import Metrics
+from keystead.server.service.sequencer import Sequencer
+
+_DELETIONS_EVERY = 1.0  # seconds; it also finds out within so long that the store can't commit, or can again
+_ROTATIONS_EVERY = 60.0
+_NONCES_EVERY = 30.0
+
+
+class Service:
+    """Pipeline and sequencer over a opened, with their timers: the service without its sockets."""
+
+    def __init__(
+        self,
+        opened: OpenedStore,
+        *,
+        region: str,
+        clock: Clock,
+        entropy: Entropy,
+        loop: asyncio.AbstractEventLoop,
+        patience: float = 0.0,
+    ) -> None:
+        self.metrics = Metrics()
+        self.pipeline = Pipeline(
+            store=opened.store,
+            vault=opened.vault,
+            clock=clock,
+            entropy=entropy,
+            region=region,
+            account=opened.account,
+            server_id=opened.server_id,
+        )
+        self.sequencer = Sequencer(self.pipeline, self.metrics, loop, patience)
+        self._loop = loop
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+
+    def start_timers(self) -> None:
+        """Carry out what is due now and from here on."""
+        self.every(_DELETIONS_EVERY, "deletions", lambda: self.sequencer.run(delete_due))
+        self.every(_DELETIONS_EVERY, "expiries", lambda: self.sequencer.run(expire_due))
+        self.every(_ROTATIONS_EVERY, "rotations", lambda: self.sequencer.run(rotate_due))
+        self.every(_NONCES_EVERY, "nonces", lambda: self.sequencer.run(purge_nonces))
+
+    def every(self, seconds: float, name: str, action: Callable[[], None]) -> None:
+        """Do something now and then every so many seconds until the stop."""
+        action()
+        self._timers[name] = self._loop.call_later(seconds, self.every, seconds, name, action)
+
+    async def stop(self) -> None:
+        """Answer all that was accepted, then end. Clients had their time: slow work that has not begun is refused."""
+        for timer in self._timers.values():
+            timer.cancel()
+        self.sequencer.abandon()
+        await self.sequencer.drain()
+        self.sequencer.close()
+        self.pipeline.store.close()

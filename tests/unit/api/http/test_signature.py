@@ -1,0 +1,311 @@
+import base64
+import hashlib
+import hmac
+import tomllib
+from pathlib import Path
+from urllib.parse import urlencode
+
+import pytest
+
+from keystead.api.http import parse as parameters_of
+from keystead.api.http import signature
+from keystead.api.http.message import HttpRequest
+from keystead.crypto.signing_secret import Secret
+from keystead.errors import (
+    IncompleteSignature,
+    KmsError,
+    MissingParameter,
+    SignatureDoesNotMatch,
+    TimestampExpired,
+    TimestampMalformed,
+    TimestampMissing,
+)
+
+VECTORS = tomllib.loads(
+    (Path(__file__).parents[3] / "vectors" / "signature" / "cases.toml").read_text(encoding="utf-8")
+)
+SECRET = Secret(b"testAccessKeySecret")
+V1 = {
+    "AccessKeyId": "testAccessKeyId",
+    "Action": "Encrypt",
+    "EncryptionContext": '{"a":"b"}',
+    "Format": "JSON",
+    "KeyId": "alias/a b+c*~é",
+    "Plaintext": "aGVsbG8=",
+    "RegionId": "cn-hangzhou",
+    "SignatureMethod": "HMAC-SHA1",
+    "SignatureNonce": "0123456789abcdef0123456789abcdef",
+    "SignatureType": "",
+    "SignatureVersion": "1.0",
+    "Timestamp": "2026-01-02T03:04:05Z",
+    "Version": "2016-01-20",
+}
+TEA = {name: value for name, value in V1.items() if name not in ("RegionId", "SignatureType")} | {
+    "Format": "json"
+}
+QUERY = {name: V1[name] for name in ("EncryptionContext", "KeyId", "Plaintext")}
+HEADERS = {
+    "accept": "application/json",
+    "host": "kms.cn-hangzhou.aliyuncs.com",
+    "user-agent": "AlibabaCloud (Linux; x86_64) Python/3.11.7 Core/0.4.3 TeaDSL/2",
+    "x-acs-action": "Encrypt",
+    "x-acs-content-sha256": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+    "x-acs-credentials-provider": "static_ak",
+    "x-acs-date": "2026-01-02T03:04:05Z",
+    "x-acs-signature-nonce": "0123456789abcdef0123456789abcdef",
+    "x-acs-version": "2016-01-20",
+}
+SCOPE = "testAccessKeyId/20260102/cn-hangzhou/Kms/aliyun_v4_request"
+
+
+def v1(method: str, query: dict[str, str], form: dict[str, str] | None = None) -> HttpRequest:
+    headers = {"host": "localhost"}
+    body = b""
+    if form:
+        headers["content-type"] = "application/x-www-form-urlencoded"
+        body = urlencode(form).encode()
+    return HttpRequest(method=method, target=f"/?{urlencode(query)}", headers=headers, body=body)
+
+
+def acs(
+    headers: dict[str, str],
+    sign: str,
+    *,
+    method: str = "ACS3-HMAC-SHA256",
+    credential: str = "testAccessKeyId",
+    names: list[str] | None = None,
+    body: bytes = b"",
+) -> HttpRequest:
+    signed = ";".join(sorted(headers) if names is None else names)
+    authorization = f"{method} Credential={credential},SignedHeaders={signed},Signature={sign}"
+    return HttpRequest(
+        method="POST",
+        target=f"/?{urlencode(QUERY)}",
+        headers={**headers, "authorization": authorization},
+        body=body,
+    )
+
+
+def check(request: HttpRequest) -> signature.Claims:
+    found = parameters_of.parse(request)
+    claims = signature.read_claims(request, found)
+    signature.verify(claims, found.merged, SECRET)
+    return claims
+
+
+def refusal(request: HttpRequest) -> KmsError:
+    with pytest.raises(KmsError) as caught:
+        check(request)
+    return caught.value
+
+
+def test_v1_string_to_sign_is_the_vectors() -> None:
+    expected = "POST" + VECTORS["v1"]["string_to_sign"]
+    assert signature.string_to_sign_v1("POST", V1).decode() == expected
+
+
+@pytest.mark.parametrize(
+    ("method", "query", "name"),
+    [
+        ("POST", V1, "post"),
+        ("GET", V1, "get"),
+        ("POST", V1 | {"SecurityToken": "tok/en+=="}, "sts"),
+        ("POST", TEA, "tea"),
+    ],
+)
+def test_v1_vector_is_accepted(method: str, query: dict[str, str], name: str) -> None:
+    claims = check(v1(method, query | {"Signature": VECTORS["v1"]["signatures"][name]}))
+    assert claims.access_key_id == "testAccessKeyId"
+    assert claims.timestamp == 1767323045
+    assert claims.security_token == query.get("SecurityToken", "")
+
+
+def test_v1_vector_with_a_parameter_in_the_body_is_the_same() -> None:
+    query = V1 | {"Signature": VECTORS["v1"]["signatures"]["post"]}
+    form = {"Plaintext": query.pop("Plaintext")}
+    assert check(v1("POST", query, form)).scheme == "v1"
+
+
+def test_v1_with_sha256_signs_the_same_string() -> None:
+    query = V1 | {"SignatureMethod": "hmac-sha256"}
+    to_sign = signature.string_to_sign_v1("POST", query)
+    digest = hmac.new(b"testAccessKeySecret&", to_sign, hashlib.sha256).digest()
+    assert check(v1("POST", query | {"Signature": base64.b64encode(digest).decode()})).algorithm == "sha256"
+
+
+def test_acs3_vector_stage_by_stage() -> None:
+    request = acs(HEADERS, VECTORS["acs"]["signatures"]["plain"])
+    found = parameters_of.parse(request)
+    canonical = signature.canonical_request(
+        request, found, tuple(sorted(HEADERS)), HEADERS["x-acs-content-sha256"]
+    )
+    assert canonical.decode() == VECTORS["acs"]["canonical"].lstrip("\n")
+    assert check(request).to_sign.decode() == f"ACS3-HMAC-SHA256\n{VECTORS['acs']['canonical_hash']}"
+
+
+def test_acs3_vector_with_a_token() -> None:
+    headers = HEADERS | {
+        "x-acs-credentials-provider": "static_sts",
+        "x-acs-accesskey-id": "testAccessKeyId",
+        "x-acs-security-token": "tok/en+==",
+    }
+    request = acs(headers, VECTORS["acs"]["signatures"]["sts"])
+    claims = check(request)
+    assert claims.to_sign.decode().endswith(VECTORS["acs"]["sts_hash"])
+    assert claims.security_token == "tok/en+=="
+
+
+def test_acs3_vector_with_a_body_hashes_it_and_leaves_it_out_of_the_query() -> None:
+    headers = HEADERS | {
+        "content-type": "application/x-www-form-urlencoded",
+        "x-acs-content-sha256": VECTORS["acs"]["body_hash"],
+    }
+    request = acs(headers, VECTORS["acs"]["signatures"]["body"], body=b"Recipient=abc%3D")
+    assert check(request).scheme == "acs3"
+    assert parameters_of.parse(request).form == {"Recipient": "abc="}
+
+
+def test_acs3_sm3_vector() -> None:
+    headers = HEADERS | {"x-acs-content-sha256": VECTORS["acs"]["empty_sm3"]}
+    request = acs(headers, VECTORS["acs"]["signatures"]["sm3"], method="ACS3-HMAC-SM3")
+    assert check(request).to_sign.decode() == f"ACS3-HMAC-SM3\n{VECTORS['acs']['sm3_hash']}"
+
+
+def test_acs4_vector() -> None:
+    names = sorted(name for name in HEADERS if name not in ("accept", "user-agent"))
+    request = acs(
+        HEADERS, VECTORS["acs"]["signatures"]["v4"], method="ACS4-HMAC-SHA256", credential=SCOPE, names=names
+    )
+    assert check(request).scope == ("20260102", "cn-hangzhou", "Kms")
+    derived = SECRET.derive("20260102", "cn-hangzhou", "Kms")
+    expected = hmac.new(bytes.fromhex(VECTORS["acs"]["v4"]["key"]), b"x", hashlib.sha256).digest()
+    assert derived.hmac("sha256", b"x") == expected
+
+
+def test_wrong_signature_tells_the_string_to_sign_after_a_colon() -> None:
+    error = refusal(v1("POST", V1 | {"Signature": "AAAA"}))
+    assert isinstance(error, SignatureDoesNotMatch)
+    assert error.text.split(":")[1] == "POST" + VECTORS["v1"]["string_to_sign"]
+
+
+@pytest.mark.parametrize("name", ["AccessKeyId", "Signature", "SignatureNonce"])
+def test_v1_without_a_part_is_refused(name: str) -> None:
+    query = V1 | {"Signature": "AAAA"}
+    del query[name]
+    error = refusal(v1("POST", query))
+    assert isinstance(error, MissingParameter)
+    assert name in error.text
+
+
+@pytest.mark.parametrize(
+    ("change", "kind"),
+    [
+        ({"SignatureType": "BEARERTOKEN"}, IncompleteSignature),
+        ({"SignatureMethod": "HMAC-MD5"}, IncompleteSignature),
+        ({"SignatureVersion": "2.0"}, IncompleteSignature),
+        ({"Signature": "not base64!"}, IncompleteSignature),
+        ({"Timestamp": ""}, TimestampMissing),
+        ({"Timestamp": "2026-01-02 03:04:05"}, TimestampMalformed),
+        ({"Timestamp": "2026-13-02T03:04:05Z"}, TimestampMalformed),
+        ({"SignatureNonce": "n" * 257}, IncompleteSignature),
+    ],
+)
+def test_v1_with_a_bad_part_is_refused(change: dict[str, str], kind: type[KmsError]) -> None:
+    assert isinstance(refusal(v1("POST", V1 | {"Signature": "AAAA"} | change)), kind)
+
+
+def test_nonce_of_256_characters_is_accepted() -> None:
+    request = v1("POST", V1 | {"Signature": "AAAA", "SignatureNonce": "n" * 256})
+    assert len(signature.read_claims(request, parameters_of.parse(request)).nonce) == 16
+
+
+def test_two_schemes_at_once_are_refused() -> None:
+    request = acs(HEADERS, VECTORS["acs"]["signatures"]["plain"])
+    target = f"{request.target}&Signature=AAAA"
+    doubled = HttpRequest(method="POST", target=target, headers=request.headers)
+    assert isinstance(refusal(doubled), IncompleteSignature)
+
+
+@pytest.mark.parametrize(
+    "authorization",
+    [
+        "Basic dXNlcg==",
+        "ACS3-RSA-SHA256 Credential=a,SignedHeaders=host,Signature=" + "0" * 64,
+        "ACS3-HMAC-SHA256 Credential=a,SignedHeaders=host",
+    ],
+)
+def test_unknown_authorization_is_refused(authorization: str) -> None:
+    request = HttpRequest(method="POST", target="/", headers=HEADERS | {"authorization": authorization})
+    assert isinstance(refusal(request), IncompleteSignature)
+
+
+@pytest.mark.parametrize(
+    ("credential", "date"),
+    [
+        ("testAccessKeyId", "2026-01-02T03:04:05Z"),
+        ("testAccessKeyId/20260103/cn-hangzhou/Kms/aliyun_v4_request", "2026-01-02T03:04:05Z"),
+        ("testAccessKeyId/20260102/cn-hangzhou/Kms/aliyun_v3_request", "2026-01-02T03:04:05Z"),
+    ],
+)
+def test_acs4_with_a_bad_scope_is_refused(credential: str, date: str) -> None:
+    headers = HEADERS | {"x-acs-date": date}
+    request = acs(headers, "0" * 64, method="ACS4-HMAC-SHA256", credential=credential)
+    assert isinstance(refusal(request), IncompleteSignature)
+
+
+def without(name: str) -> dict[str, str]:
+    return {key: value for key, value in HEADERS.items() if key != name}
+
+
+@pytest.mark.parametrize(
+    ("headers", "kind"),
+    [
+        (without("x-acs-date"), TimestampMissing),
+        (without("x-acs-signature-nonce"), MissingParameter),
+        (without("x-acs-content-sha256"), IncompleteSignature),
+        (HEADERS | {"x-acs-content-sha256": "0" * 64}, IncompleteSignature),
+    ],
+)
+def test_acs_without_a_header_is_refused(headers: dict[str, str], kind: type[KmsError]) -> None:
+    assert isinstance(refusal(acs(headers, "0" * 64)), kind)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        sorted(name for name in HEADERS if name != "host"),
+        sorted(name for name in HEADERS if name != "x-acs-action"),
+        sorted(HEADERS, reverse=True),
+        sorted([*HEADERS, "host"]),
+        sorted([*HEADERS, "x-acs-absent"]),
+    ],
+)
+def test_acs_with_bad_signed_headers_is_refused(names: list[str]) -> None:
+    assert isinstance(refusal(acs(HEADERS, "0" * 64, names=names)), IncompleteSignature)
+
+
+def test_acs_with_a_body_must_sign_its_content_type() -> None:
+    headers = HEADERS | {"content-type": "application/x-www-form-urlencoded"}
+    request = acs(headers, "0" * 64, names=sorted(HEADERS), body=b"a=b")
+    assert "content-type" in refusal(request).text
+
+
+@pytest.mark.parametrize(("now", "accepted"), [(900, True), (-900, True), (901, False), (-901, False)])
+def test_window_is_fifteen_minutes_either_way(now: int, accepted: bool) -> None:
+    request = v1("POST", V1 | {"Signature": "AAAA"})
+    claims = signature.read_claims(request, parameters_of.parse(request))
+    if accepted:
+        signature.check_window(claims, claims.timestamp + now)
+    else:
+        with pytest.raises(TimestampExpired):
+            signature.check_window(claims, claims.timestamp + now)
+
+
+def test_nonce_digest_separates_its_parts() -> None:
+    assert len(signature.nonce_digest("id", "time", "nonce")) == 16
+    assert signature.nonce_digest("id", "time", "nonce") != signature.nonce_digest("idt", "ime", "nonce")
+    assert signature.nonce_digest("id", "time", "nonce") != signature.nonce_digest("id", "timen", "once")
+
+
+def test_claims_show_no_value() -> None:
+    assert repr(check(v1("POST", V1 | {"Signature": VECTORS["v1"]["signatures"]["post"]}))) == "<Claims v1>"

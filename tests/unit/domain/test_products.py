@@ -1,0 +1,40 @@
+import re
+
+from keystead.domain.products import KEYSTEAD, KMS, PRODUCTS, Product
+
+RAM = Product(name="Ram", version="2015-05-01", hosts=re.compile(r"ram\.aliyuncs\.com"), recommended_as="Ram")
+
+
+def test_an_endpoint_names_its_region() -> None:
+    for host, region in (
+        ("kms.cn-hangzhou.aliyuncs.com", "cn-hangzhou"),
+        ("kms-vpc.cn-beijing.aliyuncs.com", "cn-beijing"),
+        ("kms-intranet.eu-central-1.aliyuncs.com", "eu-central-1"),
+    ):
+        assert KMS.serves(host)
+        assert KMS.region_in(host) == region
+
+
+def test_other_hosts_are_none_of_its_endpoints() -> None:
+    for host in (
+        "localhost",
+        "",
+        "kms.aliyuncs.com",
+        "xkms.cn-hangzhou.aliyuncs.com",
+        "kms.a.aliyuncs.com.evil.example",
+    ):
+        assert not KMS.serves(host)
+        assert KMS.region_in(host) == ""
+
+
+def test_a_product_may_have_one_endpoint_for_all_regions_or_none() -> None:
+    assert RAM.serves("ram.aliyuncs.com")
+    assert RAM.region_in("ram.aliyuncs.com") == ""
+    nowhere = Product(name="Inside", version="1", hosts=None, recommended_as="Inside")
+    assert not nowhere.serves("")
+    assert not nowhere.serves("kms.cn-hangzhou.aliyuncs.com")
+
+
+def test_versions_name_the_products() -> None:
+    assert len({one.version for one in PRODUCTS}) == len(PRODUCTS)
+    assert [one for one in PRODUCTS if one.for_operator_only] == [KEYSTEAD]

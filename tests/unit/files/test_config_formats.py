@@ -1,0 +1,109 @@
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keystead.errors import OperatorError
+from keystead.files.config_formats import FORMATS, by_name, environment, pointer
+
+
+def found(name: str, text: str) -> list[tuple[str, str]]:
+    return [(pointer(leaf.path), text[leaf.start : leaf.end]) for leaf in FORMATS[name].leaves(text)]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "leaves"),
+    [
+        ("env", "", []),
+        ("env", "\ufeffA=1", [("/A", "1")]),
+        ("env", "# A=1\n\n  # x\nexport  A = b c  # d\r\nB=#x\rC= # y", [("/A", "b c"), ("/B", "#x"), ("/C", "")]),
+        ("env", "A='it\\'s'\nB=\"two\nlines\" # c\nC=a#b", [("/A", "'it\\'s'"), ("/B", '"two\nlines"'), ("/C", "a#b")]),
+        ("json", "\ufeff 1 ", [("", "1")]),
+        ("json", '{"a/b": {"~": [true, [], {}, "x\\"]"]}, "": null}', [("/a~1b/~0/0", "true"), ("/a~1b/~0/3", '"x\\"]"'), ("/", "null")]),
+        ("json", '{"\\u0061": -1.5E+3}', [("/a", "-1.5E+3")]),
+        ("yaml", "", []),
+        ("yaml", "just words", [("", "just words")]),
+        ("yaml", "a: &x !!str 1 # c\nb: *x\n? c\n: d\n", [("/a", "1"), ("/c", "d")]),
+        ("yaml", "a: >-\n  folded\n  text\n\n# c\nb: |+\n  kept\n\n", [("/a", ">-\n  folded\n  text"), ("/b", "|+\n  kept")]),
+        ("yaml", "- {a: 'x', b: [1]}\n- - 2\n-\n", [("/0/a", "'x'"), ("/0/b/0", "1"), ("/1/0", "2")]),
+        ("yaml", "a: 1\n---\n- 2\n---\n", [("/0/a", "1"), ("/1/0", "2")]),
+        ("yaml", "a: &x [1, *x]\n", [("/a/0", "1")]),
+        ("toml", "", []),
+        ("toml", "\ufeffa = 1\r\n", [("/a", "1")]),
+        ("toml", 'a.b = """x\ny"""\n[t."q/r"]\nc = [ 1, # one\n [true, {d = 2.5}] ]\n[[l]]\ne = false\n', [("/a/b", '"""x\ny"""'), ("/t/q~1r/c/0", "1"), ("/t/q~1r/c/1/0", "true"), ("/t/q~1r/c/1/1/d", "2.5"), ("/l/0/e", "false")]),
+    ],
+)  # fmt: skip
+def test_leaves(name: str, text: str, leaves: list[tuple[str, str]]) -> None:
+    assert found(name, text) == leaves
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "told"),
+    [
+        ("env", "A=1\nsecret", "line 2 is not NAME=VALUE"),
+        ("env", "A='secret", "line 1 is not NAME=VALUE"),
+        ("json", '{"a": NaN}', "it is not valid JSON: NaN is not JSON"),
+        ("json", '{"a": secret}', "it is not valid JSON"),
+        ("json", "[" * 100_000, "it is nested too deeply"),
+        ("yaml", "a: [secret", "it is not valid YAML: expected"),
+        ("yaml", "a: \x00", "it is not valid YAML"),
+        ("yaml", "? [secret]\n: b", "the key in line 1 is no plain word"),
+        ("yaml", "[" * 20_000, "it is nested too deeply"),
+        ("toml", "a = secret", "it is not valid TOML"),
+        ("toml", '# "\ue0000\ue000"\na = 1\n', "its layout cannot be kept"),
+        ("toml", '# "\ue0009\ue000"\na = 1\n', "its layout cannot be kept"),
+        ("toml", "a = " + "[" * 100_000, "it is nested too deeply"),
+    ],
+)
+def test_what_cannot_be_read_is_told_without_its_content(name: str, text: str, told: str) -> None:
+    with pytest.raises(OperatorError) as problem:
+        FORMATS[name].leaves(text)
+    assert problem.value.message.startswith(told)
+    assert "secret" not in problem.value.message + problem.value.hint
+
+
+def test_environment() -> None:
+    text = "A=plain # c\nB='a\\'b\\n'\nC=\"a\\\"b\\n$x\"\nD=\nA=again\nE='\n"
+    assert environment(text[:-4]) == {"A": "again", "B": "a'b\\n", "C": 'a"b\n$x', "D": ""}
+
+
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [
+        (".env", "env"),
+        (".env.production", "env"),
+        ("app.env.cipher", "env"),
+        ("a.yml", "yaml"),
+        ("a.b.yaml", "yaml"),
+        ("a.json", "json"),
+        ("a.toml", "toml"),
+        ("a.conf", None),
+        ("env", None),
+    ],
+)
+def test_formats_by_name(file: str, name: str | None) -> None:
+    form = by_name(file)
+    assert (form and form.name) == name
+
+
+nested = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+)
+
+
+def walk(content: object, path: str) -> list[tuple[str, object]]:
+    if isinstance(content, dict):
+        return [one for name, value in content.items() for one in walk(value, path + pointer((name,)))]
+    if isinstance(content, list):
+        return [one for number, value in enumerate(content) for one in walk(value, f"{path}/{number}")]
+    return [(path, content)]
+
+
+@given(nested, st.sampled_from([None, 0, "\t"]), st.booleans())
+def test_every_value_of_any_json_is_found(
+    content: object, indent: int | str | None, ascii_only: bool
+) -> None:
+    text = json.dumps(content, indent=indent, ensure_ascii=ascii_only)
+    assert [(path, json.loads(spelled)) for path, spelled in found("json", text)] == walk(content, "")

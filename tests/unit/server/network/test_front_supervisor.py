@@ -1,0 +1,344 @@
+"""The front process for real: started, answering, killed, started again, told to stop."""
+
+import asyncio
+import os
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import uvloop
+
+from keystead.api.http import receive
+from keystead.api.http.message import Channel, HttpResponse
+from keystead.api.http.receive import Received
+from keystead.errors import OperatorError
+from keystead.server.network import front_supervisor as module
+from keystead.server.network import listener
+from keystead.server.network.connection import Limits, Reply
+from keystead.server.network.front_supervisor import Front
+from keystead.server.network.link import Asked, FromFront, Link
+from tests.harness import Service
+from tests.unit.server.network.test_connection import Counted
+from tests.unit.server.network.test_endpoint import authority, certificate, leaf
+
+OK = HttpResponse(status=200, content_type="text/plain", body=b"hello")
+REQUEST = b"GET /?Action=A HTTP/1.1\r\nHost: h\r\n\r\n"
+
+
+class Desk(Counted):
+    """Takes what a front hands on: answers at once, or holds it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[Received] = []
+        self.hold = False
+        self.waiting: list[Reply] = []
+        self.writers: list[asyncio.StreamWriter] = []
+        self.sockets = listener.listen("127.0.0.1", 0)
+        self.port = self.sockets[0].getsockname()[1]
+        self.front = Front(
+            self.take, self.sockets, limits=Limits(connections=3), connections=self, log=("json", "error")
+        )
+
+    def take(self, asked: Received, reply: Reply) -> None:
+        self.asked.append(asked)
+        if self.hold:
+            self.waiting.append(reply)
+        else:
+            reply(OK)
+
+    async def connect(self, context: ssl.SSLContext | None = None) -> "Client":
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port, ssl=context)
+        self.writers.append(writer)
+        return Client(reader, writer)
+
+    async def until(self, condition: Callable[[], Any]) -> None:
+        async with asyncio.timeout(10):
+            while not condition():
+                await asyncio.sleep(0.005)
+
+
+class Client:
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader, self.writer = reader, writer
+
+    async def ask(self, request: bytes = REQUEST) -> bytes:
+        """The answer's head and body."""
+        self.writer.write(request)
+        return await self.answer()
+
+    async def answer(self) -> bytes:
+        head = await self.reader.readuntil(b"\r\n\r\n")
+        length = int(head.partition(b"Content-Length: ")[2].partition(b"\r\n")[0])
+        return head + await self.reader.readexactly(length)
+
+
+def play(scenario: Callable[[Desk], Coroutine[None, None, None]]) -> None:
+    async def main() -> None:
+        desk = Desk()
+        try:
+            await scenario(desk)
+        finally:
+            for writer in desk.writers:
+                writer.transport.abort()
+            await desk.front.stop(0.1)
+        assert desk.front.pid == 0
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main())
+
+
+def test_a_request_goes_through_and_connections_are_counted() -> None:
+    async def scenario(desk: Desk) -> None:
+        await desk.front.start()
+        assert desk.front.problem == ""
+        client = await desk.connect()
+        for _ in range(2):
+            assert (await client.ask()).endswith(b"hello")
+        assert [(one.host, one.source, one.tls, one.channel) for one in desk.asked] == [
+            ("h", "127.0.0.1", "", Channel.NETWORK)
+        ] * 2
+        assert desk.open == 1
+        client.writer.close()
+        await desk.until(lambda: desk.open == 0)
+
+    play(scenario)
+
+
+def test_answers_find_their_requests_in_whatever_order_they_come() -> None:
+    async def scenario(desk: Desk) -> None:
+        desk.hold = True
+        await desk.front.start()
+        clients = [await desk.connect() for _ in range(3)]
+        for number, client in enumerate(clients):
+            client.writer.write(b"GET /?Action=%d HTTP/1.1\r\nHost: h%d\r\n\r\n" % (number, number))
+        await desk.until(lambda: len(desk.waiting) == 3)
+        for asked, reply in reversed(list(zip(desk.asked, desk.waiting, strict=True))):
+            reply(msgspec.structs.replace(OK, body=asked.host.encode()))
+        for number, client in enumerate(clients):
+            assert (await client.answer()).endswith(b"h%d" % number)
+
+    play(scenario)
+
+
+def test_limits_and_refusals_are_the_front_s() -> None:
+    async def scenario(desk: Desk) -> None:
+        await desk.front.start()
+        assert b"431 " in await (await desk.connect()).ask(
+            b"GET / HTTP/1.1\r\nA: " + b"a" * 40_000 + b"\r\n\r\n"
+        )
+        await desk.until(lambda: desk.refusals == ["InvalidRequest"])
+        await desk.until(lambda: desk.open == 0)
+        several = [await desk.connect() for _ in range(4)]
+        assert b"503 " in await several[3].answer()
+        await desk.until(lambda: desk.refusals[1:] == ["ServiceUnavailable"])
+        assert desk.asked == []
+
+    play(scenario)
+
+
+def test_tls_ends_in_the_front_and_its_certificate_can_change() -> None:
+    async def scenario(desk: Desk) -> None:
+        issuer = authority()
+        old, new = certificate(issuer), certificate(issuer)
+        await desk.front.start(old)
+        context = ssl._create_unverified_context()
+
+        async def shown() -> bytes:
+            client = await desk.connect(context)
+            found = client.writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
+            client.writer.close()
+            assert isinstance(found, bytes)
+            return found
+
+        assert await shown() == leaf(old)
+        desk.front.present(new)
+        async with asyncio.timeout(5):
+            while await shown() != leaf(new):
+                pass
+        # One that is started again has the newest.
+        os.kill(desk.front.pid, signal.SIGKILL)
+        await desk.until(lambda: desk.front.problem)
+        await desk.until(lambda: not desk.front.problem)
+        assert await shown() == leaf(new)
+
+    play(scenario)
+
+
+def test_a_front_that_is_killed_is_started_again(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(module, "_AGAIN", 0.05)
+
+    async def scenario(desk: Desk) -> None:
+        desk.hold = True
+        await desk.front.start()
+        client = await desk.connect()
+        client.writer.write(REQUEST)
+        await desk.until(lambda: desk.waiting)
+        first = desk.front.pid
+        os.kill(first, signal.SIGKILL)
+        await desk.until(lambda: desk.front.problem)
+        await desk.until(lambda: desk.open == 0)  # gone with the process
+        desk.waiting.pop()(OK)  # nobody is there to be told
+        assert await client.reader.read() == b""
+        desk.hold = False
+        waiting = await desk.connect()  # the listening socket is still there
+        assert (await waiting.ask()).endswith(b"hello")
+        assert desk.front.pid not in (0, first)
+        assert desk.open == 1
+
+    play(scenario)
+    assert "front process ended" in caplog.text
+
+
+def test_a_front_that_cannot_be_started_again_is_tried_until_it_can(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(module, "_AGAIN", 0.05)
+    failures = iter([OSError("no memory"), OSError("no memory")])
+    start = subprocess.Popen
+
+    async def scenario(desk: Desk) -> None:
+        await desk.front.start()
+
+        def refuse(*words: Any, **more: Any) -> Any:
+            for failure in failures:
+                raise failure
+            return start(*words, **more)
+
+        monkeypatch.setattr(subprocess, "Popen", refuse)
+        os.kill(desk.front.pid, signal.SIGKILL)
+        await desk.until(lambda: desk.front.problem)
+        await desk.until(lambda: not desk.front.problem)
+        assert (await (await desk.connect()).ask()).endswith(b"hello")
+
+    play(scenario)
+    assert caplog.text.count("front process cannot be started") == 2
+
+
+@pytest.mark.parametrize("program", ["/bin/false", "/nowhere"])
+def test_a_front_that_never_serves_is_an_error(program: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", program)
+
+    async def scenario(desk: Desk) -> None:
+        with pytest.raises(OperatorError, match="did not start") as caught:
+            await desk.front.start()
+        assert "--front-process no" in caught.value.hint
+        assert desk.front.problem
+
+    play(scenario)
+
+
+def test_a_front_that_is_silent_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    silent = tmp_path / "silent"
+    silent.write_text("#!/bin/sh\nexec sleep 60\n")
+    silent.chmod(0o700)
+    monkeypatch.setattr(sys, "executable", str(silent))
+    monkeypatch.setattr(module, "_START", 0.2)
+    monkeypatch.setattr(module, "_GRACE", 0.2)
+
+    async def scenario(desk: Desk) -> None:
+        starting = asyncio.create_task(desk.front.start())
+        await desk.until(lambda: desk.front.pid)
+        pid = desk.front.pid
+        with pytest.raises(OperatorError, match="did not start"):
+            await starting
+        assert not Path(f"/proc/{pid}").exists()
+
+    play(scenario)
+
+
+def test_a_stop_waits_for_what_was_accepted_and_takes_nothing_more() -> None:
+    async def scenario(desk: Desk) -> None:
+        desk.hold = True
+        await desk.front.start()
+        busy, idle = await desk.connect(), await desk.connect()
+        busy.writer.write(REQUEST)
+        await desk.until(lambda: desk.waiting)
+        stopping = asyncio.create_task(desk.front.stop(5))
+        assert await idle.reader.read() == b""
+        with pytest.raises(ConnectionRefusedError):
+            await desk.connect()
+        assert not stopping.done()
+        desk.waiting.pop()(OK)
+        assert (await busy.answer()).endswith(b"hello")
+        await stopping
+        assert desk.front.pid == 0
+
+    play(scenario)
+
+
+def test_a_signal_in_its_first_moments_does_not_end_it() -> None:
+    async def scenario(desk: Desk) -> None:
+        starting = asyncio.create_task(desk.front.start())
+        await desk.until(lambda: desk.front.pid)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            os.kill(desk.front.pid, number)
+        await starting
+        assert (await (await desk.connect()).ask()).endswith(b"hello")
+
+    play(scenario)
+
+
+def test_it_is_not_given_what_leads_to_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALIBABA_CLOUD_ACCESS_KEY_SECRET", "canary")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", "/canary")
+
+    async def scenario(desk: Desk) -> None:
+        await desk.front.start()
+        given = Path(f"/proc/{desk.front.pid}/environ").read_bytes()
+        assert b"PYTHONPATH=" in given
+        assert b"canary" not in given
+
+    play(scenario)
+
+
+def test_signals_to_all_processes_are_not_the_front_s_to_follow() -> None:
+    async def scenario(desk: Desk) -> None:
+        await desk.front.start()
+        pid = desk.front.pid
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            os.kill(pid, number)
+        await asyncio.sleep(0.1)
+        assert (await (await desk.connect()).ask()).endswith(b"hello")
+        assert desk.front.pid == pid
+
+    play(scenario)
+
+
+def test_a_front_that_speaks_of_the_control_socket_is_ended() -> None:
+    async def scenario(desk: Desk) -> None:
+        ours, theirs = socket.socketpair()
+        gone = asyncio.Event()
+        link = Link(list[FromFront], desk.front._received, gone.set)
+        await asyncio.get_running_loop().create_unix_connection(lambda: link, sock=ours)
+        asked = msgspec.structs.replace(
+            receive.receive(Service().request("ListKeys")), channel=Channel.CONTROL, claims=None
+        )
+        desk.front._received(link, Asked(1, asked))
+        await asyncio.wait_for(gone.wait(), 5)
+        assert desk.asked == []
+        theirs.close()
+
+    play(scenario)
+
+
+def test_what_lies_in_the_working_directory_is_not_imported(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "ssl.py").write_text("raise SystemExit('planted')")
+    monkeypatch.chdir(tmp_path)
+
+    async def scenario(desk: Desk) -> None:
+        await desk.front.start()
+        assert (await (await desk.connect()).ask()).endswith(b"hello")
+
+    play(scenario)

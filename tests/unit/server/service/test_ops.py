@@ -1,0 +1,72 @@
+import json
+
+import pytest
+
+from keystead.api.http.encode import failure
+from keystead.api.http.message import HttpRequest, HttpResponse
+from keystead.api.pipeline import Answer
+from keystead.errors import KeyNotFound
+from keystead.server.service import ops
+from keystead.server.service.metrics import Metrics
+from keystead.store.ports import StoreFailure
+
+
+def get(
+    target: str, method: str = "GET", problems: list[str] | None = None, metrics: Metrics | None = None
+) -> HttpResponse:
+    answers: list[HttpResponse] = []
+    handle = ops.handler(metrics or Metrics(), lambda: problems or [])
+    handle(HttpRequest(method=method, target=target, headers={}), answers.append)
+    return answers[0]
+
+
+def test_health_is_ok_and_ready_names_what_is_in_the_way() -> None:
+    assert json.loads(get("/health").body) == {"status": "ok"}
+    assert get("/ready?x").status == 200
+    blocked = get("/ready", problems=["disk full"])
+    assert (blocked.status, json.loads(blocked.body)["problems"]) == (503, ["disk full"])
+
+
+@pytest.mark.parametrize(
+    ("target", "method", "status"), [("/", "GET", 404), ("/health", "POST", 405), ("/health", "HEAD", 200)]
+)
+def test_nothing_else_is_here(target: str, method: str, status: int) -> None:
+    assert get(target, method).status == status
+
+
+def test_metrics_count_what_happened() -> None:
+    metrics = Metrics()
+    response = failure(KeyNotFound(), "r", "h", False)
+    for _ in range(2):
+        metrics.answered(Answer(response, "DescribeKey", "Forbidden.KeyNotFound", "r", True), 0.01)
+    metrics.answered(Answer(response, "", "SignatureDoesNotMatch", "r", False), 0.01)
+    metrics.answered(Answer(response, "", "SignatureDoesNotMatch", "r", False), 3)
+    metrics.answered(Answer(response, "", "InternalFailure", "r", True, ValueError("canary")), 0.01)
+    metrics.committed(3, 2, 0.001)
+    metrics.opened()
+    metrics.refused("InvalidRequest")
+    metrics.store_failed(StoreFailure("disk full"), 1)
+    assert metrics.store_problem == "disk full"
+    metrics.store_failed(ZeroDivisionError(), 1)
+    metrics.reply_failed(OSError())
+    text = get("/metrics", metrics=metrics).body.decode()
+    for line in (
+        'keystead_requests_total{action="DescribeKey",code="Forbidden.KeyNotFound"} 2.0',
+        'keystead_requests_total{action="unknown",code="InternalFailure"} 1.0',
+        'keystead_unauthenticated_total{code="SignatureDoesNotMatch"} 2.0',
+        'keystead_request_seconds_bucket{le="0.005"} 0.0',
+        'keystead_request_seconds_bucket{le="0.01"} 4.0',
+        'keystead_request_seconds_bucket{le="2.5"} 4.0',
+        'keystead_request_seconds_bucket{le="+Inf"} 5.0',
+        "keystead_request_seconds_count 5.0",
+        "keystead_request_seconds_sum 3.0",
+        "keystead_audit_records_total 2.0",
+        "keystead_store_failures_total 2.0",
+        "keystead_faults_total 2.0",
+        "keystead_connections 1.0",
+        "keystead_malformed_requests_total 1.0",
+    ):
+        assert line in text
+    assert "canary" not in text
+    metrics.committed(1, 1, 0.001)
+    assert metrics.store_problem == ""
