@@ -74,14 +74,14 @@ class Prepared(NamedTuple):
     """A request after all that needs no store: what it asks for, and the secret that signed it, if that was at hand."""
 
     asked: Received
-    understood: Bound
+    bound: Bound
     signed_with: Secret | None
 
 
 class Ask(NamedTuple):
     """An authenticated call: what was asked, by whom, and how the answer is to be written."""
 
-    understood: Bound
+    bound: Bound
     caller: Caller
     trace: Trace
     now: int
@@ -156,7 +156,7 @@ class Pipeline:
         anew, with the same attempt, once the outcome was given to it.
         """
         request_id = uuid4(self.entropy)
-        asked, understood = prepared.asked, prepared.understood
+        asked, bound = prepared.asked, prepared.bound
         host, xml, claims = asked.host, asked.xml, asked.claims
         try:
             if attempt.caller is None:
@@ -180,7 +180,7 @@ class Pipeline:
         try:
             if claims is not None:
                 self._admit_claims(batch, claims, now, attempt)
-            response = self._perform(Ask(understood, caller, trace, int(now), request_id, xml, attempt))
+            response = self._perform(Ask(bound, caller, trace, int(now), request_id, xml, attempt))
         except KmsError as error:
             code = error.code
             response = encode.failure(error, request_id, host, xml, trace.product.recommended_as)
@@ -269,13 +269,13 @@ class Pipeline:
     # --- what
 
     def _perform(self, ask: Ask) -> HttpResponse:
-        trace, understood = ask.trace, ask.understood
-        trace.action = understood.action
-        operation = understood.operation
+        trace, bound = ask.trace, ask.bound
+        trace.action = bound.action
+        operation = bound.operation
         if operation is not None:
             trace.product, trace.known = operation.product, True
-            trace.parameters, trace.region = understood.recorded, understood.region
-        if not understood.dry_run:
+            trace.parameters, trace.region = bound.recorded, bound.region
+        if not bound.dry_run:
             return self._run(ask, keep=True)
         try:
             self._run(ask, keep=False)
@@ -286,10 +286,10 @@ class Pipeline:
         raise DryRunSucceeded
 
     def _run(self, ask: Ask, *, keep: bool) -> HttpResponse:
-        caller, trace, understood = ask.caller, ask.trace, ask.understood
-        if understood.refusal is not None:
-            raise understood.refusal
-        operation, request = understood.operation, understood.request
+        caller, trace, bound = ask.caller, ask.trace, ask.bound
+        if bound.refusal is not None:
+            raise bound.refusal
+        operation, request = bound.operation, bound.request
         assert operation is not None
         assert request is not None
         try:

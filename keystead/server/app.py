@@ -65,8 +65,8 @@ class Server:
         self.directory.prepare()
         self.directory.lock()
         try:
-            planted = seeds.read(settings.seed) if settings.seed else None
-            account = "" if planted is None else planted.account
+            seed = seeds.read(settings.seed) if settings.seed else None
+            account = "" if seed is None else seed.account
             opened = open_store(self.directory, self.clock, self.entropy, account)
             self.first_start = opened.first_start
             self.service = Service(
@@ -77,8 +77,8 @@ class Server:
                 loop=loop,
                 patience=PATIENCE if self._fronted else 0.0,
             )
-            if planted is not None:
-                seeding.plant(self.service.pipeline, planted, settings.seed_anyway)
+            if seed is not None:
+                seeding.seed_store(self.service.pipeline, seed, settings.seed_anyway)
             if not settings.http:
                 self._certificate = self._own_or_given(opened, certificates.names_for(host, settings.name))
             sockets = await self._listen(host, port)

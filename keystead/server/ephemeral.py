@@ -10,7 +10,7 @@ from keystead.clock import Clock
 from keystead.entropy import Entropy
 from keystead.server.data.opened_store import EPHEMERAL_ACCOUNT, open_in_memory
 from keystead.server.data.seed_file import Seed
-from keystead.server.data.seeding import plant
+from keystead.server.data.seeding import seed_store
 from keystead.server.network import listener
 from keystead.server.network.connection import Limits
 from keystead.server.network.endpoint import Endpoint
@@ -37,7 +37,7 @@ async def ephemeral_server(
     opened, access_key = open_in_memory(clock, entropy, account)
     service = Service(opened, region=region, clock=clock, entropy=entropy, loop=loop)
     if seed is not None:
-        plant(service.pipeline, seed)
+        seed_store(service.pipeline, seed)
         if seed.access_key:
             access_key = (seed.access_key[0].id, seed.access_key[0].secret)
     (socket,) = sockets = listener.listen("127.0.0.1", 0)

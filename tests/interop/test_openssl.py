@@ -54,7 +54,7 @@ def of_openssl(folder: Path, spec: KeySpec, usage: str) -> tuple[Service, Member
         f'[[key.version]]\nid = "{VERSION}"\nmaterial = """\n{pem}"""\n'
     )
     service = Service()
-    seeding.plant(service.pipeline, seeds.read(str(folder / "seed.toml")))
+    seeding.seed_store(service.pipeline, seeds.read(str(folder / "seed.toml")))
     pair = {"KeyId": "k", "KeyVersionId": VERSION}
     (folder / "public.pem").write_text(service.ok("GetPublicKey", **pair)["PublicKey"])
     openssl(folder, "pkey -in private.pem -pubout -out theirs.pem")

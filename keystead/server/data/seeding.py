@@ -28,7 +28,7 @@ _SET: dict[KeyState, Callable[[Key, int], Key]] = {
 }
 
 
-def plant(pipeline: Pipeline, seed: Seed, anyway: bool = False) -> None:
+def seed_store(pipeline: Pipeline, seed: Seed, anyway: bool = False) -> None:
     """Put the seed into the store, except what an earlier start has put there.
 
     OperatorError if the store has keys of its own, unless told, is of another account, or has one of the seed's keys,
@@ -53,7 +53,7 @@ def plant(pipeline: Pipeline, seed: Seed, anyway: bool = False) -> None:
             there = store.keys.get(*key.place)
             if there is not None:
                 _check_same(store, vault, there, key, versions)
-                continue  # planted by an earlier start
+                continue  # from an earlier start
             _check_free(store, key, versions, one.aliases)
             first, *others = (vault.keep_material(*version) for version in versions)
             store.keys.add(key, first, one.tags)

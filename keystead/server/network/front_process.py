@@ -55,12 +55,12 @@ class FrontProcess:
 
     def handle(self, request: HttpRequest, reply: Reply) -> None:
         """Read a request and hand it on."""
-        intake = receive(request)
-        if intake.refusal is not None and isinstance(intake.refusal.__cause__, Exception):
-            logs.failure("request not read", intake.refusal.__cause__)
+        received = receive(request)
+        if received.refusal is not None and isinstance(received.refusal.__cause__, Exception):
+            logs.failure("request not read", received.refusal.__cause__)
         self._number += 1
         self._replies[self._number] = reply
-        self._link.send(Asked(self._number, intake))
+        self._link.send(Asked(self._number, received))
 
     def opened(self) -> None:
         self._link.send(Opened())

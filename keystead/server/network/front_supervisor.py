@@ -161,11 +161,11 @@ class Front:
 
     def _received(self, link: Link, message: FromFront) -> None:
         match message:
-            case Asked(number, intake):
-                if intake.channel is not Channel.NETWORK:
+            case Asked(number, received):
+                if received.channel is not Channel.NETWORK:
                     link.abort()  # the control socket is not the front's: it is not itself any more
                     return
-                self._take(intake, lambda response: link.send(Answered(number, response)))
+                self._take(received, lambda response: link.send(Answered(number, response)))
             case Opened():
                 self._open += 1
                 self._observer.opened()

@@ -70,7 +70,7 @@ class Asked(Message, frozen=True, tag=5):
     """The front: a request, with a number of its own."""
 
     number: int
-    intake: Received
+    received: Received
 
 
 class Opened(Message, frozen=True, tag=6):

@@ -25,7 +25,7 @@ TEXT = SEED.read_text(encoding="utf-8")
 def planted(seed: bytes = b"") -> Service:
     """A service with the seed in it; everything else is random."""
     service = Service(seed=seed)
-    seeding.plant(service.pipeline, seeds.read(str(SEED)))
+    seeding.seed_store(service.pipeline, seeds.read(str(SEED)))
     service.access_key = ("LTAISEED", "seeded-secret")
     return service
 
@@ -63,12 +63,12 @@ def test_committed_ciphertexts_open_in_any_run() -> None:
 def test_planting_again_changes_nothing_and_beside_others_is_refused() -> None:
     service = planted()
     seed = seeds.read(str(SEED))
-    seeding.plant(service.pipeline, seed)
+    seeding.seed_store(service.pipeline, seed)
     assert service.ok("ListKeys")["TotalCount"] == 3
     service.ok("CreateKey")
     with pytest.raises(OperatorError, match="has keys already"):
-        seeding.plant(service.pipeline, seed)
-    seeding.plant(service.pipeline, seed, anyway=True)
+        seeding.seed_store(service.pipeline, seed)
+    seeding.seed_store(service.pipeline, seed, anyway=True)
     assert service.ok("ListKeys")["TotalCount"] == 4
 
 
@@ -85,7 +85,7 @@ def test_a_seed_of_another_account_is_refused() -> None:
         server_id=world.server_id,
     )
     with pytest.raises(OperatorError, match="is of account 1000000000000001"):
-        seeding.plant(pipeline, seeds.read(str(SEED)))
+        seeding.seed_store(pipeline, seeds.read(str(SEED)))
 
 
 @pytest.mark.parametrize(
@@ -156,7 +156,7 @@ def test_the_seed_of_the_docs_is_one(tmp_path: Path) -> None:
     file = tmp_path / "seed.toml"
     file.write_text(page.partition("```toml\n")[2].partition("```")[0], encoding="utf-8")
     service = Service()
-    seeding.plant(service.pipeline, seeds.read(str(file)))
+    seeding.seed_store(service.pipeline, seeds.read(str(file)))
     assert service.ok("DescribeKey", KeyId="alias/acs/mse")["KeyMetadata"]["Description"] == "work"
 
 
@@ -167,7 +167,7 @@ FROZEN = json.loads(SEED.with_name("every.json").read_text(encoding="utf-8"))
 def test_what_was_made_under_keys_of_every_spec_opens_in_any_run() -> None:
     """Frozen: made under this seed once, by a run of its own."""
     service = Service(seed=b"another run")
-    seeding.plant(service.pipeline, seeds.read(str(EVERY)))
+    seeding.seed_store(service.pipeline, seeds.read(str(EVERY)))
     specs = set()
     for action, asked, expected in FROZEN:
         answer = service.ok(action, **asked)
@@ -177,14 +177,14 @@ def test_what_was_made_under_keys_of_every_spec_opens_in_any_run() -> None:
     waiting = service.ok("DescribeKey", KeyId="waiting")["KeyMetadata"]
     assert (waiting["KeyState"], waiting["Origin"]) == ("PendingImport", "EXTERNAL")
     other = Service(seed=b"a third run")
-    seeding.plant(other.pipeline, seeds.read(str(EVERY)))
+    seeding.seed_store(other.pipeline, seeds.read(str(EVERY)))
     again = other.ok("DescribeKey", KeyId="waiting")["KeyMetadata"]
     assert again["PrimaryKeyVersion"] == waiting["PrimaryKeyVersion"]
 
 
 def test_a_seeded_external_key_takes_its_own_material_again() -> None:
     service = Service()
-    seeding.plant(service.pipeline, seeds.read(str(EVERY)))
+    seeding.seed_store(service.pipeline, seeds.read(str(EVERY)))
     service.ok("DeleteKeyMaterial", KeyId="brought")
     wrong = parameters(service, "brought", material=bytes(32))
     assert service.refused("ImportKeyMaterial", **wrong) == "InvalidKeyMaterial"

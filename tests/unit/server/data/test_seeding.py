@@ -20,7 +20,7 @@ material = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 def plant(service: Service, folder: Path, text: str) -> None:
     file = folder / "seed.toml"
     file.write_text(text, encoding="utf-8")
-    seeding.plant(service.pipeline, seeds.read(str(file)), anyway=True)
+    seeding.seed_store(service.pipeline, seeds.read(str(file)), anyway=True)
 
 
 @pytest.mark.parametrize(

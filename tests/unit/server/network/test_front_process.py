@@ -70,7 +70,7 @@ def test_a_bug_in_reading_is_logged_here_and_answered_by_the_server(
         await server.until(lambda: server.received)
         (asked,) = server.received
         assert isinstance(asked, Asked)
-        assert isinstance(asked.intake.refusal, InternalFailure)
+        assert isinstance(asked.received.refusal, InternalFailure)
         server.link.send(Answered(asked.number, OK))
         await server.until(lambda: answers == [OK])
 

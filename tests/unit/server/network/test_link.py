@@ -111,7 +111,7 @@ def test_a_refusal_arrives_as_the_same_refusal(refusal: KmsError) -> None:
     async def scenario(pair: Pair) -> None:
         pair.of_front.send(Asked(1, asked))
         await pair.until(lambda: bool(pair.server))
-        found = pair.server[0].intake.refusal
+        found = pair.server[0].received.refusal
         assert (type(found), found.text) == (type(refusal), refusal.text)
 
     play(scenario)
