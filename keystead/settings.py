@@ -15,7 +15,10 @@ from keystead.errors import OperatorError
 
 
 def default_data() -> str:
-    """`$XDG_DATA_HOME/keystead`, by default `~/.local/share/keystead` (XDG Base Directory Specification)."""
+    """`$KEYSTEAD_DATA`, else `$XDG_DATA_HOME/keystead`, by default `~/.local/share/keystead` (XDG Base Directory
+    Specification)."""
+    if named := os.environ.get("KEYSTEAD_DATA", ""):
+        return named
     home = os.environ.get("XDG_DATA_HOME", "")
     if not home.startswith("/"):  # the specification: relative paths are invalid and ignored
         home = str(Path.home() / ".local" / "share")

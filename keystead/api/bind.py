@@ -44,7 +44,7 @@ def bind_call(catalogue: Catalogue, asked: Received, home: str) -> Bound:
     try:
         found.operation = operation = find_operation(catalogue, asked.action, asked.version)
         found.recorded = msgspec.json.encode(recordable(operation, parameters)).decode()
-        found.dry_run = "DryRun" in parameters and operation.dry_run and dry_run(parameters)
+        found.dry_run = "DryRun" in parameters and dry_run(parameters)
         found.region = region_of(operation.product, asked.host, parameters, home)
         found.request = bind(operation, parameters)
     except Exception as error:  # it is raised when the caller is known

@@ -111,11 +111,6 @@ class Operation(NamedTuple):
         """The first sentence of the operation's docstring."""
         return (self.function.__doc__ or "").strip().split("\n")[0]
 
-    @property
-    def dry_run(self) -> bool:
-        """Whether clients may ask this operation for a dry run."""
-        return any(field.name == "DryRun" for field in self.fields)
-
 
 class Catalogue:
     """All operations. A version names its product, so a version and an action name an operation."""

@@ -61,7 +61,7 @@ class Role(enum.Enum):
 class Param:
     """How one type of parameter is read: `parse(name, text)` gives its value or raises the refusal."""
 
-    __slots__ = ("choices", "empty", "errors", "kind", "limits", "parse", "role", "sensitive")
+    __slots__ = ("binary", "choices", "empty", "errors", "kind", "limits", "parse", "role", "sensitive")
 
     def __init__(
         self,
@@ -73,6 +73,7 @@ class Param:
         role: Role | None = None,
         choices: tuple[str, ...] = (),
         empty: bool = False,
+        binary: bool = False,
         errors: tuple[type[KmsError], ...] = (),
     ) -> None:
         self.kind = kind
@@ -83,6 +84,7 @@ class Param:
         self.choices = choices
         # Whether the empty text is a value; otherwise it means that the parameter is absent.
         self.empty = empty
+        self.binary = binary  # base64, and nothing else
         self.errors = errors  # refusals beside InvalidParameter
 
 
@@ -102,8 +104,8 @@ KeyRef = Annotated[KeyReference, Param("String", coerce.key_reference, limits="k
 KeyIdRef = Annotated[KeyReference, Param("String", coerce.key_without_alias, limits="key id or key ARN; not an alias", role=Role.KEY, errors=(AliasUnsupported,))]
 AliasName = Annotated[str, Param("String", coerce.alias_name, limits="`alias/` and 1 to 255 of A-Z a-z 0-9 - _ /; not `alias/acs…`", role=Role.ALIAS)]
 NewAliasName = Annotated[str, Param("String", coerce.alias_name, limits="`alias/` and 1 to 255 of A-Z a-z 0-9 - _ /; not `alias/acs…`", role=Role.NEW_ALIAS)]
-CiphertextBlob = Annotated[str, Param("String", coerce.as_it_is, limits="base64 of a blob that this service made", role=Role.BLOB)]
-SourceBlob = Annotated[str, Param("String", coerce.as_it_is, limits="base64 of a blob that this service made", role=Role.SOURCE)]
+CiphertextBlob = Annotated[str, Param("String", coerce.as_it_is, binary=True, limits="base64 of a blob that this service made", role=Role.BLOB)]
+SourceBlob = Annotated[str, Param("String", coerce.as_it_is, binary=True, limits="base64 of a blob that this service made", role=Role.SOURCE)]
 Plaintext = Annotated[bytes, Param("String", coerce.plaintext, limits="1 to 6144 bytes of text, or base64 of at most 6144 bytes", sensitive=True)]
 Context = Annotated[dict[str, str], Param("Map", coerce.context, limits="JSON object of strings, at most 8192 characters")]
 Description = Annotated[str, Param("String", coerce.text_up_to(coerce.DESCRIPTION_CHARACTERS), limits="0 to 8192 characters", empty=True)]
@@ -121,8 +123,8 @@ RotationInterval = Annotated[str, Param("String", coerce.text_up_to(64), limits=
 VersionId = Annotated[str, Param("String", coerce.text_up_to(64), limits="at most 64 characters", role=Role.VERSION, errors=(KeyVersionNotFound,))]
 SourceKeyRef = Annotated[KeyReference, Param("String", coerce.key_reference, limits="key id, alias, key ARN or alias ARN", role=Role.SOURCE_KEY)]
 SourceVersionId = Annotated[str, Param("String", coerce.text_up_to(64), limits="at most 64 characters", role=Role.SOURCE_VERSION)]
-Bytes = Annotated[bytes, Param("String", coerce.strict_bytes, limits="base64 of 1 to 6144 bytes", sensitive=True)]
-Digest = Annotated[bytes, Param("String", coerce.digest, limits="base64 of 32 bytes")]
+Bytes = Annotated[bytes, Param("String", coerce.strict_bytes, binary=True, limits="base64 of 1 to 6144 bytes", sensitive=True)]
+Digest = Annotated[bytes, Param("String", coerce.digest, binary=True, limits="base64 of 32 bytes")]
 WrappingSpec = Annotated[str, choice(*IMPORTS)]
 ImportWrapping = Annotated[str, choice(*names_in(IMPORTS))]
 ExportWrapping = Annotated[str, choice(*names_in(EXPORTS))]

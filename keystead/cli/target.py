@@ -1,4 +1,10 @@
-"""Which server a command talks to, and as whom: the same options for every command that calls operations."""
+"""Which server a command is about, and as whom it calls: one rule for every command.
+
+Options go first; then what the environment names, as `keystead run` and `keystead env` set it: KEYSTEAD_ENDPOINT a
+server, KEYSTEAD_DATA a data directory; then the default data directory. A command that is about a data directory refuses
+where only a server is named. A server that was found by its directory is called with the environment's AccessKey if that is
+one of the server's own, else with its root AccessKey.
+"""
 
 import argparse
 import os
@@ -21,10 +27,11 @@ OPTIONS = (
     ("--region", "REGION", "the region, where the endpoint's name does not say it"),
 )
 FOUND = """\
-Without --endpoint and --data it is the server of `keystead run`, else the one on the default data directory. Without
---access-key the AccessKey is that of ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET (with
-ALIBABA_CLOUD_SECURITY_TOKEN, if set), else the data directory's root AccessKey. The server is reached directly: no proxy
-variable counts."""
+Without --endpoint and --data it is the server of `keystead run` (KEYSTEAD_ENDPOINT), else the one on KEYSTEAD_DATA,
+else the one on the default data directory. Without --access-key the AccessKey is that of ALIBABA_CLOUD_ACCESS_KEY_ID and
+ALIBABA_CLOUD_ACCESS_KEY_SECRET (with ALIBABA_CLOUD_SECURITY_TOKEN, if set); for a server on a data directory only if it is
+one of that server's, else its root AccessKey. The server is reached directly: no proxy variable counts."""
+DATA = "the data directory (default: that of KEYSTEAD_DATA, else your own)"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -32,6 +39,19 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("server", FOUND.replace("\n", " "))
     for name, metavar, text in OPTIONS:
         group.add_argument(name, metavar=metavar, help=text)
+
+
+def directory(named: str | None) -> str:
+    """The data directory that a command is about; WrongCommandLine where the environment names a server without one."""
+    from keystead.settings import default_data
+
+    url = os.environ.get("KEYSTEAD_ENDPOINT")
+    if named is None and url and not os.environ.get("KEYSTEAD_DATA"):
+        raise output.WrongCommandLine(
+            f"this command is about a data directory, and the environment names the server at {url}",
+            hint="name the directory with --data DIR",
+        )
+    return default_data() if named is None else named
 
 
 def kms(args: argparse.Namespace) -> "Kms":
@@ -70,12 +90,11 @@ def endpoint(
         url, ca_file = os.environ["KEYSTEAD_ENDPOINT"], os.environ.get("KEYSTEAD_CA_FILE") or None
     if not url:
         found = running_server(default_data() if data is None else data)
-        return Endpoint(
-            url=found.url,
-            ca_file=found.ca_file,
-            access_key=access_key or found.access_key(),
-            security_token=token,
-        )
+        if not access_key_file:
+            access_key, own = found.access_key(access_key)
+            token = token if own else ""
+        assert access_key is not None
+        return Endpoint(url=found.url, ca_file=found.ca_file, access_key=access_key, security_token=token)
     named = Endpoint(url=url, ca_file=ca_file, access_key=access_key or ("", ""), security_token=token)
     address = named.address
     if access_key is None:

@@ -11,6 +11,7 @@ import stat
 from pathlib import Path
 from typing import Protocol
 
+from keystead import owners
 from keystead.crypto.material import Material
 from keystead.crypto.sealing import KEY_BYTES, seal, unseal
 from keystead.entropy import Entropy
@@ -98,7 +99,8 @@ def read_file(path: Path, entropy: Entropy) -> SoftwareRootKey:
             )
         if status.st_uid != os.geteuid():
             raise OperatorError(
-                f"the root key file {path} belongs to another user", hint=f"chown it to user {os.geteuid()}"
+                f"the root key file {path} belongs to another user",
+                hint=f"run keystead as that user: sudo -u {owners.name_of(status.st_uid)} keystead …",
             )
         if status.st_mode & 0o077:
             raise OperatorError(

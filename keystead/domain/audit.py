@@ -6,6 +6,13 @@ import operator
 
 import msgspec
 
+# The operations whose success gives out a plaintext or key material, in the clear or for somebody else to open, or
+# turns a ciphertext into one that others can open.
+REVEALING = frozenset(
+    {
+        "AsymmetricDecrypt", "Decrypt", "ExportDataKey", "GenerateAndExportDataKey", "GenerateDataKey", "ReEncrypt",
+    }
+)  # fmt: skip
 FORMAT = 1
 GENESIS = bytes(32)
 

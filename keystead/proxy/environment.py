@@ -61,11 +61,15 @@ _REMOVED = (
 )
 
 
+_BEFORE = "KEYSTEAD_BEFORE"
+
+
 class Change(msgspec.Struct, frozen=True):
     """What to do to an environment: names with their new values, and names to remove."""
 
     values: dict[str, str]
     removed: tuple[str, ...]
+    before: dict[str, str]  # the earlier values of all of these, where they had any
 
     def apply(self, environment: Mapping[str, str]) -> dict[str, str]:
         """A changed copy."""
@@ -73,14 +77,38 @@ class Change(msgspec.Struct, frozen=True):
         return kept | self.values
 
     def shell(self) -> str:
-        """The same for a POSIX shell."""
-        lines = [f"unset {name}" for name in self.removed]
-        lines += [f"export {name}={shlex.quote(value)}" for name, value in self.values.items()]
-        return "\n".join(lines) + "\n"
+        """The same for a POSIX shell, which also keeps what was there before."""
+        names = (*self.removed, *self.values)
+        kept = msgspec.json.encode({name: self.before.get(name) for name in names}).decode()
+        return _shell(dict.fromkeys(self.removed) | self.values | {_BEFORE: kept})
 
-    def undo(self) -> str:
-        """For a POSIX shell: take out what was added."""
-        return "\n".join(f"unset {name}" for name in self.values) + "\n"
+
+def _shell(values: Mapping[str, str | None]) -> str:
+    """Exports, and unsets for None, for a POSIX shell."""
+    lines = [
+        f"unset {name}" if value is None else f"export {name}={shlex.quote(value)}"
+        for name, value in values.items()
+    ]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def undo(environment: Mapping[str, str]) -> str:
+    """For a POSIX shell: put back what was there before `Change.shell`; "" where nothing was changed."""
+    kept = _kept(environment)
+    return _shell({**kept, _BEFORE: None}) if kept else ""
+
+
+def before(environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment as it was before `Change.shell`."""
+    found: dict[str, str | None] = {**environment, **_kept(environment), _BEFORE: None}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _kept(environment: Mapping[str, str]) -> dict[str, str | None]:
+    try:
+        return msgspec.json.decode(environment.get(_BEFORE, "{}"), type=dict[str, str | None])
+    except msgspec.MsgspecError:
+        return {}
 
 
 def change(
@@ -92,9 +120,11 @@ def change(
     ca_pem: bytes,
     folder: Path,
     endpoint: str,
+    data: str,
     endpoint_ca: str | None,
 ) -> Change:
-    """The change for one run or shell. CA bundles are written to `folder`, which must be private to the user."""
+    """The change for one run or shell. CA bundles are written to `folder`, which must be private to the user; `data` is the
+    server's data directory, or "" if it has none here."""
     values = dict.fromkeys(_ID_NAMES, access_key[0])
     values |= dict.fromkeys(_SECRET_NAMES, access_key[1])
     values |= dict.fromkeys(_REGION_NAMES, region)
@@ -103,6 +133,7 @@ def change(
         "KEYSTEAD_PROXY": proxy_url,
         "KEYSTEAD_ENDPOINT": endpoint,
         "KEYSTEAD_CA_FILE": endpoint_ca or "",
+        "KEYSTEAD_DATA": data,
     }
     # The vendor's CLI and credential chain: no profile, no ECS metadata service.
     values |= {"ALIBABA_CLOUD_IGNORE_PROFILE": "TRUE", "ALIBABA_CLOUD_ECS_METADATA_DISABLED": "true"}
@@ -122,7 +153,8 @@ def change(
     options = before.get("NODE_OPTIONS", "")
     require = '--require "' + str(hooks / "hook.cjs").replace("\\", "\\\\").replace('"', '\\"') + '"'
     values["NODE_OPTIONS"] = f"{options} {require}".strip()
-    return Change(values, tuple(name for name in _REMOVED if name in before))
+    removed = tuple(name for name in _REMOVED if name in before)
+    return Change(values, removed, {name: before[name] for name in (*removed, *values) if name in before})
 
 
 def _no_proxy(before: Mapping[str, str]) -> str:

@@ -26,6 +26,7 @@ __all__ = ["Reader", "Wanted", "is_root_access_key", "open_audit", "run_operatio
 def run_operation(data: str, action: str, parameters: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
     """Run one of our own operations; status and members of its answer. It is recorded either way."""
     directory = DataDirectory(data)
+    directory.check_access()
     if not directory.database.exists():
         raise OperatorError(
             f"there is no data in {directory.path}",
@@ -88,6 +89,7 @@ def is_root_access_key(data: str, access_key_id: str) -> bool:
 def open_audit(data: str) -> Reader:
     """The audit records of a data directory, whether its server runs or not; read-only."""
     directory = DataDirectory(data)
+    directory.check_access()
     if not directory.database.exists():
         raise OperatorError(f"there is no data in {directory.path}", hint="--data names another directory")
     return open_reader(directory.database)

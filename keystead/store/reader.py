@@ -7,7 +7,7 @@ from typing import Any
 import apsw
 import msgspec
 
-from keystead.domain.audit import COLUMNS, Head, Kind, Record, link
+from keystead.domain.audit import COLUMNS, REVEALING, Head, Kind, Record, link
 from keystead.errors import OperatorError
 from keystead.store.migrate import known
 
@@ -20,8 +20,9 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     since: int | None = None
     until: int | None = None
     action: str = ""
-    key: str = ""
+    resource: str = ""  # the end of an ARN: key/ID or alias/NAME
     caller: str = ""
+    revealing: bool = False
     failed: bool | None = None
     limit: int | None = None
 
@@ -44,29 +45,51 @@ class Reader:
     def close(self) -> None:
         self._connection.close()
 
+    def count(self, wanted: Wanted) -> int:
+        """How many records match, whatever the limit."""
+        where, values = _where(wanted)
+        ((found,),) = self._rows(f"SELECT count(*) FROM audit WHERE {where}", values)  # noqa: S608 - constant conditions
+        return int(found)
+
     def list(self, wanted: Wanted) -> "list[Record]":
         """The newest records that match, at most `limit`, oldest first."""
-        conditions, values = ["1"], []
-        for condition, value in (
-            ("time >= ?", wanted.since),
-            ("time < ?", wanted.until),
-            ("action = ?", wanted.action or None),
-            ("(principal = ?1 OR access_key_id = ?1)".replace("?1", "?"), wanted.caller or None),
-        ):
-            if value is not None:
-                conditions.append(condition)
-                values += [value] * condition.count("?")
-        if wanted.key:
-            conditions.append("(instr(resources, ?) > 0)")
-            values.append(wanted.key)
-        if wanted.failed is not None:
-            conditions.append("code <> ''" if wanted.failed else "code = ''")
+        where, values = _where(wanted)
         limit = -1 if wanted.limit is None else wanted.limit
         rows = self._rows(
-            f"{_SELECT} WHERE {' AND '.join(conditions)} ORDER BY time DESC, position DESC LIMIT ?",
-            (*values, limit),
+            f"{_SELECT} WHERE {where} ORDER BY time DESC, position DESC LIMIT ?", (*values, limit)
         )
         return [_record(row)[0] for row in rows][::-1]
+
+    def has_access_key(self, access_key_id: str) -> bool:
+        """Whether the store has this AccessKey, active or not."""
+        return any(self._rows("SELECT 1 FROM access_keys WHERE access_key_id = ?", (access_key_id,)))
+
+    def has_key(self, key_id: str) -> bool:
+        """Whether the store has this key, in any account and region."""
+        return any(self._rows("SELECT 1 FROM keys WHERE key_id = ?", (key_id,)))
+
+    def has_resource(self, resource: str) -> bool:
+        """Whether a record names this end of an ARN."""
+        return any(
+            self._rows("SELECT 1 FROM audit WHERE instr(resources, ?) > 0 LIMIT 1", (f':{resource}"',))
+        )
+
+    def keys_of_alias(self, name: str) -> tuple[str, ...]:
+        """The keys that an alias of this name stands for now, one an account and region."""
+        rows = self._rows("SELECT key_id FROM aliases WHERE name = ?", (name,))
+        return tuple(str(row[0]) for row in rows)
+
+    def actions(self) -> tuple[str, ...]:
+        """Every action that a record names."""
+        return tuple(str(row[0]) for row in self._rows("SELECT DISTINCT action FROM audit"))
+
+    def callers(self) -> tuple[str, ...]:
+        """Every principal and AccessKey that a record names, and all AccessKeys there are."""
+        rows = self._rows(
+            "SELECT principal FROM audit UNION SELECT access_key_id FROM audit "
+            "UNION SELECT access_key_id FROM access_keys UNION SELECT account FROM accounts"
+        )
+        return tuple(str(row[0]) for row in rows if row[0])
 
     def all(self) -> Iterator[Record]:
         """Every record, in the order of the log."""
@@ -91,6 +114,28 @@ class Reader:
             yield from self._connection.execute(sql, values)
         except apsw.Error as error:
             raise _unreadable(self._connection.filename, error) from None
+
+
+def _where(wanted: Wanted) -> tuple[str, "list[Any]"]:
+    """The condition of a query, and its values."""
+    conditions, values = ["1"], []
+    for condition, value in (
+        ("time >= ?", wanted.since),
+        ("time < ?", wanted.until),
+        ("action = ?", wanted.action or None),
+        ("(principal = ? OR access_key_id = ?)", wanted.caller or None),
+        # Within the JSON list of ARNs: the whole of one's end, not a part of it.
+        ("instr(resources, ?) > 0", f':{wanted.resource}"' if wanted.resource else None),
+    ):
+        if value is not None:
+            conditions.append(condition)
+            values += [value] * condition.count("?")
+    if wanted.revealing:
+        conditions.append(f"action IN ({', '.join('?' * len(REVEALING))})")
+        values += sorted(REVEALING)
+    if wanted.failed is not None:
+        conditions.append("code <> ''" if wanted.failed else "code = ''")
+    return " AND ".join(conditions), values
 
 
 def _verified(so_far: Verdict, row: tuple[Any, ...], expect: Head | None) -> Verdict:

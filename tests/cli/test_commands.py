@@ -138,7 +138,11 @@ def test_kms_finds_its_server_by_endpoint_data_environment_or_default(
 ) -> None:
     found = server.description
     key = server.client().access_key
-    pair = {"ALIBABA_CLOUD_ACCESS_KEY_ID": key[0], "ALIBABA_CLOUD_ACCESS_KEY_SECRET": key[1]}
+    pair = {
+        "ALIBABA_CLOUD_ACCESS_KEY_ID": key[0],
+        "ALIBABA_CLOUD_ACCESS_KEY_SECRET": key[1],
+        "ALIBABA_CLOUD_SECURITY_TOKEN": "",
+    }
     assert (
         keystead("kms", "ListKeys", "--endpoint", found["url"], "--ca", found["ca_file"], env=pair).returncode
         == 0
@@ -157,7 +161,7 @@ def test_kms_says_why_a_server_is_not_reached(server: LiveServer, tmp_path: Path
     found = server.description
     pair = {"ALIBABA_CLOUD_ACCESS_KEY_ID": "a", "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "b"}
     for words, env, told in (
-        (["--endpoint", found["url"]], {}, "there is no AccessKey for"),
+        (["--endpoint", found["url"]], dict.fromkeys(pair, ""), "there is no AccessKey for"),
         (["--endpoint", found["url"]], pair, "was not accepted"),
         (["--endpoint", found["url"], "--ca", "/nowhere"], pair, "cannot read the CA certificate"),
         (["--endpoint", "https://127.0.0.1:1"], pair, "cannot reach https://127.0.0.1:1"),
@@ -347,14 +351,14 @@ def test_run_forwards_signals() -> None:
 @pytest.mark.parametrize(
     ("status", "words", "told"),
     [
-        (1, [], "there is no command to run"),
-        (1, ["--ca", "x", "--", "true"], "--ca belongs to --endpoint"),
-        (3, ["--data", "/nowhere", "--", "true"], "start one with keystead serve --data /nowhere"),
-        (1, ["--endpoint", "https://h:1", "--", "true"], "there is no AccessKey"),
+        (2, [], "there is no command to run"),
+        (2, ["--ca", "x", "--", "true"], "--ca belongs to --endpoint"),
+        (125, ["--data", "/nowhere", "--", "true"], "start one with keystead serve --data /nowhere"),
+        (125, ["--endpoint", "https://h:1", "--", "true"], "there is no AccessKey"),
     ],
 )
 def test_run_says_what_is_wrong(status: int, words: list[str], told: str) -> None:
-    ended = keystead("run", *words)
+    ended = keystead("run", *words, env={"ALIBABA_CLOUD_ACCESS_KEY_ID": ""})
     assert (ended.returncode, ended.stdout) == (status, "")
     assert told in ended.stderr
 
@@ -362,9 +366,9 @@ def test_run_says_what_is_wrong(status: int, words: list[str], told: str) -> Non
 def test_run_with_an_endpoint_needs_a_readable_ca_and_a_url() -> None:
     pair = {"ALIBABA_CLOUD_ACCESS_KEY_ID": "a", "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "b"}
     told = keystead("run", "--endpoint", "https://h:1", "--ca", "/nowhere", "--", "true", env=pair)
-    assert (told.returncode, "cannot read the CA certificate" in told.stderr) == (1, True)
+    assert (told.returncode, "cannot read the CA certificate" in told.stderr) == (125, True)
     told = keystead("run", "--endpoint", "h:1", "--", "true", env=pair)
-    assert (told.returncode, "is not an endpoint" in told.stderr) == (1, True)
+    assert (told.returncode, "is not an endpoint" in told.stderr) == (125, True)
 
 
 def test_run_is_told_503_while_its_server_is_gone_and_follows_it_to_the_next(tmp_path: Path) -> None:
@@ -442,7 +446,11 @@ def test_serve_with_ones_own_certificate(tmp_path: Path) -> None:
     own = ["--tls-cert", str(tmp_path / "cert.pem"), "--tls-key", str(tmp_path / "key.pem")]
     with live(tmp_path / "data", *own) as server:
         key = server.client().access_key
-        pair = {"ALIBABA_CLOUD_ACCESS_KEY_ID": key[0], "ALIBABA_CLOUD_ACCESS_KEY_SECRET": key[1]}
+        pair = {
+            "ALIBABA_CLOUD_ACCESS_KEY_ID": key[0],
+            "ALIBABA_CLOUD_ACCESS_KEY_SECRET": key[1],
+            "ALIBABA_CLOUD_SECURITY_TOKEN": "",
+        }
         url = server.description["url"]
         assert (
             keystead(

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 import keystead.operations  # noqa: F401 - fills the catalogue
 from keystead.api import bind
 from keystead.api.operation import CATALOGUE, Operation
+from keystead.domain.audit import REVEALING
 from keystead.domain.products import KMS
 from tests.harness import Service, base64_of, version_of
 
@@ -425,3 +426,14 @@ def test_a_new_operation_is_one_module_that_dispatch_command_line_and_docs_see(t
     page = run("-c", "import generate; print(generate.operations())")
     assert "## CountSheep\n\nCount sheep until everybody sleeps.\n" in page
     assert "Answers with `Sheep`, `RequestId`." in page
+
+
+def test_what_gives_out_plaintext_or_material_is_known_to_the_audit() -> None:
+    giving = {"Plaintext", "ExportedDataKey"}
+    found = {
+        operation.action
+        for operation in CATALOGUE.of(KMS)
+        if giving & {field.encode_name for field in msgspec.structs.fields(operation.reply)}
+    }
+    # ReEncrypt gives a ciphertext that others may be able to open.
+    assert found | {"ReEncrypt"} == REVEALING

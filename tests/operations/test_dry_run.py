@@ -47,8 +47,45 @@ def kept(service: Service) -> dict[str, Any]:
     return found
 
 
-def test_the_operations_with_a_dry_run() -> None:
-    assert {one.action for one in CATALOGUE if one.dry_run} == set(DRY)
+def test_the_operations_that_declare_a_dry_run() -> None:
+    declared = {one.action for one in CATALOGUE if any(field.name == "DryRun" for field in one.fields)}
+    assert declared == set(DRY)
+
+
+UNDECLARED = sorted(one.action for one in CATALOGUE.of(KMS) if one.action not in DRY)
+
+
+@pytest.mark.parametrize("action", UNDECLARED)
+def test_a_dry_run_changes_nothing_whatever_operation_is_asked_for_it(action: str) -> None:
+    service = Service()
+    key_id = external(service) if action in OF_IMPORT else service.key()
+    asked = wanted(service, action, key_id)
+    if action == "CancelKeyDeletion":
+        put_into(service, key_id, KeyState.PENDING_DELETION)
+    before = kept(service)
+    code = service.refused(action, **asked, DryRun="true")
+    # OpenKmsService is refused whoever calls it.
+    assert code == ("ValidationError" if action == "OpenKmsService" else "DryRunOperationError")
+    assert kept(service) == before
+    assert service.refused(action, **asked, DryRun="perhaps") == "InvalidParameter"
+    assert kept(service) == before
+    if action != "OpenKmsService":
+        service.ok(action, **asked, DryRun="false")
+
+
+def test_an_operators_dry_run_changes_nothing() -> None:
+    service = Service()
+    _, before = service.operate("ListAccessKeys")
+    for action, asked in (
+        ("CreateAccessKey", {}),
+        ("UpdateAccessKey", {"AccessKeyId": service.access_key[0], "Status": "Inactive"}),
+        ("DeleteAccessKey", {"AccessKeyId": service.access_key[0]}),
+    ):
+        _, members = service.operate(action, **asked, DryRun="true")
+        assert members["Code"] == "DryRunOperationError", action
+    _, after = service.operate("ListAccessKeys")
+    assert {**after, "RequestId": ""} == {**before, "RequestId": ""}
+    service.key()  # the AccessKey signs as before
 
 
 @pytest.mark.parametrize("text", ["true", "True"])

@@ -5,7 +5,8 @@ ACS3       HMAC-SHA256, HMAC-SM3          Authorization header and x-acs-* heade
 ACS4       HMAC-SHA256                    the same with a key derived for day, region and product
 
 Rule 1: what is verified is what was decoded, encoded again; never the raw query.
-Rule 2: a request speaks one scheme; one that names two is refused.
+Rule 2: a request speaks one scheme; one that names two is refused. An Authorization header of another kind (a client behind
+        a proxy may copy the proxy's Basic credentials into it) is no scheme of ours, and says nothing.
 Rule 3: SignedHeaders covers host and every x-acs-* header of the request, and content-type where there is a body.
 
 Source: the vendor's pages "Request signatures" (RPC) and "V3 request structure and signature", and its SDKs.
@@ -44,6 +45,7 @@ _HEADER_METHODS: dict[str, tuple[Scheme, Algorithm]] = {
     "ACS3-HMAC-SM3": ("acs3", "sm3"),
     "ACS4-HMAC-SHA256": ("acs4", "sha256"),
 }
+_OURS = ("ACS3-", "ACS4-")
 # Each of them means that the request (also) speaks RPC v1.
 _V1_NAMES = ("Signature", "SignatureMethod", "SignatureVersion", "SignatureNonce", "AccessKeyId", "Timestamp")
 _AUTHORIZATION = re.compile(
@@ -85,6 +87,8 @@ def read_claims(request: HttpRequest, parameters: Parameters) -> Claims:
     if not authorization:
         return _read_v1(request, merged)
     named = [name for name in _V1_NAMES if name in merged]
+    if named and not authorization.lstrip().upper().startswith(_OURS):
+        return _read_v1(request, merged)
     if named:
         raise IncompleteSignature(reason=f"It has an Authorization header and the parameter {named[0]}.")
     return _read_header(request, parameters, authorization)

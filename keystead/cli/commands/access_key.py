@@ -1,9 +1,15 @@
 """`keystead access-key`: make, list, deactivate and delete the AccessKeys of the account."""
 
 import argparse
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import TextIO
 
-from keystead.cli import output
-from keystead.settings import default_data
+from keystead.cli import output, target
+from keystead.errors import OperatorError
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -24,7 +30,14 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         command = verbs.add_parser(verb, help=text)
         if verb not in ("create", "list"):
             command.add_argument("access_key_id", metavar="ID")
-        command.add_argument("--data", metavar="DIR", default=default_data(), help="the data directory")
+        command.add_argument("--data", metavar="DIR", help=target.DATA)
+        if verb == "create":
+            command.add_argument(
+                "-o",
+                "--out",
+                metavar="FILE",
+                help="write it to a new file that only you can read, not to standard output",
+            )
         command.set_defaults(func=main, action=action, status=status)
 
 
@@ -37,20 +50,47 @@ def main(args: argparse.Namespace) -> int:
         parameters["AccessKeyId"] = args.access_key_id
     if args.status:
         parameters["Status"] = args.status
-    status, members = run_operation(args.data, args.action, parameters)
+    data = target.directory(args.data)
+    out = getattr(args, "out", None)
+    with _new_file(out) if out else nullcontext() as file:
+        status, members = run_operation(data, args.action, parameters)
+        if file is not None and status == 200:
+            made = members["AccessKey"]
+            kept = {name: made[name] for name in ("AccessKeyId", "AccessKeySecret")}
+            file.write(json.dumps(kept, indent=2) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+            made["AccessKeySecret"] = f"(in {out})"
     if status != 200:
         hint = "keystead access-key list shows all" if "access_key_id" in args else ""
         output.error(f"{members['Code']}: {members['Message']}", hint)
         return output.REFUSED
     output.answer(members)
-    if args.action == "CreateAccessKey":
+    if args.action == "CreateAccessKey" and not out:
         output.warning("the secret is shown this once; keep it where only its user can read it")
-    elif (
-        args.status != "Active"
-        and "access_key_id" in args
-        and is_root_access_key(args.data, args.access_key_id)
-    ):
+    elif args.status != "Active" and "access_key_id" in args and is_root_access_key(data, args.access_key_id):
         output.warning(
             "that was the root AccessKey; commands now need another one in ALIBABA_CLOUD_ACCESS_KEY_ID and …_SECRET"
         )
     return output.DONE
+
+
+@contextmanager
+def _new_file(out: str) -> Iterator[TextIO]:
+    """A new file that only its user can read, gone again if nothing was written to it.
+
+    It is there before the AccessKey is made: a secret that can't be written down would be lost.
+    """
+    path = Path(out)
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    except FileExistsError:
+        raise OperatorError(f"{out} exists already", hint="name a new file, or remove it first") from None
+    except OSError as error:
+        raise OperatorError(f"cannot write {out}: {error.strerror}", hint="name another file") from None
+    try:
+        with open(descriptor, "w", encoding="utf-8") as file:
+            yield file
+    finally:
+        if path.stat().st_size == 0:
+            path.unlink()

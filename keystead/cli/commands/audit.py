@@ -1,17 +1,23 @@
 """`keystead audit`: list, export and verify the audit records."""
 
 import argparse
+import difflib
 import json
 import re
+from collections.abc import Iterable
 from contextlib import closing
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
-from keystead.cli import output
+from keystead.cli import output, target
 from keystead.clock import SystemClock, iso8601
-from keystead.domain.audit import Head, Record
-from keystead.settings import default_data
+from keystead.domain.audit import REVEALING, Head, Record
+
+if TYPE_CHECKING:
+    from keystead.server.operator import Reader
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+_UNASKED = 50
 _READS = ("Describe", "List", "Get")
 
 
@@ -32,10 +38,22 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     listing.add_argument("--since", metavar="T", type=_time, help="from this time on")
     listing.add_argument("--until", metavar="T", type=_time, help="before this time")
     listing.add_argument("--action", default="", help="only this operation")
-    listing.add_argument("--key", metavar="ID", default="", help="only calls about this key or alias")
+    listing.add_argument(
+        "--reveals",
+        action="store_true",
+        help=f"only operations that give out a plaintext or key material: {', '.join(sorted(REVEALING))}",
+    )
+    listing.add_argument(
+        "--key", metavar="KEY", default="", help="only calls about this key: its id, its ARN, or an alias"
+    )
     listing.add_argument("--caller", metavar="ID", default="", help="only this account or AccessKey id")
     listing.add_argument("--outcome", choices=("success", "failure"), help="only these")
-    listing.add_argument("--limit", type=_count, default=50, metavar="N", help="the newest N (default: 50)")
+    listing.add_argument(
+        "--limit",
+        type=_count,
+        metavar="N",
+        help=f"the newest N (default: all that match; {_UNASKED} where nothing else is asked for)",
+    )
     listing.add_argument("--json", action="store_true", help="whole records, as JSON lines")
     listing.set_defaults(func=list_records)
     export = verbs.add_parser(
@@ -57,24 +75,31 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     verify.add_argument("--expect", metavar="COUNT:HASH", help="what was printed before")
     verify.set_defaults(func=verify_records)
     for one in (listing, export, verify):
-        one.add_argument("--data", metavar="DIR", default=default_data(), help="the data directory")
+        one.add_argument("--data", metavar="DIR", help=target.DATA)
 
 
 def list_records(args: argparse.Namespace) -> int:
     """Print the matching records, oldest first."""
     from keystead.server.operator import Wanted, open_audit
 
-    wanted = Wanted(
-        since=args.since,
-        until=args.until,
-        action=args.action,
-        key=args.key,
-        caller=args.caller,
-        failed=None if args.outcome is None else args.outcome == "failure",
-        limit=args.limit,
-    )
-    with closing(open_audit(args.data)) as reader:
+    if args.since is not None and args.until is not None and args.since >= args.until:
+        raise output.WrongCommandLine("--since is not before --until", hint="exchange them")
+    asked = (args.since, args.until, args.action, args.key, args.caller, args.outcome, args.reveals)
+    with closing(open_audit(target.directory(args.data))) as reader:
+        wanted = Wanted(
+            since=args.since,
+            until=args.until,
+            action=_action(reader, args.action),
+            resource=_named(reader, args.key),
+            caller=_caller(reader, args.caller),
+            revealing=args.reveals,
+            failed=None if args.outcome is None else args.outcome == "failure",
+            limit=args.limit or (None if any(one not in (None, "", False) for one in asked) else _UNASKED),
+        )
         records = reader.list(wanted)
+        matching = len(records) if wanted.limit is None else reader.count(wanted)
+    if len(records) < matching:
+        output.note(f"the newest {len(records)} of {matching} records; --limit {matching} shows all")
     if args.json:
         for record in records:
             output.record(_members(record))
@@ -101,7 +126,7 @@ def export_records(args: argparse.Namespace) -> int:
     from keystead.server.operator import open_audit
 
     render = _actiontrail if args.format == "actiontrail" else _members
-    with closing(open_audit(args.data)) as reader:
+    with closing(open_audit(target.directory(args.data))) as reader:
         for record in reader.all():
             output.record(render(record))
     return output.DONE
@@ -112,7 +137,7 @@ def verify_records(args: argparse.Namespace) -> int:
     from keystead.server.operator import open_audit
 
     expect = _head(args.expect) if args.expect else None
-    with closing(open_audit(args.data)) as reader:
+    with closing(open_audit(target.directory(args.data))) as reader:
         verdicts = reader.verify(expect)
     status = output.DONE
     for verdict in verdicts:
@@ -138,6 +163,65 @@ def verify_records(args: argparse.Namespace) -> int:
 
 
 # --- the words of the command line
+
+
+def _action(reader: "Reader", action: str) -> str:
+    """An action that there is, or that a record names."""
+    import keystead.operations  # noqa: F401 - fills the catalogue
+    from keystead.api.operation import CATALOGUE
+
+    if not action or action in {one.action for one in CATALOGUE}:
+        return action
+    recorded = [one for one in reader.actions() if one]
+    if action in recorded:
+        return action
+    raise _unknown("operation", action, [*(one.action for one in CATALOGUE), *recorded])
+
+
+def _caller(reader: "Reader", caller: str) -> str:
+    """A caller that the store knows, or that a record names."""
+    known = reader.callers() if caller else ()
+    if caller and caller not in known:
+        raise _unknown("account or AccessKey", caller, known)
+    return caller
+
+
+def _named(reader: "Reader", key: str) -> str:
+    """The end of the ARN that is meant by an id, an alias, or an ARN; an alias stands for its key."""
+    name = key.rpartition(":")[2] if key.startswith("acs:kms:") else key
+    if not name:
+        return ""
+    if name.startswith("alias/"):
+        keys = sorted(set(reader.keys_of_alias(name)))
+        if len(keys) > 1:
+            raise output.WrongCommandLine(
+                f"{name} stands for several keys", hint=f"name one of them: --key {keys[0]}"
+            )
+        if keys:
+            output.note(f"{name} is key {keys[0]} now")
+            return f"key/{keys[0]}"
+        resource = name
+    else:
+        resource = f"key/{name.removeprefix('key/')}"
+        if reader.has_key(resource.removeprefix("key/")):
+            return resource
+    if not reader.has_resource(resource):
+        raise output.WrongCommandLine(
+            f"there is no key or alias {key!r}, and no record names one",
+            hint="keystead kms ListKeys and ListAliases show all",
+        )
+    return resource
+
+
+def _unknown(what: str, name: str, known: Iterable[str]) -> output.WrongCommandLine:
+    by_lower = {one.lower(): one for one in known}
+    near = difflib.get_close_matches(name.lower(), list(by_lower), 1, 0.6)
+    hint = (
+        f"did you mean {by_lower[near[0]]}?"
+        if near
+        else "keystead audit list shows those of the newest records"
+    )
+    return output.WrongCommandLine(f"there is no {what} {name!r}, and no record names one", hint=hint)
 
 
 def _time(text: str) -> int:

@@ -3,9 +3,10 @@
 import argparse
 import os
 import sys
+from pathlib import Path
 
+from keystead.cli import output, target
 from keystead.errors import OperatorError
-from keystead.settings import default_data
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -16,32 +17,40 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         description='Print the environment of run for a POSIX shell: eval "$(keystead env)". '
         "It needs a server with --proxy.",
     )
-    parser.add_argument("--data", metavar="DIR", default=default_data(), help="the server's data directory")
+    parser.add_argument("--data", metavar="DIR", help=target.DATA)
     parser.add_argument("--region", help="the region that clients are told (default: the server's)")
-    parser.add_argument("--unset", action="store_true", help="print what takes it out again")
+    parser.add_argument("--unset", action="store_true", help="print what puts the earlier values back")
     parser.set_defaults(func=main)
 
 
 def main(args: argparse.Namespace) -> int:
-    """Print exports, or unsets."""
-    from keystead.proxy.environment import change
+    """Print exports, or what puts the earlier values back."""
+    from keystead.proxy import environment
     from keystead.server.data.discovery import environment_access_key, running_server
 
-    found = running_server(args.data)
+    if args.unset:
+        undone = environment.undo(os.environ)
+        if not undone:
+            output.note("keystead env has set nothing here, so there is nothing to take out")
+        sys.stdout.write(undone)
+        return output.DONE
+    data = target.directory(args.data)
+    found = running_server(data)
     if found.proxy_url is None:
         raise OperatorError(
-            "the server runs without a proxy", hint=f"start it with keystead serve --proxy --data {args.data}"
+            "the server runs without a proxy", hint=f"start it with keystead serve --proxy --data {data}"
         )
-    before = {name: value for name, value in os.environ.items() if value != found.proxy_url}
-    made = change(
+    before = environment.before(os.environ)
+    made = environment.change(
         before,
-        access_key=environment_access_key(os.environ) or found.access_key(),
+        access_key=found.access_key(environment_access_key(before))[0],
         region=args.region or found.region,
         proxy_url=found.proxy_url,
         ca_pem=found.proxy_ca.read_bytes(),
         folder=found.proxy_folder,
         endpoint=found.url,
+        data=str(Path(data).expanduser().absolute()),
         endpoint_ca=found.ca_file,
     )
-    sys.stdout.write(made.undo() if args.unset else made.shell())
-    return 0
+    sys.stdout.write(made.shell())
+    return output.DONE

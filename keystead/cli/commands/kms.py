@@ -5,6 +5,7 @@ Parameters are named and sent as on the wire; only their names are checked here,
 
 import argparse
 import difflib
+import shlex
 import shutil
 import sys
 import textwrap
@@ -25,11 +26,14 @@ _HEAD = """\
 usage: keystead kms ACTION [--Parameter VALUE …] [options]
 
 Parameters are named as on the wire. A VALUE file:PATH is read from that file and - from standard input, exactly and as
-UTF-8 text: that keeps secrets out of the command line, which other users of the machine can see."""
+UTF-8 text: that keeps secrets out of the command line, which other users of the machine can see. Every operation takes
+--DryRun true: the answer says whether the call would have succeeded, and nothing is changed."""
 _COLUMN = 22  # where the text of an option begins
 _FORCE = ("--force", "", "send an operation or a parameter that this program does not know")
+_LITERAL = ("--literal", "", "send values that look like the name of a file as they are")
 _SHOWN = "\n".join(
-    f"  {f'{name} {metavar}':<{_COLUMN - 2}}{text}" for name, metavar, text in (*target.OPTIONS, _FORCE)
+    f"  {f'{name} {metavar}':<{_COLUMN - 2}}{text}"
+    for name, metavar, text in (*target.OPTIONS, _FORCE, _LITERAL)
 )
 _FOOT = f"""\
 options:
@@ -48,6 +52,7 @@ class Words(msgspec.Struct):
     options: dict[str, str] = {}
     help: bool = False
     force: bool = False
+    literal: bool = False
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -100,6 +105,8 @@ def parse(raw: list[str]) -> Words:
             words.help = True
         elif word == "--force":
             words.force = True
+        elif word == "--literal":
+            words.literal = True
         elif word.startswith("--") and len(word) > 2:
             name, equals, rest = word.partition("=")
             # A value may begin with dashes, as PEM does.
@@ -129,7 +136,7 @@ def _unknown(action: str, catalogue: "Catalogue") -> output.WrongCommandLine:
 
 
 def _check_names(operation: "Operation", parameters: dict[str, str]) -> None:
-    known = [field.name for field in operation.fields] + ["RegionId"]
+    known = [field.name for field in operation.fields] + ["RegionId", "DryRun"]
     options = [option[2:] for option in _OPTIONS]
     for name, value in parameters.items():
         if name not in known and not any(name.startswith(f"{one}.") for one in known):
@@ -162,7 +169,10 @@ def _call(words: Words) -> int:
     )
     if list(words.parameters.values()).count("-") > 1:
         raise output.WrongCommandLine("standard input can be read once only", hint="give one value as -")
-    parameters = {name: _value(name, value) for name, value in words.parameters.items()}
+    parameters = {
+        name: _value(name, value, words.literal, name in _binary(words.action))
+        for name, value in words.parameters.items()
+    }
     if region := options.get("--region"):
         parameters.setdefault("RegionId", region)
     with Session(endpoint, SystemClock(), SystemEntropy()) as session:
@@ -177,8 +187,39 @@ def _call(words: Words) -> int:
     return output.REFUSED
 
 
-def _value(name: str, text: str) -> str:
-    if text != "-" and not text.startswith("file:"):
+def _binary(action: str) -> set[str]:
+    """The parameters of an operation that are base64, and nothing else."""
+    from keystead.api.operation import CATALOGUE
+    from keystead.domain.products import KMS
+
+    operation = CATALOGUE.find(KMS.version, action)
+    return set() if operation is None else {one.name for one in operation.fields if one.param.binary}
+
+
+def _check_literal(name: str, text: str) -> None:
+    """WrongCommandLine for how other programs are told to read a file: it would be sent as it stands there."""
+    path = text.removeprefix("fileb://").removeprefix("@")
+    if path == text or (text.startswith("@") and not _is_file(path)):
+        return
+    # Nothing of the value is shown that is not the name of a file: it may be a secret.
+    shown = shlex.quote(f"file:{path}") if _is_file(path) else "file:PATH"
+    raise output.WrongCommandLine(
+        f"the value of --{name} names a file, and would be sent instead of what is in it",
+        hint=f"to read the file write --{name} {shown}; --literal sends the value as it is",
+    )
+
+
+def _is_file(path: str) -> bool:
+    try:
+        return Path(path).is_file()
+    except (OSError, ValueError):
+        return False  # too long for a name, or with a character that none has
+
+
+def _value(name: str, text: str, literal: bool = False, binary: bool = False) -> str:
+    if literal or (text != "-" and not text.startswith("file:")):
+        if not literal:
+            _check_literal(name, text)
         if not _is_text(text):
             # The value itself is not shown: it may be a secret.
             raise output.WrongCommandLine(
@@ -186,6 +227,8 @@ def _value(name: str, text: str) -> str:
             )
         return text
     where = "standard input" if text == "-" else text[5:]
+    if where.startswith("//") and not _is_file(where) and _is_file(where[2:]):
+        where = where[2:]  # file://PATH, as others write it
     try:
         if text == "-":
             raw = sys.stdin.buffer.read(_FILE_BYTES + 1)
@@ -194,7 +237,9 @@ def _value(name: str, text: str) -> str:
                 raw = file.read(_FILE_BYTES + 1)
         if len(raw) > _FILE_BYTES:
             raise OperatorError(f"{where} is larger than any parameter may be", hint=f"check --{name}")
-        return raw.decode()
+        decoded = raw.decode()
+        # What wrote the file ended it with a line break; no base64 has any meaning there.
+        return decoded.strip() if binary else decoded
     except OSError as error:
         raise OperatorError(f"cannot read {where}: {error.strerror}", hint=f"check --{name}") from None
     except UnicodeDecodeError:

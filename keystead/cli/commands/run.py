@@ -8,10 +8,12 @@ import tempfile
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-from keystead.cli import child_process
+from keystead.cli import child_process, output
 from keystead.clock import SystemClock
 from keystead.entropy import SystemEntropy
 from keystead.errors import OperatorError
+
+_FAILED = 125  # the command was not run: apart from whatever status it could end with, as with env(1) and docker run
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -37,15 +39,21 @@ def main(args: argparse.Namespace) -> int:
     """Run the command; its exit status is ours."""
     command = args.command[1:] if args.command[:1] == ["--"] else args.command
     if not command:
-        raise OperatorError("there is no command to run", hint="keystead run -- python your_program.py")
+        raise output.WrongCommandLine(
+            "there is no command to run", hint="keystead run -- python your_program.py"
+        )
     if args.ca and not args.endpoint:
-        raise OperatorError("--ca belongs to --endpoint", hint="give both, or neither")
+        raise output.WrongCommandLine("--ca belongs to --endpoint", hint="give both, or neither")
     if args.seed and (args.endpoint or args.data is not None):
-        raise OperatorError(
+        raise output.WrongCommandLine(
             "--seed is for a private server",
             hint="leave --data and --endpoint out, or seed with keystead serve",
         )
-    return asyncio.run(_run(args, command))
+    try:
+        return asyncio.run(_run(args, command))
+    except OperatorError as problem:
+        output.trouble(problem)
+        return _FAILED
 
 
 async def _run(args: argparse.Namespace, command: list[str]) -> int:
@@ -59,6 +67,7 @@ async def _run(args: argparse.Namespace, command: list[str]) -> int:
     async with AsyncExitStack() as stack:
         region = args.region
         ca_file: str | None = None
+        data = ""
         if args.endpoint:
             url, ca_file, access_key = args.endpoint, args.ca, environment_access_key(os.environ)
             if access_key is None:
@@ -72,7 +81,8 @@ async def _run(args: argparse.Namespace, command: list[str]) -> int:
         elif args.data is not None:
             found = running_server(args.data)
             url, ca_file, region = found.url, found.ca_file, region or found.region
-            access_key = environment_access_key(os.environ) or found.access_key()
+            access_key, _ = found.access_key(environment_access_key(os.environ))
+            data = str(Path(args.data).expanduser().absolute())
             upstream = Upstream(description=found.description)
         else:
             from keystead.server.data import seed_file as seeds
@@ -97,6 +107,7 @@ async def _run(args: argparse.Namespace, command: list[str]) -> int:
             ca_pem=proxy.certificate_pem,
             folder=folder,
             endpoint=url,
+            data=data,
             endpoint_ca=ca_file and str(Path(ca_file).absolute()),
         ).apply(os.environ)
         return await child_process.run(command, environment)

@@ -1,6 +1,7 @@
 """The data directory: what lies where, who holds it, and which server runs on it."""
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -9,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from keystead import owners
 from keystead.errors import OperatorError
 
 
@@ -65,7 +67,7 @@ class DataDirectory:
         except OSError as error:
             raise OperatorError(
                 f"cannot open {self._lock_file}: {error.strerror}",
-                hint="the data directory must belong to the user who runs keystead",
+                hint=owners.hint(self._lock_file),
             ) from None
         try:
             fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -94,7 +96,7 @@ class DataDirectory:
         except OSError as error:
             raise OperatorError(
                 f"cannot open {self._lock_file}: {error.strerror}",
-                hint="run this as the user who runs the server",
+                hint=owners.hint(self._lock_file),
             ) from None
         try:
             fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -104,6 +106,18 @@ class DataDirectory:
             return False
         finally:
             os.close(descriptor)
+
+    def check_access(self) -> None:
+        """OperatorError if the directory is there and this user may not look into it."""
+        try:
+            # Looking for a name in it fails for who may not enter, root excepted.
+            (self.path / "lock").exists()
+            if self.path.is_dir() and not os.access(self.path, os.R_OK | os.X_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        except PermissionError as error:
+            raise OperatorError(
+                f"cannot look into {self.path}: {error.strerror}", hint=owners.hint(self.path)
+            ) from None
 
     def running(self) -> Running | None:
         """The server that server.json describes; it may have been killed since (see `locked`)."""

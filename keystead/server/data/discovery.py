@@ -1,6 +1,7 @@
 """How a command finds its server and its AccessKey."""
 
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
@@ -8,6 +9,7 @@ import msgspec
 from keystead.errors import Unreachable
 from keystead.server.data.directory import DataDirectory
 from keystead.server.data.opened_store import read_access_key
+from keystead.store.reader import open_reader
 
 
 class Discovered(msgspec.Struct, frozen=True, kw_only=True):
@@ -18,12 +20,22 @@ class Discovered(msgspec.Struct, frozen=True, kw_only=True):
     proxy_url: str | None
     region: str
     description: Path
+    database: Path
     access_key_file: Path
     proxy_folder: Path
 
-    def access_key(self) -> tuple[str, str]:
-        """Its root AccessKey; OperatorError if the file can't be read."""
-        return read_access_key(self.access_key_file)
+    def access_key(self, given: tuple[str, str] | None) -> tuple[tuple[str, str], bool]:
+        """The AccessKey to call it with, and whether that is the given one, which it is if it is one of the server's.
+
+        Else it is the root AccessKey; OperatorError if that can't be read.
+        """
+        if given is not None and self._knows(given[0]):
+            return given, True
+        return read_access_key(self.access_key_file), False
+
+    def _knows(self, access_key_id: str) -> bool:
+        with closing(open_reader(self.database)) as reader:
+            return reader.has_access_key(access_key_id)
 
     @property
     def proxy_ca(self) -> Path:
@@ -34,6 +46,7 @@ class Discovered(msgspec.Struct, frozen=True, kw_only=True):
 def running_server(data: str) -> Discovered:
     """The server that runs on a data directory; Unreachable if none does."""
     directory = DataDirectory(data)
+    directory.check_access()
     running = directory.running()
     if running is None or not directory.locked():
         raise Unreachable(
@@ -46,6 +59,7 @@ def running_server(data: str) -> Discovered:
         proxy_url=running.proxy_url,
         region=running.region,
         description=directory.description,
+        database=directory.database,
         access_key_file=directory.root_access_key,
         proxy_folder=directory.proxy,
     )

@@ -1,9 +1,11 @@
 """What a data directory holds, opened: store, vault and account. Made at the first start, opened ever after."""
 
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
+from keystead import owners
 from keystead.clock import Clock
 from keystead.crypto import root_key
 from keystead.crypto.vault import Vault
@@ -87,15 +89,30 @@ def open_in_memory(
 
 
 def read_access_key(path: Path) -> tuple[str, str]:
-    """Id and secret of an AccessKey file, such as the root AccessKey's; OperatorError if it can't be read."""
+    """Id and secret of an AccessKey file: the two by themselves, or the answer of CreateAccessKey.
+
+    OperatorError if it is missing, can't be read, or is neither."""
     try:
-        content = msgspec.json.decode(path.read_bytes(), type=dict[str, str])
-        return content["AccessKeyId"], content["AccessKeySecret"]
-    except (OSError, msgspec.MsgspecError, KeyError):
+        content = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
+        pair = content.get("AccessKey", content)
+        found = pair["AccessKeyId"], pair["AccessKeySecret"]
+        if not all(isinstance(one, str) and one for one in found):
+            raise KeyError
+        return found
+    except FileNotFoundError:
         raise OperatorError(
-            f"cannot read the AccessKey file {path}",
+            f"there is no AccessKey file {path}",
             hint="set ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET, "
-            "or make a new AccessKey with keystead access-key create",
+            "or make a new AccessKey with keystead access-key create -o FILE",
+        ) from None
+    except OSError as error:
+        raise OperatorError(
+            f"cannot read the AccessKey file {path}: {error.strerror}", hint=owners.hint(path)
+        ) from None
+    except (msgspec.MsgspecError, KeyError, TypeError):
+        raise OperatorError(
+            f"the AccessKey file {path} is not JSON with AccessKeyId and AccessKeySecret",
+            hint="keystead access-key create -o FILE makes such a file",
         ) from None
 
 

@@ -51,7 +51,7 @@ def test_a_throw_away_operation_is_found_and_gone() -> None:
 
     found = CATALOGUE.find(KMS.version, "CountSheep")
     assert found is not None
-    assert (found.summary, found.function, found.dry_run) == ("Count sheep.", count_sheep, False)
+    assert (found.summary, found.function) == ("Count sheep.", count_sheep)
     CATALOGUE.remove(found)
     assert CATALOGUE.find(KMS.version, "CountSheep") is None
 

@@ -1,9 +1,10 @@
+import subprocess
 from pathlib import Path
 
 import certifi
 import pytest
 
-from keystead.proxy.environment import Change, change
+from keystead.proxy.environment import Change, before, change, undo
 
 OURS = b"-----BEGIN CERTIFICATE-----\nours\n-----END CERTIFICATE-----\n"
 
@@ -17,6 +18,7 @@ def made(before: dict[str, str], folder: Path) -> Change:
         ca_pem=OURS,
         folder=folder,
         endpoint="https://localhost:8443",
+        data="",
         endpoint_ca=None,
     )
 
@@ -83,6 +85,36 @@ def test_the_vendors_hosts_are_never_exempt(before: dict[str, str], expected: st
 
 
 def test_a_shell_gets_the_same_quoted(tmp_path: Path) -> None:
-    one = Change({"A": "it's"}, ("B",))
-    assert one.shell() == "unset B\nexport A='it'\"'\"'s'\n"
-    assert one.undo() == "unset A\n"
+    one = Change({"A": "it's"}, ("B",), {"B": 'was "here"'})
+    assert one.shell().startswith("unset B\nexport A='it'\"'\"'s'\nexport KEYSTEAD_BEFORE=")
+
+
+def test_a_shell_gets_back_what_it_had(tmp_path: Path) -> None:
+    had = {
+        "HTTPS_PROXY": "http://proxy.example:3128",
+        "PYTHONPATH": "/my libs:/it's",
+        "NODE_OPTIONS": "--max-old-space-size=64",
+        "ALIBABA_CLOUD_ACCESS_KEY_ID": "mine",
+        "ALIBABA_CLOUD_SECURITY_TOKEN": "token\nof two lines",
+        "NO_PROXY": "",
+        "OTHER": "stays",
+    }
+    script = 'eval "$1"; printf "%s\\n" "$PYTHONPATH" "$OTHER"; env -0'
+
+    def shell(environment: dict[str, str], change: str) -> dict[str, str]:
+        told = subprocess.run(
+            ["sh", "-c", script, "sh", change], env=environment, capture_output=True, text=True, check=True
+        )
+        found = dict(one.split("=", 1) for one in told.stdout.split("\n", 2)[2].split("\0") if "=" in one)
+        return {name: value for name, value in found.items() if name not in ("PWD", "SHLVL", "_", "OLDPWD")}
+
+    changed = shell(had, made(had, tmp_path).shell())
+    assert changed["HTTPS_PROXY"] != had["HTTPS_PROXY"]
+    assert "ALIBABA_CLOUD_SECURITY_TOKEN" not in changed
+    # Made anew in a changed shell it is the same: nothing is extended twice.
+    again = shell(changed, made(before(changed), tmp_path).shell())
+    assert again == changed
+    assert shell(again, undo(again)) == had
+    assert before(again) == had
+    assert undo(had) == ""
+    assert undo({"KEYSTEAD_BEFORE": "nonsense"}) == ""

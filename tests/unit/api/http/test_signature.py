@@ -20,6 +20,7 @@ from keystead.errors import (
     TimestampMalformed,
     TimestampMissing,
 )
+from tests.harness import Service
 
 VECTORS = tomllib.loads(
     (Path(__file__).parents[3] / "vectors" / "signature" / "cases.toml").read_text(encoding="utf-8")
@@ -224,6 +225,25 @@ def test_two_schemes_at_once_are_refused() -> None:
     target = f"{request.target}&Signature=AAAA"
     doubled = HttpRequest(method="POST", target=target, headers=request.headers)
     assert isinstance(refusal(doubled), IncompleteSignature)
+
+
+@pytest.mark.parametrize("authorization", ["Basic dXNlcjpwYXNz", "Bearer abc", "Negotiate", "acs x:y"])
+def test_an_authorization_of_no_scheme_of_ours_says_nothing(authorization: str) -> None:
+    # Older Go SDKs copy the credentials of the proxy's URL onto each request.
+    service = Service()
+    answered = service.request("ListKeys", headers={"authorization": authorization})
+    assert service.send(answered).status == 200
+    wrong = service.request(
+        "ListKeys", access_key=(service.access_key[0], "wrong"), headers={"authorization": authorization}
+    )
+    assert b'"SignatureDoesNotMatch"' in service.send(wrong).body
+
+
+@pytest.mark.parametrize("method", ["ACS3-HMAC-SHA256", " acs4-hmac-sha256", "ACS3-RSA-SHA256"])
+def test_two_schemes_of_ours_are_refused(method: str) -> None:
+    service = Service()
+    request = service.request("ListKeys", headers={"authorization": f"{method} Credential=a"})
+    assert b'"IncompleteSignature"' in service.send(request).body
 
 
 @pytest.mark.parametrize(

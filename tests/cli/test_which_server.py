@@ -1,0 +1,324 @@
+"""Every command acts on the server that is meant, or refuses; whatever else is in the environment."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from keystead.cli import COMMANDS
+from tests.live import KEYSTEAD, STRANGE, LiveServer, keystead, live
+
+ROOT = Path(__file__).parents[2]
+# What each command is tried with, and how its answer tells the server: by the one key that each server has.
+ABOUT_A_SERVER = {
+    "kms": ["kms", "ListKeys"],
+    "file": ["file", "inspect", "--check", "CIPHER"],
+    "exec": ["exec", "--env", "A=CIPHER", "--", "true"],
+    "key": ["key", "import", "nowhere", "MATERIAL"],
+}
+ABOUT_A_DIRECTORY = {
+    "audit": ["audit", "list", "--json"],
+    "access-key": ["access-key", "list"],
+    "env": ["env"],
+}
+# `serve` and `run` make the server; `config` reads a file.
+NEITHER = {"serve", "run", "config"}
+
+
+@pytest.fixture(scope="module")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[LiveServer, LiveServer]]:
+    """The one of the default data directory, and another."""
+    home = tmp_path_factory.mktemp("home")
+    with live(home / "keystead", "--proxy") as default, live(home / "other", "--proxy") as other:
+        for server in (default, other):
+            server.client().ok("CreateKey")
+        yield default, other
+
+
+def marked(server: LiveServer) -> str:
+    """A key that this server alone has."""
+    (key,) = server.client().ok("ListKeys")["Keys"]["Key"]
+    return str(key["KeyId"])
+
+
+def listed(told: "subprocess.CompletedProcess[str]") -> list[str]:
+    assert told.returncode == 0, told.stderr
+    return [key["KeyId"] for key in json.loads(told.stdout)["Keys"]["Key"]]
+
+
+def pair_of(server: LiveServer) -> dict[str, str]:
+    key = server.client().access_key
+    return {
+        "ALIBABA_CLOUD_ACCESS_KEY_ID": key[0],
+        "ALIBABA_CLOUD_ACCESS_KEY_SECRET": key[1],
+        "ALIBABA_CLOUD_SECURITY_TOKEN": "",
+    }
+
+
+def test_every_command_is_here() -> None:
+    assert ABOUT_A_SERVER.keys() | ABOUT_A_DIRECTORY.keys() | NEITHER == set(COMMANDS)
+
+
+def test_kms_by_default_data_endpoint_and_within_run(servers: tuple[LiveServer, LiveServer]) -> None:
+    default, other = servers
+    mine, its = marked(default), marked(other)
+    home = {"XDG_DATA_HOME": str(default.data.parent)}
+    data = ["--data", str(other.data)]
+    assert listed(keystead("kms", "ListKeys", env=home)) == [mine]
+    assert listed(keystead("kms", "ListKeys", *data, env=home)) == [its]
+    assert listed(keystead("kms", "ListKeys", env={**home, "KEYSTEAD_DATA": str(other.data)})) == [its]
+    found = other.description
+    far = ["--endpoint", found["url"], "--ca", found["ca_file"]]
+    assert listed(keystead("kms", "ListKeys", *far, env={**home, **pair_of(other)})) == [its]
+    assert listed(keystead("run", *data, "--", *KEYSTEAD, "kms", "ListKeys", env=home)) == [its]
+    assert listed(keystead("run", "--", *KEYSTEAD, "kms", "ListKeys", env=home)) == []
+    inside = [*KEYSTEAD, "kms", "ListKeys", "--data", str(default.data)]
+    assert listed(keystead("run", *data, "--", *inside, env=home)) == [mine]
+
+
+@pytest.mark.parametrize("words", ABOUT_A_SERVER.values(), ids=ABOUT_A_SERVER)
+def test_commands_about_a_server_follow_the_environment_of_run(
+    words: list[str], servers: tuple[LiveServer, LiveServer], tmp_path: Path
+) -> None:
+    default, other = servers
+    key_id = marked(other)
+    blob = other.client().ok("Encrypt", KeyId=key_id, Plaintext="x")["CiphertextBlob"]
+    (tmp_path / "x.cipher").write_text(blob)
+    (tmp_path / "material").write_bytes(bytes(32))
+    made = {"CIPHER": str(tmp_path / "x.cipher"), "MATERIAL": str(tmp_path / "material")}
+    command = [made.get(word, word.replace("CIPHER", made["CIPHER"])) for word in words]
+    home = {"XDG_DATA_HOME": str(default.data.parent)}
+    before = default.client().ok("ListKeys")
+    count = records(other)
+    keystead("run", "--data", str(other.data), "--", *KEYSTEAD, *command, env=home)
+    assert records(other) > count
+    # The default server was not asked: only this test's own two calls are there.
+    calls = records(default)
+    assert default.client().ok("ListKeys")["Keys"] == before["Keys"]
+    keystead("run", "--", *KEYSTEAD, *command, env=home)
+    assert records(default) == calls + 1
+
+
+def records(server: LiveServer) -> int:
+    told = keystead("audit", "export", "--data", str(server.data))
+    assert told.returncode == 0, told.stderr
+    return len(told.stdout.splitlines())
+
+
+@pytest.mark.parametrize("words", ABOUT_A_DIRECTORY.values(), ids=ABOUT_A_DIRECTORY)
+def test_commands_about_a_directory_refuse_where_there_is_none(
+    words: list[str], servers: tuple[LiveServer, LiveServer]
+) -> None:
+    default, other = servers
+    home = {"XDG_DATA_HOME": str(default.data.parent)}
+    calls = records(default)
+    for environment in (home, {**home, "KEYSTEAD_DATA": str(other.data)}):
+        told = keystead("run", "--", *KEYSTEAD, *words, env=environment)
+        assert (told.returncode, told.stdout) == (2, "")
+        assert (
+            "this command is about a data directory, and the environment names the server at" in told.stderr
+        )
+        assert "name the directory with --data DIR" in told.stderr
+    elsewhere = {**home, "KEYSTEAD_ENDPOINT": other.description["url"]}
+    assert keystead(*words, env=elsewhere).returncode == 2
+    assert records(default) == calls
+    # With a directory named, or inside of a run on one, it is that directory's.
+    told = keystead("run", "--", *KEYSTEAD, *words, "--data", str(other.data), env=home)
+    assert told.returncode == 0, told.stderr
+    within = keystead("run", "--data", str(other.data), "--", *KEYSTEAD, *words, env=home)
+    assert within.returncode == 0, within.stderr
+
+
+def test_an_access_key_is_made_on_the_server_of_the_run(servers: tuple[LiveServer, LiveServer]) -> None:
+    default, other = servers
+    home = {"XDG_DATA_HOME": str(default.data.parent)}
+    command = [*KEYSTEAD, "access-key", "create"]
+    made = json.loads(keystead("run", "--data", str(other.data), "--", *command, env=home).stdout)
+    there = keystead("access-key", "list", "--data", str(other.data), env=home).stdout
+    assert made["AccessKey"]["AccessKeyId"] in there
+    assert made["AccessKey"]["AccessKeyId"] not in keystead("access-key", "list", env=home).stdout
+
+
+def test_a_strangers_access_key_is_not_used_for_a_server_found_by_its_directory(
+    servers: tuple[LiveServer, LiveServer],
+) -> None:
+    default, _ = servers
+    assert STRANGE["ALIBABA_CLOUD_ACCESS_KEY_ID"] != default.client().access_key[0]
+    home = {"XDG_DATA_HOME": str(default.data.parent)}
+    assert listed(keystead("kms", "ListKeys", env=home)) == [marked(default)]
+    told = keystead("env", env=home)
+    assert f"export ALIBABA_CLOUD_ACCESS_KEY_ID={default.client().access_key[0]}\n" in told.stdout
+    inside = ["sh", "-c", "printf %s $ALIBABA_CLOUD_ACCESS_KEY_ID"]
+    told = keystead("run", "--data", str(default.data), "--", *inside, env=home)
+    assert told.stdout == default.client().access_key[0]
+    # One of the server's own is used, even if it may not sign: whoever set it is to hear that.
+    made = json.loads(keystead("access-key", "create", env=home).stdout)["AccessKey"]
+    own = {
+        "ALIBABA_CLOUD_ACCESS_KEY_ID": made["AccessKeyId"],
+        "ALIBABA_CLOUD_ACCESS_KEY_SECRET": made["AccessKeySecret"],
+        "ALIBABA_CLOUD_SECURITY_TOKEN": "",
+    }
+    told = keystead("run", "--data", str(default.data), "--", *inside, env={**home, **own})
+    assert told.stdout == made["AccessKeyId"]
+    assert keystead("access-key", "deactivate", made["AccessKeyId"], env=home).returncode == 0
+    told = keystead("kms", "ListKeys", env={**home, **own})
+    assert (told.returncode, "InvalidAccessKeyId.Inactive" in told.stderr) == (4, True)
+
+
+def test_an_access_key_file_of_either_shape(servers: tuple[LiveServer, LiveServer], tmp_path: Path) -> None:
+    default, _ = servers
+    home = {"XDG_DATA_HOME": str(default.data.parent)}
+    piped, written = tmp_path / "piped.json", tmp_path / "written.json"
+    piped.write_text(keystead("access-key", "create", env=home).stdout)
+    told = keystead("access-key", "create", "-o", str(written), env=home)
+    assert told.returncode == 0, told.stderr
+    secret = json.loads(written.read_text())["AccessKeySecret"]
+    assert secret not in told.stdout
+    assert written.stat().st_mode & 0o777 == 0o600
+    for file in (piped, written):
+        assert listed(keystead("kms", "ListKeys", "--access-key", str(file), env=home)) == [marked(default)]
+    told = keystead("access-key", "create", "-o", str(written), env=home)
+    assert (told.returncode, "exists already" in told.stderr) == (1, True)
+    assert json.loads(written.read_text())["AccessKeySecret"] == secret
+    (tmp_path / "other.json").write_text('{"AccessKeyId": "a"}')
+    (tmp_path / "odd.json").write_text('{"AccessKey": 1}')
+    for name, message in (
+        ("none.json", "there is no AccessKey file"),
+        ("other.json", "is not JSON with AccessKeyId and AccessKeySecret"),
+        ("odd.json", "is not JSON with AccessKeyId and AccessKeySecret"),
+        (".", "cannot read the AccessKey file"),
+    ):
+        told = keystead("kms", "ListKeys", "--access-key", str(tmp_path / name), env=home)
+        assert (told.returncode, message in told.stderr) == (1, True), told.stderr
+    # Nothing is left of a file whose AccessKey could not be made.
+    told = keystead("access-key", "create", "-o", str(tmp_path / "new"), "--data", str(tmp_path))
+    assert told.returncode == 1
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["kms", "ListKeys", "--data", "DATA"],
+        ["audit", "list", "--data", "DATA"],
+        ["access-key", "list", "--data", "DATA"],
+        ["env", "--data", "DATA"],
+        ["run", "--data", "DATA", "--", "true"],
+    ],
+    ids=" ".join,
+)
+def test_another_user_is_told_whose_the_directory_is(words: list[str], tmp_path: Path) -> None:
+    script = (
+        "import importlib, os, pkgutil, sys, keystead\n"
+        # All of it, while it can be read: the other user may not look into this environment.
+        "for one in pkgutil.walk_packages(keystead.__path__, 'keystead.'):\n"
+        "    if not one.name.endswith(('__main__', 'sitecustomize')): importlib.import_module(one.name)\n"
+        "os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
+        "sys.exit(keystead.cli.main(sys.argv[1:]))"
+    )
+    with live(tmp_path / "data"):
+        for place in (tmp_path, *tmp_path.parents[:2]):
+            place.chmod(0o755)
+        words = [word.replace("DATA", str(tmp_path / "data")) for word in words]
+        told = subprocess.run(
+            [sys.executable, "-c", script, *words], capture_output=True, text=True, check=False, cwd=Path("/"),
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )  # fmt: skip
+    assert told.returncode != 0
+    assert "cannot look into" in told.stderr, told.stderr
+    assert "sudo -u root keystead" in told.stderr
+    assert "Traceback" not in told.stderr
+
+
+def test_kms_is_not_given_the_name_of_a_file_for_what_is_in_it(
+    servers: tuple[LiveServer, LiveServer], tmp_path: Path
+) -> None:
+    default, _ = servers
+    home = {"XDG_DATA_HOME": str(default.data.parent)}
+    (tmp_path / "key.pem").write_text("secret")
+    encrypt = ["kms", "Encrypt", "--KeyId", marked(default), "--Plaintext"]
+    path = tmp_path / "key.pem"
+    for value in (f"@{path}", f"fileb://{path}", "fileb://nowhere"):
+        told = keystead(*encrypt, value, env=home)
+        assert (told.returncode, told.stdout) == (2, "")
+        assert "names a file, and would be sent instead of what is in it" in told.stderr
+        assert ("file:PATH" if "nowhere" in value else f"file:{path}") in told.stderr
+        literal = json.loads(keystead(*encrypt, value, "--literal", env=home).stdout)["CiphertextBlob"]
+        assert default.client().ok("Decrypt", CiphertextBlob=literal)["Plaintext"] == value
+    for value in (f"file:{path}", f"file://{path}"):
+        blob = json.loads(keystead(*encrypt, value, env=home).stdout)["CiphertextBlob"]
+        assert default.client().ok("Decrypt", CiphertextBlob=blob)["Plaintext"] == "secret"
+    assert keystead(*encrypt, "@home", env=home).returncode == 0
+    told = keystead(*encrypt, "file://nowhere", env=home)
+    assert (told.returncode, "cannot read //nowhere" in told.stderr) == (1, True)
+
+
+def test_kms_takes_a_ciphertext_as_every_tool_writes_it_to_a_file(
+    servers: tuple[LiveServer, LiveServer], tmp_path: Path
+) -> None:
+    default, _ = servers
+    home = {"XDG_DATA_HOME": str(default.data.parent)}
+    blob = default.client().ok("Encrypt", KeyId=marked(default), Plaintext="x\n")["CiphertextBlob"]
+    for ending in ("\n", "\r\n", " \n\n"):
+        (tmp_path / "blob").write_text(blob + ending)
+        told = keystead("kms", "Decrypt", "--CiphertextBlob", f"file:{tmp_path / 'blob'}", env=home)
+        assert json.loads(told.stdout)["Plaintext"] == "x\n"
+    # A plaintext is sent as it is, its last line break too.
+    (tmp_path / "text").write_text("x\n")
+    told = keystead(
+        "kms", "Encrypt", "--KeyId", marked(default), "--Plaintext", f"file:{tmp_path / 'text'}", env=home
+    )
+    made = json.loads(told.stdout)["CiphertextBlob"]
+    assert default.client().ok("Decrypt", CiphertextBlob=made)["Plaintext"] == "x\n"
+
+
+def test_the_audit_list_is_whole_or_says_that_it_is_not(
+    servers: tuple[LiveServer, LiveServer], tmp_path: Path
+) -> None:
+    with live(tmp_path / "data") as server:
+        client = server.client()
+        key_id = client.ok("CreateKey")["KeyMetadata"]["KeyId"]
+        client.ok("CreateAlias", AliasName="alias/mine", KeyId=key_id)
+        blob = client.ok("Encrypt", KeyId=key_id, Plaintext="x")["CiphertextBlob"]
+        for _ in range(60):
+            client.ok("Decrypt", CiphertextBlob=blob)
+
+        def told(*words: str) -> "subprocess.CompletedProcess[str]":
+            return keystead("audit", "list", "--json", "--data", str(server.data), *words)
+
+        cut = told()
+        assert (len(cut.stdout.splitlines()), cut.stderr) == (
+            50,
+            "the newest 50 of 63 records; --limit 63 shows all\n",
+        )
+        for words in (["--since", "30d"], ["--action", "Decrypt"], ["--key", key_id], ["--reveals"]):
+            whole = told(*words)
+            assert len(whole.stdout.splitlines()) >= 60
+            assert whole.stderr == ""
+        limited = told("--action", "Decrypt", "--limit", "7")
+        assert len(limited.stdout.splitlines()) == 7
+        assert limited.stderr == "the newest 7 of 60 records; --limit 60 shows all\n"
+        named = told("--key", "alias/mine", "--action", "Decrypt")
+        assert len(named.stdout.splitlines()) == 60
+        assert named.stderr == f"alias/mine is key {key_id} now\n"
+        arn = f"acs:kms:cn-hangzhou:{server.description['account']}:key/{key_id}"
+        assert len(told("--key", arn, "--action", "Decrypt").stdout.splitlines()) == 60
+        client.ok("DeleteAlias", AliasName="alias/mine")
+        gone = [json.loads(line)["action"] for line in told("--key", "alias/mine").stdout.splitlines()]
+        assert gone == ["CreateAlias", "DeleteAlias"]
+        for words, hint in (
+            (["--action", "decrypt"], "did you mean Decrypt?"),
+            (["--action", "Zzz"], "keystead audit list shows"),
+            (["--key", key_id[:-1]], "there is no key or alias"),
+            (["--key", "alias/other"], "there is no key or alias"),
+            (["--caller", client.access_key[0].lower()], f"did you mean {client.access_key[0]}?"),
+            (["--since", "1d", "--until", "2d"], "--since is not before --until"),
+        ):
+            refused = told(*words)
+            assert (refused.returncode, refused.stdout) == (2, "")
+            assert hint in refused.stderr, refused.stderr
