@@ -120,7 +120,7 @@ def test_nothing_acknowledged_is_lost(tmp_path: Path) -> None:
 
 EARLY = """
     import sys
-    from keystead.server import sequencer
+    from keystead.server.service import sequencer
 
     class Early(sequencer.Sequencer):
         # Answers before the commit, and commits a little later.
@@ -140,8 +140,8 @@ EARLY = """
                 done = sequencer.partial(self._committed, [], [], records, since)
                 self._loop.call_later(0.05, committer.commit, done)
 
-    from keystead.server import app
-    app.Sequencer = Early
+    from keystead.server.service import timers
+    timers.Sequencer = Early
     from keystead.cli import main
     sys.exit(main())
 """

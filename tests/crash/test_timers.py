@@ -31,9 +31,10 @@ import os, sys, time
 from pathlib import Path
 from keystead import clock
 from keystead.server import app
+from keystead.server.service import timers
 offset = Path(os.environ["OFFSET"])
 clock.SystemClock.now = lambda self: time.time() + float(offset.read_text())
-app._ROTATIONS_EVERY = app._NONCES_EVERY = app._CERTIFICATE_EVERY = 1.0
+timers._ROTATIONS_EVERY = timers._NONCES_EVERY = app._CERTIFICATE_EVERY = 1.0
 from keystead.cli import main
 sys.exit(main())
 """

@@ -278,17 +278,17 @@ def test_no_request_is_a_fault_or_hangs(tmp_path: Path) -> None:
 
 PLANTED = """
     import sys
-    from keystead.api import decode, pipeline
-    from keystead.server import sequencer
+    from keystead.api import bind as binding
+    from keystead.server.service import sequencer
 
     kept = []
-    parse = decode.bind
+    parse = binding.bind
 
     def bind(operation, parameters):
         {bind}
         return parse(operation, parameters)
 
-    decode.bind = bind
+    binding.bind = bind
     submit = sequencer.Sequencer.submit
 
     def odd_submit(self, request, reply):
@@ -302,7 +302,7 @@ PLANTED = """
 RAISES = "if '\\x7f' in parameters.get('Description', ''): raise KeyError('x')"
 LEAKS = "kept.append(bytearray(b'x' * 32768))"
 HANGS = "if '=1e9' in request.target: return"
-NEVER_CLOSES = "from keystead.server import http; http.HttpProtocol.check_deadline = lambda self, now: None"
+NEVER_CLOSES = "from keystead.server.network import connection; connection.HttpProtocol.check_deadline = lambda self, now: None"
 
 
 @pytest.mark.fuzz

@@ -237,8 +237,8 @@ def test_no_file_names_a_machine_or_a_registry() -> None:
         ("api/wire_types.py", "import cryptography", "Only crypto uses the cryptography library"),
         ("server/app.py", "import apsw", "Only the store uses SQLite"),
         (
-            "domain/arns.py",
-            "import keystead.domain.audit",
+            "domain/keys/lifecycle.py",
+            "import keystead.domain.keys.key",
             "Packages and modules import each other in no circle",
         ),
         ("server/network/link.py", "import keystead.server.service.pools", "Within the server"),

@@ -578,22 +578,22 @@ def test_no_secret_is_anywhere(tmp_path: Path) -> None:
 
 
 PLANTED = {
-    "logs the URL": "from keystead.server import sequencer as s; submit = s.Sequencer.submit; "
+    "logs the URL": "from keystead.server.service import sequencer as s; submit = s.Sequencer.submit; "
     "s.Sequencer.submit = lambda self, request, reply: (sys.stderr.write(request.target), submit(self, request, reply))[1]",
-    "logs bodies as they are in memory": "from keystead.server import sequencer as s; submit = s.Sequencer.submit; "
+    "logs bodies as they are in memory": "from keystead.server.service import sequencer as s; submit = s.Sequencer.submit; "
     "s.Sequencer.submit = lambda self, request, reply: (print(request.body), submit(self, request, reply))[1]",
-    "records all parameters": "from keystead.api import decode; "
-    "decode.recordable = lambda operation, parameters: dict(parameters)",
+    "records all parameters": "from keystead.api import bind; "
+    "bind.recordable = lambda operation, parameters: dict(parameters)",
     "tells exceptions": "from keystead.server import logs; import traceback; "
     "logs.failure = lambda name, error, **fields: traceback.print_exception(error)",
     "leaves a temporary file": "import tempfile; "
     "Vault.seal = lambda *all: (tempfile.NamedTemporaryFile(delete=False).write(all[3]), faulty(*all))[1]",
     "shows its material": "from keystead.crypto.material import Material; init = Material.__init__; "
     "Material.__init__ = lambda self, value: (print(value.hex()), init(self, value))[1]",
-    "shows private keys as PEM": "from keystead.crypto import asymmetric as a; sign = a.sign; "
+    "shows private keys as PEM": "from keystead.crypto.primitives import asymmetric as a; sign = a.sign; "
     "a.sign = lambda *all: (print(a.pem(all[2] if all[0] == 'EC_SM2' else a._der(all[2]))), sign(*all))[1]",
-    "shows its seed": "import msgspec; from keystead.server import planting as p; plant = p.plant; "
-    "p.plant = lambda *all: (print(msgspec.to_builtins(all[1])), plant(*all))[1]",
+    "shows its seed": "import msgspec; from keystead.server.data import seeding as p; plant = p.seed_store; "
+    "p.seed_store = lambda *all: (print(msgspec.to_builtins(all[1])), plant(*all))[1]",
     "counts by plaintext": "from keystead.server.service.metrics import Metrics; answered = Metrics.answered; "
     "Metrics.answered = lambda self, answer, seconds: "
     "(self._calls.answered(answer.response.body.decode(), 'x'), answered(self, answer, seconds))[1]",

@@ -34,7 +34,8 @@ WRITE_SECONDS = 30  # the only limit that is no setting
 PROGRAM = """
 import sys
 from functools import partial
-from keystead.server import app, http
+from keystead.server import app
+from keystead.server.network import connection as http
 app.Limits = partial(http.Limits, write_seconds=float(sys.argv.pop(1)))
 planted = sys.argv.pop(1)
 if planted == "unlimited":

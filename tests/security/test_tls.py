@@ -92,7 +92,7 @@ def test_a_scanner_finds_nothing(tmp_path: Path) -> None:
 
 WEAK = """
     import ssl, sys
-    from keystead.server import listener
+    from keystead.server.network import listener
     context_of = listener.server_context
 
     def weak():
