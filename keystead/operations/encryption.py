@@ -102,6 +102,9 @@ def re_encrypt(call: KeyCall, request: ReEncryptRequest) -> ReEncryptReply:
 
 def _source_plaintext(call: KeyCall, source: Source, request: ReEncryptRequest) -> bytes:
     if source.blob is not None:
+        if request.source_encryption_algorithm:
+            # Its author took the ciphertext for one of a key pair; what else they got wrong nobody can say.
+            raise InvalidParameter(name="SourceEncryptionAlgorithm")
         return call.vault.open(source.version, request.source_encryption_context, source.blob)
     require(Use.ASYMMETRIC_ENCRYPTION, source.key)
     algorithm = request.source_encryption_algorithm

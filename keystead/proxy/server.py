@@ -1,8 +1,9 @@
 """The proxy: answers for the vendor's KMS hosts, passes everything else through untouched.
 
 A CONNECT to `kms[-vpc].<region>.aliyuncs.com` ends here, in a TLS connection under the CA of this run; its bytes go on to
-the server unchanged, Host header included, since signatures cover it. Only who knows the token in the proxy's URL may
-use it, so that other users of the machine can't.
+the server unchanged, Host header included, since signatures cover it. There each request's own signature protects, and some
+clients can give a proxy no credentials. For what goes outward the token in the proxy's URL is asked for, so that other users
+of the machine can't go by way of it.
 """
 
 import asyncio
@@ -126,7 +127,7 @@ class ProxyServer:
         except ValueError:
             await _say(writer, "400 Bad Request", "this is an HTTP proxy\n")
             return
-        if not self._authorized(lines[1:]):
+        if not _answered_here(method, target) and not self._authorized(lines[1:]):
             await _say(
                 writer,
                 "407 Proxy Authentication Required",
@@ -151,14 +152,12 @@ class ProxyServer:
         return False
 
     async def _connect(self, target: str, reader: Reader, writer: Writer) -> None:
-        host, _, port = target.rpartition(":")
-        host = host.strip("[]").lower()
-        route = route_of(host)
-        if port == "443" and route is not Route.PASS:
+        host, port = _host_and_port(target)
+        if _answered_here("CONNECT", target):
             writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
             await writer.drain()
             await writer.start_tls(self._context(host), ssl_handshake_timeout=30)
-            if route is Route.SERVE:
+            if route_of(host) is Route.SERVE:
                 await self._forward(host, reader, writer)
             else:
                 await self._refuse(NotServed(host=host), host, reader, writer)
@@ -180,7 +179,7 @@ class ProxyServer:
         if parts.scheme != "http" or not host:
             await _say(writer, "400 Bad Request", "this is an HTTP proxy\n")
             return
-        if route_of(host) is not Route.PASS:
+        if _answered_here(method, target):
             response = failure(HttpsOnly(host=host), uuid4(self._entropy), host, False)
             await _say(
                 writer, f"{response.status} Refused", response.body.decode(), kind=response.content_type
@@ -238,6 +237,21 @@ class ProxyServer:
                 os.close(descriptor)
             self._contexts[host] = context
         return context
+
+
+def _host_and_port(target: str) -> tuple[str, str]:
+    """Of the target of a CONNECT."""
+    host, _, port = target.rpartition(":")
+    return host.strip("[]").lower(), port
+
+
+def _answered_here(method: str, target: str) -> bool:
+    """Whether nothing of this request goes outward."""
+    if method == "CONNECT":
+        host, port = _host_and_port(target)
+        return port == "443" and route_of(host) is not Route.PASS
+    parts = urlsplit(target)
+    return parts.scheme == "http" and route_of((parts.hostname or "").lower()) is not Route.PASS
 
 
 async def _say(

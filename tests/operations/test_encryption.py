@@ -247,7 +247,10 @@ def test_re_encrypt_is_refused_for_either_key() -> None:
     blob = service.ok("Encrypt", KeyId=one, Plaintext="x")["CiphertextBlob"]
     again = {"CiphertextBlob": blob, "DestinationKeyId": two}
     assert service.refused("ReEncrypt", **again, SourceEncryptionContext='{"a": "1"}') == "InvalidParameter"
-    assert service.refused("ReEncrypt", **again, SourceEncryptionAlgorithm="none") == "InvalidParameter"
+    for algorithm in ("none", "RSAES_OAEP_SHA_256"):
+        assert (
+            service.refused("ReEncrypt", **again, SourceEncryptionAlgorithm=algorithm) == "InvalidParameter"
+        )
     assert service.refused("ReEncrypt", CiphertextBlob=blob[:-8], DestinationKeyId=two) == "InvalidParameter"
     assert (
         service.refused("ReEncrypt", CiphertextBlob=blob, DestinationKeyId="alias/none")

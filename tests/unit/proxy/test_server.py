@@ -53,10 +53,36 @@ async def ask(port: int, request: bytes) -> bytes:
 )
 def test_nobody_without_the_token_gets_through(header: bytes) -> None:
     async def scenario(proxy: ProxyServer, port: int) -> None:
-        for line in (b"CONNECT kms.cn-hangzhou.aliyuncs.com:443", b"GET http://example.com/"):
+        for line in (
+            b"CONNECT example.com:443",
+            b"CONNECT kms.cn-hangzhou.aliyuncs.com:22",
+            b"CONNECT oss-cn-hangzhou.aliyuncs.com:443",
+            b"GET http://example.com/",
+            b"GET kms.cn-hangzhou.aliyuncs.com",
+        ):
             answer = await ask(port, line + b" HTTP/1.1\r\nHost: h\r\n" + header + b"\r\n")
             assert answer.startswith(b"HTTP/1.1 407 ")
             assert b'Proxy-Authenticate: Basic realm="keystead"' in answer
+
+    play(scenario)
+
+
+def test_what_is_answered_here_needs_no_token() -> None:
+    # The classic Java SDK and others give a proxy no credentials; what they send is signed.
+    async def scenario(proxy: ProxyServer, port: int) -> None:
+        for host in (
+            b"kms.cn-hangzhou.aliyuncs.com",
+            b"KMS-VPC.cn-beijing.aliyuncs.com",
+            b"sts.aliyuncs.com",
+        ):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(b"CONNECT " + host + b":443 HTTP/1.1\r\n\r\n")
+            head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+            assert head == b"HTTP/1.1 200 Connection established\r\n\r\n"
+            writer.close()
+            answer = await ask(port, b"GET http://" + host + b"/ HTTP/1.1\r\nHost: h\r\n\r\n")
+            assert answer.startswith(b"HTTP/1.1 400 ")
+            assert b"UnsupportedProtocol" in answer
 
     play(scenario)
 
