@@ -1,1 +1,1 @@
-"""The protocol core, without sockets: decode, authenticate, find, authorize, gate, run, audit, encode."""
+"""The protocol core, without sockets: bind, authenticate, resolve, authorize, gate, run, audit, encode."""

@@ -1,4 +1,4 @@
-"""The steps of every call, in their one order: decode, authenticate, find, authorize, gate, run, record, encode.
+"""The steps of every call, in their one order: bind, authenticate, resolve, authorize, gate, run, record, encode.
 
 `Pipeline.answer` is what the service does. It runs inside a batch: its effect, its nonce and its record become durable
 in one commit, and its answer may leave only after that (the sequencer sees to it).

@@ -233,7 +233,7 @@ def test_no_file_names_a_machine_or_a_registry() -> None:
         ("crypto/blob.py", "import keystead.store.ports", "Imports go down only"),
         ("errors.py", "import keystead.domain.keys.key", "Imports go down only"),
         ("utils.py", "", "Imports go down only"),
-        ("operations/keys.py", "import keystead.operations.aliases", "Families of operations"),
+        ("operations/kms/keys.py", "import keystead.operations.kms.aliases", "Families of operations"),
         ("api/wire_types.py", "import cryptography", "Only crypto uses the cryptography library"),
         ("server/app.py", "import apsw", "Only the store uses SQLite"),
         (

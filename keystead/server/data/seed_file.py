@@ -1,4 +1,4 @@
-"""A fixed opened for tests: keys with known ids and material, aliases, tags, states and AccessKeys, from a TOML file.
+"""Fixed keys for tests: keys with known ids and material, aliases, tags, states and AccessKeys, from a TOML file.
 
     account = "1000000000000001"            region = "cn-hangzhou"
     [[key]]          id, region, spec, usage, origin, state, description, tags, aliases

@@ -7,7 +7,7 @@ from keystead.api.http.message import Channel, HttpRequest
 from keystead.api.operation import CATALOGUE
 from keystead.domain.products import KMS
 from keystead.errors import ActionNotFound, InvalidParameter, InvalidVersion, MissingParameter
-from keystead.operations.tags import UntagResourcesRequest
+from keystead.operations.kms.tags import UntagResourcesRequest
 
 
 def test_an_operation_is_found_by_version_and_action() -> None:

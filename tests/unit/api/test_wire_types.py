@@ -9,7 +9,7 @@ from keystead.api import wire_types
 from keystead.api.wire_types import KeyReference, Param
 from keystead.domain.keys.key import KeyFilter
 from keystead.errors import AliasUnsupported, InvalidParameter, KmsError, UnsupportedOperation
-from keystead.operations.encryption import EncryptRequest
+from keystead.operations.kms.encryption import EncryptRequest
 
 
 def param(kind: object) -> Param:

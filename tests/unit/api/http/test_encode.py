@@ -5,8 +5,8 @@ import pytest
 from keystead.api.http.encode import failure, success
 from keystead.api.wire_types import Empty
 from keystead.errors import CODES, InvalidParameter, KeyNotFound, SignatureDoesNotMatch
-from keystead.operations.aliases import ListAliasesReply, ListedAlias, ListedAliases
-from keystead.operations.encryption import DecryptReply
+from keystead.operations.kms.aliases import ListAliasesReply, ListedAlias, ListedAliases
+from keystead.operations.kms.encryption import DecryptReply
 
 PAGE = {"total_count": 0, "page_number": 1, "page_size": 10}
 

@@ -1,0 +1,1 @@
+"""The operations of our own product, for operators: what the vendor's APIs lack."""

@@ -1,0 +1,1 @@
+"""The operations of Kms: one module a family."""
