@@ -222,4 +222,4 @@ def test_the_access_key_can_be_in_a_file(server: LiveServer, tmp_path: Path) -> 
     ended = keystead(*words, "--access-key", str(server.data / "root-access-key.json"), *end)
     assert (ended.returncode, ended.stdout) == (0, "t0ken\n")
     ended = keystead(*words, "--access-key", str(tmp_path / "none"), *end)
-    assert (ended.returncode, "cannot read the AccessKey file" in ended.stderr) == (125, True)
+    assert (ended.returncode, "there is no AccessKey file" in ended.stderr) == (125, True)

@@ -172,12 +172,14 @@ def test_env_does_for_a_shell_what_run_does_for_a_program(tmp_path: Path) -> Non
         exports = keystead("env", "--data", str(tmp_path / "data")).stdout
         script = tmp_path / "shell.sh"
         program = EXAMPLES / "current-python" / "online_encryption.py"
-        unset = keystead("env", "--unset", "--data", str(tmp_path / "data")).stdout
-        script.write_text(
-            f'{exports}\n{sys.executable} -W ignore {program}\n{unset}\necho "${{ALIBABA_CLOUD_ACCESS_KEY_ID:-gone}}"\n'
+        unset = f'eval "$({sys.executable} -m keystead env --unset)"'
+        shown = 'echo "$ALIBABA_CLOUD_ACCESS_KEY_ID ${ALIBABA_CLOUD_REGION_ID:-gone} $PYTHONPATH"'
+        script.write_text(f"{exports}\n{sys.executable} -W ignore {program}\n{unset}\n{shown}\n")
+        had = {"ALIBABA_CLOUD_ACCESS_KEY_ID": "mine", "PYTHONPATH": "/mine"}
+        ended = subprocess.run(
+            ["sh", script], capture_output=True, text=True, check=True, timeout=60, env={**os.environ, **had}
         )
-        ended = subprocess.run(["sh", script], capture_output=True, text=True, check=True, timeout=60)
-        assert ended.stdout == "decrypted what was encrypted\ngone\n"
+        assert ended.stdout == "decrypted what was encrypted\nmine gone /mine\n"
     told = keystead("env", "--data", str(tmp_path / "data"))
     assert told.returncode == 3
 
