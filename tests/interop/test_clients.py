@@ -169,13 +169,13 @@ def test_nodes_fetch_and_curl_trust_the_runs_ca() -> None:
 @pytest.mark.interop
 def test_env_does_for_a_shell_what_run_does_for_a_program(tmp_path: Path) -> None:
     with live(tmp_path / "data", "--proxy"):
-        exports = keystead("env", "--data", str(tmp_path / "data")).stdout
+        had = {"ALIBABA_CLOUD_ACCESS_KEY_ID": "mine", "PYTHONPATH": "/mine"}
+        exports = keystead("env", "--data", str(tmp_path / "data"), env=had).stdout
         script = tmp_path / "shell.sh"
         program = EXAMPLES / "current-python" / "online_encryption.py"
         unset = f'eval "$({sys.executable} -m keystead env --unset)"'
         shown = 'echo "$ALIBABA_CLOUD_ACCESS_KEY_ID ${ALIBABA_CLOUD_REGION_ID:-gone} $PYTHONPATH"'
         script.write_text(f"{exports}\n{sys.executable} -W ignore {program}\n{unset}\n{shown}\n")
-        had = {"ALIBABA_CLOUD_ACCESS_KEY_ID": "mine", "PYTHONPATH": "/mine"}
         ended = subprocess.run(
             ["sh", script], capture_output=True, text=True, check=True, timeout=60, env={**os.environ, **had}
         )
