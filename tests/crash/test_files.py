@@ -123,7 +123,7 @@ def test_a_killed_servers_lock_is_free_and_its_socket_and_description_are_taken_
     server.kill()
     assert (server.data / "server.json").exists()
     told = keystead("run", "--data", str(server.data), "--", "true")
-    assert (told.returncode, "keystead serve" in told.stderr) == (3, True)
+    assert (told.returncode, "keystead serve" in told.stderr) == (125, True)
     server.start()
     server.client().ok("DescribeKey", KeyId=key_id)
     assert server.stop() == 0

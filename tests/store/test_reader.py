@@ -115,7 +115,7 @@ def test_records_are_listed_by_what_is_wanted(path: Path) -> None:
     assert sequences(path, action="Decrypt") == [2, 4, 6]
     assert sequences(path, failed=True) == [5, 6]
     assert sequences(path, failed=False) == [1, 2, 3, 4]
-    assert sequences(path, key="key/k3") == [3]
+    assert sequences(path, resource="key/k3") == [3]
     assert sequences(path, caller="LTAI2") == [2]
     assert sequences(path, caller=RECORD.principal, action="Encrypt", failed=False, limit=1) == [3]
 
