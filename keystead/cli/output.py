@@ -17,6 +17,7 @@ characters or text directions in it: they are shown as escapes.
 """
 
 import argparse
+import difflib
 import json
 import os
 import re
@@ -175,6 +176,13 @@ def warning(content: str) -> None:
 def note(content: str) -> None:
     """Say how it went, where that is no answer for a program."""
     sys.stderr.write(f"{plain(content)}\n")
+
+
+def nearest(word: str, known: Sequence[str]) -> str:
+    """The known word that was probably meant, in whatever case it was written; "" for none."""
+    by_lower = {one.lower(): one for one in reversed(known)}
+    near = difflib.get_close_matches(word.lower(), list(by_lower), 1, 0.6)
+    return by_lower[near[0]] if near else ""
 
 
 def trouble(problem: OperatorError) -> int:

@@ -100,7 +100,7 @@ def read_file(path: Path, entropy: Entropy) -> SoftwareRootKey:
         if status.st_uid != os.geteuid():
             raise OperatorError(
                 f"the root key file {path} belongs to another user",
-                hint=f"run keystead as that user: sudo -u {owners.name_of(status.st_uid)} keystead …",
+                hint=owners.hint(path),
             )
         if status.st_mode & 0o077:
             raise OperatorError(

@@ -14,7 +14,7 @@ import os
 import re
 import ssl
 from contextlib import suppress
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from keystead.api.http.encode import failure
 from keystead.clock import Clock
@@ -29,6 +29,7 @@ LIFETIME = 24 * 3600
 _HEAD = 256 * 1024  # a request line of 128 KiB and its headers
 _BODY = 4 * 1024 * 1024
 _CHUNK = 65536
+_CONTEXTS = 256  # host names whose certificates are kept
 
 Reader = asyncio.StreamReader
 Writer = asyncio.StreamWriter
@@ -124,10 +125,14 @@ class ProxyServer:
         lines = head.split("\r\n")
         try:
             method, target, _ = lines[0].split(" ", 2)
+            parts = urlsplit(f"//{target}" if method == "CONNECT" else target)
+            host = parts.hostname or ""
         except ValueError:
             await _say(writer, "400 Bad Request", "this is an HTTP proxy\n")
             return
-        if not _answered_here(method, target) and not self._authorized(lines[1:]):
+        answered = target.endswith(":443") if method == "CONNECT" else parts.scheme == "http"
+        route = route_of(host) if answered else Route.PASS
+        if route is Route.PASS and not self._authorized(lines[1:]):
             await _say(
                 writer,
                 "407 Proxy Authentication Required",
@@ -136,9 +141,9 @@ class ProxyServer:
             )
             return
         if method == "CONNECT":
-            await self._connect(target, reader, writer)
+            await self._connect(route, host, parts, reader, writer)
         else:
-            await self._plain(method, target, lines, reader, writer)
+            await self._plain(route, host, parts, lines, reader, writer)
 
     def _authorized(self, lines: list[str]) -> bool:
         for line in lines:
@@ -151,19 +156,20 @@ class ProxyServer:
                     return scheme.lower() == "basic" and hmac.compare_digest(given, wanted)
         return False
 
-    async def _connect(self, target: str, reader: Reader, writer: Writer) -> None:
-        host, port = _host_and_port(target)
-        if _answered_here("CONNECT", target):
+    async def _connect(
+        self, route: Route, host: str, parts: SplitResult, reader: Reader, writer: Writer
+    ) -> None:
+        if route is not Route.PASS:
             writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
             await writer.drain()
             await writer.start_tls(self._context(host), ssl_handshake_timeout=30)
-            if route_of(host) is Route.SERVE:
+            if route is Route.SERVE:
                 await self._forward(host, reader, writer)
             else:
                 await self._refuse(NotServed(host=host), host, reader, writer)
             return
         try:
-            far_reader, far_writer = await asyncio.wait_for(self._tunnel.open(host, int(port)), 60)
+            far_reader, far_writer = await asyncio.wait_for(self._tunnel.open(host, parts.port or 0), 60)
         except (OSError, ValueError, ssl.SSLError, TimeoutError):
             await _say(writer, "502 Bad Gateway", f"cannot reach {host}\n")
             return
@@ -171,22 +177,20 @@ class ProxyServer:
         await _join(reader, writer, far_reader, far_writer)
 
     async def _plain(
-        self, method: str, target: str, lines: list[str], reader: Reader, writer: Writer
+        self, route: Route, host: str, parts: SplitResult, lines: list[str], reader: Reader, writer: Writer
     ) -> None:
         """A plain-HTTP request in absolute form."""
-        parts = urlsplit(target)
-        host = (parts.hostname or "").lower()
         if parts.scheme != "http" or not host:
             await _say(writer, "400 Bad Request", "this is an HTTP proxy\n")
             return
-        if _answered_here(method, target):
+        if route is not Route.PASS:
             response = failure(HttpsOnly(host=host), uuid4(self._entropy), host, False)
             await _say(
                 writer, f"{response.status} Refused", response.body.decode(), kind=response.content_type
             )
             return
         proxy = self._tunnel.proxy("http", host)
-        path = target
+        method, path, _ = lines[0].split(" ", 2)
         try:
             if proxy is None:
                 path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
@@ -235,23 +239,11 @@ class ProxyServer:
                 context.load_cert_chain(f"/proc/self/fd/{descriptor}")
             finally:
                 os.close(descriptor)
+            if len(self._contexts) >= _CONTEXTS:
+                # No client has so many regions: whoever asks for more is not to fill the memory.
+                self._contexts.pop(next(iter(self._contexts)))
             self._contexts[host] = context
         return context
-
-
-def _host_and_port(target: str) -> tuple[str, str]:
-    """Of the target of a CONNECT."""
-    host, _, port = target.rpartition(":")
-    return host.strip("[]").lower(), port
-
-
-def _answered_here(method: str, target: str) -> bool:
-    """Whether nothing of this request goes outward."""
-    if method == "CONNECT":
-        host, port = _host_and_port(target)
-        return port == "443" and route_of(host) is not Route.PASS
-    parts = urlsplit(target)
-    return parts.scheme == "http" and route_of((parts.hostname or "").lower()) is not Route.PASS
 
 
 async def _say(

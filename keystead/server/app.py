@@ -184,7 +184,7 @@ class Server:
         await proxy.start()
         self._proxy = proxy
         self.directory.proxy.mkdir(mode=0o700, exist_ok=True)
-        self.directory.write_bytes(self.directory.proxy / "ca.pem", proxy.certificate_pem, 0o600)
+        self.directory.write_bytes(self.directory.proxy_ca, proxy.certificate_pem, 0o600)
         return proxy.url
 
     async def _listen_ops(self) -> str:

@@ -288,7 +288,7 @@ class Nonces:
 
 
 class AuditLog:
-    """The records of this server's chain."""
+    """The records, of every chain."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

@@ -1,10 +1,9 @@
 """`keystead audit`: list, export and verify the audit records."""
 
 import argparse
-import difflib
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -84,7 +83,6 @@ def list_records(args: argparse.Namespace) -> int:
 
     if args.since is not None and args.until is not None and args.since >= args.until:
         raise output.WrongCommandLine("--since is not before --until", hint="exchange them")
-    asked = (args.since, args.until, args.action, args.key, args.caller, args.outcome, args.reveals)
     with closing(open_audit(target.directory(args.data))) as reader:
         wanted = Wanted(
             since=args.since,
@@ -94,8 +92,10 @@ def list_records(args: argparse.Namespace) -> int:
             caller=_caller(reader, args.caller),
             revealing=args.reveals,
             failed=None if args.outcome is None else args.outcome == "failure",
-            limit=args.limit or (None if any(one not in (None, "", False) for one in asked) else _UNASKED),
+            limit=args.limit,
         )
+        if wanted == Wanted():
+            wanted = Wanted(limit=_UNASKED)
         records = reader.list(wanted)
         matching = len(records) if wanted.limit is None else reader.count(wanted)
     if len(records) < matching:
@@ -213,14 +213,9 @@ def _named(reader: "Reader", key: str) -> str:
     return resource
 
 
-def _unknown(what: str, name: str, known: Iterable[str]) -> output.WrongCommandLine:
-    by_lower = {one.lower(): one for one in known}
-    near = difflib.get_close_matches(name.lower(), list(by_lower), 1, 0.6)
-    hint = (
-        f"did you mean {by_lower[near[0]]}?"
-        if near
-        else "keystead audit list shows those of the newest records"
-    )
+def _unknown(what: str, name: str, known: Sequence[str]) -> output.WrongCommandLine:
+    near = output.nearest(name, known)
+    hint = f"did you mean {near}?" if near else "keystead audit list shows those of the newest records"
     return output.WrongCommandLine(f"there is no {what} {name!r}, and no record names one", hint=hint)
 
 

@@ -3,7 +3,6 @@
 import argparse
 import os
 import sys
-from pathlib import Path
 
 from keystead.cli import output, target
 from keystead.errors import OperatorError
@@ -46,10 +45,10 @@ def main(args: argparse.Namespace) -> int:
         access_key=found.access_key(environment_access_key(before))[0],
         region=args.region or found.region,
         proxy_url=found.proxy_url,
-        ca_pem=found.proxy_ca.read_bytes(),
-        folder=found.proxy_folder,
+        ca_pem=found.directory.proxy_ca.read_bytes(),
+        folder=found.directory.proxy,
         endpoint=found.url,
-        data=str(Path(data).expanduser().absolute()),
+        data=str(found.directory.path),
         endpoint_ca=found.ca_file,
     )
     sys.stdout.write(made.shell())

@@ -4,7 +4,6 @@ Parameters are named and sent as on the wire; only their names are checked here,
 """
 
 import argparse
-import difflib
 import shlex
 import shutil
 import sys
@@ -130,7 +129,7 @@ def parse(raw: list[str]) -> Words:
 def _unknown(action: str, catalogue: "Catalogue") -> output.WrongCommandLine:
     from keystead.domain.products import KMS
 
-    near = _nearest(action, [one.action for one in catalogue.of(KMS)])
+    near = output.nearest(action, [one.action for one in catalogue.of(KMS)])
     hint = f"did you mean {near}?" if near else "keystead kms --help lists all; --force sends it anyway"
     return output.WrongCommandLine(f"there is no operation {action!r}", hint=hint)
 
@@ -140,18 +139,11 @@ def _check_names(operation: "Operation", parameters: dict[str, str]) -> None:
     options = [option[2:] for option in _OPTIONS]
     for name, value in parameters.items():
         if name not in known and not any(name.startswith(f"{one}.") for one in known):
-            near = _nearest(name, known + options)
+            near = output.nearest(name, known + options)
             hint = f"did you mean --{near}?" if near else f"keystead kms {operation.action} --help lists all"
             raise output.WrongCommandLine(f"{operation.action} has no parameter {name!r}", hint=hint)
         if value[:2] == "--" and value[2:] in known:
             raise output.WrongCommandLine(f"--{name} has no value", hint=f"write it as --{name} VALUE")
-
-
-def _nearest(word: str, known: list[str]) -> str:
-    """The known word that was probably meant, in whatever case it was written; "" for none."""
-    by_lower = {one.lower(): one for one in reversed(known)}
-    near = difflib.get_close_matches(word.lower(), list(by_lower), 1, 0.6)
-    return by_lower[near[0]] if near else ""
 
 
 # --- the call
@@ -169,9 +161,9 @@ def _call(words: Words) -> int:
     )
     if list(words.parameters.values()).count("-") > 1:
         raise output.WrongCommandLine("standard input can be read once only", hint="give one value as -")
+    binary = _binary(words.action)
     parameters = {
-        name: _value(name, value, words.literal, name in _binary(words.action))
-        for name, value in words.parameters.items()
+        name: _value(name, value, words.literal, name in binary) for name, value in words.parameters.items()
     }
     if region := options.get("--region"):
         parameters.setdefault("RegionId", region)

@@ -82,8 +82,8 @@ async def _run(args: argparse.Namespace, command: list[str]) -> int:
             found = running_server(args.data)
             url, ca_file, region = found.url, found.ca_file, region or found.region
             access_key, _ = found.access_key(environment_access_key(os.environ))
-            data = str(Path(args.data).expanduser().absolute())
-            upstream = Upstream(description=found.description)
+            data = str(found.directory.path)
+            upstream = Upstream(description=found.directory.description)
         else:
             from keystead.server.data import seed_file as seeds
             from keystead.server.ephemeral import ephemeral_server

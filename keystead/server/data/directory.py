@@ -40,6 +40,7 @@ class DataDirectory:
         self.description = self.path / "server.json"
         self.control = self.path / "control.sock"
         self.proxy = self.path / "proxy"
+        self.proxy_ca = self.proxy / "ca.pem"
         self._lock_file = self.path / "lock"
         self._lock: int | None = None
 
@@ -110,8 +111,6 @@ class DataDirectory:
     def check_access(self) -> None:
         """OperatorError if the directory is there and this user may not look into it."""
         try:
-            # Looking for a name in it fails for who may not enter, root excepted.
-            (self.path / "lock").exists()
             if self.path.is_dir() and not os.access(self.path, os.R_OK | os.X_OK):
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         except PermissionError as error:

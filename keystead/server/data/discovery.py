@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from contextlib import closing
-from pathlib import Path
 
 import msgspec
 
@@ -19,10 +18,7 @@ class Discovered(msgspec.Struct, frozen=True, kw_only=True):
     ca_file: str | None
     proxy_url: str | None
     region: str
-    description: Path
-    database: Path
-    access_key_file: Path
-    proxy_folder: Path
+    directory: DataDirectory
 
     def access_key(self, given: tuple[str, str] | None) -> tuple[tuple[str, str], bool]:
         """The AccessKey to call it with, and whether that is the given one, which it is if it is one of the server's.
@@ -31,16 +27,11 @@ class Discovered(msgspec.Struct, frozen=True, kw_only=True):
         """
         if given is not None and self._knows(given[0]):
             return given, True
-        return read_access_key(self.access_key_file), False
+        return read_access_key(self.directory.root_access_key), False
 
     def _knows(self, access_key_id: str) -> bool:
-        with closing(open_reader(self.database)) as reader:
+        with closing(open_reader(self.directory.database)) as reader:
             return reader.has_access_key(access_key_id)
-
-    @property
-    def proxy_ca(self) -> Path:
-        """The CA certificate of the proxy that the server runs."""
-        return self.proxy_folder / "ca.pem"
 
 
 def running_server(data: str) -> Discovered:
@@ -58,10 +49,7 @@ def running_server(data: str) -> Discovered:
         ca_file=running.ca_file,
         proxy_url=running.proxy_url,
         region=running.region,
-        description=directory.description,
-        database=directory.database,
-        access_key_file=directory.root_access_key,
-        proxy_folder=directory.proxy,
+        directory=directory,
     )
 
 

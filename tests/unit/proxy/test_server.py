@@ -87,6 +87,18 @@ def test_what_is_answered_here_needs_no_token() -> None:
     play(scenario)
 
 
+def test_the_certificates_of_endless_hosts_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("keystead.proxy.server._CONTEXTS", 3)
+
+    async def scenario(proxy: ProxyServer, port: int) -> None:
+        contexts = [proxy._context(f"kms.r-{number}.aliyuncs.com") for number in range(5)]
+        assert proxy._context("kms.r-4.aliyuncs.com") is contexts[4]
+        assert proxy._context("kms.r-0.aliyuncs.com") is not contexts[0]
+        assert len(proxy._contexts) == 3
+
+    play(scenario)
+
+
 async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     head = await reader.readuntil(b"\r\n\r\n")
     writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + head)
@@ -148,6 +160,9 @@ def test_a_plain_request_goes_by_way_of_the_earlier_proxy() -> None:
         (b"CONNECT 127.0.0.1:1 HTTP/1.1", b"502"),
         (b"CONNECT 127.0.0.1:port HTTP/1.1", b"502"),
         (b"GET http://127.0.0.1:1/ HTTP/1.1", b"502"),
+        (b"CONNECT 127.0.0.1 HTTP/1.1", b"502"),
+        (b"CONNECT [::1 HTTP/1.1", b"400"),
+        (b"GET http://[::1/ HTTP/1.1", b"400"),
         (b"GET /relative HTTP/1.1", b"400"),
         (b"GET https://h/ HTTP/1.1", b"400"),
         (b"GET http://sts.aliyuncs.com/ HTTP/1.1", b"400"),

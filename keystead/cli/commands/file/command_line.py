@@ -3,7 +3,10 @@
 import argparse
 
 from keystead.cli import target
+from keystead.cli.commands.file.encrypt import decrypt, encrypt
+from keystead.cli.commands.file.inspect import inspect
 from keystead.cli.commands.file.reading import SUFFIX, add_options
+from keystead.cli.commands.file.reencrypt import reencrypt
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -83,39 +86,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         target.add_options(verb)
 
 
-# Each verb's module is loaded when it is asked for.
-
-
-def encrypt(args: argparse.Namespace) -> int:
-    """Encrypt each file."""
-    from keystead.cli.commands.file.encrypt import encrypt
-
-    return encrypt(args)
-
-
-def decrypt(args: argparse.Namespace) -> int:
-    """Decrypt each file."""
-    from keystead.cli.commands.file.encrypt import decrypt
-
-    return decrypt(args)
-
-
-def inspect(args: argparse.Namespace) -> int:
-    """Print what each file is."""
-    from keystead.cli.commands.file.inspect import inspect
-
-    return inspect(args)
-
-
 def edit(args: argparse.Namespace) -> int:
-    """Edit one file."""
+    """Edit one file; what runs an editor is loaded for that alone."""
     from keystead.cli.commands.file.edit import edit
 
     return edit(args)
-
-
-def reencrypt(args: argparse.Namespace) -> int:
-    """Bring files to the primary versions of their keys."""
-    from keystead.cli.commands.file.reencrypt import reencrypt
-
-    return reencrypt(args)
