@@ -130,7 +130,13 @@ def progress(name: str, done: int, total: int) -> None:
 
 def line(content: str) -> None:
     """Print one line of an answer."""
-    text(plain(content).encode(sys.stdout.encoding, "backslashreplace").decode(sys.stdout.encoding) + "\n")
+    row([content])
+
+
+def row(cells: Sequence[str]) -> None:
+    """Print cells on one line, parted by tabs."""
+    content = "\t".join(map(plain, cells))
+    text(content.encode(sys.stdout.encoding, "backslashreplace").decode(sys.stdout.encoding) + "\n")
 
 
 def table(rows: Sequence[Sequence[str]], first: int) -> None:

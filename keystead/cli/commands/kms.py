@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from keystead.cli import output, target
+from keystead.cli import answers, output, target
 from keystead.errors import OperatorError
 
 if TYPE_CHECKING:
     from keystead.api.operation import Catalogue, Operation
+    from keystead.cli.query import Query
 
-_OPTIONS = tuple(name for name, _, _ in target.OPTIONS)
+_OPTIONS = (*(name for name, _, _ in target.OPTIONS), "--query", "--output")
 _FILE_BYTES = 1 << 20  # far more than any parameter may have
 _HEAD = """\
 usage: keystead kms ACTION [--Parameter VALUE …] [options]
@@ -30,9 +31,11 @@ UTF-8 text: that keeps secrets out of the command line, which other users of the
 _COLUMN = 22  # where the text of an option begins
 _FORCE = ("--force", "", "send an operation or a parameter that this program does not know")
 _LITERAL = ("--literal", "", "send values that look like the name of a file as they are")
+_QUERY = ("--query", "EXPR", "print this part of the answer only (JMESPath), as -q EXPR does")
+_OUTPUT = ("--output", "FORM", answers.DESCRIPTION)
 _SHOWN = "\n".join(
     f"  {f'{name} {metavar}':<{_COLUMN - 2}}{text}"
-    for name, metavar, text in (*target.OPTIONS, _FORCE, _LITERAL)
+    for name, metavar, text in (*target.OPTIONS, _QUERY, _OUTPUT, _FORCE, _LITERAL)
 )
 _FOOT = f"""\
 options:
@@ -87,7 +90,21 @@ def main(args: argparse.Namespace) -> int:
             return output.DONE
         if not words.force:
             _check_names(operation, words.parameters)
-    return _call(words)
+    form = words.options.get("--output", "")
+    if form and form not in answers.FORMS:
+        raise output.WrongCommandLine(
+            f"--output {form!r} is unknown",
+            hint=f"write {', '.join(answers.FORMS[:-1])} or {answers.FORMS[-1]}",
+        )
+    query = None
+    if "--query" in words.options:
+        from keystead.cli.query import Query
+
+        query = Query(words.options["--query"])
+        # --force is for what this program does not know.
+        if operation is not None and not words.force:
+            query.check(operation.reply)
+    return _call(words, query, form)
 
 
 def parse(raw: list[str]) -> Words:
@@ -106,8 +123,8 @@ def parse(raw: list[str]) -> Words:
             words.force = True
         elif word == "--literal":
             words.literal = True
-        elif word.startswith("--") and len(word) > 2:
-            name, equals, rest = word.partition("=")
+        elif word == "-q" or (word.startswith("--") and len(word) > 2):
+            name, equals, rest = ("--query" if word == "-q" else word).partition("=")
             # A value may begin with dashes, as PEM does.
             value = rest if equals else next(waiting, None)
             if value is None:
@@ -149,7 +166,7 @@ def _check_names(operation: "Operation", parameters: dict[str, str]) -> None:
 # --- the call
 
 
-def _call(words: Words) -> int:
+def _call(words: Words, query: "Query | None", form: str) -> int:
     from keystead.client.transport import Session
     from keystead.clock import SystemClock
     from keystead.domain.products import KMS
@@ -170,7 +187,9 @@ def _call(words: Words) -> int:
     with Session(endpoint, SystemClock(), SystemEntropy()) as session:
         answer = session.call(words.action, KMS.version, parameters)
     if 200 <= answer.status < 300:
-        output.answer(answer.members)
+        answers.show(
+            answer.members if query is None else query.of(answer.members), form or ("" if query else "json")
+        )
         return output.DONE
     code, request_id = answer.members["Code"], answer.members.get("RequestId", "")
     output.error(
