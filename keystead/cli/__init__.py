@@ -50,6 +50,37 @@ def _run(words: list[str]) -> int:
     if words[:1] == ["kms"]:
         # What follows is named as on the wire, --help included; argparse must not read it.
         words = ["kms", "--", *words[1:]]
-    only = words[0] if words and words[0] in COMMANDS else ""
+    if not words:
+        parser().print_help(sys.stderr)
+        return output.WRONG
+    if words[0] == "help":
+        # `keystead help NOUN VERB` is `keystead NOUN VERB --help`.
+        words = ["kms"] if words[1:] == ["kms"] else [*words[1:], "--help"]
+        if words[0] == "kms":
+            words = ["kms", "--", *words[1:]]
+    if words[0] == "version":
+        words = ["--version", *words[1:]]
+    only = words[0] if words[0] in COMMANDS else ""
+    if not only and not words[0].startswith("-"):
+        raise _unknown(words[0])
     args = parser(only).parse_args(words)
     return int(args.func(args))
+
+
+def _unknown(word: str) -> output.WrongCommandLine:
+    """The refusal of what is no command, with the command, verb or operation that was probably meant."""
+    import keystead.operations  # noqa: F401 - fills the catalogue
+    from keystead.api.operation import CATALOGUE
+    from keystead.domain.products import KMS
+
+    known = {name: name for name in COMMANDS}
+    for name, command in output.subcommands(parser()).items():
+        for verb in output.subcommands(command):
+            known.setdefault(verb, f"{name} {verb}")
+    for operation in CATALOGUE.of(KMS):
+        known.setdefault(operation.action, f"kms {operation.action}")
+    near = output.nearest(word, list(known))
+    return output.WrongCommandLine(
+        f"there is no command {word!r}",
+        hint=f"did you mean keystead {known[near]}?" if near else "keystead --help lists all",
+    )

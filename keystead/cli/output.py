@@ -63,8 +63,29 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Print the error and end the program."""
-        error(message, hint=f"{self.prog} --help shows how to write it")
+        error(message, hint=self._hint(message))
         self.exit(WRONG)
+
+    def _hint(self, message: str) -> str:
+        """The word that was probably meant, else where to read how it is written."""
+        unknown = re.match(r"argument \S+: invalid choice: '(.*?)' |unrecognized arguments: (\S+)", message)
+        if unknown is not None and (
+            near := nearest(unknown[1] or unknown[2], self._words(unknown[1] is not None))
+        ):
+            return f"did you mean {near}?"
+        return f"{self.prog} --help shows how to write it"
+
+    def _words(self, commands: bool) -> list[str]:
+        if commands:
+            return list(subcommands(self))
+        return [option for action in self._actions for option in action.option_strings]
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As argparse does; a command says itself which of its options it does not know."""
+        found, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return found, unknown
 
     def _print_message(self, message: str, file: Any = None) -> None:
         # argparse itself is silent when help can't be written.
@@ -72,6 +93,16 @@ class Parser(argparse.ArgumentParser):
             text(message)
         else:
             super()._print_message(message, file)
+
+
+def subcommands(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+    """The commands that follow a command, by name."""
+    return {
+        name: command
+        for action in parser._actions
+        if isinstance(action, argparse._SubParsersAction)
+        for name, command in action.choices.items()
+    }
 
 
 def json_text(content: object, indent: int | None = None) -> str:

@@ -132,9 +132,9 @@ def test_ctrl_c_is_130(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        ([], "error: the following arguments are required: COMMAND\nhint: keystead --help shows how"),
-        (["serv"], "error: argument COMMAND: invalid choice: 'serv'"),
-        (["audit", "lis"], "hint: keystead audit --help shows how to write it"),
+        (["--"], "error: the following arguments are required: COMMAND\nhint: keystead --help shows how"),
+        (["audit", "lis"], "error: argument VERB: invalid choice: 'lis'"),
+        (["audit", "nonsense"], "hint: keystead audit --help shows how to write it"),
         (["config", "check"], "error: the following arguments are required: --config"),
         (["--vers"], "error: "),
     ],

@@ -1,0 +1,69 @@
+"""What `keystead` says to words that are no command, and where it shows its help."""
+
+import pytest
+
+from keystead import __version__, cli
+from keystead.cli import output
+
+
+def run(words: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
+    try:
+        status = cli.main(words)
+    except SystemExit as ended:
+        status = int(ended.code or 0)
+    told = capsys.readouterr()
+    return status, told.out, told.err
+
+
+@pytest.mark.parametrize(
+    ("words", "said", "hint"),
+    [
+        (["encrpyt"], "there is no command 'encrpyt'", "did you mean keystead file encrypt?"),
+        (["serv"], "there is no command 'serv'", "did you mean keystead serve?"),
+        (["createkey"], "there is no command 'createkey'", "did you mean keystead kms CreateKey?"),
+        (["zzz"], "there is no command 'zzz'", "keystead --help lists all"),
+        (["help", "zzz"], "there is no command 'zzz'", "keystead --help lists all"),
+        (["file", "encrpyt"], "argument VERB: invalid choice: 'encrpyt'", "did you mean encrypt?"),
+        (
+            ["file", "zzz"],
+            "argument VERB: invalid choice: 'zzz'",
+            "keystead file --help shows how to write it",
+        ),
+        (["serve", "--listn", "h:1"], "unrecognized arguments: --listn h:1", "did you mean --listen?"),
+        (["audit", "list", "--kye", "k"], "unrecognized arguments: --kye k", "did you mean --key?"),
+        (["serve", "--zzz"], "unrecognized arguments: --zzz", "keystead serve --help shows how to write it"),
+        (["kms", "CreateKy"], "there is no operation 'CreateKy'", "did you mean CreateKey?"),
+    ],
+)
+def test_a_mistyped_word(words: list[str], said: str, hint: str, capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, err = run(words, capsys)
+    assert (status, out) == (output.WRONG, "")
+    first, second = err.splitlines()
+    assert first.startswith(f"error: {said}")
+    assert second == f"hint: {hint}"
+
+
+@pytest.mark.parametrize(
+    ("words", "begins"),
+    [
+        (["help"], "usage: keystead [-h]"),
+        (["help", "serve"], "usage: keystead serve"),
+        (["help", "file", "encrypt"], "usage: keystead file encrypt"),
+        (["help", "kms"], "usage: keystead kms ACTION"),
+        (["help", "kms", "Encrypt"], "usage: keystead kms Encrypt --KeyId VALUE"),
+        (["kms"], "usage: keystead kms ACTION"),
+        (["version"], f"keystead {__version__}\n"),
+        (["--version"], f"keystead {__version__}\n"),
+    ],
+)
+def test_help(words: list[str], begins: str, capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, err = run(words, capsys)
+    assert (status, err) == (output.DONE, "")
+    assert out.startswith(begins)
+
+
+def test_keystead_alone_shows_its_help_as_an_error(capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, err = run([], capsys)
+    assert (status, out) == (output.WRONG, "")
+    assert err.startswith("usage: keystead [-h]")
+    assert "commands:" in err
