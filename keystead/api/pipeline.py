@@ -107,10 +107,13 @@ class Pipeline:
         account: str,
         server_id: str,
         catalogue: Catalogue = CATALOGUE,
+        client_clock: Clock | None = None,
     ) -> None:
+        """`client_clock`: the time by which clients stamp their requests, if it is not that of `clock`."""
         self.store = store
         self.vault = vault
         self.clock = clock
+        self.client_clock = clock if client_clock is None else client_clock
         self.entropy = entropy
         self.region = region
         self.account = account
@@ -179,7 +182,7 @@ class Pipeline:
         code = ""
         try:
             if claims is not None:
-                self._admit_claims(batch, claims, now, attempt)
+                self._admit_claims(batch, claims, attempt)
             response = self._perform(Ask(bound, caller, trace, int(now), request_id, xml, attempt))
         except KmsError as error:
             code = error.code
@@ -245,14 +248,14 @@ class Pipeline:
             access_key_id=access_key.access_key_id,
         )
 
-    def _admit_claims(self, batch: Batch, claims: signature.Claims, now: float, attempt: Attempt) -> None:
+    def _admit_claims(self, batch: Batch, claims: signature.Claims, attempt: Attempt) -> None:
         """Refuse what is correctly signed but stale, sent before, or signed with an AccessKey that is not active.
 
         A call on a later pass was in time, and holds its nonce, since its first.
         """
         nonce = (claims.timestamp, claims.nonce)
         if attempt.nonce is None:
-            signature.check_window(claims, now)
+            signature.check_window(claims, self.client_clock.now())
             if claims.timestamp <= self.store.nonces.horizon():
                 raise TimestampExpired
             if nonce in self._reserved or not batch.use_nonce(*nonce):

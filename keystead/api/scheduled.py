@@ -84,5 +84,5 @@ def record_event(pipeline: Pipeline, batch: Batch, key: Key, action: str) -> Non
 
 def purge_nonces(pipeline: Pipeline, batch: Batch) -> bool:
     """Forget the nonces of requests that are too old to be accepted anyway."""
-    pipeline.store.nonces.purge(int(pipeline.clock.now()) - WINDOW - 1)
+    pipeline.store.nonces.purge(int(pipeline.client_clock.now()) - WINDOW - 1)
     return False
