@@ -33,3 +33,11 @@ class Call(str):
         call.parameters = {name: value for name, value in asked.parameters.items() if name not in _COMMON}
         call.status, call.code, call.request_id = 0, "", ""
         return call
+
+
+class Calls(list[Call]):
+    """The calls since the test began, in the order in which they came."""
+
+    def count(self, value: object, /) -> int:
+        """How many were of this action."""
+        return sum(call == value for call in self)

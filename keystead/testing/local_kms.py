@@ -36,7 +36,7 @@ from keystead.server.network import listener
 from keystead.server.network.connection import HttpProtocol, HttpServer, Limits, Reply
 from keystead.server.network.endpoint import refuse
 from keystead.server.service.timers import Service
-from keystead.testing.calls import Call
+from keystead.testing.calls import Call, Calls
 from keystead.testing.clock import ClientClock, TestClock
 from keystead.testing.faults import Effect, Fault, Faults, refusal
 
@@ -66,7 +66,7 @@ class LocalKms:
         self.account = found.account
         self.access_key = (found.access_key[0].id, found.access_key[0].secret)
         self.url = ""
-        self.calls: list[Call] = []
+        self.calls = Calls()
         self.clock = TestClock(self._catch_up)
         self._client_clock = ClientClock()
         self._faults = Faults()
