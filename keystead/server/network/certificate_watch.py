@@ -47,9 +47,7 @@ class CertificateWatch:
             self._source = Files(settings.tls_cert, settings.tls_key)
         else:
             machine = machine_name(host)
-            kept = own_authorities(
-                directory, opened.store, opened.vault, names | machine, int(clock.now()), entropy
-            )
+            kept = own_authorities(directory, opened, names | machine, int(clock.now()), entropy)
             self._source = Issued(kept, opened.vault, names, machine, clock)
             self._publish(anyway=True)  # for its mode: earlier versions kept it from other users
         pem = self._source.renewed()

@@ -106,17 +106,22 @@ def test_the_machines_name_is_taken_where_it_can_be(
 # --- the CA of a data directory
 
 
-def test_a_first_ca_is_for_the_local_names_too_and_is_kept(tmp_path: Path) -> None:
-    clock = FixedClock(NOW)
-    opened, _ = open_in_memory(clock, SystemEntropy())
+@pytest.mark.parametrize(("first_start", "level"), [(True, "INFO"), (False, "WARNING")])
+def test_a_first_ca_is_for_the_local_names_too_and_is_kept(
+    first_start: bool, level: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "keystead")
+    opened, _ = open_in_memory(FixedClock(NOW), SystemEntropy())
+    opened.first_start = first_start
     directory = DataDirectory(tmp_path)
 
     def own(names: Names) -> tuple[KeptAuthority, ...]:
-        return own_authorities(directory, opened.store, opened.vault, names, NOW, SystemEntropy())
+        return own_authorities(directory, opened, names, NOW, SystemEntropy())
 
     (made,) = own(Names.of(["198.51.100.7"]))
     assert describe(made.certificate.encode()).names == LOCAL | Names.of(["198.51.100.7"])
     assert own(MORE) == (made,)
+    assert [one.levelname for one in caplog.records] == [level]
 
 
 @pytest.mark.parametrize("trace", ["ca.pem", "authority.json"])
@@ -124,7 +129,7 @@ def test_a_ca_that_is_gone_is_not_replaced(trace: str, tmp_path: Path) -> None:
     opened, _ = open_in_memory(FixedClock(NOW), SystemEntropy())
     (tmp_path / trace).write_text("damaged")
     with pytest.raises(OperatorError, match="gone or damaged") as told:
-        own_authorities(DataDirectory(tmp_path), opened.store, opened.vault, LOCAL, NOW, SystemEntropy())
+        own_authorities(DataDirectory(tmp_path), opened, LOCAL, NOW, SystemEntropy())
     assert "keystead ca rotate" in told.value.hint
     opened.store.begin()
     assert opened.store.authorities.all() == ()
