@@ -13,6 +13,7 @@ from keystead.api.http.message import Channel
 from keystead.clock import Clock, SystemClock
 from keystead.entropy import Entropy, SystemEntropy
 from keystead.errors import OperatorError
+from keystead.portable import socket_path
 from keystead.proxy.server import ProxyServer
 from keystead.proxy.tunnel import Tunnel
 from keystead.proxy.upstream import Upstream
@@ -202,14 +203,11 @@ class Server:
         with suppress(FileNotFoundError):
             self.directory.control.unlink()  # left by a server that was killed; the lock is ours
         # The umask of the process is its own affair; the directory (0700) and this mode keep others out.
-        path = str(self.directory.control)
-        if len(path.encode()) > 100:
-            descriptor = os.open(self.directory.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            path = f"/proc/self/fd/{descriptor}/{self.directory.control.name}"
         control = socket.socket(socket.AF_UNIX)
         previous = os.umask(0o177)
         try:
-            control.bind(path)
+            with socket_path(self.directory.control) as path:
+                control.bind(path)
         finally:
             os.umask(previous)
         await self._endpoint(self.service.sequencer.submit, [control], Channel.CONTROL).start()

@@ -1,14 +1,12 @@
 """Listening sockets and TLS contexts."""
 
 import ipaddress
-import os
 import socket
 import ssl
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import NamedTuple
 
 from keystead.errors import OperatorError
+from keystead.portable import file_with
 
 
 class Pem(NamedTuple):
@@ -94,21 +92,12 @@ def server_context() -> ssl.SSLContext:
 
 
 def load_certificate(context: ssl.SSLContext, pem: Pem) -> None:
-    """Serve this certificate from now on. The key touches no disk: it goes through a file in memory.
+    """Serve this certificate from now on. The key touches no disk where the system has files in memory.
 
     ValueError or OSError (ssl.SSLError is one) if they are not PEM, do not belong together, or the key is encrypted.
     """
-    with _in_memory(pem.certificate) as certificate, _in_memory(pem.key) as key:
+    with file_with(pem.certificate) as certificate, file_with(pem.key) as key:
         context.load_cert_chain(certificate, key, password=_no_password)
-
-
-@contextmanager
-def _in_memory(content: bytes) -> Iterator[str]:
-    """The path of a file that is on no disk."""
-    with open(os.memfd_create("keystead", os.MFD_CLOEXEC), "wb") as file:
-        file.write(content)
-        file.flush()
-        yield f"/proc/self/fd/{file.fileno()}"
 
 
 def _no_password() -> str:
