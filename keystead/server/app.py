@@ -30,10 +30,12 @@ from keystead.server.service import ops
 from keystead.server.service.pools import PROCESSORS
 from keystead.server.service.sequencer import PATIENCE
 from keystead.server.service.timers import Service
+from keystead.server.service_manager import ServiceManager
 from keystead.settings import Settings
 
 _LEFT_BEHIND = 2.0  # seconds that a front process may outlive a server that was killed
 _CERTIFICATE_EVERY = 600.0
+_INFORM_EVERY = 5.0
 
 
 class Server:
@@ -239,6 +241,27 @@ class Server:
         if not self.settings.http:
             self.service.every(_CERTIFICATE_EVERY, "certificate", renew)
 
+    def inform(self, manager: ServiceManager) -> None:
+        """Tell the service manager now and from here on how it goes: that batches come to their end, as long as they do.
+
+        A commit that fails is no reason to be killed: it is told as the status, and as what is not ready. What a restart
+        would mend is a loop, an order or a commit that hangs.
+        """
+        sequencer = self.service.sequencer
+        seen = -1
+
+        def inform() -> None:
+            nonlocal seen
+            assert self.running is not None
+            if sequencer.ended != seen:
+                seen = sequencer.ended
+                manager.alive()
+            sequencer.run(lambda pipeline, batch: False)  # so that there is a batch until the next time
+            manager.status("; ".join(self._problems()) or f"serves {self.running.url}")
+
+        often = manager.watchdog / 2 if manager.watchdog else _INFORM_EVERY
+        self.service.every(min(often, _INFORM_EVERY), "inform", inform)
+
     def _problems(self) -> list[str]:
         assert self._api is not None
         return [problem for problem in (self.service.metrics.store_problem, self._api.problem) if problem]
@@ -250,6 +273,7 @@ async def serve(settings: Settings, announce: Callable[[Server], None]) -> None:
     loop = asyncio.get_running_loop()
     stopped = asyncio.Event()
     os.umask(0o077)
+    manager = ServiceManager.of(os.environ, server.clock)
     # Before the start is announced: who reads server.json may send a signal at once, and is to get an orderly stop.
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopped.set)
@@ -264,7 +288,10 @@ async def serve(settings: Settings, announce: Callable[[Server], None]) -> None:
         pid=os.getpid(),
     )
     announce(server)
+    manager.ready()
+    server.inform(manager)
     await stopped.wait()
     logs.event("stopping")
+    manager.stopping()
     await server.stop()
     logs.event("stopped")
