@@ -1,6 +1,7 @@
 """What operator commands do to a data directory: through its server if one runs, else by themselves."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -10,17 +11,18 @@ import keystead.operations  # noqa: F401 - fills the catalogue
 from keystead.api.http.message import Channel, HttpRequest
 from keystead.api.pipeline import Answer, Pipeline
 from keystead.client.transport import send_control
-from keystead.clock import SystemClock
+from keystead.clock import Clock, SystemClock
 from keystead.domain.products import KEYSTEAD
 from keystead.entropy import SystemEntropy
 from keystead.errors import OperatorError
+from keystead.server.data import backup
 from keystead.server.data.directory import DataDirectory
 from keystead.server.data.opened_store import open_store, read_access_key
 from keystead.settings import Settings
 from keystead.store.ports import StoreFailure
 from keystead.store.reader import Reader, Wanted, open_reader
 
-__all__ = ["Reader", "Wanted", "is_root_access_key", "open_audit", "run_operation"]
+__all__ = ["Reader", "Wanted", "back_up", "is_root_access_key", "open_audit", "run_operation"]
 
 
 def run_operation(data: str, action: str, parameters: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
@@ -88,8 +90,17 @@ def is_root_access_key(data: str, access_key_id: str) -> bool:
 
 def open_audit(data: str) -> Reader:
     """The audit records of a data directory, whether its server runs or not; read-only."""
+    return open_reader(_with_data(data).database)
+
+
+def back_up(data: str, into: Path, keep: int | None, clock: Clock) -> backup.Backup:
+    """See keystead.server.data.backup.back_up."""
+    return backup.back_up(_with_data(data), into, keep, clock)
+
+
+def _with_data(data: str) -> DataDirectory:
     directory = DataDirectory(data)
     directory.check_access()
     if not directory.database.exists():
         raise OperatorError(f"there is no data in {directory.path}", hint="--data names another directory")
-    return open_reader(directory.database)
+    return directory

@@ -24,6 +24,7 @@ ABOUT_A_DIRECTORY = {
     "audit": ["audit", "list", "--json"],
     "access-key": ["access-key", "list"],
     "env": ["env"],
+    "backup": ["backup", "FOLDER"],
 }
 # `serve` and `run` make the server; `config` reads a file.
 NEITHER = {"serve", "run", "config"}
