@@ -25,8 +25,14 @@ def default_data() -> str:
     return f"{home}/keystead"
 
 
+_RELOADED = {"reloaded": True}
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid_unknown_fields=True):
-    """All settings. A path is taken from the directory that the command runs in."""
+    """All settings. A path is taken from the directory that the command runs in.
+
+    `extra` of a setting says that a running server takes another value on SIGHUP.
+    """
 
     data: Annotated[str, msgspec.Meta(description="the data directory")] = msgspec.field(
         default_factory=default_data
@@ -35,14 +41,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid
     name: Annotated[
         tuple[str, ...],
         msgspec.Meta(
-            description="more host names or IP addresses by which clients on other hosts reach the API"
+            description="more host names or IP addresses by which clients on other hosts reach the API",
+            extra=_RELOADED,
         ),
     ] = ()
     ops_listen: Annotated[
         str,
         msgspec.Meta(
             description="address and port of /health, /ready and /metrics; "
-            "empty: 127.0.0.1:8444, or with `listen` set a free port"
+            "empty: 127.0.0.1:8444, or a free port where `listen` has one or 8444 is taken"
         ),
     ] = ""
     region: Annotated[
@@ -54,9 +61,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid
         ),
     ] = "cn-hangzhou"
     tls_cert: Annotated[
-        str, msgspec.Meta(description="your own certificate chain (PEM); empty: one by the server's own CA")
+        str,
+        msgspec.Meta(
+            description="your own certificate chain (PEM); empty: one by the server's own CA", extra=_RELOADED
+        ),
     ] = ""
-    tls_key: Annotated[str, msgspec.Meta(description="the private key of `tls-cert` (PEM, mode 0600)")] = ""
+    tls_key: Annotated[
+        str, msgspec.Meta(description="the private key of `tls-cert` (PEM, mode 0600)", extra=_RELOADED)
+    ] = ""
     http: Annotated[bool, msgspec.Meta(description="plain HTTP instead of HTTPS; on loopback only")] = False
     front_process: Annotated[
         str,
@@ -77,23 +89,44 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid
     ] = False
     log_format: Annotated[
         str,
-        msgspec.Meta(description="json, text, or auto: text on a terminal", pattern=r"\A(json|text|auto)\Z"),
+        msgspec.Meta(
+            description="json, text, or auto: text on a terminal",
+            pattern=r"\A(json|text|auto)\Z",
+            extra=_RELOADED,
+        ),
     ] = "auto"
     log_level: Annotated[
         str,
-        msgspec.Meta(description="debug, info, warning or error", pattern=r"\A(debug|info|warning|error)\Z"),
+        msgspec.Meta(
+            description="debug, info, warning or error",
+            pattern=r"\A(debug|info|warning|error)\Z",
+            extra=_RELOADED,
+        ),
     ] = "info"
+    log_file: Annotated[
+        str,
+        msgspec.Meta(
+            description="a file to log to, opened anew when it was renamed or removed; empty: standard error",
+            extra=_RELOADED,
+        ),
+    ] = ""
     max_connections: Annotated[
-        int, msgspec.Meta(description="connections served at a time", ge=1, le=100_000)
+        int, msgspec.Meta(description="connections served at a time", extra=_RELOADED, ge=1, le=100_000)
     ] = 2000
     idle_seconds: Annotated[
-        int, msgspec.Meta(description="how long an idle connection is kept", ge=1, le=3600)
+        int, msgspec.Meta(description="how long an idle connection is kept", extra=_RELOADED, ge=1, le=3600)
     ] = 75
     request_seconds: Annotated[
-        int, msgspec.Meta(description="how long a client may take to send one request", ge=1, le=600)
+        int,
+        msgspec.Meta(
+            description="how long a client may take to send one request", extra=_RELOADED, ge=1, le=600
+        ),
     ] = 30
     stop_seconds: Annotated[
-        int, msgspec.Meta(description="how long a stop waits for accepted requests", ge=1, le=600)
+        int,
+        msgspec.Meta(
+            description="how long a stop waits for accepted requests", extra=_RELOADED, ge=1, le=600
+        ),
     ] = 20
 
 
@@ -129,12 +162,21 @@ def load(file: str | None, flags: dict[str, Any]) -> Settings:
 
 
 class Setting(msgspec.Struct, frozen=True, kw_only=True):
-    """One setting as the command line and the reference page see it. `kind` is str, int, bool or tuple."""
+    """One setting as the command line and the reference page see it. `kind` is str, int, bool or tuple.
+
+    `reloaded`: whether a running server takes another value on SIGHUP.
+    """
 
     name: str
     kind: type
     description: str
     shown_default: str
+    reloaded: bool
+
+    @property
+    def attribute(self) -> str:
+        """Its name in `Settings`, and in what a command line was parsed to."""
+        return self.name.replace("-", "_")
 
 
 def _declared() -> tuple[Setting, ...]:
@@ -149,6 +191,7 @@ def _declared() -> tuple[Setting, ...]:
                 kind=get_origin(base) or base,
                 description=meta.description,
                 shown_default="$XDG_DATA_HOME/keystead" if field.name == "data" else str(default or ""),
+                reloaded=meta.extra is not None,
             )
         )
     return tuple(found)

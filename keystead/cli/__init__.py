@@ -9,7 +9,20 @@ from keystead import __version__
 from keystead.cli import output
 from keystead.errors import OperatorError
 
-COMMANDS = ("serve", "run", "env", "kms", "file", "exec", "key", "audit", "access-key", "backup", "config")
+COMMANDS = (
+    "serve",
+    "run",
+    "env",
+    "kms",
+    "file",
+    "exec",
+    "key",
+    "audit",
+    "access-key",
+    "ca",
+    "backup",
+    "config",
+)
 
 
 def parser(only: str = "") -> argparse.ArgumentParser:

@@ -14,8 +14,13 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from keystead.crypto.vault import Vault
+from keystead.domain.authorities import KeptAuthority, Names
+from keystead.domain.keys.key import DAY
 from keystead.entropy import Entropy, SystemEntropy
 
+LIFETIME = 3650 * DAY
+_PURPOSE = "certificate authority"  # what a server's private CA key is wrapped for
 _EVERY_ADDRESS = ("0.0.0.0/0", "::/0")
 _BACKDATED = 300  # seconds, for clients whose clocks are a little behind
 
@@ -31,6 +36,20 @@ class Leaf(msgspec.Struct, frozen=True):
         return f"<Leaf until {self.expires}>"
 
 
+class Described(msgspec.Struct, frozen=True, kw_only=True):
+    """What a certificate says. Times are seconds since 1970; the fingerprint is SHA-256, as openssl prints it.
+
+    The names are those that it is for; a CA's are those that it may issue for.
+    """
+
+    subject: str
+    issuer: str
+    fingerprint: str
+    begins: int
+    expires: int
+    names: Names
+
+
 class Authority:
     """A CA with its private key."""
 
@@ -44,6 +63,7 @@ class Authority:
         self._key = key
         self._entropy = SystemEntropy() if entropy is None else entropy
         self.certificate_pem = certificate.public_bytes(serialization.Encoding.PEM)
+        self.described = _described(certificate)
 
     @classmethod
     def create(
@@ -88,6 +108,16 @@ class Authority:
             raise ValueError("the private key is not that of the certificate")
         return cls(certificate, key)
 
+    def refused(self, names: Names) -> tuple[str, ...]:
+        """Those of the names that a client would not believe this CA."""
+        own = self.described.names
+        return tuple(
+            one
+            for one in names.all
+            if one not in own.addresses
+            and not any(one == host or one.endswith(f".{host}") for host in own.hosts)
+        )
+
     def key_pem(self) -> bytes:
         """The private key, unencrypted: for wrapping only."""
         return self._key.private_bytes(
@@ -100,7 +130,7 @@ class Authority:
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, [*names, *addresses][0])])
         subjects: list[x509.GeneralName] = [x509.DNSName(one) for one in names]
         subjects += [x509.IPAddress(ipaddress.ip_address(one)) for one in addresses]
-        expires = min(int(now) + lifetime, int(self._certificate.not_valid_after_utc.timestamp()))
+        expires = min(int(now) + lifetime, self.described.expires)
         builder = (
             _builder(
                 subject, self._certificate.subject, key.public_key(), now, expires - int(now), self._entropy
@@ -124,6 +154,71 @@ class Authority:
             ),
             expires=expires,
         )
+
+
+def make_authority(vault: Vault, names: Names, now: int, entropy: Entropy) -> KeptAuthority:
+    """A new CA of a server, to be kept.
+
+    Its subject is like no other's: some clients look for an issuer by that alone.
+    """
+    made = Authority.create(
+        f"Keystead local CA {entropy.take(4).hex()}",
+        dns=names.hosts,
+        addresses=names.addresses,
+        now=now,
+        lifetime=LIFETIME,
+        entropy=entropy,
+    )
+    return KeptAuthority(
+        certificate=made.certificate_pem.decode(),
+        key=vault.wrap_private_key(_PURPOSE, made.key_pem()),
+        expires=made.described.expires,
+    )
+
+
+def open_authority(vault: Vault, kept: KeptAuthority) -> Authority:
+    """A CA that was kept. OperatorError if its private key does not open, ValueError if it is another one's."""
+    return Authority.load(kept.certificate.encode(), vault.unwrap_private_key(_PURPOSE, kept.key))
+
+
+def describe(certificate_pem: bytes) -> Described:
+    """What the first certificate says; ValueError if there is none."""
+    return _described(x509.load_pem_x509_certificate(certificate_pem))
+
+
+def first_expiry(chain_pem: bytes) -> int:
+    """When the first certificate of a chain expires, in seconds since 1970; ValueError if there is none."""
+    return min(_seconds(one.not_valid_after_utc) for one in x509.load_pem_x509_certificates(chain_pem))
+
+
+def _described(certificate: x509.Certificate) -> Described:
+    names: list[x509.GeneralName] = []
+    for extension in certificate.extensions:
+        match extension.value:
+            case x509.NameConstraints(permitted_subtrees=permitted):
+                names += permitted or []
+            case x509.SubjectAlternativeName() as subjects:
+                names += subjects
+            case _:
+                pass
+    digest = certificate.fingerprint(hashes.SHA256()).hex(":").upper()
+    return Described(
+        subject=certificate.subject.rfc4514_string().removeprefix("CN="),
+        issuer=certificate.issuer.rfc4514_string().removeprefix("CN="),
+        fingerprint=digest,
+        begins=_seconds(certificate.not_valid_before_utc),
+        expires=_seconds(certificate.not_valid_after_utc),
+        names=Names(
+            tuple(sorted(one.value for one in names if isinstance(one, x509.DNSName))),
+            tuple(
+                sorted(str(one.value).partition("/")[0] for one in names if isinstance(one, x509.IPAddress))
+            ),
+        ),
+    )
+
+
+def _seconds(moment: datetime.datetime) -> int:
+    return int(moment.timestamp())
 
 
 def _builder(

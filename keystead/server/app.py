@@ -4,13 +4,19 @@ import asyncio
 import os
 import signal
 import socket
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 
+import msgspec
+
 import keystead.operations  # noqa: F401 - fills the catalogue
 from keystead import __version__
+from keystead.api.batch import Batch
 from keystead.api.http.message import Channel
+from keystead.api.pipeline import Pipeline
 from keystead.clock import Clock, SystemClock
+from keystead.crypto import authority
 from keystead.entropy import Entropy, SystemEntropy
 from keystead.errors import OperatorError
 from keystead.portable import socket_path
@@ -21,8 +27,9 @@ from keystead.server import logs
 from keystead.server.data import seed_file as seeds
 from keystead.server.data import seeding
 from keystead.server.data.directory import DataDirectory, Running
-from keystead.server.data.opened_store import OpenedStore, open_store
-from keystead.server.network import certificates, listener
+from keystead.server.data.opened_store import open_store
+from keystead.server.network import listener
+from keystead.server.network.certificate_watch import CertificateWatch
 from keystead.server.network.connection import Handler, Limits
 from keystead.server.network.endpoint import Endpoint
 from keystead.server.network.front_supervisor import Front
@@ -31,11 +38,13 @@ from keystead.server.service.pools import PROCESSORS
 from keystead.server.service.sequencer import PATIENCE
 from keystead.server.service.timers import Service
 from keystead.server.service_manager import ServiceManager
-from keystead.settings import Settings
+from keystead.settings import SETTINGS, Settings
 
 _LEFT_BEHIND = 2.0  # seconds that a front process may outlive a server that was killed
-_CERTIFICATE_EVERY = 600.0
+_CERTIFICATE_EVERY = 2.0
+_FIGURES_EVERY = 60.0
 _INFORM_EVERY = 5.0
+_OPS_PORT = 8444
 
 
 class Server:
@@ -46,14 +55,13 @@ class Server:
         self.clock = clock
         self.entropy = entropy
         self.directory = DataDirectory(settings.data)
-        self.new_authority = False
         self.first_start = False
         self.running: Running | None = None
         wanted = settings.front_process
         self._fronted = wanted == "yes" or (wanted == "auto" and PROCESSORS > 1)
         self._endpoints: list[Endpoint | Front] = []
         self._api: Endpoint | Front | None = None
-        self._certificate: certificates.Issued | certificates.Files | None = None
+        self._certificate: CertificateWatch | None = None
         self._proxy: ProxyServer | None = None
 
     async def start(self) -> Running:
@@ -83,12 +91,14 @@ class Server:
             if seed is not None:
                 seeding.seed_store(self.service.pipeline, seed, settings.seed_anyway)
             if not settings.http:
-                self._certificate = self._own_or_given(opened, certificates.names_for(host, settings.name))
+                self._certificate = CertificateWatch(
+                    self.directory, opened, host, settings, self.clock, self.entropy
+                )
             sockets = await self._listen(host, port)
-            port = sockets[0].getsockname()[1]
+            fixed, port = port != 0, sockets[0].getsockname()[1]
             self._api = self._endpoint_or_front(sockets)
-            await self._api.start(None if self._certificate is None else self._certificate.renewed())
-            ops_url = await self._listen_ops()
+            await self._api.start(None if self._certificate is None else self._certificate.first)
+            ops_url = await self._listen_ops(fixed)
             await self._listen_control()
             shown = f"[{host}]" if ":" in host else host
             if host in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
@@ -147,7 +157,7 @@ class Server:
             sockets,
             limits=self._limits(),
             connections=self.service.metrics,
-            log=(self.settings.log_format, self.settings.log_level),
+            log=log_of(self.settings),
         )
         self._endpoints.append(front)
         self.service.metrics.watch_front(lambda: front.pid)
@@ -182,7 +192,7 @@ class Server:
             Tunnel(os.environ),
             self.clock,
             self.entropy,
-            certificates.AUTHORITY_LIFETIME,
+            authority.LIFETIME,
         )
         await proxy.start()
         self._proxy = proxy
@@ -190,16 +200,25 @@ class Server:
         self.directory.write_bytes(self.directory.proxy_ca, proxy.certificate_pem, 0o600)
         return proxy.url
 
-    async def _listen_ops(self) -> str:
-        wanted = self.settings.ops_listen
-        if not wanted:
-            wanted = "127.0.0.1:8444" if self.settings.listen == "localhost:8443" else "127.0.0.1:0"
-        host, port = listener.parse_address(wanted)
-        sockets = listener.listen(host, port)
+    async def _listen_ops(self, fixed: bool) -> str:
+        """Listen for /health and the like. `fixed`: whether the port of the API was chosen by whoever started this."""
+        chosen = self.settings.ops_listen
+        host, port = listener.parse_address(chosen) if chosen else ("127.0.0.1", _OPS_PORT if fixed else 0)
+        taken: OperatorError | None = None
+        try:
+            sockets = listener.listen(host, port)
+        except OperatorError as problem:
+            if chosen:
+                raise
+            taken = problem  # keys are more precious than figures about them
+            sockets = listener.listen(host, 0)
         port = sockets[0].getsockname()[1]
         await self._endpoint(ops.handler(self.service.metrics, self._problems), sockets).start()
         shown = f"[{host}]" if ":" in host else host
-        return f"http://{shown}:{port}"
+        url = f"http://{shown}:{port}"
+        if taken is not None:
+            logs.event("health and metrics are on another port", "warning", ops_url=url, reason=taken.message)
+        return url
 
     async def _listen_control(self) -> None:
         with suppress(FileNotFoundError):
@@ -214,32 +233,65 @@ class Server:
             os.umask(previous)
         await self._endpoint(self.service.sequencer.submit, [control], Channel.CONTROL).start()
 
-    def _own_or_given(
-        self, opened: OpenedStore, names: certificates.Names
-    ) -> certificates.Issued | certificates.Files:
-        settings = self.settings
-        if settings.tls_cert:
-            return certificates.Files(settings.tls_cert, settings.tls_key)
-        authority, self.new_authority = certificates.own_authority(
-            self.directory, opened.vault, names, self.clock
-        )
-        return certificates.Issued(authority, names, self.clock)
+    def watch(self) -> None:
+        """Look after the certificate, and take figures of the store, now and then until the stop."""
+        service, metrics, certificate = self.service, self.service.metrics, self._certificate
+        metrics.watch_database(self.directory.database)
 
-    def watch_certificate(self) -> None:
-        """Renew the certificate in time, or load the operator's again when its files changed."""
+        def figures(pipeline: Pipeline, batch: Batch) -> bool:
+            metrics.stored(pipeline.store.keys.amounts(), batch.next - 1)
+            return False
 
-        def renew() -> None:
-            assert self._certificate is not None
+        service.every(_FIGURES_EVERY, "figures", lambda: service.sequencer.run(figures))
+        if certificate is not None:
+            metrics.watch_certificate(lambda: certificate.expires)
+            service.every(_CERTIFICATE_EVERY, "certificate", self._look_at_certificate)
+
+    def _look_at_certificate(self) -> None:
+        if self._certificate is not None:
             assert self._api is not None
-            try:
-                pem = self._certificate.renewed()
-                if pem is not None:
-                    self._api.present(pem)
-            except (OperatorError, OSError) as error:
-                logs.failure("certificate not renewed", error)
+            self._certificate.look(self._api.present)
+            self.service.sequencer.run(self._certificate.adopt)
 
-        if not self.settings.http:
-            self.service.every(_CERTIFICATE_EVERY, "certificate", renew)
+    def reload(self, wanted: Settings) -> None:
+        """Take the settings that can be taken while it runs, and look at the certificate.
+
+        OperatorError, and all as before, if one of them will not do.
+        """
+        changed = [
+            one for one in SETTINGS if getattr(wanted, one.attribute) != getattr(self.settings, one.attribute)
+        ]
+        certificate = self._certificate
+        by_certificate = set() if certificate is None else certificate.takes(wanted)
+        taken = [
+            one
+            for one in changed
+            if one.reloaded
+            and (one.name not in ("name", "tls-cert", "tls-key") or one.name in by_certificate)
+        ]
+        settings = msgspec.structs.replace(
+            self.settings, **{one.attribute: getattr(wanted, one.attribute) for one in taken}
+        )
+        names = {one.name for one in taken}
+        if certificate is not None and names & by_certificate:
+            certificate.change(settings)
+        if {"log-format", "log-level", "log-file"} & names:
+            try:
+                logs.configure(*log_of(settings))
+            except OperatorError:
+                if certificate is not None and names & by_certificate:
+                    certificate.change(self.settings)
+                raise
+        self.settings = settings
+        for endpoint in self._endpoints:
+            if isinstance(endpoint, Front):
+                endpoint.adjust(self._limits(), log_of(settings))
+            else:
+                endpoint.adjust(self._limits())
+        self._look_at_certificate()
+        logs.event("reloaded", names=sorted(names))
+        if later := [one.name for one in changed if one not in taken]:
+            logs.event("restart to apply", "warning", names=sorted(later))
 
     def inform(self, manager: ServiceManager) -> None:
         """Tell the service manager now and from here on how it goes: that batches come to their end, as long as they do.
@@ -267,18 +319,42 @@ class Server:
         return [problem for problem in (self.service.metrics.store_problem, self._api.problem) if problem]
 
 
-async def serve(settings: Settings, announce: Callable[[Server], None]) -> None:
-    """Run a server until SIGINT or SIGTERM; `announce` is called when it accepts requests."""
+def log_of(settings: Settings) -> logs.Log:
+    """How the settings say to log."""
+    return logs.Log(settings.log_format, settings.log_level, settings.log_file)
+
+
+async def serve(load: Callable[[], Settings], announce: Callable[[Server], None]) -> None:
+    """Run a server until SIGINT or SIGTERM, with the settings that `load` gives now and at each SIGHUP; `announce` is
+    called when it accepts requests."""
+    settings = load()
+    os.umask(0o077)
+    logs.configure(*log_of(settings))
     server = Server(settings, SystemClock(), SystemEntropy())
     loop = asyncio.get_running_loop()
-    stopped = asyncio.Event()
-    os.umask(0o077)
     manager = ServiceManager.of(os.environ, server.clock)
+    stopped, ready = asyncio.Event(), False
+    on_terminal = sys.stderr.isatty()
+
+    def hang_up() -> None:
+        if on_terminal and not sys.stderr.isatty():
+            stopped.set()  # its terminal was closed, which is what this signal says there
+        elif ready:
+            manager.reloading()
+            try:
+                server.reload(load())
+            except OperatorError as problem:
+                logs.event("not reloaded", "warning", reason=problem.message)
+            finally:
+                manager.ready()
+
     # Before the start is announced: who reads server.json may send a signal at once, and is to get an orderly stop.
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopped.set)
+    loop.add_signal_handler(signal.SIGHUP, hang_up)
     await server.start()
-    server.watch_certificate()
+    server.watch()
+    ready = True
     assert server.running is not None
     logs.event(
         "serving",

@@ -7,8 +7,11 @@ import json
 import logging
 import sys
 import traceback
+from logging.handlers import WatchedFileHandler
+from typing import NamedTuple
 
 from keystead.clock import iso8601
+from keystead.errors import OperatorError
 
 _LOGGER = logging.getLogger("keystead")
 FIELDS = frozenset(
@@ -21,11 +24,29 @@ FIELDS = frozenset(
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 
-def configure(form: str, level: str) -> None:
-    """Log to stderr: JSON lines, or short text where `form` is text, or auto and stderr is a terminal."""
-    handler = logging.StreamHandler(sys.stderr)
-    text = form == "text" or (form == "auto" and sys.stderr.isatty())
+class Log(NamedTuple):
+    """How to log: JSON lines, or short text where `form` is text, or auto and it goes to a terminal; to stderr without a
+    file."""
+
+    form: str
+    level: str
+    file: str = ""
+
+
+def configure(form: str, level: str, file: str = "") -> None:
+    """Log as `Log` says, from now on. OperatorError, and all as before, if the file can't be opened."""
+    handler: logging.Handler = logging.StreamHandler(sys.stderr)
+    text = form == "text" or (form == "auto" and not file and sys.stderr.isatty())
+    if file:
+        try:
+            handler = _File(file, encoding="utf-8")
+        except OSError as error:
+            raise OperatorError(
+                f"cannot open the log file {file}: {error.strerror}", hint="check --log-file"
+            ) from None
     handler.setFormatter(_Text() if text else _Json())
+    for before in _LOGGER.handlers:
+        before.close()
     _LOGGER.handlers[:] = [handler]
     _LOGGER.setLevel(LEVELS[level])
     _LOGGER.propagate = False
@@ -46,6 +67,16 @@ def failure(name: str, error: BaseException, **fields: object) -> None:
     frames = traceback.extract_tb(error.__traceback__)
     places = [f"{frame.filename.rpartition('/')[2]}:{frame.lineno} {frame.name}" for frame in frames[-12:]]
     event(name, "error", error=type(error).__name__, places=places, **fields)
+
+
+class _File(WatchedFileHandler):
+    """A file that is opened anew when its name means another one, or none, as after logrotate."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            super().emit(record)
+        except OSError:  # the folder is gone, perhaps: what is served must not suffer
+            self.handleError(record)
 
 
 class _Json(logging.Formatter):

@@ -1,9 +1,12 @@
 """What operator commands do to a data directory: through its server if one runs, else by themselves."""
 
+import socket
+import ssl
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import msgspec
 
@@ -12,17 +15,30 @@ from keystead.api.http.message import Channel, HttpRequest
 from keystead.api.pipeline import Answer, Pipeline
 from keystead.client.transport import send_control
 from keystead.clock import Clock, SystemClock
+from keystead.crypto.authority import Described, describe
+from keystead.domain.authorities import bundle, serving
 from keystead.domain.products import KEYSTEAD
 from keystead.entropy import SystemEntropy
 from keystead.errors import OperatorError
 from keystead.server.data import backup
 from keystead.server.data.directory import DataDirectory
-from keystead.server.data.opened_store import open_store, read_access_key
+from keystead.server.data.opened_store import open_store, read_access_key, read_authority
 from keystead.settings import Settings
 from keystead.store.ports import StoreFailure
 from keystead.store.reader import Reader, Wanted, open_reader
 
-__all__ = ["Reader", "Wanted", "back_up", "is_root_access_key", "open_audit", "run_operation"]
+__all__ = [
+    "Authorities",
+    "Reader",
+    "Wanted",
+    "back_up",
+    "is_root_access_key",
+    "open_audit",
+    "own_authorities",
+    "run_operation",
+]
+
+_CONNECT = 5.0  # seconds
 
 
 def run_operation(data: str, action: str, parameters: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
@@ -104,3 +120,58 @@ def _with_data(data: str) -> DataDirectory:
     if not directory.database.exists():
         raise OperatorError(f"there is no data in {directory.path}", hint="--data names another directory")
     return directory
+
+
+class Authorities(msgspec.Struct, frozen=True, kw_only=True):
+    """The CAs of a data directory, oldest first, each with when it retires; what clients trust; what is served now."""
+
+    own: tuple[tuple[Described, int | None], ...]
+    bundle: str  # PEM
+    file: str  # where the server writes the bundle
+    running: bool
+    own_certificate: bool  # whether the server that runs was given one, and needs no CA
+    served: Described | None
+
+
+def own_authorities(data: str) -> Authorities:
+    """The CAs of a data directory, whether its server runs or not. OperatorError if there are none."""
+    directory = DataDirectory(data)
+    with closing(open_audit(data)) as reader:
+        kept = reader.authorities()
+    if not kept and (found := read_authority(directory.authority)) is not None:
+        kept = (found,)
+    if not kept:
+        raise OperatorError(
+            f"there is no certificate authority in {directory.path}",
+            hint="the first start of keystead serve that needs one makes it",
+        )
+    now = SystemClock().now()
+    current = serving(kept, now) or kept[-1:]
+    running = directory.running() if directory.locked() else None
+    return Authorities(
+        own=tuple((describe(one.certificate.encode()), one.retires) for one in current),
+        bundle=bundle(current, now),
+        file=str(directory.certificate),
+        running=running is not None,
+        own_certificate=running is not None and running.ca_file is None,
+        served=None if running is None else _served(running.url),
+    )
+
+
+def _served(url: str) -> Described | None:
+    """The certificate that a server shows, believed or not; None if it shows none."""
+    parts = urlsplit(url)
+    if parts.scheme != "https":
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE  # it is looked at, and nothing is sent
+    try:
+        with (
+            socket.create_connection((parts.hostname or "", parts.port or 443), _CONNECT) as plain,
+            context.wrap_socket(plain, server_hostname=parts.hostname) as secure,
+        ):
+            shown = secure.getpeercert(binary_form=True)
+    except OSError:  # it is stopping, perhaps
+        return None
+    return None if shown is None else describe(ssl.DER_cert_to_PEM_cert(shown).encode())

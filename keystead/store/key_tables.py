@@ -251,6 +251,13 @@ class Keys:
         items, total = self._listing.page(_listing(account, region), offset, limit, walk, wanted)
         return Page(items, total)
 
+    def amounts(self) -> dict[KeyState, int]:
+        found: dict[KeyState, int] = {}
+        for facets, amount in self._listing.amounts("keys"):
+            state = KeyState(facets.partition(" ")[0])
+            found[state] = found.get(state, 0) + amount
+        return found
+
     def _named(self, account: str, region: str, where: KeyFilter) -> list[tuple[str, str]]:
         """Id and facets of the keys that a filter names, in order: an INTERSECT of index ranges, each key looked up once."""
         place, ranges, values = "WHERE account = ? AND region = ? AND", [], []

@@ -57,6 +57,14 @@ class Listing:
                 amounts[stretch] = amounts.get(stretch, 0) + amount
         return tuple(self._walk(amounts, offset, limit, walk)), sum(amounts.values())
 
+    def amounts(self, kind: str) -> list[tuple[str, int]]:
+        """Facets and how many rows have them, over all listings whose name begins with this word."""
+        rows = self._database.rows(
+            "SELECT facets, sum(amount) FROM stretches WHERE listing >= ? AND listing < ? GROUP BY facets",
+            (f"{kind} ", f"{kind}!"),  # an exclamation mark is what follows a space
+        )
+        return [(str(facets), int(amount)) for facets, amount in rows]
+
     def _walk(
         self, amounts: dict[int, int], offset: int, limit: int, walk: Callable[[int, int], list[T]]
     ) -> Iterator[T]:

@@ -6,8 +6,10 @@ from typing import Any, Generic, TypeVar
 
 from keystead.domain.accounts import AccessKey, Account, WrappingKey
 from keystead.domain.audit import Head, Record
+from keystead.domain.authorities import KeptAuthority
 from keystead.domain.keys.aliases import Alias
 from keystead.domain.keys.key import Key, KeyFilter, KeyVersion
+from keystead.domain.keys.lifecycle import KeyState
 from keystead.domain.keys.tags import fit
 from keystead.entropy import Entropy, uuid4
 from keystead.errors import AliasTaken
@@ -64,6 +66,17 @@ class Keyring:
 
     def add(self, wrapping_key: WrappingKey) -> None:
         self._rows.put(wrapping_key.generation, wrapping_key)
+
+
+class Authorities:
+    def __init__(self, journal: _Journal) -> None:
+        self._rows: _Rows[str, tuple[KeptAuthority, ...]] = _Rows(journal)
+
+    def all(self) -> tuple[KeptAuthority, ...]:
+        return self._rows.get("") or ()
+
+    def replace(self, kept: Sequence[KeptAuthority]) -> None:
+        self._rows.put("", tuple(kept))
 
 
 class Accounts:
@@ -150,6 +163,12 @@ class Keys:
         self._tags.remove(place)
         self._keys.remove(place)
         return versions
+
+    def amounts(self) -> dict[KeyState, int]:
+        found: dict[KeyState, int] = {}
+        for key in self._keys.values():
+            found[key.state] = found.get(key.state, 0) + 1
+        return found
 
     def add_version(self, version: KeyVersion) -> None:
         self._versions.put(version.version_id, version)
@@ -283,6 +302,7 @@ class MemoryStore:
         self._journal: _Journal = []
         self.keyring = Keyring(self._journal)
         self.accounts = Accounts(self._journal)
+        self.authorities = Authorities(self._journal)
         self.aliases = Aliases(self._journal)
         self.keys = Keys(self._journal, self.aliases)
         self.nonces = Nonces(self._journal)

@@ -17,8 +17,10 @@ import msgspec
 
 from keystead.domain.accounts import AccessKey, Account, WrappingKey
 from keystead.domain.audit import Head, Record
+from keystead.domain.authorities import KeptAuthority
 from keystead.domain.keys.aliases import Alias
 from keystead.domain.keys.key import Key, KeyFilter, KeyVersion
+from keystead.domain.keys.lifecycle import KeyState
 
 T = TypeVar("T")
 
@@ -90,6 +92,10 @@ class Keys(Protocol):
     def page(self, account: str, region: str, where: KeyFilter, offset: int, limit: int) -> Page[str]:
         """Ids of the matching keys. Costs no scan, whatever the offset: at most one bucket of rows is walked; with a filter
         of names, tags or instances as much as there are keys of these."""
+        ...
+
+    def amounts(self) -> dict[KeyState, int]:
+        """How many keys are in each state that any is in, of all accounts and regions. Costs no scan."""
         ...
 
     def due(self, now: int, limit: int) -> tuple[Key, ...]:
@@ -167,6 +173,18 @@ class Keyring(Protocol):
     def add(self, wrapping_key: WrappingKey) -> None: ...
 
 
+class Authorities(Protocol):
+    """The server's own CAs."""
+
+    def all(self) -> tuple[KeptAuthority, ...]:
+        """All, oldest first."""
+        ...
+
+    def replace(self, kept: Sequence[KeptAuthority]) -> None:
+        """These and no others, oldest first."""
+        ...
+
+
 class Nonces(Protocol):
     """Which signed requests were accepted: (second of the Timestamp, 16-byte digest)."""
 
@@ -214,6 +232,9 @@ class Store(Protocol):
 
     @property
     def keyring(self) -> Keyring: ...
+
+    @property
+    def authorities(self) -> Authorities: ...
 
     @property
     def nonces(self) -> Nonces: ...

@@ -8,8 +8,10 @@ import apsw
 import msgspec
 
 from keystead.domain.audit import COLUMNS, REVEALING, Head, Kind, Record, link
+from keystead.domain.authorities import KeptAuthority
 from keystead.errors import OperatorError
 from keystead.store.migrate import known
+from keystead.store.tables import AUTHORITIES, authorities
 
 _SELECT = f"SELECT {', '.join(COLUMNS)}, hash FROM audit"  # noqa: S608 - constant names
 
@@ -90,6 +92,12 @@ class Reader:
             "UNION SELECT access_key_id FROM access_keys UNION SELECT account FROM accounts"
         )
         return tuple(str(row[0]) for row in rows if row[0])
+
+    def authorities(self) -> tuple[KeptAuthority, ...]:
+        """The server's own CAs, oldest first."""
+        for row in self._rows(AUTHORITIES):
+            return authorities(row[0])
+        return ()
 
     def all(self) -> Iterator[Record]:
         """Every record, in the order of the log."""

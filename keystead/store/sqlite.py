@@ -44,6 +44,7 @@ class SqliteStore:
         listing = Listing(self._database)
         self.keyring = tables.Keyring(self._database)
         self.accounts = tables.Accounts(self._database)
+        self.authorities = tables.Authorities(self._database)
         self.aliases = tables.Aliases(self._database, listing)
         self.keys = Keys(self._database, listing, self.aliases)
         self.nonces = tables.Nonces(self._database)

@@ -3,8 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+
 from keystead.domain.accounts import AccessKey, AccessKeyStatus, Account, WrappingKey
 from keystead.domain.audit import COLUMNS, Head, Record, columns
+from keystead.domain.authorities import KeptAuthority
 from keystead.domain.keys.aliases import Alias
 from keystead.domain.keys.key import Wrapped
 from keystead.errors import AliasTaken
@@ -41,6 +44,32 @@ class Keyring:
                 wrapping_key.created,
             ),
         )
+
+
+class Authorities:
+    """The server's own CAs: one value, since they are few and only ever replaced together."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def all(self) -> tuple[KeptAuthority, ...]:
+        row = self._database.row(AUTHORITIES)
+        return () if row is None else authorities(row[0])
+
+    def replace(self, kept: Sequence[KeptAuthority]) -> None:
+        self._database.revise()
+        self._database.rows(
+            "INSERT INTO meta VALUES ('authorities', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+            (msgspec.json.encode(kept).decode(),),
+        )
+
+
+AUTHORITIES = "SELECT value FROM meta WHERE name = 'authorities'"
+
+
+def authorities(value: str) -> tuple[KeptAuthority, ...]:
+    """The CAs, from the value that they are kept in."""
+    return msgspec.json.decode(value, type=tuple[KeptAuthority, ...])
 
 
 class Accounts:

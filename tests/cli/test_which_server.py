@@ -24,7 +24,7 @@ ABOUT_A_DIRECTORY = {
     "audit": ["audit", "list", "--json"],
     "access-key": ["access-key", "list"],
     "env": ["env"],
-    "backup": ["backup", "FOLDER"],
+    "backup": ["backup", "BACKUPS"],
 }
 # `serve` and `run` make the server; `config` reads a file.
 NEITHER = {"serve", "run", "config"}

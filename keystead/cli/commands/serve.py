@@ -3,10 +3,10 @@
 import argparse
 import asyncio
 import sys
+from functools import partial
 from typing import TYPE_CHECKING
 
 from keystead import settings
-from keystead.cli import output
 
 if TYPE_CHECKING:
     from keystead.server.app import Server
@@ -17,7 +17,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser = subparsers.add_parser(
         "serve",
         help="run a server in the foreground",
-        description="Run a server in the foreground until Ctrl-C or SIGTERM. "
+        description="Run a server in the foreground until Ctrl-C or SIGTERM; on SIGHUP it reads --config again. "
         "The first start makes the data directory with everything in it.",
     )
     parser.add_argument("--config", metavar="FILE", help="a TOML file with these settings; flags win over it")
@@ -43,16 +43,16 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Serve until told to stop."""
-    flags = {one.name: getattr(args, one.name.replace("-", "_")) for one in settings.SETTINGS}
-    found = settings.load(args.config, flags)
+    flags = {one.name: getattr(args, one.attribute) for one in settings.SETTINGS}
+    load = partial(settings.load, args.config, flags)
+    load()  # what is wrong in them is said at once
     # Late: these take most of the start-up time, and other commands do without them.
     import uvloop
 
-    from keystead.server import app, logs
+    from keystead.server import app
 
-    logs.configure(found.log_format, found.log_level)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(app.serve(found, announce))
+        runner.run(app.serve(load, announce))
     return 0
 
 
@@ -82,5 +82,3 @@ def announce(server: "Server") -> None:
     ]
     sys.stderr.write("\n".join(lines) + "\n")
     sys.stderr.flush()
-    if server.new_authority and not server.first_start:
-        output.warning("the CA is a new one, for the names that changed; give clients the new ca.pem")

@@ -1,5 +1,6 @@
 """What a data directory holds, opened: store, vault and account. Made at the first start, opened ever after."""
 
+import base64
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ from keystead.clock import Clock
 from keystead.crypto import root_key
 from keystead.crypto.vault import Vault
 from keystead.domain.accounts import AccessKey, AccessKeyStatus, Account
+from keystead.domain.authorities import KeptAuthority
+from keystead.domain.keys.key import Wrapped
 from keystead.entropy import Entropy
 from keystead.errors import OperatorError
 from keystead.server.data.directory import DataDirectory
@@ -54,6 +57,11 @@ def open_store(
         vault.load(store.keyring.all())
         accounts = store.accounts.all()
         if accounts:
+            # An earlier version's CA moves into the store. If it can't be read it stays where it is, to be missed there.
+            if not store.authorities.all() and (found := read_authority(directory.authority)) is not None:
+                store.authorities.replace([found])
+                store.commit()
+                directory.authority.unlink()
             store.rollback()
             return OpenedStore(
                 store=store,
@@ -71,6 +79,25 @@ def open_store(
         store.close()
         raise
     return OpenedStore(store=store, vault=vault, account=account, server_id=store.server_id, first_start=True)
+
+
+class _Authority(msgspec.Struct, frozen=True, kw_only=True):
+    """The CA in a file of its own, as earlier versions kept it; its private key is wrapped."""
+
+    expires: int
+    certificate: str
+    generation: int
+    key: str
+
+
+def read_authority(path: Path) -> KeptAuthority | None:
+    """The CA that an earlier version kept in a file; None if there is none, or it is damaged."""
+    try:
+        found = msgspec.json.decode(path.read_bytes(), type=_Authority)
+        wrapped = Wrapped(found.generation, base64.b64decode(found.key, validate=True))
+    except (OSError, ValueError):  # msgspec's errors and base64's are ValueErrors
+        return None
+    return KeptAuthority(certificate=found.certificate, key=wrapped, expires=found.expires)
 
 
 def open_in_memory(

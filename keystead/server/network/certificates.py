@@ -2,133 +2,176 @@
 
 Both have `renewed`, to be asked at the start and now and then: the certificate to serve from now on, or None if it has not
 changed since it was last asked.
+
+A client believes a CA for its names only, and cannot be told of another one. So while one takes over from another, the
+server has a certificate by each: it shows the older one's, except to clients that ask for a name which only a newer CA
+may issue for, and so must know that. (The older CA can't sign the newer one: its own constraints would refuse the new
+names, and it may have no CA below it.)
 """
 
-import base64
-import ipaddress
 import os
 import socket
 import stat
+from collections.abc import Sequence
 from pathlib import Path
 
-import msgspec
-
-from keystead.clock import Clock
-from keystead.crypto.authority import Authority
+from keystead.clock import Clock, iso8601
+from keystead.crypto.authority import Authority, Leaf, make_authority, open_authority
 from keystead.crypto.vault import Vault
-from keystead.domain.keys.key import DAY, Wrapped
+from keystead.domain.authorities import LOCAL, KeptAuthority, Names, is_host, serving
+from keystead.domain.keys.key import DAY
+from keystead.entropy import Entropy
 from keystead.errors import OperatorError
+from keystead.server import logs
 from keystead.server.data.directory import DataDirectory
-from keystead.server.network.listener import Pem, load_certificate, server_context
+from keystead.server.network.listener import Named, Pem, load_certificate, server_context
+from keystead.store.ports import Store
 
-AUTHORITY_LIFETIME = 3650 * DAY
 LEAF_LIFETIME = 90 * DAY
-_PURPOSE = "certificate authority"
-
-
-class Names(msgspec.Struct, frozen=True):
-    """What the certificate is for, sorted: host names and addresses."""
-
-    hosts: tuple[str, ...]
-    addresses: tuple[str, ...]
-
-
-class _Kept(msgspec.Struct, frozen=True, kw_only=True):
-    """The CA as it lies in the data directory; its private key is wrapped."""
-
-    hosts: tuple[str, ...]
-    addresses: tuple[str, ...]
-    expires: int
-    certificate: str
-    generation: int
-    key: str
-
-    def serves(self, names: Names) -> bool:
-        """Whether it is constrained to exactly these names."""
-        return (self.hosts, self.addresses) == (names.hosts, names.addresses)
+_SOON = 2 * LEAF_LIFETIME
+_EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - compared, not bound
 
 
 def names_for(host: str, more: tuple[str, ...]) -> Names:
-    """The names of a server that listens on `host` and is reached by `more` too."""
-    hosts: set[str] = set()
-    addresses: set[str] = set()
-    wanted = [host, *more]
-    if host in ("localhost", "127.0.0.1", "::1"):
-        wanted += ["localhost", "127.0.0.1", "::1"]
-    elif host in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
-        wanted = ["localhost", "127.0.0.1", "::1", socket.gethostname(), *more]
-    for name in wanted:
-        try:
-            addresses.add(str(ipaddress.ip_address(name)))
-        except ValueError:
-            if not _proper(name):
-                raise OperatorError(
-                    f"{name!r} is neither a host name nor an IP address", hint="check --name"
-                ) from None
-            hosts.add(name.lower())
-    return Names(tuple(sorted(hosts)), tuple(sorted(addresses)))
-
-
-def own_authority(
-    directory: DataDirectory, vault: Vault, names: Names, clock: Clock
-) -> tuple[Authority, bool]:
-    """The CA of the data directory, and whether it was made just now.
-
-    It is made anew when the names changed, since it is constrained to exactly them, or when it is about to expire.
-    """
-    now = int(clock.now())
+    """The names of a server that listens on `host` and is reached by `more` too; from the settings alone."""
+    local = host in LOCAL.all or host in _EVERYWHERE
     try:
-        kept = msgspec.json.decode(directory.authority.read_bytes(), type=_Kept)
-    except FileNotFoundError:
-        kept = None
-    except (OSError, msgspec.MsgspecError):
+        return Names.of([*(LOCAL.all if local else (host,)), *more])
+    except ValueError as error:
         raise OperatorError(
-            f"the certificate authority's file {directory.authority} is damaged",
-            hint="remove it to make a new CA, and give clients the new ca.pem",
+            f"{error.args[0]!r} is neither a host name nor an IP address", hint="check --name"
         ) from None
-    if kept is not None and kept.serves(names) and kept.expires - now > 2 * LEAF_LIFETIME:
-        key = vault.unwrap_private_key(_PURPOSE, Wrapped(kept.generation, base64.b64decode(kept.key)))
-        authority = Authority.load(kept.certificate.encode(), key)
-        directory.write_bytes(directory.certificate, authority.certificate_pem, 0o644)
-        return authority, False
-    authority = Authority.create(
-        "Keystead local CA",
-        dns=names.hosts,
-        addresses=names.addresses,
-        now=now,
-        lifetime=AUTHORITY_LIFETIME,
-    )
-    wrapped = vault.wrap_private_key(_PURPOSE, authority.key_pem())
-    row = _Kept(
-        hosts=names.hosts,
-        addresses=names.addresses,
-        expires=now + AUTHORITY_LIFETIME,
-        certificate=authority.certificate_pem.decode(),
-        generation=wrapped.generation,
-        key=base64.b64encode(wrapped.blob).decode(),
-    )
-    directory.write(directory.authority, msgspec.to_builtins(row))
-    directory.write_bytes(directory.certificate, authority.certificate_pem, 0o644)
-    return authority, True
+
+
+def machine_name(host: str) -> Names:
+    """The machine's own name, if it listens everywhere and has a proper one.
+
+    Nice to have in a certificate, and never a reason to refuse one: it changes with every container.
+    """
+    name = socket.gethostname()
+    return Names.of([name] if host in _EVERYWHERE and is_host(name) else [])
+
+
+def own_authorities(
+    directory: DataDirectory, store: Store, vault: Vault, names: Names, now: int, entropy: Entropy
+) -> tuple[KeptAuthority, ...]:
+    """The CAs that are kept, or a first one for these names and the local ones.
+
+    OperatorError if there was one that is gone: another one would lock out all clients.
+    """
+    store.begin()
+    try:
+        kept = store.authorities.all()
+        if kept:
+            return kept
+        for trace in (directory.authority, directory.certificate):
+            if trace.exists():
+                raise OperatorError(
+                    f"the certificate authority of {directory.path} is gone or damaged, although it had one",
+                    hint="restore the data directory from a backup; or let `keystead ca rotate` make a new one, "
+                    "without which no client will connect",
+                )
+        kept = (make_authority(vault, names | LOCAL, now, entropy),)
+        store.authorities.replace(kept)
+        store.commit()
+        return kept
+    finally:
+        store.rollback()
 
 
 class Issued:
-    """Certificates by the server's own CA."""
+    """Certificates by the server's own CAs."""
 
-    def __init__(self, authority: Authority, names: Names, clock: Clock) -> None:
-        self._authority = authority
+    def __init__(
+        self,
+        kept: tuple[KeptAuthority, ...],
+        vault: Vault,
+        names: Names,
+        machine: Names,
+        clock: Clock,
+    ) -> None:
+        self.kept = kept
+        self._vault = vault
         self._names = names
+        self._machine = machine
         self._clock = clock
+        self._opened: dict[str, Authority | None] = {}
+        self._served: tuple[object, ...] = ()  # what the last certificates were made for
         self._expires = 0
 
+    def want(self, names: Names) -> None:
+        """Be for these names from now on; OperatorError, and the names as before, if the CA may not issue for one."""
+        self._admit(names, self._authorities()[-1])
+        self._names = names
+
     def renewed(self) -> Pem | None:
-        """A new one when two thirds of the last one's life are over."""
+        """New ones when two thirds of the last ones' life are over, or CAs or names are others.
+
+        OperatorError if there is no CA that may issue for the names now.
+        """
         now = self._clock.now()
-        if self._expires - now > LEAF_LIFETIME / 3:
+        authorities = self._authorities()
+        state = (tuple(one.certificate_pem for one in authorities), self._names)
+        if state == self._served and self._expires - now > LEAF_LIFETIME / 3:
             return None
-        leaf = self._authority.issue(self._names.hosts, self._names.addresses, now, LEAF_LIFETIME)
-        self._expires = leaf.expires
-        return Pem(leaf.certificate_pem, leaf.key_pem)
+        newest = authorities[-1]
+        self._admit(self._names, newest)
+        if newest.described.expires - now < _SOON:
+            logs.event(
+                "the CA expires soon: keystead ca rotate",
+                "warning",
+                expires=iso8601(newest.described.expires),
+            )
+        leaves = [self._issue(one, now) for one in authorities]
+        self._served, self._expires = state, min(leaf.expires for _, leaf in leaves)
+        first, *later = leaves
+        known = set(first[0].hosts)
+        named = []
+        for names, leaf in later:
+            named.append(Named(tuple(set(names.hosts) - known), leaf.certificate_pem, leaf.key_pem))
+            known.update(names.hosts)
+        return Pem(first[1].certificate_pem, first[1].key_pem, tuple(one for one in named if one.hosts))
+
+    def _authorities(self) -> Sequence[Authority]:
+        """Those that may issue now, oldest first."""
+        kept = serving(self.kept, self._clock.now())
+        if not kept:
+            raise OperatorError(
+                f"the certificate authority expired on {iso8601(max(one.expires for one in self.kept))}",
+                hint="keystead ca rotate makes a new one; every client needs it",
+            )
+        opened = {one.certificate: self._opened.get(one.certificate) or self._open(one) for one in kept}
+        self._opened = opened
+        if opened[kept[-1].certificate] is None:
+            raise OperatorError(
+                "the certificate authority's private key does not open, or is another one's",
+                hint="restore the data directory from a backup; or let `keystead ca rotate` make a new one, which "
+                "every client needs",
+            )
+        return [one for one in opened.values() if one is not None]
+
+    def _open(self, kept: KeptAuthority) -> Authority | None:
+        try:
+            return open_authority(self._vault, kept)
+        except (OperatorError, ValueError):
+            return None
+
+    def _admit(self, names: Names, newest: Authority) -> None:
+        refused = newest.refused(names)
+        if refused:
+            options = " ".join(f"--name {name}" for name in refused)
+            raise OperatorError(
+                f"the certificate authority may not issue for {', '.join(refused)}, "
+                f"only for {', '.join(newest.described.names.all)}",
+                hint=f"keystead ca rotate {options} makes one that may, beside this one, which clients go on to trust",
+            )
+
+    def _issue(self, authority: Authority, now: float) -> tuple[Names, Leaf]:
+        """By one CA: for all that it is for, and what else is wanted and it may issue for."""
+        wanted = self._names | self._machine
+        refused = authority.refused(wanted)
+        names = authority.described.names | Names.of(one for one in wanted.all if one not in refused)
+        return names, authority.issue(names.hosts, names.addresses, now, LEAF_LIFETIME)
 
 
 class Files:
@@ -136,17 +179,17 @@ class Files:
 
     def __init__(self, certificate: str, key: str) -> None:
         self._paths = (Path(certificate), Path(key))
-        self._state: list[int] = []
+        self._state: list[tuple[int, ...]] = []
 
     def renewed(self) -> Pem | None:
-        """What is in the files, if they changed; OperatorError if that can't be served."""
+        """What is in the files, if they changed; OperatorError if that can't be served, half written perhaps."""
         certificate, key = self._paths
         for path in self._paths:
             if not os.access(path, os.R_OK):
                 raise OperatorError(f"cannot read {path}", hint="check --tls-cert and --tls-key")
         if stat.S_IMODE(key.stat().st_mode) & 0o007:
             raise OperatorError(f"the private key {key} is open to all users", hint=f"chmod 600 {key}")
-        state = [path.stat().st_mtime_ns for path in self._paths]
+        state = [_state(path) for path in self._paths]
         if state == self._state:
             return None
         pem = Pem(certificate.read_bytes(), key.read_bytes())
@@ -161,8 +204,7 @@ class Files:
         return pem
 
 
-def _proper(name: str) -> bool:
-    return 0 < len(name) <= 253 and all(
-        0 < len(label) <= 63 and label.replace("-", "").isalnum() and label.isascii()
-        for label in name.split(".")
-    )
+def _state(path: Path) -> tuple[int, ...]:
+    """Of the file itself, where the path is a link: links are how some programs replace certificates."""
+    found = path.stat()
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns

@@ -72,6 +72,10 @@ class Endpoint:
         assert self._context is not None
         listener.load_certificate(self._context, pem)
 
+    def adjust(self, limits: Limits) -> None:
+        """Keep to these limits on new connections."""
+        self._limits = self._http.limits = limits
+
     async def stop(self, seconds: float) -> None:
         """Accept nothing more, and let accepted requests finish, for at most so long."""
         for server in self._servers:

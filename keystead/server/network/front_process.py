@@ -14,10 +14,12 @@ import uvloop
 from keystead.api.http.message import HttpRequest, HttpResponse
 from keystead.api.http.receive import receive
 from keystead.clock import SystemClock
+from keystead.errors import OperatorError
 from keystead.server import logs
 from keystead.server.network.connection import Reply
 from keystead.server.network.endpoint import Endpoint
 from keystead.server.network.link import (
+    Adjust,
     Answered,
     Asked,
     Begin,
@@ -84,6 +86,10 @@ class FrontProcess:
                 self._pem = pem
                 if self._endpoint is not None:
                     self._endpoint.present(pem)
+            case Adjust(limits, log):
+                _log_to(log)
+                if self._endpoint is not None:
+                    self._endpoint.adjust(limits)
             case Stop(seconds):
                 self._run(self._stop(seconds))
 
@@ -94,7 +100,7 @@ class FrontProcess:
             logs.failure("reply not written", error)
 
     async def _begin(self, begin: Begin) -> None:
-        logs.configure(begin.log_format, begin.log_level)
+        _log_to(logs.Log(begin.log_format, begin.log_level, begin.log_file))
         self._endpoint = Endpoint(
             self.handle,
             [socket.socket(fileno=descriptor) for descriptor in begin.descriptors],
@@ -128,6 +134,14 @@ class FrontProcess:
         if not task.cancelled() and (error := task.exception()) is not None:
             logs.failure("front process failed", error)
             self._link.close()
+
+
+def _log_to(log: logs.Log) -> None:
+    """Log like this; without its file, which the server could open, if that has gone since."""
+    try:
+        logs.configure(*log)
+    except OperatorError:
+        logs.configure(log.form, log.level)
 
 
 async def _main(descriptor: int) -> None:

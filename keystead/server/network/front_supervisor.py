@@ -14,6 +14,7 @@ from keystead.errors import OperatorError
 from keystead.server import logs
 from keystead.server.network.connection import Connections, Limits, Reply
 from keystead.server.network.link import (
+    Adjust,
     Answered,
     Asked,
     Begin,
@@ -44,7 +45,7 @@ class Front:
         *,
         limits: Limits,
         connections: Connections,
-        log: tuple[str, str],
+        log: logs.Log,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._take = take
@@ -90,6 +91,12 @@ class Front:
         self._pem = pem
         if self._link is not None:
             self._link.send(Present(pem))
+
+    def adjust(self, limits: Limits, log: logs.Log) -> None:
+        """Keep to these limits on new connections, and log like this."""
+        self._limits, self._log = limits, log
+        if self._link is not None:
+            self._link.send(Adjust(limits, log))
 
     async def stop(self, seconds: float) -> None:
         """Accept nothing more, and let accepted requests finish, for at most so long."""
@@ -138,7 +145,8 @@ class Front:
             link = Link(list[FromFront], self._received, gone.set)
             await self._loop.create_unix_connection(lambda: link, sock=ours)
             self._link = link
-            link.send(Begin(descriptors, self._limits, *self._log, self._pem))
+            log = self._log
+            link.send(Begin(descriptors, self._limits, log.form, log.level, self._pem, log.file))
             self._overdue = self._loop.call_later(_START, link.abort)
             await gone.wait()
             self._listening.clear()

@@ -41,6 +41,7 @@ class Begin(Message, frozen=True, tag=0):
     log_format: str
     log_level: str
     pem: Pem | None  # None: plain HTTP
+    log_file: str = ""
 
 
 class Present(Message, frozen=True, tag=1):
@@ -87,7 +88,14 @@ class Malformed(Message, frozen=True, tag=8):
     code: str
 
 
-FromServer = Begin | Present | Answered | Stop
+class Adjust(Message, frozen=True, tag=20):
+    """The server: other limits for new connections, and another log."""
+
+    limits: Limits
+    log: logs.Log
+
+
+FromServer = Begin | Present | Adjust | Answered | Stop
 FromFront = Listening | Asked | Opened | Closed | Malformed
 
 

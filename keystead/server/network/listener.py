@@ -9,11 +9,23 @@ from keystead.errors import OperatorError
 from keystead.portable import file_with
 
 
+class Named(NamedTuple):
+    """A certificate chain and its private key, for clients that ask for one of these host names."""
+
+    hosts: tuple[str, ...]
+    certificate: bytes
+    key: bytes
+
+    def __repr__(self) -> str:
+        return "<Named>"
+
+
 class Pem(NamedTuple):
-    """A certificate chain and its private key."""
+    """A certificate chain and its private key, and what is served instead to clients that ask for some names."""
 
     certificate: bytes
     key: bytes
+    named: tuple[Named, ...] = ()
 
     def __repr__(self) -> str:
         return "<Pem>"
@@ -91,13 +103,27 @@ def server_context() -> ssl.SSLContext:
     return context
 
 
-def load_certificate(context: ssl.SSLContext, pem: Pem) -> None:
+def load_certificate(context: ssl.SSLContext, pem: Pem | Named) -> None:
     """Serve this certificate from now on. The key touches no disk where the system has files in memory.
 
     ValueError or OSError (ssl.SSLError is one) if they are not PEM, do not belong together, or the key is encrypted.
     """
+    if isinstance(pem, Pem):
+        contexts = {host: _context_of(named) for named in pem.named for host in named.hosts}
+
+        def choose(connection: ssl.SSLObject, name: str | None, _: ssl.SSLContext) -> None:
+            if name is not None and (other := contexts.get(name.lower())) is not None:
+                connection.context = other
+
+        context.sni_callback = choose if contexts else None
     with file_with(pem.certificate) as certificate, file_with(pem.key) as key:
         context.load_cert_chain(certificate, key, password=_no_password)
+
+
+def _context_of(named: Named) -> ssl.SSLContext:
+    context = server_context()
+    load_certificate(context, named)
+    return context
 
 
 def _no_password() -> str:

@@ -2,8 +2,10 @@
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from itertools import accumulate
+from pathlib import Path
 
 from prometheus_client import (
     CollectorRegistry,
@@ -20,6 +22,7 @@ from prometheus_client.utils import floatToGoString
 
 from keystead import __version__
 from keystead.api.pipeline import Answer
+from keystead.domain.keys.lifecycle import KeyState
 from keystead.errors import InternalFailure
 from keystead.server import logs
 from keystead.store.ports import StoreFailure
@@ -90,6 +93,12 @@ class Metrics:
         self._batch = Histogram(
             "keystead_batch_calls", "Calls in one commit", buckets=_CALLS, registry=registry
         )
+        self._keys = Gauge(
+            "keystead_keys", "Keys by state, at most a minute ago", ["state"], registry=registry
+        )
+        self._log_records = Gauge(
+            "keystead_audit_log_records", "Records in the audit log, at most a minute ago", registry=registry
+        )
         Info("keystead_build", "The running program", registry=registry).info({"version": __version__})
         ProcessCollector(registry=registry)
         self.store_problem = ""
@@ -97,6 +106,28 @@ class Metrics:
     def watch_front(self, pid: Callable[[], int]) -> None:
         """Add memory, descriptors and processor time of the front process."""
         ProcessCollector(namespace="keystead_front", pid=pid, registry=self.registry)
+
+    def watch_certificate(self, expires: Callable[[], float]) -> None:
+        """Add when the served certificate expires."""
+        Gauge(
+            "keystead_certificate_expires",
+            "When the served certificate, or one of its chain, expires, in seconds since 1970",
+            registry=self.registry,
+        ).set_function(expires)
+
+    def watch_database(self, database: Path) -> None:
+        """Add the size of the database and of its write-ahead log."""
+        size = Gauge(
+            "keystead_database_bytes", "Size of the database's files", ["file"], registry=self.registry
+        )
+        for name, path in (("database", database), ("log", database.with_name(f"{database.name}-wal"))):
+            size.labels(name).set_function(partial(_bytes, path))
+
+    def stored(self, keys: Mapping[KeyState, int], records: int) -> None:
+        """What the store holds now."""
+        for state in KeyState:
+            self._keys.labels(state.value).set(keys.get(state, 0))
+        self._log_records.set(records)
 
     def text(self) -> bytes:
         """The exposition format."""
@@ -147,3 +178,10 @@ class Metrics:
 
     def refused(self, code: str) -> None:
         self._malformed.inc()
+
+
+def _bytes(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:  # deleted: `ready` says so
+        return 0

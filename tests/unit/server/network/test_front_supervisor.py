@@ -19,6 +19,7 @@ from keystead.api.http import receive
 from keystead.api.http.message import Channel, HttpResponse
 from keystead.api.http.receive import Received
 from keystead.errors import OperatorError
+from keystead.server.logs import Log
 from keystead.server.network import front_supervisor as module
 from keystead.server.network import listener
 from keystead.server.network.connection import Limits, Reply
@@ -44,7 +45,7 @@ class Desk(Counted):
         self.sockets = listener.listen("127.0.0.1", 0)
         self.port = self.sockets[0].getsockname()[1]
         self.front = Front(
-            self.take, self.sockets, limits=Limits(connections=3), connections=self, log=("json", "error")
+            self.take, self.sockets, limits=Limits(connections=3), connections=self, log=Log("json", "error")
         )
 
     def take(self, asked: Received, reply: Reply) -> None:

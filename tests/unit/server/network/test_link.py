@@ -11,9 +11,11 @@ import pytest
 from keystead.api.http import receive
 from keystead.api.http.message import HttpResponse
 from keystead.errors import BadRequest, InternalFailure, KmsError
+from keystead.server.logs import Log
 from keystead.server.network import link as module
 from keystead.server.network.connection import Limits
 from keystead.server.network.link import (
+    Adjust,
     Answered,
     Asked,
     Begin,
@@ -28,7 +30,7 @@ from keystead.server.network.link import (
     Present,
     Stop,
 )
-from keystead.server.network.listener import Pem
+from keystead.server.network.listener import Named, Pem
 from tests.harness import Service
 
 RESPONSE = HttpResponse(status=200, content_type="t", body=b"\x00b", headers=(("a", "b"),))
@@ -79,7 +81,9 @@ def play(scenario: Callable[[Pair], Awaitable[None]]) -> None:
     "message",
     [
         Begin((3, 4), Limits(connections=7), "json", "debug", Pem(b"certificate", b"key")),
-        Begin((3,), Limits(), "auto", "info", None),
+        Begin((3,), Limits(), "auto", "info", None, "keystead.log"),
+        Adjust(Limits(idle_seconds=7), Log("text", "debug", "keystead.log")),
+        Present(Pem(b"certificate", b"key", (Named(("kms.example",), b"certificate", b"key"),))),
         Present(Pem(b"certificate", b"key")),
         Answered(1, RESPONSE),
         Stop(1.5),

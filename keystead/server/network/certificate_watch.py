@@ -1,0 +1,106 @@
+"""Keeps the served certificate right while a server runs: renewed, replaced by its operator, or by another CA."""
+
+from collections.abc import Callable
+
+from keystead.api.batch import Batch
+from keystead.api.pipeline import Pipeline
+from keystead.clock import Clock, iso8601
+from keystead.crypto.authority import first_expiry
+from keystead.domain.authorities import bundle
+from keystead.entropy import Entropy
+from keystead.errors import OperatorError
+from keystead.server import logs
+from keystead.server.data.directory import DataDirectory
+from keystead.server.data.opened_store import OpenedStore
+from keystead.server.network.certificates import (
+    Files,
+    Issued,
+    machine_name,
+    names_for,
+    own_authorities,
+)
+from keystead.server.network.listener import Pem
+from keystead.settings import Settings
+
+
+class CertificateWatch:
+    """The certificate of one server. `expires` is when the first of what is served does, in seconds since 1970."""
+
+    def __init__(
+        self,
+        directory: DataDirectory,
+        opened: OpenedStore,
+        host: str,
+        settings: Settings,
+        clock: Clock,
+        entropy: Entropy,
+    ) -> None:
+        """From the operator's files or the server's own CA, as the settings say. OperatorError if neither will do."""
+        self._directory = directory
+        self._clock = clock
+        self._host = host
+        self._trouble = ""
+        self.expires = 0
+        names = names_for(host, settings.name)
+        self._source: Files | Issued
+        if settings.tls_cert:
+            self._source = Files(settings.tls_cert, settings.tls_key)
+        else:
+            machine = machine_name(host)
+            kept = own_authorities(
+                directory, opened.store, opened.vault, names | machine, int(clock.now()), entropy
+            )
+            self._source = Issued(kept, opened.vault, names, machine, clock)
+        pem = self._renewed()
+        assert pem is not None
+        self.first = pem
+
+    def look(self, present: Callable[[Pem], None]) -> None:
+        """Present another certificate if there is one to be served. What is in the way is logged, once."""
+        try:
+            pem = self._renewed()
+        except (OperatorError, OSError) as error:
+            told = error.message if isinstance(error, OperatorError) else str(error)
+            if told != self._trouble:
+                logs.event("certificate not renewed, the one before is served", "warning", reason=told)
+            self._trouble = told
+            return
+        self._trouble = ""
+        if pem is not None:
+            present(pem)
+            logs.event("certificate renewed", expires=iso8601(self.expires))
+
+    def adopt(self, pipeline: Pipeline, _: Batch) -> bool:
+        """A job of the sequencer: follow what was done to the server's CAs."""
+        if isinstance(self._source, Issued):
+            self._source.kept = pipeline.store.authorities.all()
+        return False
+
+    def takes(self, settings: Settings) -> set[str]:
+        """Which settings `change` can take from these; another kind of certificate needs a restart."""
+        if isinstance(self._source, Issued):
+            return set() if settings.tls_cert else {"name"}
+        return {"tls-cert", "tls-key"} if settings.tls_cert else set()
+
+    def change(self, settings: Settings) -> None:
+        """Take what `takes` says. OperatorError, and all as before, if a name or a file will not do."""
+        if isinstance(self._source, Issued):
+            self._source.want(names_for(self._host, settings.name))
+        else:
+            Files(settings.tls_cert, settings.tls_key).renewed()
+            self._source = Files(settings.tls_cert, settings.tls_key)
+
+    def _renewed(self) -> Pem | None:
+        pem = self._source.renewed()
+        if isinstance(self._source, Issued):
+            self._publish(bundle(self._source.kept, self._clock.now()).encode())
+        if pem is not None:
+            chains = [pem.certificate, *(one.certificate for one in pem.named)]
+            self.expires = min(map(first_expiry, chains))
+        return pem
+
+    def _publish(self, pem: bytes) -> None:
+        """Write what clients are to trust, if that is not there yet."""
+        path = self._directory.certificate
+        if not path.exists() or path.read_bytes() != pem:
+            self._directory.write_bytes(path, pem, 0o644)
