@@ -1,6 +1,7 @@
 """Generates the reference pages from the code when the site is built, so that they cannot say anything else."""
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 from mkdocs.structure.files import File, Files
@@ -12,6 +13,7 @@ from keystead.api.operation import CATALOGUE, Operation
 from keystead.domain.keys.lifecycle import GATES, TRANSITIONS, Gate, KeyState
 from keystead.domain.products import KMS
 from keystead.errors import CODES
+from keystead.server.service.metrics import Metrics
 
 
 def on_files(files: Files, config: Any) -> Files:
@@ -27,6 +29,7 @@ def pages() -> dict[str, str]:
         "operations": operations(),
         "errors": errors(),
         "settings": settings_page(),
+        "metrics": metrics_page(),
         "lifecycle": lifecycle(),
         "commands": commands(),
     }
@@ -79,14 +82,39 @@ def errors() -> str:
 def settings_page() -> str:
     """Every setting of the server."""
     rows = [
-        (f"`{one.name}`", _cell(one.description), f"`{one.shown_default}`" if one.shown_default else "")
+        (
+            f"`{one.name}`",
+            _cell(one.description),
+            f"`{one.shown_default}`" if one.shown_default else "",
+            "yes" if one.reloaded else "",
+        )
         for one in settings.SETTINGS
     ]
     head = (
         "Each is a flag of `keystead serve` (`--listen`) and a name in the TOML file of `--config` (`listen = …`). "
-        "A flag wins over the file. `keystead config check --config FILE` shows what a file makes."
+        "A flag wins over the file. `keystead config check --config FILE` shows what a file makes.\n\n"
+        "On SIGHUP a running server reads the file again, and takes the settings that say so under Reload "
+        "([more](../how-to/certificates.md#reload)); limits of connections hold for new ones."
     )
-    return f"# Settings\n\n{head}\n\n" + _table(("Setting", "Meaning", "Default"), rows) + "\n"
+    return f"# Settings\n\n{head}\n\n" + _table(("Setting", "Meaning", "Default", "Reload"), rows) + "\n"
+
+
+def metrics_page() -> str:
+    """Every metric of the ops listener."""
+    metrics = Metrics()
+    metrics.watch_certificate(lambda: 0)
+    metrics.watch_database(Path("keystead.db"))
+    suffix = {"counter": "_total", "info": "_info"}
+    rows = [
+        (f"`{one.name}{suffix.get(one.type, '')}`", one.type, _cell(one.documentation.rstrip(".")))
+        for one in metrics.registry.collect()
+    ]
+    head = (
+        "`/metrics` of the ops listener gives these in the Prometheus text format; `ops_url` in `server.json` says where. "
+        "A scrape costs no look into the database. `keystead_front_process_…` are the same as `process_…`, of the front "
+        "process."
+    )
+    return f"# Metrics\n\n{head}\n\n" + _table(("Metric", "Type", "Meaning"), rows) + "\n"
 
 
 def lifecycle() -> str:

@@ -431,22 +431,14 @@ def test_serve_says_what_to_do_next_and_never_a_secret(tmp_path: Path) -> None:
     key = json.loads((server.data / "root-access-key.json").read_text())
     assert key["AccessKeySecret"] not in log
     assert key["AccessKeyId"] not in log
-    for name in ("root-access-key.json", "root.key", "authority.json"):
+    for name in ("root-access-key.json", "root.key", "keystead.db"):
         assert (server.data / name).stat().st_mode & 0o777 == 0o600
     assert os.stat(server.data).st_mode & 0o777 == 0o700
     assert sys.executable
 
 
-def test_serve_with_other_names_makes_a_new_ca_and_keeps_it(tmp_path: Path) -> None:
-    data = tmp_path / "data"
-    with live(data):
-        first = (data / "ca.pem").read_bytes()
-    with live(data):
-        assert (data / "ca.pem").read_bytes() == first
-    with live(data, "--name", "kms.example") as server:
-        assert (data / "ca.pem").read_bytes() != first
-    assert "give clients the new ca.pem" in server.log.read_text()
-    told = keystead("serve", "--data", str(data), "--name", "not a name")
+def test_serve_refuses_what_is_no_name(tmp_path: Path) -> None:
+    told = keystead("serve", "--data", str(tmp_path / "data"), "--name", "not a name")
     assert (told.returncode, "neither a host name nor" in told.stderr) == (1, True)
 
 

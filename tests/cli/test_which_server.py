@@ -23,6 +23,7 @@ ABOUT_A_SERVER = {
 ABOUT_A_DIRECTORY = {
     "audit": ["audit", "list", "--json"],
     "access-key": ["access-key", "list"],
+    "ca": ["ca", "show"],
     "env": ["env"],
     "backup": ["backup", "BACKUPS"],
 }

@@ -177,7 +177,6 @@ def test_a_stop_finishes_what_was_accepted(server: LiveServer) -> None:
         (lambda data: (data / "root.key").chmod(0o644), "open to other users"),
         (lambda data: (data / "keystead.db").write_bytes(b"x" * 8192), "damaged"),
         (lambda data: (data / "keystead.db").unlink(), "is missing, although"),
-        (lambda data: (data / "authority.json").write_bytes(b"x"), "damaged"),
     ],
 )
 def test_a_damaged_directory_is_told_at_the_start(tmp_path: Path, damage: object, told: str) -> None:

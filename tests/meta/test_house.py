@@ -31,7 +31,7 @@ TESTED_IN = {
     "server/data/discovery": "tests/cli",
     "server/data/opened_store": "tests/cli",
     "server/ephemeral": "tests/interop",
-    "server/network/certificates": "tests/cli",
+    "server/network/certificate_watch": "tests/cli",
     "server/service/metrics": "tests/unit/server/service/test_ops.py",
     "server/service/timers": "tests/crash",
 }

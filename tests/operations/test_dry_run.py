@@ -79,11 +79,14 @@ def test_an_operators_dry_run_changes_nothing() -> None:
         ("CreateAccessKey", {}),
         ("UpdateAccessKey", {"AccessKeyId": service.access_key[0], "Status": "Inactive"}),
         ("DeleteAccessKey", {"AccessKeyId": service.access_key[0]}),
+        ("RotateAuthority", {}),
+        ("RetireAuthorities", {}),
     ):
         _, members = service.operate(action, **asked, DryRun="true")
         assert members["Code"] == "DryRunOperationError", action
     _, after = service.operate("ListAccessKeys")
     assert {**after, "RequestId": ""} == {**before, "RequestId": ""}
+    assert service.store.authorities.all() == ()
     service.key()  # the AccessKey signs as before
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as some
 from keystead.clock import FixedClock
 from keystead.domain.accounts import AccessKey, AccessKeyStatus, Account, WrappingKey
 from keystead.domain.audit import GENESIS, Head, link
+from keystead.domain.authorities import KeptAuthority
 from keystead.domain.keys.aliases import Alias
 from keystead.domain.keys.key import (
     Key,
@@ -251,6 +252,39 @@ def test_a_moved_alias_keeps_its_place(store: Store) -> None:
         "alias/c"
     ]
     assert store.aliases.page_of_key(ACCOUNT, REGION, "key-2", 0, 10).total == 1
+
+
+def test_authorities_are_replaced_together(store: Store) -> None:
+    assert store.authorities.all() == ()
+    old = KeptAuthority(certificate="old", key=Wrapped(1, b"\x00key"), expires=9, retires=5)
+    new = KeptAuthority(certificate="new\n", key=Wrapped(1, b"key"), expires=10)
+    store.authorities.replace([old, new])
+    assert store.authorities.all() == (old, new)
+    store.commit()
+    store.begin()
+    store.authorities.replace([new])
+    assert store.authorities.all() == (new,)
+    store.rollback()
+    store.begin()
+    assert store.authorities.all() == (old, new)
+    with store.savepoint() as undo:
+        store.authorities.replace([])
+        assert store.authorities.all() == ()
+        undo()
+    assert store.authorities.all() == (old, new)
+
+
+def test_keys_are_counted_by_state_in_all_regions(store: Store) -> None:
+    assert store.keys.amounts() == {}
+    for number in range(3):
+        store.keys.add(*key(number), {})
+    other, version = key(3, region="cn-beijing", state=KeyState.DISABLED)
+    store.keys.add(other, version, {})
+    store.aliases.add(alias("alias/a", "key-1"))
+    assert store.keys.amounts() == {KeyState.ENABLED: 3, KeyState.DISABLED: 1}
+    store.keys.put(key(0, state=KeyState.DISABLED)[0])
+    store.keys.remove(other)
+    assert store.keys.amounts() == {KeyState.ENABLED: 2, KeyState.DISABLED: 1}
 
 
 def test_access_keys(store: Store) -> None:

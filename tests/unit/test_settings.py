@@ -67,3 +67,19 @@ def test_flags_alone_are_checked_too() -> None:
     assert settings.load(None, {"region": "r" * 32}).region == "r" * 32
     with pytest.raises(OperatorError, match="the command line"):
         settings.load(None, {"region": "R"})
+
+
+def test_what_a_running_server_takes_is_declared() -> None:
+    assert {one.name for one in settings.SETTINGS if one.reloaded} == {
+        "name",
+        "tls-cert",
+        "tls-key",
+        "log-format",
+        "log-level",
+        "log-file",
+        "max-connections",
+        "idle-seconds",
+        "request-seconds",
+        "stop-seconds",
+    }
+    assert all(hasattr(settings.Settings(), one.attribute) for one in settings.SETTINGS)

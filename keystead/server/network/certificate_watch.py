@@ -47,28 +47,28 @@ class CertificateWatch:
             self._source = Files(settings.tls_cert, settings.tls_key)
         else:
             machine = machine_name(host)
-            kept = own_authorities(
-                directory, opened.store, opened.vault, names | machine, int(clock.now()), entropy
-            )
+            kept = own_authorities(directory, opened, names | machine, int(clock.now()), entropy)
             self._source = Issued(kept, opened.vault, names, machine, clock)
-        pem = self._renewed()
+            self._publish(anyway=True)  # for its mode: earlier versions kept it from other users
+        pem = self._source.renewed()
         assert pem is not None
-        self.first = pem
+        self.first = self._noted(pem)
 
     def look(self, present: Callable[[Pem], None]) -> None:
         """Present another certificate if there is one to be served. What is in the way is logged, once."""
         try:
-            pem = self._renewed()
+            pem = self._source.renewed()
+            if pem is not None:
+                present(self._noted(pem))
+                logs.event("certificate renewed", expires=iso8601(self.expires))
+            self._publish()
         except (OperatorError, OSError) as error:
-            told = error.message if isinstance(error, OperatorError) else str(error)
+            told = f"{error.message}; {error.hint}" if isinstance(error, OperatorError) else str(error)
             if told != self._trouble:
-                logs.event("certificate not renewed, the one before is served", "warning", reason=told)
+                logs.event("certificate not renewed", "warning", reason=told)
             self._trouble = told
-            return
-        self._trouble = ""
-        if pem is not None:
-            present(pem)
-            logs.event("certificate renewed", expires=iso8601(self.expires))
+        else:
+            self._trouble = ""
 
     def adopt(self, pipeline: Pipeline, _: Batch) -> bool:
         """A job of the sequencer: follow what was done to the server's CAs."""
@@ -90,17 +90,15 @@ class CertificateWatch:
             Files(settings.tls_cert, settings.tls_key).renewed()
             self._source = Files(settings.tls_cert, settings.tls_key)
 
-    def _renewed(self) -> Pem | None:
-        pem = self._source.renewed()
-        if isinstance(self._source, Issued):
-            self._publish(bundle(self._source.kept, self._clock.now()).encode())
-        if pem is not None:
-            chains = [pem.certificate, *(one.certificate for one in pem.named)]
-            self.expires = min(map(first_expiry, chains))
+    def _noted(self, pem: Pem) -> Pem:
+        chains = [pem.certificate, *(one.certificate for one in pem.named)]
+        self.expires = min(map(first_expiry, chains))
         return pem
 
-    def _publish(self, pem: bytes) -> None:
-        """Write what clients are to trust, if that is not there yet."""
+    def _publish(self, anyway: bool = False) -> None:
+        """Write what clients are to trust, unless that is there already."""
         path = self._directory.certificate
-        if not path.exists() or path.read_bytes() != pem:
-            self._directory.write_bytes(path, pem, 0o644)
+        if isinstance(self._source, Issued):
+            pem = bundle(self._source.kept, self._clock.now()).encode()
+            if anyway or not path.exists() or path.read_bytes() != pem:
+                self._directory.write_bytes(path, pem, 0o644)

@@ -24,8 +24,9 @@ from keystead.entropy import Entropy
 from keystead.errors import OperatorError
 from keystead.server import logs
 from keystead.server.data.directory import DataDirectory
+from keystead.server.data.opened_store import OpenedStore
 from keystead.server.network.listener import Named, Pem, load_certificate, server_context
-from keystead.store.ports import Store
+from keystead.store.ports import StoreFailure
 
 LEAF_LIFETIME = 90 * DAY
 _SOON = 2 * LEAF_LIFETIME
@@ -53,14 +54,15 @@ def machine_name(host: str) -> Names:
 
 
 def own_authorities(
-    directory: DataDirectory, store: Store, vault: Vault, names: Names, now: int, entropy: Entropy
+    directory: DataDirectory, opened: OpenedStore, names: Names, now: int, entropy: Entropy
 ) -> tuple[KeptAuthority, ...]:
     """The CAs that are kept, or a first one for these names and the local ones.
 
     OperatorError if there was one that is gone: another one would lock out all clients.
     """
-    store.begin()
+    store = opened.store
     try:
+        store.begin()
         kept = store.authorities.all()
         if kept:
             return kept
@@ -71,10 +73,15 @@ def own_authorities(
                     hint="restore the data directory from a backup; or let `keystead ca rotate` make a new one, "
                     "without which no client will connect",
                 )
-        kept = (make_authority(vault, names | LOCAL, now, entropy),)
+        kept = (make_authority(opened.vault, names | LOCAL, now, entropy),)
         store.authorities.replace(kept)
         store.commit()
+        # Where there is data already, a backup that did not hold the CA may have been restored.
+        level = "info" if opened.first_start else "warning"
+        logs.event("a new certificate authority was made", level, file=str(directory.certificate))
         return kept
+    except StoreFailure as failure:
+        raise OperatorError(str(failure), hint="check the free space and the files' owner") from None
     finally:
         store.rollback()
 

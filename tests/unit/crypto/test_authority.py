@@ -3,11 +3,26 @@ import ssl
 import threading
 from pathlib import Path
 
+import msgspec
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 
 from keystead.clock import SystemClock
-from keystead.crypto.authority import Authority
+from keystead.crypto import root_key
+from keystead.crypto.authority import (
+    LIFETIME,
+    Authority,
+    describe,
+    first_expiry,
+    make_authority,
+    open_authority,
+)
+from keystead.crypto.vault import Vault
+from keystead.domain.authorities import LOCAL, Names
+from keystead.domain.keys.key import Wrapped
+from keystead.entropy import SeededEntropy
+from keystead.errors import OperatorError
 from keystead.server.network import listener
 
 NOW = SystemClock().now()
@@ -91,3 +106,50 @@ def test_a_leaf_does_not_outlive_its_ca_and_shows_no_key() -> None:
     leaf = made.issue(["localhost"], [], NOW, 10 * 86400)
     assert leaf.expires <= int(NOW) + 86400
     assert "PRIVATE" not in repr(leaf)
+
+
+def test_what_a_ca_may_not_issue_for_is_named_before_a_client_refuses_it() -> None:
+    made = authority(["kms.example"], ["127.0.0.1"])
+    asked = Names.of(["kms.example", "a.kms.example", "xkms.example", "example", "127.0.0.1", "127.0.0.2"])
+    assert made.refused(asked) == ("example", "xkms.example", "127.0.0.2")
+    assert authority(["kms.example"], []).refused(Names.of(["127.0.0.1"])) == ("127.0.0.1",)
+
+
+def test_a_certificate_is_described() -> None:
+    made = authority(["localhost"], ["127.0.0.1", "::1"])
+    assert made.described.names == Names.of(["localhost", "127.0.0.1", "::1"])
+    assert (made.described.subject, made.described.issuer) == ("test CA", "test CA")
+    assert made.described.expires == int(NOW) + 86400
+    leaf = made.issue(["localhost", "a.localhost"], ["::1"], NOW, 3600)
+    found = describe(leaf.certificate_pem)
+    assert found.names == Names.of(["localhost", "a.localhost", "::1"])
+    assert (found.issuer, found.expires) == ("test CA", leaf.expires)
+    assert found.begins < NOW
+    certificate = x509.load_pem_x509_certificate(leaf.certificate_pem)
+    assert bytes.fromhex(found.fingerprint.replace(":", "")) == certificate.fingerprint(hashes.SHA256())
+    with pytest.raises(ValueError, match="PEM"):
+        describe(b"nothing")
+
+
+def test_a_chain_expires_with_the_first_of_it() -> None:
+    made = authority(["localhost"], [])
+    leaf = made.issue(["localhost"], [], NOW, 3600)
+    assert first_expiry(leaf.certificate_pem) == int(NOW) + 3600
+    assert first_expiry(made.certificate_pem) == int(NOW) + 86400
+    assert first_expiry(made.certificate_pem + leaf.certificate_pem) == int(NOW) + 3600
+
+
+def test_a_servers_ca_is_made_wrapped_and_opened_again() -> None:
+    entropy = SeededEntropy()
+    vault = Vault(root_key.ephemeral(entropy), entropy)
+    vault.make_wrapping_key(1)
+    one, other = (make_authority(vault, LOCAL, int(NOW), entropy) for _ in range(2))
+    opened = open_authority(vault, one)
+    assert opened.described.names == LOCAL
+    assert opened.described.expires == one.expires == int(NOW) + LIFETIME
+    assert opened.described.subject != open_authority(vault, other).described.subject
+    assert b"PRIVATE" not in msgspec.json.encode(one)
+    with pytest.raises(ValueError, match="not that of the certificate"):
+        open_authority(vault, msgspec.structs.replace(one, key=other.key))
+    with pytest.raises(OperatorError):
+        open_authority(vault, msgspec.structs.replace(one, key=Wrapped(1, b"damaged")))

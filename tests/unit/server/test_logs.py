@@ -1,8 +1,10 @@
 import json
 import logging
+from pathlib import Path
 
 import pytest
 
+from keystead.errors import OperatorError
 from keystead.server import logs
 
 
@@ -46,3 +48,39 @@ def test_text_is_for_people(capsys: pytest.CaptureFixture[str]) -> None:
     logs.configure("text", "debug")
     logs.event("stopping", "debug", seconds=1)
     assert capsys.readouterr().err.endswith("Z debug: stopping seconds=1\n")
+
+
+def test_a_file_is_opened_anew_when_it_was_renamed_or_removed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "keystead.log"
+    logs.configure("auto", "info", str(file))
+    logs.event("serving", pid=1)
+    file.rename(tmp_path / "keystead.log.1")
+    logs.event("serving", pid=2)
+    file.unlink()
+    logs.event("serving", pid=3)
+    assert [json.loads(line)["pid"] for line in (tmp_path / "keystead.log.1").read_text().splitlines()] == [1]
+    assert [json.loads(line)["pid"] for line in file.read_text().splitlines()] == [3]
+    assert capsys.readouterr().err == ""
+    # Where the folder is gone too, nobody who logs may suffer, and it comes back with the folder.
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    logs.configure("json", "info", str(folder / "keystead.log"))
+    folder.rename(tmp_path / "aside")
+    logs.event("serving", pid=4)
+    assert "FileNotFoundError" in capsys.readouterr().err
+    folder.mkdir()
+    logs.event("serving", pid=5)
+    assert json.loads((folder / "keystead.log").read_text())["pid"] == 5
+
+
+def test_a_file_that_cannot_be_opened_changes_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    logs.configure("json", "info")
+    for file in (tmp_path, tmp_path / "none" / "file"):
+        with pytest.raises(OperatorError, match="cannot open the log file"):
+            logs.configure("json", "error", str(file))
+    logs.event("serving", pid=1)
+    assert json.loads(capsys.readouterr().err)["pid"] == 1

@@ -4,6 +4,7 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,10 +13,12 @@ import uvloop
 from keystead.api.http import receive
 from keystead.api.http.message import HttpRequest, HttpResponse
 from keystead.errors import InternalFailure
+from keystead.server import logs
+from keystead.server.logs import Log
 from keystead.server.network import listener
 from keystead.server.network.connection import Limits
 from keystead.server.network.front_process import FrontProcess
-from keystead.server.network.link import Answered, Asked, Begin, FromFront, Link, Present, Stop
+from keystead.server.network.link import Adjust, Answered, Asked, Begin, FromFront, Link, Present, Stop
 from keystead.server.network.listener import Pem
 from tests.unit.server.network.test_endpoint import authority, certificate, leaf
 
@@ -131,3 +134,25 @@ def test_a_stop_or_a_certificate_before_the_beginning_is_no_failure() -> None:
         await asyncio.wait_for(server.gone.wait(), 5)
 
     play(scenario)
+
+
+def test_other_limits_and_another_log_are_taken(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    async def scenario(server: Server) -> None:
+        (listening,) = listener.listen("127.0.0.1", 0)
+        server.link.send(Adjust(Limits(idle_seconds=5), Log("json", "error")))  # before it has begun
+        server.link.send(Begin((listening.detach(),), Limits(), "json", "error", None))
+        await server.until(lambda: server.received)
+        # The file could be opened by the server, and its folder is gone since: the log goes on where it can be seen.
+        server.link.send(Adjust(Limits(idle_seconds=7), Log("json", "info", str(tmp_path / "none" / "log"))))
+        endpoint = server.process._endpoint
+        assert endpoint is not None
+        await server.until(lambda: endpoint._http.limits.idle_seconds == 7)
+        logs.event("serving", pid=7)
+        server.link.send(Adjust(Limits(), Log("json", "info", str(tmp_path / "log"))))
+        await server.until(lambda: endpoint._http.limits == Limits())
+        logs.event("serving", pid=8)
+        logs.configure("json", "error")
+
+    play(scenario)
+    assert '"pid": 7' in capfd.readouterr().err
+    assert '"pid": 8' in (tmp_path / "log").read_text()

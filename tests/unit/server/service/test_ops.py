@@ -1,10 +1,12 @@
 import json
+from pathlib import Path
 
 import pytest
 
 from keystead.api.http.encode import failure
 from keystead.api.http.message import HttpRequest, HttpResponse
 from keystead.api.pipeline import Answer
+from keystead.domain.keys.lifecycle import KeyState
 from keystead.errors import KeyNotFound
 from keystead.server.service import ops
 from keystead.server.service.metrics import Metrics
@@ -70,3 +72,27 @@ def test_metrics_count_what_happened() -> None:
     assert "canary" not in text
     metrics.committed(1, 1, 0.001)
     assert metrics.store_problem == ""
+
+
+def test_metrics_tell_what_the_store_holds_and_when_the_certificate_expires(tmp_path: Path) -> None:
+    metrics = Metrics()
+    assert "keystead_certificate_expires" not in metrics.text().decode()  # plain HTTP has none
+    expires = [1_800_000_000]
+    metrics.watch_certificate(lambda: expires[0])
+    database = tmp_path / "keystead.db"
+    database.write_bytes(b"x" * 4096)
+    metrics.watch_database(database)
+    metrics.stored({KeyState.ENABLED: 3, KeyState.DISABLED: 1}, 79)
+    metrics.stored({KeyState.ENABLED: 2}, 80)
+    expires[0] = 1_900_000_000
+    text = metrics.text().decode()
+    for line in (
+        "keystead_certificate_expires 1.9e+09",
+        'keystead_database_bytes{file="database"} 4096.0',
+        'keystead_database_bytes{file="log"} 0.0',
+        'keystead_keys{state="Enabled"} 2.0',
+        'keystead_keys{state="Disabled"} 0.0',
+        'keystead_keys{state="PendingDeletion"} 0.0',
+        "keystead_audit_log_records 80.0",
+    ):
+        assert f"{line}\n" in text
