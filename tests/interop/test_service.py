@@ -302,7 +302,7 @@ def a_server_that_hangs(where: Machine, regular: Regular) -> None:
     regular.goes_on()
     main = show(where, "MainPID")
     where.run(f"kill -STOP {main}")
-    where.until("test $(systemctl show -p NRestarts --value keystead) = 1 && systemctl is-active keystead")
+    where.until("test $(systemctl show -p NRestarts --value keystead) -ge 1 && systemctl is-active keystead")
     assert show(where, "MainPID") != main
     regular.goes_on()
     where.run(
@@ -347,7 +347,7 @@ def a_lost_client(page: Page, where: Machine, ca: Path, blob: str) -> None:
     assert status == 403, members
     told = page.run(where, "A client host is lost", 1, access_key=lost[0])
     assert re.search(rf"Decrypt +success +{lost[0]} +{HERE} ", told)
-    assert re.search(rf"Decrypt +\w[\w.]+ +{lost[0]} +{HERE} ", told.split("success", 1)[1])
+    assert re.search(rf" Forbidden\.AccessKey +{lost[0]} +{HERE} ", told)
 
 
 @pytest.mark.interop
