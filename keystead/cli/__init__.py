@@ -9,7 +9,20 @@ from keystead import __version__
 from keystead.cli import output
 from keystead.errors import OperatorError
 
-COMMANDS = ("serve", "run", "env", "kms", "file", "exec", "key", "audit", "access-key", "ca", "config")
+COMMANDS = (
+    "serve",
+    "run",
+    "env",
+    "kms",
+    "file",
+    "exec",
+    "key",
+    "audit",
+    "access-key",
+    "ca",
+    "backup",
+    "config",
+)
 
 
 def parser(only: str = "") -> argparse.ArgumentParser:
@@ -31,6 +44,11 @@ def parser(only: str = "") -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; gives its exit status."""
     words = sys.argv[1:] if arguments is None else list(arguments)
+    if sys.platform == "win32":
+        return output.error(
+            "keystead does not run on Windows itself",
+            hint="run it in WSL 2: wsl --install, and install it there",
+        )
     try:
         try:
             return _run(words)

@@ -18,8 +18,11 @@ _LEFT_ALONE = {
     *(signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU),
 }
 FORWARDED = sorted(signal.valid_signals() - _LEFT_ALONE)
-_HARMLESS = (signal.SIGWINCH, signal.SIGCONT)
-_BY_TERMINAL = (signal.SIGINT, signal.SIGQUIT, signal.SIGWINCH, signal.SIGCONT, signal.SIGHUP)
+_ASKED = {
+    number for number in signal.valid_signals() if getattr(number, "name", "") == "SIGINFO"
+}  # macOS: Ctrl-T
+_HARMLESS = {signal.SIGWINCH, signal.SIGCONT, *_ASKED}
+_BY_TERMINAL = {signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, *_HARMLESS}
 _NOT_FOUND = 127
 _NOT_EXECUTABLE = 126
 

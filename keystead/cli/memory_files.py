@@ -25,6 +25,13 @@ def in_memory(directory: Path) -> bool:
     return bool(kinds) and kinds <= _IN_MEMORY
 
 
+def where_else() -> str:
+    """What to do where a directory is not in memory, or the system does not say so."""
+    if _MOUNTS.exists():
+        return "choose a path on tmpfs, such as below /run or /dev/shm, or allow it with --on-disk"
+    return "this system does not tell what is in memory: choose a path on a RAM disk, and add --on-disk"
+
+
 @contextmanager
 def private_directory(on_disk: bool) -> Iterator[Path]:
     """A directory of one's own in memory, removed with all that is in it.
@@ -36,7 +43,9 @@ def private_directory(on_disk: bool) -> Iterator[Path]:
     if place is None and not on_disk:
         raise OperatorError(
             "there is no file system in memory to write to",
-            hint="set XDG_RUNTIME_DIR to one, or allow a disk with --on-disk",
+            hint="set XDG_RUNTIME_DIR to one, or allow a disk with --on-disk"
+            if _MOUNTS.exists()
+            else "this system does not tell which ones are: set TMPDIR to one, a RAM disk, and add --on-disk",
         )
     made = Path(tempfile.mkdtemp(prefix="keystead-", dir=place))
     try:

@@ -2,7 +2,6 @@
 
 import http.client
 import json
-import os
 import socket
 import ssl
 from collections.abc import Mapping
@@ -16,10 +15,10 @@ from keystead.client.signing import sign
 from keystead.clock import Clock
 from keystead.entropy import Entropy
 from keystead.errors import OperatorError, Unreachable
+from keystead.portable import socket_path
 
 _SECONDS = 10
 _ANSWER_BYTES = 1 << 20  # far more than any answer has
-_SOCKET_PATH_BYTES = 100  # what every system takes
 
 
 class Address(msgspec.Struct, frozen=True, kw_only=True):
@@ -222,16 +221,8 @@ class _UnixConnection(http.client.HTTPConnection):
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(_SECONDS)
-        path = os.fsencode(self._path)
-        if len(path) <= _SOCKET_PATH_BYTES:
+        with socket_path(self._path) as path:
             self.sock.connect(path)
-            return
-        # Through the directory's descriptor it is always short.
-        directory = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            self.sock.connect(f"/proc/self/fd/{directory}/{self._path.name}")
-        finally:
-            os.close(directory)
 
 
 def _reason(error: Exception) -> str:

@@ -16,6 +16,7 @@ from keystead.crypto.material import Material
 from keystead.crypto.sealing import KEY_BYTES, seal, unseal
 from keystead.entropy import Entropy
 from keystead.errors import OperatorError
+from keystead.portable import sync, sync_directory
 
 _LABEL = b"keystead/root/1"
 _HEADER = "keystead root key 1"
@@ -64,12 +65,8 @@ def create_file(path: Path, entropy: Entropy) -> SoftwareRootKey:
     with open(descriptor, "w", encoding="ascii") as file:
         file.write(text)
         file.flush()
-        os.fsync(file.fileno())
-    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
+        sync(file.fileno())
+    sync_directory(path.parent)
     return SoftwareRootKey(key, entropy)
 
 

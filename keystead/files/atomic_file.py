@@ -6,6 +6,9 @@ from pathlib import Path
 
 from keystead.entropy import Entropy
 from keystead.errors import OperatorError
+from keystead.portable import sync, sync_directory
+
+_DESCRIPTORS = "/proc/self/fd"  # a file without a name gets one through here (open(2))
 
 
 class Whole:
@@ -49,8 +52,9 @@ class Whole:
             if not self._replace:
                 raise self._taken()
         try:
+            os.stat(_DESCRIPTORS)
             self._file = os.open(self.path.parent, os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, 0o600)
-        except (AttributeError, OSError):  # no such flag on this system, or on this file system
+        except (AttributeError, OSError):  # no such flag on this system, or on this file system, or no /proc
             flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW
             self._file = os.open(self._spare, flags, 0o600)
             self._named = True
@@ -79,10 +83,10 @@ class Whole:
                 os.fchown(self._file, *owner)
             os.fchmod(self._file, self._mode)
             if self._durable:
-                os.fsync(self._file)
+                sync(self._file)
             self._name()
             if self._durable:
-                _sync(self.path.parent)
+                sync_directory(self.path.parent)
         except OSError as error:
             raise self._error(error) from None
 
@@ -103,7 +107,7 @@ class Whole:
         # linkat follows the symbolic link of /proc only where a directory is named too.
         directory = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            os.link(f"/proc/self/fd/{self._file}", target, src_dir_fd=directory, follow_symlinks=True)
+            os.link(f"{_DESCRIPTORS}/{self._file}", target, src_dir_fd=directory, follow_symlinks=True)
         except FileExistsError:
             raise self._taken() from None
         finally:
@@ -125,11 +129,3 @@ class Whole:
             f"cannot write {self.path}: {error.strerror}",
             hint="nothing was written; check the path and the space left",
         )
-
-
-def _sync(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

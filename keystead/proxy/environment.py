@@ -58,6 +58,10 @@ _REMOVED = (
     "ALIBABA_CLOUD_OIDC_PROVIDER_ARN",
     "ALIBABA_CLOUD_OIDC_TOKEN_FILE",
     "ALIBABA_CLOUD_ENDPOINT",
+    # The way to the service manager of whoever starts the command: its notifications are not the command's.
+    "NOTIFY_SOCKET",
+    "WATCHDOG_USEC",
+    "WATCHDOG_PID",
 )
 
 

@@ -10,7 +10,6 @@ import asyncio
 import base64
 import binascii
 import hmac
-import os
 import re
 import ssl
 from contextlib import suppress
@@ -21,6 +20,7 @@ from keystead.clock import Clock
 from keystead.crypto.authority import Authority
 from keystead.entropy import Entropy, uuid4
 from keystead.errors import KmsError, ServiceUnavailable
+from keystead.portable import file_with
 from keystead.proxy.interception import Route, route_of
 from keystead.proxy.tunnel import Tunnel, authorization
 from keystead.proxy.upstream import Gone, Upstream
@@ -232,13 +232,8 @@ class ProxyServer:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.minimum_version = ssl.TLSVersion.TLSv1_2
             context.set_alpn_protocols(["http/1.1"])
-            # OpenSSL reads keys from files only; this one is in memory.
-            descriptor = os.memfd_create("keystead", os.MFD_CLOEXEC)
-            try:
-                os.write(descriptor, leaf.certificate_pem + leaf.key_pem)
-                context.load_cert_chain(f"/proc/self/fd/{descriptor}")
-            finally:
-                os.close(descriptor)
+            with file_with(leaf.certificate_pem) as certificate, file_with(leaf.key_pem) as key:
+                context.load_cert_chain(certificate, key)
             if len(self._contexts) >= _CONTEXTS:
                 # No client has so many regions: whoever asks for more is not to fill the memory.
                 self._contexts.pop(next(iter(self._contexts)))

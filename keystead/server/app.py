@@ -19,6 +19,7 @@ from keystead.clock import Clock, SystemClock
 from keystead.crypto import authority
 from keystead.entropy import Entropy, SystemEntropy
 from keystead.errors import OperatorError
+from keystead.portable import socket_path
 from keystead.proxy.server import ProxyServer
 from keystead.proxy.tunnel import Tunnel
 from keystead.proxy.upstream import Upstream
@@ -36,11 +37,13 @@ from keystead.server.service import ops
 from keystead.server.service.pools import PROCESSORS
 from keystead.server.service.sequencer import PATIENCE
 from keystead.server.service.timers import Service
+from keystead.server.service_manager import ServiceManager
 from keystead.settings import SETTINGS, Settings
 
 _LEFT_BEHIND = 2.0  # seconds that a front process may outlive a server that was killed
 _CERTIFICATE_EVERY = 2.0
 _FIGURES_EVERY = 60.0
+_INFORM_EVERY = 5.0
 _OPS_PORT = 8444
 
 
@@ -221,14 +224,11 @@ class Server:
         with suppress(FileNotFoundError):
             self.directory.control.unlink()  # left by a server that was killed; the lock is ours
         # The umask of the process is its own affair; the directory (0700) and this mode keep others out.
-        path = str(self.directory.control)
-        if len(path.encode()) > 100:
-            descriptor = os.open(self.directory.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            path = f"/proc/self/fd/{descriptor}/{self.directory.control.name}"
         control = socket.socket(socket.AF_UNIX)
         previous = os.umask(0o177)
         try:
-            control.bind(path)
+            with socket_path(self.directory.control) as path:
+                control.bind(path)
         finally:
             os.umask(previous)
         await self._endpoint(self.service.sequencer.submit, [control], Channel.CONTROL).start()
@@ -293,6 +293,27 @@ class Server:
         if later := [one.name for one in changed if one not in taken]:
             logs.event("restart to apply", "warning", names=sorted(later))
 
+    def inform(self, manager: ServiceManager) -> None:
+        """Tell the service manager now and from here on how it goes: that batches come to their end, as long as they do.
+
+        A commit that fails is no reason to be killed: it is told as the status, and as what is not ready. What a restart
+        would mend is a loop, an order or a commit that hangs.
+        """
+        sequencer = self.service.sequencer
+        seen = -1
+
+        def inform() -> None:
+            nonlocal seen
+            assert self.running is not None
+            if sequencer.ended != seen:
+                seen = sequencer.ended
+                manager.alive()
+            sequencer.run(lambda pipeline, batch: False)  # so that there is a batch until the next time
+            manager.status("; ".join(self._problems()) or f"serves {self.running.url}")
+
+        often = manager.watchdog / 2 if manager.watchdog else _INFORM_EVERY
+        self.service.every(min(often, _INFORM_EVERY), "inform", inform)
+
     def _problems(self) -> list[str]:
         assert self._api is not None
         return [problem for problem in (self.service.metrics.store_problem, self._api.problem) if problem]
@@ -311,6 +332,7 @@ async def serve(load: Callable[[], Settings], announce: Callable[[Server], None]
     logs.configure(*log_of(settings))
     server = Server(settings, SystemClock(), SystemEntropy())
     loop = asyncio.get_running_loop()
+    manager = ServiceManager.of(os.environ, server.clock)
     stopped, ready = asyncio.Event(), False
     on_terminal = sys.stderr.isatty()
 
@@ -318,10 +340,13 @@ async def serve(load: Callable[[], Settings], announce: Callable[[Server], None]
         if on_terminal and not sys.stderr.isatty():
             stopped.set()  # its terminal was closed, which is what this signal says there
         elif ready:
+            manager.reloading()
             try:
                 server.reload(load())
             except OperatorError as problem:
                 logs.event("not reloaded", "warning", reason=problem.message)
+            finally:
+                manager.ready()
 
     # Before the start is announced: who reads server.json may send a signal at once, and is to get an orderly stop.
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -339,7 +364,10 @@ async def serve(load: Callable[[], Settings], announce: Callable[[Server], None]
         pid=os.getpid(),
     )
     announce(server)
+    manager.ready()
+    server.inform(manager)
     await stopped.wait()
     logs.event("stopping")
+    manager.stopping()
     await server.stop()
     logs.event("stopped")

@@ -4,6 +4,7 @@ import socket
 import ssl
 from collections.abc import Mapping
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -13,12 +14,13 @@ import keystead.operations  # noqa: F401 - fills the catalogue
 from keystead.api.http.message import Channel, HttpRequest
 from keystead.api.pipeline import Answer, Pipeline
 from keystead.client.transport import send_control
-from keystead.clock import SystemClock
+from keystead.clock import Clock, SystemClock
 from keystead.crypto.authority import Described, describe
 from keystead.domain.authorities import bundle, serving
 from keystead.domain.products import KEYSTEAD
 from keystead.entropy import SystemEntropy
 from keystead.errors import OperatorError
+from keystead.server.data import backup
 from keystead.server.data.directory import DataDirectory
 from keystead.server.data.opened_store import open_store, read_access_key, read_authority
 from keystead.settings import Settings
@@ -29,6 +31,7 @@ __all__ = [
     "Authorities",
     "Reader",
     "Wanted",
+    "back_up",
     "is_root_access_key",
     "open_audit",
     "own_authorities",
@@ -103,11 +106,20 @@ def is_root_access_key(data: str, access_key_id: str) -> bool:
 
 def open_audit(data: str) -> Reader:
     """The audit records of a data directory, whether its server runs or not; read-only."""
+    return open_reader(_with_data(data).database)
+
+
+def back_up(data: str, into: Path, keep: int | None, clock: Clock) -> backup.Backup:
+    """See keystead.server.data.backup.back_up."""
+    return backup.back_up(_with_data(data), into, keep, clock)
+
+
+def _with_data(data: str) -> DataDirectory:
     directory = DataDirectory(data)
     directory.check_access()
     if not directory.database.exists():
         raise OperatorError(f"there is no data in {directory.path}", hint="--data names another directory")
-    return open_reader(directory.database)
+    return directory
 
 
 class Authorities(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,6 +14,7 @@ import apsw
 from keystead.clock import Clock
 from keystead.entropy import Entropy, uuid4
 from keystead.errors import OperatorError
+from keystead.portable import sync_directory
 from keystead.store import migrate, tables
 from keystead.store.database import Database
 from keystead.store.key_tables import Keys
@@ -71,7 +72,7 @@ class SqliteStore:
                     connection.execute("INSERT INTO meta VALUES ('revision', 0), ('horizon', 0)")
                 rows = connection.execute("SELECT value FROM meta WHERE name = 'server_id'").fetchall()
             if fresh:
-                _sync_directory(path.parent)
+                sync_directory(path.parent)
             return cls(connection, path, str(rows[0][0]))
         except OperatorError:
             _close(connection)
@@ -201,6 +202,7 @@ def _configure(connection: apsw.Connection) -> None:
     for name, value in (
         ("journal_mode", "WAL"),
         ("synchronous", "FULL"),
+        ("fullfsync", "ON"),  # macOS: its fsync leaves the data in the disk's cache
         ("foreign_keys", "ON"),
         ("trusted_schema", "OFF"),
         ("cell_size_check", "ON"),
@@ -220,11 +222,3 @@ def _close(connection: apsw.Connection | None) -> None:
 def _identity(path: Path) -> tuple[int, int]:
     status = os.stat(path)
     return status.st_dev, status.st_ino
-
-
-def _sync_directory(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -25,6 +25,7 @@ ABOUT_A_DIRECTORY = {
     "access-key": ["access-key", "list"],
     "ca": ["ca", "show"],
     "env": ["env"],
+    "backup": ["backup", "BACKUPS"],
 }
 # `serve` and `run` make the server; `config` reads a file.
 NEITHER = {"serve", "run", "config"}
@@ -112,25 +113,25 @@ def records(server: LiveServer) -> int:
 
 @pytest.mark.parametrize("words", ABOUT_A_DIRECTORY.values(), ids=ABOUT_A_DIRECTORY)
 def test_commands_about_a_directory_refuse_where_there_is_none(
-    words: list[str], servers: tuple[LiveServer, LiveServer]
+    words: list[str], servers: tuple[LiveServer, LiveServer], tmp_path: Path
 ) -> None:
     default, other = servers
     home = {"XDG_DATA_HOME": str(default.data.parent)}
     calls = records(default)
     for environment in (home, {**home, "KEYSTEAD_DATA": str(other.data)}):
-        told = keystead("run", "--", *KEYSTEAD, *words, env=environment)
+        told = keystead("run", "--", *KEYSTEAD, *words, env=environment, cwd=tmp_path)
         assert (told.returncode, told.stdout) == (2, "")
         assert (
             "this command is about a data directory, and the environment names the server at" in told.stderr
         )
         assert "name the directory with --data DIR" in told.stderr
     elsewhere = {**home, "KEYSTEAD_ENDPOINT": other.description["url"]}
-    assert keystead(*words, env=elsewhere).returncode == 2
+    assert keystead(*words, env=elsewhere, cwd=tmp_path).returncode == 2
     assert records(default) == calls
     # With a directory named, or inside of a run on one, it is that directory's.
-    told = keystead("run", "--", *KEYSTEAD, *words, "--data", str(other.data), env=home)
+    told = keystead("run", "--", *KEYSTEAD, *words, "--data", str(other.data), env=home, cwd=tmp_path)
     assert told.returncode == 0, told.stderr
-    within = keystead("run", "--data", str(other.data), "--", *KEYSTEAD, *words, env=home)
+    within = keystead("run", "--data", str(other.data), "--", *KEYSTEAD, *words, env=home, cwd=tmp_path)
     assert within.returncode == 0, within.stderr
 
 

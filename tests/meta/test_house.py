@@ -27,6 +27,7 @@ TESTED_IN = {
     "proxy": "tests/interop",
     "store": "tests/store",
     "server/app": "tests/crash",
+    "server/data/backup": "tests/cli",
     "server/data/discovery": "tests/cli",
     "server/data/opened_store": "tests/cli",
     "server/ephemeral": "tests/interop",

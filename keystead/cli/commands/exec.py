@@ -13,7 +13,7 @@ import msgspec
 
 from keystead.cli import child_process, output, target
 from keystead.cli.commands.file.reading import add_options, format_of, opened
-from keystead.cli.memory_files import in_memory
+from keystead.cli.memory_files import in_memory, where_else
 from keystead.clock import SystemClock
 from keystead.entropy import SystemEntropy
 from keystead.errors import OperatorError, Unreachable
@@ -120,8 +120,7 @@ def _plan(args: argparse.Namespace) -> _Plan:
             raise OperatorError(f"the directory {path.parent} does not exist", hint="make it, with mode 0700")
         if not args.on_disk and not in_memory(path.parent):
             raise OperatorError(
-                f"{path.parent} is not in memory: the plaintext would be on a disk",
-                hint="choose a path on tmpfs, such as below /run or /dev/shm, or allow it with --on-disk",
+                f"{path.parent} is not in memory: the plaintext would be on a disk", hint=where_else()
             )
     return _Plan(files=files, variables=variables, owner=_owner(args.owner), command=command)
 

@@ -12,6 +12,7 @@ import msgspec
 
 from keystead import owners
 from keystead.errors import OperatorError
+from keystead.portable import sync, sync_directory
 
 
 class Running(msgspec.Struct, frozen=True, kw_only=True):
@@ -149,10 +150,6 @@ class DataDirectory:
             os.fchmod(file.fileno(), mode)  # whatever the umask is
             file.write(content)
             file.flush()
-            os.fsync(file.fileno())
+            sync(file.fileno())
         temporary.rename(path)
-        directory = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+        sync_directory(self.path)

@@ -1,14 +1,12 @@
 """Listening sockets and TLS contexts."""
 
 import ipaddress
-import os
 import socket
 import ssl
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import NamedTuple
 
 from keystead.errors import OperatorError
+from keystead.portable import file_with
 
 
 class Named(NamedTuple):
@@ -106,7 +104,7 @@ def server_context() -> ssl.SSLContext:
 
 
 def load_certificate(context: ssl.SSLContext, pem: Pem | Named) -> None:
-    """Serve this certificate from now on. The key touches no disk: it goes through a file in memory.
+    """Serve this certificate from now on. The key touches no disk where the system has files in memory.
 
     ValueError or OSError (ssl.SSLError is one) if they are not PEM, do not belong together, or the key is encrypted.
     """
@@ -118,7 +116,7 @@ def load_certificate(context: ssl.SSLContext, pem: Pem | Named) -> None:
                 connection.context = other
 
         context.sni_callback = choose if contexts else None
-    with _in_memory(pem.certificate) as certificate, _in_memory(pem.key) as key:
+    with file_with(pem.certificate) as certificate, file_with(pem.key) as key:
         context.load_cert_chain(certificate, key, password=_no_password)
 
 
@@ -126,15 +124,6 @@ def _context_of(named: Named) -> ssl.SSLContext:
     context = server_context()
     load_certificate(context, named)
     return context
-
-
-@contextmanager
-def _in_memory(content: bytes) -> Iterator[str]:
-    """The path of a file that is on no disk."""
-    with open(os.memfd_create("keystead", os.MFD_CLOEXEC), "wb") as file:
-        file.write(content)
-        file.flush()
-        yield f"/proc/self/fd/{file.fileno()}"
 
 
 def _no_password() -> str:

@@ -124,6 +124,8 @@ class Sequencer:
         self._scheduled = False
         self._committing = False
         self._idle: list[asyncio.Future[None]] = []
+        self.ended = 0
+        """Batches that came to their end: committed, or refused with a reason. It stands still while nothing moves."""
 
     def submit(self, request: HttpRequest, reply: Reply) -> None:
         """Queue a request; `reply` is called once, on the event loop, after the commit."""
@@ -256,12 +258,14 @@ class Sequencer:
             self._idle.clear()
 
     def _deliver(self, calls: list[_Queued], answers: list[Answer]) -> None:
+        self.ended += 1
         now = self._loop.time()
         for call, answer in zip(calls, answers, strict=True):
             self._observer.answered(answer, now - call.since)
             self._reply(call, answer.response)
 
     def _fail(self, calls: list[_Queued], error: Exception, answers: list[Answer] | None = None) -> None:
+        self.ended += 1
         self._store.rollback()
         self._observer.store_failed(error, len(calls))
         for place, call in enumerate(calls):

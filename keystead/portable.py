@@ -1,0 +1,75 @@
+"""What this program needs of a system and systems do in different ways: each way in one place.
+
+Linux has files in memory, and sockets reached through a descriptor; macOS has neither, and an fsync of its that returned
+says nothing of the disk.
+"""
+
+import fcntl
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+SOCKET_PATH = 100  # bytes that the path of a Unix socket may have everywhere (108 on Linux, 104 on macOS)
+_DESCRIPTORS = ("/proc/self/fd", "/dev/fd")  # where open descriptors have paths
+_FULL_SYNC: int | None = getattr(
+    fcntl, "F_FULLFSYNC", None
+)  # macOS: fsync(2) leaves the data in the disk's cache
+
+
+@contextmanager
+def file_with(content: bytes) -> Iterator[str]:
+    """The path of a file with this content, for a library that reads files only. It is gone at the end.
+
+    In memory where the system has such files; else a file of mode 0600 in the directory for temporary files, which has lost
+    its name already if a descriptor can be opened by a path. Read it once: on some systems it then stands at its end.
+    """
+    if hasattr(os, "memfd_create") and os.path.exists(_DESCRIPTORS[0]):
+        descriptor, name = os.memfd_create("keystead", os.MFD_CLOEXEC), ""
+    else:
+        descriptor, name = tempfile.mkstemp(prefix="keystead-")
+    try:
+        path = next(filter(os.path.exists, (f"{one}/{descriptor}" for one in _DESCRIPTORS)), name)
+        if name and path != name:
+            os.unlink(name)
+            name = ""
+        rest = memoryview(content)
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]
+        os.lseek(descriptor, 0, os.SEEK_SET)  # opening it by the descriptor's path may share its position
+        yield path
+    finally:
+        os.close(descriptor)
+        if name:
+            os.unlink(name)
+
+
+@contextmanager
+def socket_path(path: Path) -> Iterator[str]:
+    """A path for bind and connect that leads to the Unix socket at `path`, however long that is."""
+    if len(os.fsencode(path)) <= SOCKET_PATH:
+        yield str(path)
+        return
+    with tempfile.TemporaryDirectory(prefix="keystead-") as folder:
+        link = Path(folder) / "to"
+        link.symlink_to(path.parent, target_is_directory=True)
+        yield str(link / path.name)
+
+
+def sync(descriptor: int) -> None:
+    """Have what was written to a file or directory on the disk itself; OSError if that fails."""
+    if _FULL_SYNC is not None:
+        with suppress(OSError):  # this file system has only the other one
+            fcntl.fcntl(descriptor, _FULL_SYNC)
+            return
+    os.fsync(descriptor)
+
+
+def sync_directory(path: Path) -> None:
+    """Have the names in a directory on the disk; OSError if that fails."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        sync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,77 @@
+"""Tells the service manager that started this process how the server is, where it wants to know: `Type=notify` of systemd.
+
+A message is a datagram of NAME=VALUE lines to the socket that NOTIFY_SOCKET names (sd_notify(3)).
+"""
+
+import os
+import socket
+from collections.abc import MutableMapping
+
+from keystead.clock import Clock
+from keystead.server import logs
+
+_PATIENCE = 1.0  # seconds that a message may wait for a manager that is busy
+_VARIABLES = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
+
+
+class ServiceManager:
+    """Whoever is told. Without an address nobody is, and all of this does nothing."""
+
+    def __init__(self, address: str, clock: Clock, watchdog: float = 0.0) -> None:
+        """`address` is a path, or `@` and an abstract name; `watchdog` as below."""
+        self._address = f"\0{address[1:]}" if address.startswith("@") else address
+        self._clock = clock
+        self._status = ""
+        self._failing = False
+        self.watchdog = watchdog
+        """Seconds within which `alive` must be called again and again, or the process is killed; 0: it need not be."""
+
+    @classmethod
+    def of(cls, environment: MutableMapping[str, str], clock: Clock) -> "ServiceManager":
+        """The one that the environment names. The names are taken out of it: what they lead to is for this process, and
+        not for the ones that it starts."""
+        address, period, process = (environment.pop(name, "") for name in _VARIABLES)
+        if address and not address.startswith(("/", "@")):
+            logs.event("service manager not told: its socket is of a kind that is not known", "warning")
+            address = ""
+        watchdog = int(period) / 1e6 if period.isascii() and period.isdigit() else 0.0
+        if not address or process not in ("", str(os.getpid())):
+            watchdog = 0.0
+        return cls(address, clock, watchdog)
+
+    def ready(self) -> None:
+        """Requests are answered; at the start, and after each `reloading`."""
+        self._tell("READY=1")
+
+    def reloading(self) -> None:
+        """What can change while the server runs is read again; `ready` follows."""
+        self._tell("RELOADING=1", f"MONOTONIC_USEC={int(self._clock.monotonic() * 1e6)}")
+
+    def stopping(self) -> None:
+        """No new requests are accepted, and the process will end."""
+        self._tell("STOPPING=1", "STATUS=finishes what it accepted, and stops")
+        self._address = ""  # whatever happens from now on belongs to that
+
+    def status(self, text: str) -> None:
+        """One line for people: what it does, or what is wrong. Told when it is another one than before."""
+        if text != self._status:
+            self._status = text
+            self._tell(f"STATUS={' '.join(text.split())}")
+
+    def alive(self) -> None:
+        """The server does its work."""
+        self._tell("WATCHDOG=1", patience=0.0)  # the next one comes soon
+
+    def _tell(self, *lines: str, patience: float = _PATIENCE) -> None:
+        if not self._address:
+            return
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+                sender.settimeout(patience)
+                sender.sendto("\n".join(lines).encode(), self._address)
+        except OSError as error:
+            if not self._failing:  # once, not again and again until it is over
+                logs.failure("service manager not told", error)
+            self._failing = True
+        else:
+            self._failing = False

@@ -1,0 +1,136 @@
+import json
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from keystead.clock import FixedClock
+from keystead.server import logs
+from keystead.server.service_manager import ServiceManager
+
+CLOCK = FixedClock(12.5)
+
+
+@pytest.fixture(params=["/", "@"], ids=["path", "abstract name"])
+def manager(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str, socket.socket]]:
+    """The address of a socket, as in NOTIFY_SOCKET, and the socket."""
+    address = str(tmp_path / "notify") if request.param == "/" else f"@keystead-test-{os.getpid()}"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as receiver:
+        receiver.bind(address.replace("@", "\0"))
+        receiver.setblocking(False)
+        yield address, receiver
+
+
+def told(receiver: socket.socket) -> list[str]:
+    found = []
+    while True:
+        try:
+            found.append(receiver.recv(4096).decode())
+        except BlockingIOError:
+            return found
+
+
+def logged(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    return [json.loads(line)["event"] for line in capsys.readouterr().err.splitlines()]
+
+
+def test_what_it_is_told(manager: tuple[str, socket.socket]) -> None:
+    address, receiver = manager
+    one = ServiceManager.of({"NOTIFY_SOCKET": address}, CLOCK)
+    one.ready()
+    one.status("serves\nhttps://localhost:8443")
+    one.status("serves\nhttps://localhost:8443")
+    one.alive()
+    one.reloading()
+    one.ready()
+    assert told(receiver) == [
+        "READY=1",
+        "STATUS=serves https://localhost:8443",
+        "WATCHDOG=1",
+        "RELOADING=1\nMONOTONIC_USEC=12500000",
+        "READY=1",
+    ]
+    one.stopping()
+    one.status("another one")
+    one.alive()
+    assert told(receiver) == ["STOPPING=1\nSTATUS=finishes what it accepted, and stops"]
+
+
+def test_its_names_are_taken_out_of_the_environment(manager: tuple[str, socket.socket]) -> None:
+    address, _ = manager
+    environment = {
+        "NOTIFY_SOCKET": address,
+        "WATCHDOG_USEC": "3000000",
+        "WATCHDOG_PID": str(os.getpid()),
+        "HOME": "/h",
+    }
+    assert ServiceManager.of(environment, CLOCK).watchdog == 3.0
+    assert environment == {"HOME": "/h"}
+
+
+@pytest.mark.parametrize(
+    ("period", "process", "seconds"),
+    [
+        ("1", "", 1e-6),
+        ("30000000", "", 30.0),
+        ("0", "", 0.0),
+        ("", "", 0.0),
+        ("-5", "", 0.0),
+        ("5s", "", 0.0),
+        ("٣", "", 0.0),
+        ("30000000", "1", 0.0),
+        ("30000000", "me", 0.0),
+    ],
+)
+def test_a_watchdog_that_is_meant_for_this_process(period: str, process: str, seconds: float) -> None:
+    environment = {"NOTIFY_SOCKET": "@x", "WATCHDOG_USEC": period, "WATCHDOG_PID": process}
+    assert ServiceManager.of(environment, CLOCK).watchdog == seconds
+
+
+def test_without_a_manager_nobody_is_told() -> None:
+    one = ServiceManager.of({"WATCHDOG_USEC": "1000000"}, CLOCK)
+    assert one.watchdog == 0
+    one.ready()
+    one.alive()
+    one.stopping()
+
+
+@pytest.mark.parametrize("address", ["relative/path", "vsock:2:1234", " "])
+def test_an_address_of_another_kind_is_said(address: str, capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure("json", "info")
+    one = ServiceManager.of({"NOTIFY_SOCKET": address, "WATCHDOG_USEC": "1000000"}, CLOCK)
+    one.ready()
+    assert one.watchdog == 0
+    assert logged(capsys) == ["service manager not told: its socket is of a kind that is not known"]
+
+
+def test_a_manager_that_is_gone_is_said_once(
+    manager: tuple[str, socket.socket], capsys: pytest.CaptureFixture[str]
+) -> None:
+    logs.configure("json", "info")
+    address, receiver = manager
+    one = ServiceManager(address, CLOCK)
+    receiver.close()
+    one.alive()
+    one.alive()
+    assert logged(capsys) == ["service manager not told"]
+
+
+def test_a_manager_that_reads_nothing_holds_nobody_up(
+    manager: tuple[str, socket.socket], capsys: pytest.CaptureFixture[str]
+) -> None:
+    logs.configure("json", "info")
+    address, receiver = manager
+    one = ServiceManager(address, CLOCK)
+    for _ in range(100_000):
+        one.alive()
+        if logged(capsys):
+            break
+    else:
+        raise AssertionError("the socket took all")
+    assert set(told(receiver)) == {"WATCHDOG=1"}
+    one.alive()
+    assert told(receiver) == ["WATCHDOG=1"]
+    assert logged(capsys) == []
