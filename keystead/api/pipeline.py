@@ -70,12 +70,19 @@ class Trace(msgspec.Struct):
     known: bool = False  # whether `action` is one of the catalogue's
 
 
-class Prepared(NamedTuple):
-    """A request after all that needs no store: what it asks for, and the secret that signed it, if that was at hand."""
+class Prepared(msgspec.Struct):
+    """A request, and what it says: from when its signature was verified, which needs the secret at hand."""
 
     asked: Received
-    bound: Bound
-    signed_with: Secret | None
+    bound: Bound | None = None
+    signed: signature.Signed | None = None
+    signed_with: Secret | None = None
+
+    @property
+    def host(self) -> str:
+        """The host that was called; RPC v1 does not sign it."""
+        signed = self.signed
+        return self.asked.host if signed is None or signed.host is None else signed.host
 
 
 class Ask(NamedTuple):
@@ -134,15 +141,26 @@ class Pipeline:
 
     def prepare(self, asked: Received) -> Prepared:
         """Do what needs no store and can be done as a request arrives, often while a commit waits for the disk."""
-        signed_with = None
-        claims = asked.claims
-        if claims is not None and claims.to_sign:  # what is long first waits for its sender to be known
+        prepared, claims = Prepared(asked), asked.claims
+        if claims is None:
+            self._bind(prepared, asked.action, asked.version, asked.parameters)
+        elif claims.signed:  # what is long first waits for its sender to be known
             secret = self.vault.ready_secret(claims.access_key_id)
             with suppress(Exception):  # it is verified again, and refused, when its turn comes
                 if secret is not None:
-                    signature.verify(claims, asked.parameters, secret)
-                    signed_with = secret
-        return Prepared(asked, bind.bind_call(self.catalogue, asked, self.region), signed_with)
+                    self._verify(prepared, claims, secret)
+        return prepared
+
+    def _verify(self, prepared: Prepared, claims: signature.Claims, secret: Secret) -> None:
+        """Read the request as the secret signed it; SignatureDoesNotMatch if it did not."""
+        signed = prepared.signed = signature.verify(claims, prepared.asked.parameters, secret)
+        self._bind(prepared, signed.action, signed.version, signed.parameters)
+        prepared.signed_with = secret
+
+    def _bind(self, prepared: Prepared, action: str, version: str, parameters: dict[str, str]) -> None:
+        prepared.bound = bind.bind_call(
+            self.catalogue, action, version, parameters, prepared.host, self.region
+        )
 
     def finish(self, attempt: Attempt) -> None:
         """The call's answer is durable, or it will have none: let go of what it holds."""
@@ -156,8 +174,8 @@ class Pipeline:
         anew, with the same attempt, once the outcome was given to it.
         """
         request_id = uuid4(self.entropy)
-        asked, bound = prepared.asked, prepared.bound
-        host, xml, claims = asked.host, asked.xml, asked.claims
+        asked = prepared.asked
+        host, xml = asked.host, asked.xml
         try:
             if attempt.caller is None:
                 attempt.caller = self._authenticate(prepared)
@@ -178,9 +196,10 @@ class Pipeline:
         fault: Exception | None = None
         code = ""
         try:
-            if claims is not None:
-                self._admit_claims(batch, claims, now, attempt)
-            response = self._perform(Ask(bound, caller, trace, int(now), request_id, xml, attempt))
+            if prepared.signed is not None:
+                self._admit(batch, prepared.signed, caller, now, attempt)
+            assert prepared.bound is not None
+            response = self._perform(Ask(prepared.bound, caller, trace, int(now), request_id, xml, attempt))
         except KmsError as error:
             code = error.code
             response = encode.failure(error, request_id, host, xml, trace.product.recommended_as)
@@ -199,7 +218,7 @@ class Pipeline:
                 chain=batch.chain,
                 sequence=batch.next,
                 time=int(now * 1000),
-                kind=Kind.API_CALL if claims is not None else Kind.OPERATOR_COMMAND,
+                kind=Kind.API_CALL if prepared.signed is not None else Kind.OPERATOR_COMMAND,
                 account=caller.account,
                 region=trace.region,
                 product=trace.product.name,
@@ -210,7 +229,7 @@ class Pipeline:
                 access_key_id=caller.access_key_id,
                 session=caller.session,
                 source=asked.source,
-                host=host,
+                host=prepared.host[: receive.HEADER_CHARACTERS],
                 user_agent=asked.user_agent,
                 tls=asked.tls,
                 resources=msgspec.json.encode(trace.resources).decode(),
@@ -237,7 +256,7 @@ class Pipeline:
             raise AccessKeyNotFound
         secret = self.vault.secret(access_key)
         if prepared.signed_with is not secret:
-            signature.verify(asked.claims, asked.parameters, secret)
+            self._verify(prepared, asked.claims, secret)
         return Caller(
             account=access_key.account,
             type=CallerType.ROOT,
@@ -245,25 +264,27 @@ class Pipeline:
             access_key_id=access_key.access_key_id,
         )
 
-    def _admit_claims(self, batch: Batch, claims: signature.Claims, now: float, attempt: Attempt) -> None:
+    def _admit(
+        self, batch: Batch, signed: signature.Signed, caller: Caller, now: float, attempt: Attempt
+    ) -> None:
         """Refuse what is correctly signed but stale, sent before, or signed with an AccessKey that is not active.
 
         A call on a later pass was in time, and holds its nonce, since its first.
         """
-        nonce = (claims.timestamp, claims.nonce)
+        nonce = (signed.timestamp, signed.nonce)
         if attempt.nonce is None:
-            signature.check_window(claims, now)
-            if claims.timestamp <= self.store.nonces.horizon():
+            signature.check_window(signed.timestamp, now)
+            if signed.timestamp <= self.store.nonces.horizon():
                 raise TimestampExpired
             if nonce in self._reserved or not batch.use_nonce(*nonce):
                 raise SignatureNonceUsed
             attempt.nonce = nonce
         else:
             batch.use_nonce(*nonce)
-        access_key = self.store.accounts.access_key(claims.access_key_id)
+        access_key = self.store.accounts.access_key(caller.access_key_id)
         if access_key is None or access_key.status is not AccessKeyStatus.ACTIVE:
             raise AccessKeyInactive
-        if claims.security_token:
+        if signed.security_token:
             raise SecurityTokenUnsupported
 
     # --- what
