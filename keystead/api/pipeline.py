@@ -4,28 +4,29 @@
 in one commit, and its answer may leave only after that (the sequencer sees to it).
 """
 
-from contextlib import suppress
 from typing import Any, NamedTuple
 
 import msgspec
 
 from keystead.access.callers import Caller, CallerType
 from keystead.access.decisions import authorize
-from keystead.api import bind
 from keystead.api.batch import Batch
 from keystead.api.bind import Bound
+from keystead.api.events import record_event
 from keystead.api.http import encode, receive, signature
 from keystead.api.http.message import Channel, HttpRequest, HttpResponse
 from keystead.api.http.receive import Received
 from keystead.api.operation import CATALOGUE, Call, Catalogue, KeyCall, Operation
+from keystead.api.prepare import Prepared, prepare
 from keystead.api.resolve import Resolver
+from keystead.api.service_keys import Promise
 from keystead.api.slow import Attempt, Nonce, Slow
 from keystead.api.wire_types import Reply, Request
 from keystead.clock import Clock
 from keystead.crypto.sealing import Unopenable
-from keystead.crypto.signing_secret import Secret
 from keystead.crypto.vault import Vault
 from keystead.domain.accounts import AccessKeyStatus
+from keystead.domain.arns import key_arn
 from keystead.domain.audit import Kind, Record
 from keystead.domain.keys.algorithms import require
 from keystead.domain.keys.lifecycle import admit
@@ -42,6 +43,7 @@ from keystead.errors import (
     KmsError,
     NoPermission,
     SecurityTokenUnsupported,
+    ServiceKeyManaged,
     SignatureNonceUsed,
     TimestampExpired,
 )
@@ -70,24 +72,10 @@ class Trace(msgspec.Struct):
     known: bool = False  # whether `action` is one of the catalogue's
 
 
-class Prepared(msgspec.Struct):
-    """A request, and what it says: from when its signature was verified, which needs the secret at hand."""
-
-    asked: Received
-    bound: Bound | None = None
-    signed: signature.Signed | None = None
-    signed_with: Secret | None = None
-
-    @property
-    def host(self) -> str:
-        """The host that was called; RPC v1 does not sign it."""
-        signed = self.signed
-        return self.asked.host if signed is None or signed.host is None else signed.host
-
-
 class Ask(NamedTuple):
     """An authenticated call: what was asked, by whom, and how the answer is to be written."""
 
+    batch: Batch
     bound: Bound
     caller: Caller
     trace: Trace
@@ -114,7 +102,9 @@ class Pipeline:
         account: str,
         server_id: str,
         catalogue: Catalogue = CATALOGUE,
+        service_keys: bool = True,
     ) -> None:
+        """`service_keys`: whether a call that names the key of a service by its alias makes that key."""
         self.store = store
         self.vault = vault
         self.clock = clock
@@ -123,6 +113,7 @@ class Pipeline:
         self.account = account
         self.server_id = server_id
         self.catalogue = catalogue
+        self.service_keys = service_keys
         # Nonces of calls between their passes: in no batch, and nobody else's to use.
         self._reserved: set[Nonce] = set()
 
@@ -141,26 +132,7 @@ class Pipeline:
 
     def prepare(self, asked: Received) -> Prepared:
         """Do what needs no store and can be done as a request arrives, often while a commit waits for the disk."""
-        prepared, claims = Prepared(asked), asked.claims
-        if claims is None:
-            self._bind(prepared, asked.action, asked.version, asked.parameters)
-        elif claims.signed:  # what is long first waits for its sender to be known
-            secret = self.vault.ready_secret(claims.access_key_id)
-            with suppress(Exception):  # it is verified again, and refused, when its turn comes
-                if secret is not None:
-                    self._verify(prepared, claims, secret)
-        return prepared
-
-    def _verify(self, prepared: Prepared, claims: signature.Claims, secret: Secret) -> None:
-        """Read the request as the secret signed it; SignatureDoesNotMatch if it did not."""
-        signed = prepared.signed = signature.verify(claims, prepared.asked.parameters, secret)
-        self._bind(prepared, signed.action, signed.version, signed.parameters)
-        prepared.signed_with = secret
-
-    def _bind(self, prepared: Prepared, action: str, version: str, parameters: dict[str, str]) -> None:
-        prepared.bound = bind.bind_call(
-            self.catalogue, action, version, parameters, prepared.host, self.region
-        )
+        return prepare(asked, self.catalogue, self.region, self.vault)
 
     def finish(self, attempt: Attempt) -> None:
         """The call's answer is durable, or it will have none: let go of what it holds."""
@@ -199,7 +171,9 @@ class Pipeline:
             if prepared.signed is not None:
                 self._admit(batch, prepared.signed, caller, now, attempt)
             assert prepared.bound is not None
-            response = self._perform(Ask(prepared.bound, caller, trace, int(now), request_id, xml, attempt))
+            response = self._perform(
+                Ask(batch, prepared.bound, caller, trace, int(now), request_id, xml, attempt)
+            )
         except KmsError as error:
             code = error.code
             response = encode.failure(error, request_id, host, xml, trace.product.recommended_as)
@@ -256,7 +230,7 @@ class Pipeline:
             raise AccessKeyNotFound
         secret = self.vault.secret(access_key)
         if prepared.signed_with is not secret:
-            self._verify(prepared, asked.claims, secret)
+            prepared.verify(asked.claims, secret)
         return Caller(
             account=access_key.account,
             type=CallerType.ROOT,
@@ -319,9 +293,13 @@ class Pipeline:
             if operation.gate is not None:
                 for key in call.keys:
                     admit(operation.gate, key.at(ask.now).state)
+                    if key.service and operation.changes and not operation.of_services:
+                        raise ServiceKeyManaged
             if operation.use is not None:
                 assert isinstance(call, KeyCall)
                 require(operation.use, call.key)
+            if isinstance(call, KeyCall) and call.promise is not None:
+                return self._run_promised(ask, call, call.promise, keep=keep)
             if not operation.changes:
                 return ask.answer(operation, operation.function(call, request))
             with self.store.savepoint() as undo:
@@ -334,10 +312,32 @@ class Pipeline:
             # One answer for every way in which a ciphertext does not open, so that it teaches nothing.
             raise InvalidParameter(name="CiphertextBlob") from None
 
+    def _run_promised(self, ask: Ask, call: KeyCall, promise: Promise, *, keep: bool) -> HttpResponse:
+        """Make the key of a service, and run the call that asks for it; both, or neither."""
+        operation = ask.bound.operation
+        assert operation is not None
+        kept = False
+        try:
+            with self.store.savepoint() as undo:
+                call.version = promise.make(self.store, self.vault)
+                response = ask.answer(operation, operation.function(call, ask.bound.request))
+                if not keep:
+                    undo()
+            kept = keep
+        finally:
+            if not kept:
+                self.vault.forget((promise.version.version_id,))
+        if keep:
+            call.resources.append(key_arn(*promise.key.place))
+            made = {"AliasName": promise.alias.name, "RequestId": ask.request_id}
+            record_event(ask.batch, self.clock, self.entropy, promise.key, "CreateServiceKey", made)
+        return response
+
     def _call(self, operation: Operation, request: Request, ask: Ask) -> Call:
         """The call with the resources that the request names; their ARNs go to the trace."""
         account, region = ask.caller.account, ask.trace.region
-        found = Resolver(self.store, account, region, ask.now).resolve(operation, request)
+        makes = self.entropy if self.service_keys else None
+        found = Resolver(self.store, account, region, ask.now, makes).resolve(operation, request)
         if operation.container:
             found.resources.append(f"acs:kms:{region}:{account}:{operation.container}")
         ask.trace.resources = found.resources
@@ -357,4 +357,11 @@ class Pipeline:
         }
         if found.key is None or found.version is None:
             return Call(**common)
-        return KeyCall(**common, key=found.key, version=found.version, blob=found.blob, source=found.source)
+        return KeyCall(
+            **common,
+            key=found.key,
+            version=found.version,
+            blob=found.blob,
+            source=found.source,
+            promise=found.promise,
+        )

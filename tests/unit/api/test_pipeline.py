@@ -277,7 +277,7 @@ def test_a_failing_store_fails_the_batch(monkeypatch: pytest.MonkeyPatch) -> Non
         ("acs:kms:cn-beijing:{account}:key/{key}", "Forbidden.KeyNotFound"),
         ("acs:kms:cn-hangzhou:2000000000000002:alias/mine", "Forbidden.AliasNotFound"),
         ("alias/other", "Forbidden.AliasNotFound"),
-        ("alias/acs/mse", "Forbidden.AliasNotFound"),
+        ("alias/acs/none", "Forbidden.AliasNotFound"),
         ("nowhere", "Forbidden.KeyNotFound"),
         ("acs:kms:cn-hangzhou:{account}:secret/s", "InvalidParameter"),
     ],
