@@ -215,9 +215,8 @@ class Keys:
         return Page(tuple(found[offset : offset + limit]), len(found))
 
     def _matches(self, key: Key, where: KeyFilter) -> bool:
-        if where.shuts_out(key.account) or not where.fits(
-            (key.state, key.spec, key.usage, key.origin, key.protection)
-        ):
+        facets = (key.state, key.spec, key.usage, key.origin, key.protection, key.service)
+        if not where.fits(key.account, facets):
             return False
         if where.aliases:
             named = (self._aliases.get(key.account, key.region, name) for name in where.aliases)

@@ -104,7 +104,7 @@ def test_the_readmes_first_page(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "examples", tmp_path / "examples")
     home.mkdir()
     told: dict[str, str] = {}
-    script = []
+    script: list[str] = []
     with live(home / "keystead"):
         for written in lines[:-1]:
             if written.startswith("pip install"):

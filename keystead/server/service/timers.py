@@ -30,6 +30,7 @@ class Service:
         loop: asyncio.AbstractEventLoop,
         patience: float = 0.0,
         client_clock: Clock | None = None,
+        service_keys: bool = True,
     ) -> None:
         self.metrics = Metrics()
         self.pipeline = Pipeline(
@@ -41,6 +42,7 @@ class Service:
             account=opened.account,
             server_id=opened.server_id,
             client_clock=client_clock,
+            service_keys=service_keys,
         )
         self.sequencer = Sequencer(self.pipeline, self.metrics, loop, patience)
         self._loop = loop
