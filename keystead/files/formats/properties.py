@@ -9,7 +9,7 @@ _CONTINUED = r"\\(?:\r\n|\r|\n)[ \t\f]*"
 _GAP = rf"(?: [ \t\f] | {_CONTINUED} )*+"
 _LINE = re.compile(
     rf"""
-    [ \t\f]* (?:
+    {_GAP} (?:
         [\#!][^\r\n]*
       | (?P<key> (?: {_CONTINUED} | \\(?:.|\Z) | [^\\=:\ \t\f\r\n] )*+ ) {_GAP} (?: [=:] {_GAP} )?
         (?P<value> (?: \\(?:\r\n|.|\Z) | [^\\\r\n] )*+ )
@@ -35,10 +35,10 @@ def leaves(text: str) -> list[Leaf]:
 
 
 def _key(spelled: str, text: str, at: int) -> str:
-    # A byte of ISO-8859-1 is there as a lone surrogate; a pair of \u is one character.
+    # A byte of ISO-8859-1 is there as a lone surrogate.
     spelled = re.sub("[\udc80-\udcff]", lambda found: chr(ord(found[0]) - 0xDC00), spelled)
     try:
-        return unescaped(spelled).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        return unescaped(spelled)
     except ValueError:
         raise OperatorError(
             f"line {line_of(text, at)} has \\u without four hexadecimal digits",
@@ -56,4 +56,5 @@ def unescaped(spelled: str) -> str:
             raise ValueError("\\u")
         return _LETTERS.get(found["one"] or "", found["one"] or "")
 
-    return _ESCAPE.sub(meant, spelled)
+    # A pair of \u is one character.
+    return _ESCAPE.sub(meant, spelled).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
