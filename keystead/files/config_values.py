@@ -108,7 +108,7 @@ def encrypt(
     A value that is in `before` with the same path, spelling and key keeps its ciphertext, so that a difference between two
     encrypted files is one between their values.
     """
-    _check_context(context)
+    check_context(context)
     leaves = form.leaves(text)
     paths = [pointer(leaf.path) for leaf in leaves]
     for number, path in enumerate(paths):
@@ -152,7 +152,7 @@ def replaced(text: str, form: Format, new: Callable[[str, str], str]) -> str:
 
 def decrypt(kms: Kms, context: Mapping[str, str], text: str, form: Format) -> tuple[str, dict[str, Value]]:
     """The text with every value as it was written, and the values by their paths."""
-    _check_context(context)
+    check_context(context)
     changes, values = [], {}
     for one in _all_sealed(text, form):
         try:
@@ -183,6 +183,7 @@ def _of_latin1(plaintext: str) -> str:
         raise DoesNotOpen("it is no text of ISO-8859-1", hint="its mark was changed") from None
 
 
-def _check_context(context: Mapping[str, str]) -> None:
+def check_context(context: Mapping[str, str]) -> None:
+    """OperatorError if the caller's context has the name under which a value's path is bound."""
     if PATH in context:
         raise OperatorError(f"--context {PATH} is set by this program", hint="leave it out")

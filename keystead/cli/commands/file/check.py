@@ -34,7 +34,8 @@ def check(args: argparse.Namespace) -> int:
             problem = _problem(args, path, found.rule, content())
         except OperatorError as error:
             error.message = f"{shown}: {error.message}"
-            failed = failed or output.trouble(error)
+            status = output.trouble(error)
+            failed = failed or status
             continue
         if problem:
             clear += 1

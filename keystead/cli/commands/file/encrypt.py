@@ -34,7 +34,7 @@ class _How(msgspec.Struct, frozen=True, kw_only=True):
 def encrypt(args: argparse.Namespace) -> int:
     """Encrypt each file."""
     from keystead.client.kms import context_of
-    from keystead.files import encrypted_file
+    from keystead.files import config_values, encrypted_file
 
     context = context_of(args.context)
     todo = plans(
@@ -44,6 +44,8 @@ def encrypt(args: argparse.Namespace) -> int:
         lambda name: "-" if args.files == ["-"] else name + SUFFIX,
     )
     how = _how(args, todo)
+    if any(one.values for one in how.values()):
+        config_values.check_context(context)
     if args.only and all(Path(name).is_file() for name in args.files):  # a pipe can be read once only
         _check_only(args)
     with target.kms(args) as kms:

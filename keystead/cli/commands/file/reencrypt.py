@@ -43,7 +43,8 @@ def reencrypt(args: argparse.Namespace) -> int:
                 raise
             except OperatorError as problem:
                 problem.message = f"{path}: {problem.message}"
-                first = first or output.trouble(problem)
+                status = output.trouble(problem)
+                first = first or status
     done = "re-encrypted" if args.apply else "to re-encrypt; --apply does it" if old else "to re-encrypt"
     output.note(f"{seen} encrypted files, {old} {done}")
     return first

@@ -26,7 +26,8 @@ def each(plans: list[Plan], work: Callable[[str, str | None], None]) -> int:
             raise
         except OperatorError as problem:
             problem.message = f"{'standard input' if name == '-' else name}: {problem.message}"
-            first = first or output.trouble(problem)
+            status = output.trouble(problem)
+            first = first or status
     if first and len(plans) > 1:
         output.note(f"{done} of {len(plans)} files were done; those named above were not")
     return first
