@@ -10,7 +10,7 @@ import msgspec
 from keystead.cli import output, target
 from keystead.cli.commands.file.reading import FORMATS, SUFFIX, content_of, format_of, mode_of, opened
 from keystead.cli.commands.file.rules import Finder, matches
-from keystead.cli.commands.file.several import Plan, each, plans
+from keystead.cli.commands.file.several import Plan, called, each, plans
 from keystead.cli.commands.file.writing import write
 from keystead.errors import OperatorError, Unreachable
 
@@ -71,7 +71,7 @@ def _how(args: argparse.Namespace, todo: list[Plan]) -> dict[str, _How]:
         key = args.key or found.key
         if not key:
             raise output.WrongCommandLine(
-                f"there is no key for {'standard input' if name == '-' else name}",
+                f"there is no key for {called(name)}",
                 hint="name one with --key, or in a file .keystead.toml above it",
             )
         values = args.values if args.values is not None else found.rule is not None and found.rule.values
@@ -80,7 +80,7 @@ def _how(args: argparse.Namespace, todo: list[Plan]) -> dict[str, _How]:
         only = tuple(args.only) or (found.rule.only if found.rule else ())
         how[name] = _How(key=key, values=values, only=only)
         if found.source and (not args.key or (found.rule and args.values is None)):
-            output.note(f"{name}: {'its values' if values else 'as a whole'} under {key}, by {found}")
+            output.note(f"{called(name)}: {'its values' if values else 'as a whole'} under {key}, by {found}")
     return how
 
 
@@ -138,7 +138,7 @@ def _values(
         hint = _hint(paths, how.only) if paths else "it has no value at all; check --format"
         if len(args.files) == 1:
             raise OperatorError("there is no value to encrypt in it", hint=hint)
-        output.warning(f"{name}: there is no value to encrypt in it, so it stays as it is; {hint}")
+        output.warning(f"{called(name)}: there is no value to encrypt in it, so it stays as it is; {hint}")
         return content
     before = _before(args, kms, context, form, out)
     changed = config_values.encrypt(

@@ -10,6 +10,11 @@ from keystead.errors import OperatorError, Unreachable
 Plan = tuple[str, str | None]  # a file, and where it goes to; None leaves that to the command
 
 
+def called(name: str) -> str:
+    """A file as it is spoken of."""
+    return "standard input" if name == "-" else name
+
+
 def each(plans: list[Plan], work: Callable[[str, str | None], None]) -> int:
     """Do the work for each file; the status is that of the first that failed. Without a server, none is tried further."""
     first = output.DONE
@@ -22,10 +27,10 @@ def each(plans: list[Plan], work: Callable[[str, str | None], None]) -> int:
             raise
         except Unreachable:
             if done:
-                output.note(f"{done} of {len(plans)} files were done, the last before {name}")
+                output.note(f"{done} of {len(plans)} files were done, the last before {called(name)}")
             raise
         except OperatorError as problem:
-            problem.message = f"{'standard input' if name == '-' else name}: {problem.message}"
+            problem.message = f"{called(name)}: {problem.message}"
             status = output.trouble(problem)
             first = first or status
     if first and len(plans) > 1:
