@@ -7,7 +7,7 @@ from keystead.client.kms import Kms
 from keystead.crypto import envelope
 from keystead.errors import OperatorError
 from keystead.files import config_values, encrypted_file
-from keystead.files.config_formats import Format
+from keystead.files.formats.spans import Format
 
 VALUES_BYTES = 16 << 20  # a larger file is no configuration file
 
@@ -24,18 +24,31 @@ def plaintext(
         return encrypted_file.decrypt(kms, context, encrypted_file.Again(head, source))
     content = head + source.read(VALUES_BYTES)
     if form is not None and holds_values(content, form):
-        opened, _ = config_values.decrypt(kms, context, config_values.text_of(content), form)
-        return iter([opened.encode()])
+        opened, _ = config_values.decrypt(kms, context, config_values.text_of(content, form), form)
+        return iter([config_values.bytes_of(opened)])
     return encrypted_file.decrypt(kms, context, io.BytesIO(content))
+
+
+def text_and_sealed(
+    kms: Kms, context: Mapping[str, str], source: envelope.Readable, form: Format
+) -> tuple[str, frozenset[str] | None]:
+    """A configuration file in the clear, and the paths of the values that were encrypted; None if the whole file was."""
+    content = source.read(VALUES_BYTES)
+    if holds_values(content, form):
+        opened, values = config_values.decrypt(kms, context, config_values.text_of(content, form), form)
+        return opened, frozenset(values)
+    again = encrypted_file.Again(content, source)
+    whole = b"".join(plaintext(kms, context, again, None))
+    return config_values.text_of(whole, form), None
 
 
 def holds_values(content: bytes, form: Format) -> bool:
     """Whether this is a file of the format with encrypted values in it, and not a ciphertext as a whole."""
     if content.startswith(envelope.MAGIC) or encrypted_file.as_blob(content) is not None:
         return False
-    if len(content) > VALUES_BYTES or b"kms:" not in content:
+    if len(content) > VALUES_BYTES or b"kms" not in content:
         return False
     try:
-        return bool(config_values.sealed_values(config_values.text_of(content), form))
+        return bool(config_values.sealed_values(config_values.text_of(content, form), form))
     except OperatorError:
         return False

@@ -1,7 +1,7 @@
 """What an encrypted file tells of itself without any key, and what a server tells of it."""
 
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, BinaryIO
 
 import msgspec
@@ -12,7 +12,7 @@ from keystead.crypto import envelope
 from keystead.crypto.sealing import OVERHEAD, Unopenable
 from keystead.errors import DoesNotOpen, OperatorError, Refused
 from keystead.files import config_values, decryption, encrypted_file
-from keystead.files.config_formats import Format
+from keystead.files.formats.spans import Format
 
 
 class Inspected(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,7 +51,7 @@ def inspect(source: BinaryIO, form: Format | None) -> Inspected:
         )
     content = head + source.read(decryption.VALUES_BYTES)
     if form is not None and decryption.holds_values(content, form):
-        sealed = config_values.sealed_values(config_values.text_of(content), form)
+        sealed = config_values.sealed_values(config_values.text_of(content, form), form)
         return Inspected(format=f"{form.name} values", size=None, context_names=None, sealed=sealed)
     found = encrypted_file.read(io.BytesIO(content))
     try:
@@ -93,3 +93,27 @@ def check(
                 if metadata is not None:
                     keys[metadata["KeyId"]] = metadata
     return list(keys.values()), problem
+
+
+def clear_parts(
+    content: bytes, form: Format | None, wanted: Callable[[str], bool] | None
+) -> list[str] | None:
+    """What of a file is not encrypted though it should be: the paths of values; None stands for the whole file.
+
+    With `wanted`, the values whose path it is true for should be; without, the whole file, or all of its values. What is
+    empty is not in the clear. OperatorError if the values of a file that has some cannot be told.
+    """
+    if (
+        not content.strip()
+        or content.startswith(envelope.MAGIC)
+        or encrypted_file.as_blob(content) is not None
+    ):
+        return []
+    if wanted is None and not (form is not None and decryption.holds_values(content, form)):
+        return None
+    if form is None or len(content) > decryption.VALUES_BYTES:
+        return None
+    clear = config_values.clear_values(config_values.text_of(content, form), form)
+    if wanted is None:
+        return clear
+    return [path for path in clear if wanted(path)]

@@ -9,8 +9,8 @@ import msgspec
 from keystead.client.kms import Kms
 from keystead.errors import DoesNotOpen
 from keystead.files import config_values, decryption, encrypted_file, inspection
-from keystead.files.config_formats import Format
 from keystead.files.config_values import PATH
+from keystead.files.formats.spans import Format
 
 
 class Old(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,7 +62,8 @@ def re_encrypted(
                 return blob
             return kms.re_encrypt(blob, one.key_id, {**context, PATH: path})
 
-        return iter([config_values.replaced(config_values.text_of(head), form, renewed).encode()])
+        text = config_values.replaced(config_values.text_of(head, form), form, renewed)
+        return iter([config_values.bytes_of(text)])
     if (blob := encrypted_file.as_blob(head)) is not None:
         return iter(
             [kms.re_encrypt(blob, keys.of(encrypted_file.blob_version(blob)).key_id, context).encode()]

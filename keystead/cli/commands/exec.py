@@ -5,9 +5,10 @@ import asyncio
 import grp
 import os
 import pwd
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 FAILED = 125  # as env, timeout and docker do: what fails is not the command
 _VARIABLE_BYTES = 128 << 10  # Linux takes no longer string (execve(2))
+_Result = TypeVar("_Result")
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0
 
 
@@ -55,6 +57,11 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         action="append",
         default=[],
         help="decrypt an .env file into variables",
+    )
+    parser.add_argument(
+        "--interpolate",
+        action="store_true",
+        help="in the values of --env-file that are in the clear, put variables in for ${NAME}, ${NAME:-default} and $NAME",
     )
     parser.add_argument("--owner", metavar="USER[:GROUP]", help="who owns the files (default: who runs this)")
     parser.add_argument(
@@ -111,6 +118,8 @@ def _plan(args: argparse.Namespace) -> _Plan:
         )
     files = [(Path(path).absolute(), cipher) for path, cipher in _pairs("--file", args.file)]
     variables = _pairs("--env", args.env)
+    if args.interpolate and not args.env_file:
+        raise output.WrongCommandLine("--interpolate belongs to --env-file", hint="give both, or neither")
     if not (files or variables or args.env_file):
         raise output.WrongCommandLine("there is nothing to decrypt", hint="give --file, --env or --env-file")
     for number, (path, _) in enumerate(files):
@@ -159,21 +168,24 @@ def _decrypt(args: argparse.Namespace, plan: _Plan, files: ExitStack) -> dict[st
     from keystead.client.kms import context_of
 
     context = context_of(args.context)
-    plaintexts = _patiently(
-        args, [cipher for _, cipher in plan.files + plan.variables] + args.env_file, context
-    )
+    whole = list(dict.fromkeys(cipher for _, cipher in plan.files + plan.variables))
+
+    def work(kms: "Kms") -> tuple[dict[str, bytes], list[_EnvFile]]:
+        plaintexts = {cipher: _plaintext(args, kms, cipher, context) for cipher in whole}
+        return plaintexts, [_env_file(args, kms, cipher, context) for cipher in args.env_file]
+
+    plaintexts, env_files = _patiently(args, work)
     for path, cipher in plan.files:
         _write(path, plaintexts[cipher], args.mode, plan.owner, files)
+    variables = {name: _value(name, plaintexts[cipher].rstrip(b"\r\n")) for name, cipher in plan.variables}
     environment = dict(os.environ)
-    for cipher in args.env_file:
-        environment |= _variables(cipher, plaintexts[cipher])
-    for name, cipher in plan.variables:
-        environment[name] = _value(name, plaintexts[cipher].rstrip(b"\r\n"))
-    return environment
+    for one in env_files:
+        environment |= _variables(one, args.interpolate, variables, environment)
+    return environment | variables
 
 
-def _patiently(args: argparse.Namespace, ciphers: list[str], context: dict[str, str]) -> dict[str, bytes]:
-    """Every file's plaintext. While the server gives no answer it is asked again, up to --wait seconds."""
+def _patiently(args: argparse.Namespace, work: "Callable[[Kms], _Result]") -> _Result:
+    """What the work gives. While the server gives no answer it is asked again, up to --wait seconds."""
     clock = SystemClock()
     until = clock.monotonic() + args.wait
     pause = _FIRST_PAUSE
@@ -181,7 +193,7 @@ def _patiently(args: argparse.Namespace, ciphers: list[str], context: dict[str, 
     while True:
         try:
             with target.kms(args) as kms:
-                return {cipher: _plaintext(args, kms, cipher, context) for cipher in ciphers}
+                return work(kms)
         except Unreachable as problem:
             left = until - clock.monotonic()
             if left <= 0:
@@ -196,9 +208,33 @@ def _patiently(args: argparse.Namespace, ciphers: list[str], context: dict[str, 
 def _plaintext(args: argparse.Namespace, kms: "Kms", cipher: str, context: dict[str, str]) -> bytes:
     from keystead.files import decryption
 
+    with _named(cipher), opened(cipher) as source:
+        return b"".join(decryption.plaintext(kms, context, source, format_of(args, cipher)))
+
+
+class _EnvFile(msgspec.Struct, frozen=True, kw_only=True):
+    """A .env file in the clear. `sealed` has the names of the variables that were encrypted, None if the whole file was."""
+
+    cipher: str
+    text: str
+    sealed: frozenset[str] | None
+
+
+def _env_file(args: argparse.Namespace, kms: "Kms", cipher: str, context: dict[str, str]) -> _EnvFile:
+    from keystead.files import decryption
+    from keystead.files.formats.known import FORMATS
+
+    with _named(cipher), opened(cipher) as source:
+        text, sealed = decryption.text_and_sealed(kms, context, source, FORMATS["env"])
+        names = None if sealed is None else frozenset(path.removeprefix("/") for path in sealed)
+        return _EnvFile(cipher=cipher, text=text, sealed=names)
+
+
+@contextmanager
+def _named(cipher: str) -> Iterator[None]:
+    """Within it, an error says which file it is about."""
     try:
-        with opened(cipher) as source:
-            return b"".join(decryption.plaintext(kms, context, source, format_of(args, cipher)))
+        yield
     except Unreachable:
         raise
     except OperatorError as problem:
@@ -223,16 +259,34 @@ def _write(path: Path, plaintext: bytes, mode: int, owner: tuple[int, int], file
         file.finish(owner)
 
 
-def _variables(cipher: str, plaintext: bytes) -> dict[str, str]:
-    from keystead.files.config_formats import environment
-    from keystead.files.config_values import text_of
+def _variables(
+    file: _EnvFile, interpolate: bool, above: dict[str, str], before: dict[str, str]
+) -> dict[str, str]:
+    from keystead.files.formats import dotenv
 
-    try:
-        found = environment(text_of(plaintext))
-    except OperatorError as problem:
-        problem.message = f"{cipher}: {problem.message}"
-        raise
+    with _named(file.cipher):
+        if not interpolate:
+            found = dotenv.environment(file.text)
+            _warn_of_references(file)
+        elif file.sealed is None:
+            raise OperatorError(
+                "it is encrypted as a whole, and what was encrypted is not interpolated",
+                hint="encrypt its secrets with --values --only, and leave what refers to them in the clear",
+            )
+        else:
+            found = dotenv.interpolated(file.text, file.sealed, above, before)
     return {name: _value(name, value.encode()) for name, value in found.items()}
+
+
+def _warn_of_references(file: _EnvFile) -> None:
+    """What was encrypted may hold a dollar sign like any other character; what was not probably means something by it."""
+    from keystead.files.formats import dotenv
+
+    if file.sealed is None:
+        return
+    for name in dotenv.references(file.text):
+        if name not in file.sealed:
+            output.warning(f"{file.cipher}: the ${{…}} in {name} stays as it is without --interpolate")
 
 
 def _value(name: str, value: bytes) -> str:

@@ -3,18 +3,20 @@
 import argparse
 
 from keystead.cli import target
+from keystead.cli.commands.file.check import check
 from keystead.cli.commands.file.encrypt import decrypt, encrypt
 from keystead.cli.commands.file.inspect import inspect
-from keystead.cli.commands.file.reading import SUFFIX, add_options
+from keystead.cli.commands.file.reading import SUFFIX, add_format, add_options
 from keystead.cli.commands.file.reencrypt import reencrypt
+from keystead.cli.commands.file.rules import NAME
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the command."""
     parser = subparsers.add_parser(
         "file",
-        help="encrypt, decrypt, inspect, edit and re-encrypt files",
-        description="Encrypt, decrypt, inspect, edit and re-encrypt files. A file - is standard input or output.",
+        help="encrypt, decrypt, inspect, edit, re-encrypt and check files",
+        description="Encrypt, decrypt, inspect, edit, re-encrypt and check files. A file - is standard input or output.",
     )
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
     encrypting = verbs.add_parser(
@@ -23,11 +25,13 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         description=f"Encrypt each IN to IN{SUFFIX}. Text of up to 6144 bytes becomes the ciphertext that Encrypt gives, "
         "all else an envelope of any size.",
     )
-    encrypting.add_argument("--key", metavar="KEY", required=True, help="id, alias or ARN of the key")
+    encrypting.add_argument(
+        "--key", metavar="KEY", help=f"id, alias or ARN of the key (default: that of a {NAME} above the file)"
+    )
     encrypting.add_argument(
         "--values",
-        action="store_true",
-        help="encrypt the values in a configuration file, each for itself; its keys stay readable",
+        action=argparse.BooleanOptionalAction,
+        help=f"encrypt a configuration file value by value; its keys stay readable (default: as {NAME} says)",
     )
     encrypting.add_argument(
         "--only",
@@ -81,6 +85,20 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     renewing.add_argument("places", metavar="PLACE", nargs="+", help="a file or a directory")
     renewing.add_argument("--apply", action="store_true", help="re-encrypt what was found")
     renewing.set_defaults(func=reencrypt)
+    checking = verbs.add_parser(
+        "check",
+        help=f"find files in the clear that a {NAME} protects",
+        description=f"Name each file under a rule of its {NAME} that is in the clear, also in directories, and fail if "
+        "there is one. That needs no key and no server.",
+    )
+    checking.add_argument("places", metavar="PLACE", nargs="*", help="a file or a directory")
+    checking.add_argument(
+        "--staged",
+        action="store_true",
+        help="check what git would commit, instead of what is in the work tree",
+    )
+    add_format(checking)
+    checking.set_defaults(func=check)
     for verb in (encrypting, decrypting, inspecting, editing, renewing):
         add_options(verb)
         target.add_options(verb)

@@ -4,25 +4,24 @@ import argparse
 import io
 import os
 import shlex
-import stat
 import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import msgspec
 
 from keystead.cli import child_process, output, target
 from keystead.cli.commands.file.reading import SUFFIX, format_of, opened
-from keystead.cli.commands.file.writing import write
+from keystead.cli.commands.file.writing import write_back
 from keystead.cli.memory_files import private_directory
 from keystead.errors import OperatorError
 
 if TYPE_CHECKING:
     from keystead.client.kms import Kms
-    from keystead.files.config_formats import Format
     from keystead.files.config_values import Value
+    from keystead.files.formats.spans import Format
 
 _BYTES = 16 << 20  # what anybody edits by hand
 
@@ -43,12 +42,15 @@ def edit(args: argparse.Namespace) -> int:
     context = context_of(args.context)
     path = Path(args.file)
     editor = shlex.split(os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi")
-    with opened(args.file) as source:
-        mode = stat.S_IMODE(os.fstat(source.fileno()).st_mode)
-        content = source.read(_BYTES + 1)
-    if len(content) > _BYTES:
-        raise OperatorError(f"{path} is too large to edit", hint="use keystead file decrypt and encrypt")
-    with child_process.signals_raise(), target.kms(args) as kms, private_directory(args.on_disk) as place:
+    if args.file == "-":
+        raise output.WrongCommandLine("standard input cannot be edited", hint="name a file")
+    with (
+        opened(args.file) as source,
+        child_process.signals_raise(),
+        target.kms(args) as kms,
+        private_directory(args.on_disk) as place,
+    ):
+        content = _content(path, source)
         found = _open(kms, context, content, format_of(args, args.file))
         key = _key(args.key, found)
         copy = place / (path.name.removesuffix(SUFFIX) or "file")
@@ -61,7 +63,9 @@ def edit(args: argparse.Namespace) -> int:
                 output.note("nothing was changed")
                 return output.DONE
             try:
-                write(iter([_seal(kms, key, context, changed, found)]), args.file, mode, replace=True)
+                if path.read_bytes() != content:
+                    raise OperatorError(f"{path} was changed meanwhile", hint="leave this, and edit it again")
+                write_back(iter([_seal(kms, key, context, changed, found)]), args.file, source)
             except OperatorError as problem:
                 if not sys.stdin.isatty():
                     raise
@@ -72,13 +76,26 @@ def edit(args: argparse.Namespace) -> int:
                 return output.DONE
 
 
+def _content(path: Path, source: BinaryIO) -> bytes:
+    content = source.read(_BYTES + 1)
+    if len(content) > _BYTES:
+        raise OperatorError(f"{path} is too large to edit", hint="use keystead file decrypt and encrypt")
+    # Before the editor runs: what was written in it would be lost.
+    if not os.access(path.resolve().parent, os.W_OK):
+        raise OperatorError(
+            f"{path} cannot be written: its directory is not writable",
+            hint="check the directory's permissions",
+        )
+    return content
+
+
 def _open(kms: "Kms", context: Mapping[str, str], content: bytes, form: "Format | None") -> _Content:
     from keystead.files import config_values, decryption, encrypted_file
 
     if form is not None and decryption.holds_values(content, form):
-        text, found = config_values.decrypt(kms, context, config_values.text_of(content), form)
+        text, found = config_values.decrypt(kms, context, config_values.text_of(content, form), form)
         key_ids = {value.key_id for value in found.values()}
-        return _Content(plaintext=text.encode(), key_ids=key_ids, form=form, values=found)
+        return _Content(plaintext=config_values.bytes_of(text), key_ids=key_ids, form=form, values=found)
     head = encrypted_file.read(io.BytesIO(content))
     plaintext = b"".join(encrypted_file.decrypt(kms, context, io.BytesIO(content)))
     key_id = kms.decrypt(head.blob, context).key_id
@@ -90,21 +107,20 @@ def _seal(kms: "Kms", key: str, context: Mapping[str, str], changed: bytes, foun
 
     if found.form is None:
         return b"".join(encrypted_file.encrypt(kms, key, context, io.BytesIO(changed)))
-    text = config_values.text_of(changed)
+    text = config_values.text_of(changed, found.form)
     # A value that stood there in the clear stays so; a new one is encrypted.
     left = {path for path in _paths(found) if path not in found.values}
     sealed = config_values.encrypt(
         kms, key, context, text, found.form, lambda path: path not in left, found.values
     )
-    return sealed.encode()
+    return config_values.bytes_of(sealed)
 
 
 def _paths(found: _Content) -> list[str]:
-    from keystead.files.config_formats import pointer
-    from keystead.files.config_values import text_of
+    from keystead.files.config_values import all_paths, text_of
 
     assert found.form is not None
-    return [pointer(leaf.path) for leaf in found.form.leaves(text_of(found.plaintext))]
+    return all_paths(text_of(found.plaintext, found.form), found.form)
 
 
 def _key(named: str | None, found: _Content) -> str:

@@ -2,75 +2,149 @@
 
 import argparse
 import os
-from collections.abc import Callable, Iterator
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+import msgspec
+
 from keystead.cli import output, target
-from keystead.cli.commands.file.reading import SUFFIX, format_of, mode_of, opened
-from keystead.cli.commands.file.several import each
+from keystead.cli.commands.file.reading import FORMATS, SUFFIX, content_of, format_of, mode_of, opened
+from keystead.cli.commands.file.rules import Finder, matches
+from keystead.cli.commands.file.several import Plan, called, each, plans
 from keystead.cli.commands.file.writing import write
 from keystead.errors import OperatorError, Unreachable
 
 if TYPE_CHECKING:
     from keystead.client.kms import Kms
-    from keystead.files.config_formats import Format
     from keystead.files.config_values import Value
+    from keystead.files.formats.spans import Format
 
 _PROGRESS_BYTES = 32 << 20  # below it a bar would only flicker
+_SHOWN_PATHS = 10
+
+
+class _How(msgspec.Struct, frozen=True, kw_only=True):
+    """How one file is encrypted: by the command line, else by the rules that it is under."""
+
+    key: str
+    values: bool
+    only: tuple[str, ...]
 
 
 def encrypt(args: argparse.Namespace) -> int:
     """Encrypt each file."""
     from keystead.client.kms import context_of
-    from keystead.files import encrypted_file
+    from keystead.files import config_values, encrypted_file
 
-    if args.only and not args.values:
-        raise output.WrongCommandLine("--only belongs to --values", hint="give both, or neither")
     context = context_of(args.context)
-    plans = _plans(args, lambda name: name + SUFFIX, "-" if args.files == ["-"] else None)
+    todo = plans(
+        args.files,
+        args.out,
+        lambda name: name + SUFFIX,
+        lambda name: "-" if args.files == ["-"] else name + SUFFIX,
+    )
+    how = _how(args, todo)
+    if any(one.values for one in how.values()):
+        config_values.check_context(context)
+    if args.only and all(Path(name).is_file() for name in args.files):  # a pipe can be read once only
+        _check_only(args)
     with target.kms(args) as kms:
 
         def work(name: str, out: str | None) -> None:
-            where = out if out is not None else name + SUFFIX
+            assert out is not None
             with opened(name) as source:
-                if args.values:
-                    content: Iterator[bytes] = iter([_values(args, kms, context, name, source, where)])
+                if how[name].values:
+                    content = _values(args, kms, how[name], context, name, source, out)
+                    write(iter([content]), out, mode_of(source), replace=args.force)
                 else:
-                    content = encrypted_file.encrypt(kms, args.key, context, _Watched(source, name))
-                write(content, where, mode_of(source), replace=args.force)
+                    sealed = encrypted_file.encrypt(kms, how[name].key, context, _Watched(source, name))
+                    write(sealed, out, mode_of(source), replace=args.force)
 
-        return each(plans, work)
+        return each(todo, work)
+
+
+def _how(args: argparse.Namespace, todo: list[Plan]) -> dict[str, _How]:
+    finder = Finder()
+    how = {}
+    for name, _ in todo:
+        found = finder.of(name)
+        key = args.key or found.key
+        if not key:
+            raise output.WrongCommandLine(
+                f"there is no key for {called(name)}",
+                hint="name one with --key, or in a file .keystead.toml above it",
+            )
+        values = args.values if args.values is not None else found.rule is not None and found.rule.values
+        if args.only and not values:
+            raise output.WrongCommandLine("--only belongs to --values", hint="give both, or neither")
+        only = tuple(args.only) or (found.rule.only if found.rule else ())
+        how[name] = _How(key=key, values=values, only=only)
+        if found.source and (not args.key or (found.rule and args.values is None)):
+            output.note(f"{called(name)}: {'its values' if values else 'as a whole'} under {key}, by {found}")
+    return how
+
+
+def _check_only(args: argparse.Namespace) -> None:
+    """OperatorError, before anything is written, if the patterns match no path in any file; a warning if one does not."""
+    from keystead.files import config_values
+
+    paths: dict[str, None] = {}
+    for name in args.files:
+        form = format_of(args, name)
+        try:
+            with opened(name) as source:
+                text = config_values.text_of(content_of(source), form) if form else ""
+            paths |= dict.fromkeys(config_values.all_paths(text, form) if form else ())
+        except OperatorError:
+            continue  # it is told when its turn comes
+    unmatched = [pattern for pattern in args.only if not any(matches(path, (pattern,)) for path in paths)]
+    if paths and unmatched == args.only:
+        raise OperatorError(
+            f"--only {' --only '.join(unmatched)} matches no path", hint=_hint(list(paths), unmatched)
+        )
+    for pattern in unmatched:
+        output.warning(f"--only {pattern} matches no path")
+
+
+def _hint(paths: list[str], patterns: "tuple[str, ...] | list[str]") -> str:
+    wider = [f"*{pattern}*" for pattern in patterns]
+    near = next((one for one in wider if any(matches(path, (one,)) for path in paths)), "")
+    shown = [path if len(path) <= 60 else f"{path[:59]}…" for path in paths[:_SHOWN_PATHS]]
+    more = f" and {len(paths) - _SHOWN_PATHS} more" if len(paths) > _SHOWN_PATHS else ""
+    meant = f"a pattern is for a whole path, as in --only '{near}'; " if near else ""
+    return f"{meant}there are {', '.join(shown)}{more}"
 
 
 def _values(
-    args: argparse.Namespace, kms: "Kms", context: dict[str, str], name: str, source: BinaryIO, out: str
+    args: argparse.Namespace,
+    kms: "Kms",
+    how: _How,
+    context: dict[str, str],
+    name: str,
+    source: BinaryIO,
+    out: str,
 ) -> bytes:
     from keystead.files import config_values
-    from keystead.files.decryption import VALUES_BYTES
 
     form = format_of(args, name)
     if form is None:
         raise OperatorError(
-            "its name does not tell its format", hint="name one with --format env, yaml, json or toml"
+            "its name does not tell its format", hint=f"name one with --format: {', '.join(FORMATS)}"
         )
-    content = source.read(VALUES_BYTES + 1)
-    if len(content) > VALUES_BYTES:
-        raise OperatorError(
-            "it is too large for --values", hint="encrypt the file as a whole: leave --values out"
-        )
-    text = config_values.text_of(content)
-
-    def wanted(path: str) -> bool:
-        return not args.only or any(fnmatchcase(path, pattern) for pattern in args.only)
-
+    content = content_of(source)
+    text = config_values.text_of(content, form)
+    paths = config_values.all_paths(text, form)
+    if not any(matches(path, how.only) for path in paths):
+        hint = _hint(paths, how.only) if paths else "it has no value at all; check --format"
+        if len(args.files) == 1:
+            raise OperatorError("there is no value to encrypt in it", hint=hint)
+        output.warning(f"{called(name)}: there is no value to encrypt in it, so it stays as it is; {hint}")
+        return content
+    before = _before(args, kms, context, form, out)
     changed = config_values.encrypt(
-        kms, args.key, context, text, form, wanted, _before(args, kms, context, form, out)
+        kms, how.key, context, text, form, lambda path: matches(path, how.only), before
     )
-    if not config_values.sealed_values(changed, form):
-        raise OperatorError("there is no value to encrypt in it", hint="check --only and --format")
-    return changed.encode()
+    return config_values.bytes_of(changed)
 
 
 def _before(
@@ -82,7 +156,9 @@ def _before(
     if not args.force or out == "-" or not Path(out).is_file():
         return {}
     try:
-        return config_values.decrypt(kms, context, config_values.text_of(Path(out).read_bytes()), form)[1]
+        return config_values.decrypt(kms, context, config_values.text_of(Path(out).read_bytes(), form), form)[
+            1
+        ]
     except Unreachable:
         raise
     except (OperatorError, OSError):
@@ -95,7 +171,12 @@ def decrypt(args: argparse.Namespace) -> int:
     from keystead.files import decryption
 
     context = context_of(args.context)
-    plans = _plans(args, lambda name: name.removesuffix(SUFFIX), "-" if len(args.files) == 1 else None)
+    todo = plans(
+        args.files,
+        args.out,
+        lambda name: name.removesuffix(SUFFIX),
+        lambda _: "-" if len(args.files) == 1 else None,
+    )
     with target.kms(args) as kms:
 
         def work(name: str, out: str | None) -> None:
@@ -109,31 +190,7 @@ def decrypt(args: argparse.Namespace) -> int:
                 # Never wider than the ciphertext was, and never for others.
                 write(content, out, mode_of(source) & 0o700, replace=args.force)
 
-        return each(plans, work)
-
-
-def _plans(
-    args: argparse.Namespace, named: Callable[[str], str], alone: str | None
-) -> list[tuple[str, str | None]]:
-    """Each file with where it goes to; None leaves that to the command."""
-    names: list[str] = args.files
-    if names.count("-") > 1:
-        raise output.WrongCommandLine("standard input can be read once only", hint="give one - only")
-    if args.out is None:
-        return [(name, alone) for name in names]
-    if not Path(args.out).is_dir():
-        if len(names) > 1:
-            raise output.WrongCommandLine(
-                f"{args.out} is no directory, and there are several files", hint="name a directory with -o"
-            )
-        return [(names[0], args.out)]
-    if "-" in names:
-        raise output.WrongCommandLine("standard input has no name in a directory", hint="name a file with -o")
-    outs = [str(Path(args.out) / named(Path(name).name)) for name in names]
-    for number, out in enumerate(outs):
-        if out in outs[:number]:
-            raise output.WrongCommandLine(f"two files would become {out}", hint="give them one at a time")
-    return list(zip(names, outs, strict=True))
+        return each(todo, work)
 
 
 class _Watched:

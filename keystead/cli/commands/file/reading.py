@@ -4,16 +4,19 @@ import argparse
 import os
 import stat
 import sys
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from keystead.cli import output
 from keystead.errors import OperatorError
 
 if TYPE_CHECKING:
-    from keystead.files.config_formats import Format
+    from keystead.files.formats.spans import Format
 
 SUFFIX = ".cipher"
+FORMATS = ("env", "yaml", "json", "toml", "ini", "properties")  # what reads them is loaded when it is needed
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -25,18 +28,23 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="the encryption context; may be given again",
     )
+    add_format(parser)
+
+
+def add_format(parser: argparse.ArgumentParser) -> None:
+    """Add the option that tells a format."""
     parser.add_argument(
         "--format",
-        choices=("env", "yaml", "json", "toml"),
+        choices=FORMATS,
         help="of a configuration file, where its name does not tell",
     )
 
 
 def format_of(args: argparse.Namespace, name: str) -> "Format | None":
     """The format that --format, or else the file's name, tells."""
-    from keystead.files.config_formats import FORMATS, by_name
+    from keystead.files.formats import known
 
-    return FORMATS[args.format] if args.format else by_name(Path(name).name)
+    return known.FORMATS[args.format] if args.format else known.by_name(Path(name).name)
 
 
 def opened(name: str) -> "AbstractContextManager[BinaryIO]":
@@ -44,17 +52,57 @@ def opened(name: str) -> "AbstractContextManager[BinaryIO]":
     if name == "-":
         return nullcontext(sys.stdin.buffer)
     try:
-        file = Path(name).open("rb")  # noqa: SIM115 - the caller's with closes it
-        if stat.S_ISDIR(os.fstat(file.fileno()).st_mode):
-            raise IsADirectoryError(21, "Is a directory")
+        return Path(name).open("rb")
+    except IsADirectoryError:
+        raise OperatorError(
+            "cannot read it: it is a directory", hint=f"name the files in it: {name.rstrip('/')}/*"
+        ) from None
     except OSError as error:
         raise OperatorError(
             f"cannot read it: {error.strerror}", hint="check the path and its permissions"
         ) from None
-    return file
+
+
+def content_of(source: BinaryIO) -> bytes:
+    """A configuration file's content; OperatorError if it is too large for one."""
+    from keystead.files.decryption import VALUES_BYTES
+
+    try:
+        content = source.read(VALUES_BYTES + 1)
+    except OSError as error:
+        raise OperatorError(f"cannot read it: {error.strerror}", hint="check the path and the disk") from None
+    if len(content) > VALUES_BYTES:
+        raise OperatorError(
+            "it is too large for --values", hint="encrypt the file as a whole: leave --values out"
+        )
+    return content
 
 
 def mode_of(source: BinaryIO) -> int:
     """The permission bits of a file; 0600 for what is none."""
     found = os.fstat(source.fileno())
     return stat.S_IMODE(found.st_mode) & 0o777 if stat.S_ISREG(found.st_mode) else 0o600
+
+
+def walked(places: list[str]) -> Iterator[str]:
+    """Each file named, and every file below each directory named, once; links in directories and `.git` are left out."""
+    seen: set[str] = set()
+    if "-" in places:
+        raise output.WrongCommandLine(
+            "standard input is no place for files", hint="name files or directories"
+        )
+    for place in places:
+        for path in _below(place) if Path(place).is_dir() else (place,):
+            real = os.path.realpath(path)
+            if real not in seen:
+                seen.add(real)
+                yield path
+
+
+def _below(place: str) -> Iterator[str]:
+    for folder, folders, names in os.walk(place):
+        folders[:] = sorted(name for name in folders if name != ".git")
+        for name in sorted(names):
+            path = Path(folder) / name
+            if path.is_file() and not path.is_symlink():
+                yield str(path)

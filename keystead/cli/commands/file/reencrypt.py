@@ -1,13 +1,10 @@
 """`keystead file reencrypt`: find files under old key versions, and bring them to the primary ones."""
 
 import argparse
-import os
-from collections.abc import Iterator
-from pathlib import Path
 
 from keystead.cli import output, target
-from keystead.cli.commands.file.reading import format_of, mode_of, opened
-from keystead.cli.commands.file.writing import write
+from keystead.cli.commands.file.reading import format_of, opened, walked
+from keystead.cli.commands.file.writing import write_back
 from keystead.errors import DoesNotOpen, OperatorError, Unreachable
 
 
@@ -22,7 +19,7 @@ def reencrypt(args: argparse.Namespace) -> int:
     old = seen = 0
     with target.kms(args) as kms:
         keys = reencryption.Keys(kms)
-        for path in _files(args.places):
+        for path in walked(args.places):
             form = format_of(args, path)
             try:
                 with opened(path) as source:
@@ -39,27 +36,15 @@ def reencrypt(args: argparse.Namespace) -> int:
                     if args.apply:
                         source.seek(0)
                         content = reencryption.re_encrypted(kms, keys, context, source, form)
-                        write(content, path, mode_of(source), replace=True)
+                        write_back(content, path, source)
                 for one in found:
                     output.line(f"{path}  key {one.key_id}  {one.version_id} -> {one.primary}")
             except Unreachable:
                 raise
             except OperatorError as problem:
                 problem.message = f"{path}: {problem.message}"
-                first = first or output.trouble(problem)
+                status = output.trouble(problem)
+                first = first or status
     done = "re-encrypted" if args.apply else "to re-encrypt; --apply does it" if old else "to re-encrypt"
     output.note(f"{seen} encrypted files, {old} {done}")
     return first
-
-
-def _files(places: list[str]) -> Iterator[str]:
-    for place in places:
-        if not Path(place).is_dir():
-            yield place
-            continue
-        for folder, folders, names in os.walk(place):
-            folders[:] = sorted(name for name in folders if name != ".git")
-            for name in sorted(names):
-                path = Path(folder) / name
-                if path.is_file() and not path.is_symlink():
-                    yield str(path)

@@ -1,8 +1,10 @@
 """How `keystead file` writes: a file whole or not at all, or standard output."""
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from keystead.cli import output
 from keystead.entropy import SystemEntropy
@@ -20,6 +22,18 @@ def write(content: Iterator[bytes], out: str, mode: int, *, replace: bool) -> No
         for piece in content:
             file.write(piece)
         file.finish()
+
+
+def write_back(content: Iterator[bytes], path: str, source: BinaryIO) -> None:
+    """Write a file anew in its place: a link's target, with the mode that it had and, for root, the owner."""
+    from keystead.files.atomic_file import Whole
+
+    before = os.fstat(source.fileno())
+    owner = (before.st_uid, before.st_gid) if os.geteuid() == 0 else (-1, -1)
+    with Whole(Path(path).resolve(), before.st_mode & 0o777, SystemEntropy(), replace=True) as file:
+        for piece in content:
+            file.write(piece)
+        file.finish(owner)
 
 
 def _print(content: Iterator[bytes]) -> None:

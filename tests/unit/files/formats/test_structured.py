@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keystead.errors import OperatorError
-from keystead.files.config_formats import FORMATS, by_name, environment, pointer
+from keystead.files.formats.known import FORMATS
+from keystead.files.formats.spans import pointer
 
 
 def found(name: str, text: str) -> list[tuple[str, str]]:
@@ -15,10 +16,6 @@ def found(name: str, text: str) -> list[tuple[str, str]]:
 @pytest.mark.parametrize(
     ("name", "text", "leaves"),
     [
-        ("env", "", []),
-        ("env", "\ufeffA=1", [("/A", "1")]),
-        ("env", "# A=1\n\n  # x\nexport  A = b c  # d\r\nB=#x\rC= # y", [("/A", "b c"), ("/B", "#x"), ("/C", "")]),
-        ("env", "A='it\\'s'\nB=\"two\nlines\" # c\nC=a#b", [("/A", "'it\\'s'"), ("/B", '"two\nlines"'), ("/C", "a#b")]),
         ("json", "\ufeff 1 ", [("", "1")]),
         ("json", '{"a/b": {"~": [true, [], {}, "x\\"]"]}, "": null}', [("/a~1b/~0/0", "true"), ("/a~1b/~0/3", '"x\\"]"'), ("/", "null")]),
         ("json", '{"\\u0061": -1.5E+3}', [("/a", "-1.5E+3")]),
@@ -41,8 +38,6 @@ def test_leaves(name: str, text: str, leaves: list[tuple[str, str]]) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "told"),
     [
-        ("env", "A=1\nsecret", "line 2 is not NAME=VALUE"),
-        ("env", "A='secret", "line 1 is not NAME=VALUE"),
         ("json", '{"a": NaN}', "it is not valid JSON: NaN is not JSON"),
         ("json", '{"a": secret}', "it is not valid JSON"),
         ("json", "[" * 100_000, "it is nested too deeply"),
@@ -61,30 +56,6 @@ def test_what_cannot_be_read_is_told_without_its_content(name: str, text: str, t
         FORMATS[name].leaves(text)
     assert problem.value.message.startswith(told)
     assert "secret" not in problem.value.message + problem.value.hint
-
-
-def test_environment() -> None:
-    text = "A=plain # c\nB='a\\'b\\n'\nC=\"a\\\"b\\n$x\"\nD=\nA=again\nE='\n"
-    assert environment(text[:-4]) == {"A": "again", "B": "a'b\\n", "C": 'a"b\n$x', "D": ""}
-
-
-@pytest.mark.parametrize(
-    ("file", "name"),
-    [
-        (".env", "env"),
-        (".env.production", "env"),
-        ("app.env.cipher", "env"),
-        ("a.yml", "yaml"),
-        ("a.b.yaml", "yaml"),
-        ("a.json", "json"),
-        ("a.toml", "toml"),
-        ("a.conf", None),
-        ("env", None),
-    ],
-)
-def test_formats_by_name(file: str, name: str | None) -> None:
-    form = by_name(file)
-    assert (form and form.name) == name
 
 
 nested = st.recursive(

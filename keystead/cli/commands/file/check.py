@@ -1,0 +1,122 @@
+"""`keystead file check`: whether files that rules protect are in the clear, in the work tree or in what git has staged."""
+
+import argparse
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+from keystead.cli import output
+from keystead.cli.commands.file.reading import format_of, opened, walked
+from keystead.cli.commands.file.rules import NAME, Finder, Rule
+from keystead.errors import OperatorError
+
+_READ_BYTES = (16 << 20) + 1  # what is larger holds no encrypted values
+_REGULAR = ("100644", "100755")  # git's modes; links and submodules have no content of their own
+_SHOWN_PATHS = 5
+
+
+def check(args: argparse.Namespace) -> int:
+    """Name each protected file that is in the clear; the status is 1 if there is one."""
+    if not args.staged and not args.places:
+        raise output.WrongCommandLine(
+            "there is nothing to check", hint="name files or directories, or --staged"
+        )
+    finder = Finder()
+    failed = seen = clear = 0
+    has_rules = True
+    for shown, path, content in _staged(args.places) if args.staged else _in_work_tree(args.places):
+        try:
+            found = finder.of(path)
+            has_rules = found.source is not None or (seen > 0 and has_rules)
+            seen += 1
+            if found.rule is None:
+                continue
+            problem = _problem(args, path, found.rule, content())
+        except OperatorError as error:
+            error.message = f"{shown}: {error.message}"
+            status = output.trouble(error)
+            failed = failed or status
+            continue
+        if problem:
+            clear += 1
+            output.line(f"{shown}: {problem}")
+    if finder.passed_by:
+        raise OperatorError(
+            f"not all was checked: {finder.passed_by[0]} is not trusted",
+            hint="make it yours: chown, chmod o-w",
+        )
+    if not has_rules:
+        raise OperatorError(
+            f"there is no {NAME} above these files", hint="write one; its rules name what to protect"
+        )
+    if clear:
+        files = "1 protected file is" if clear == 1 else f"{clear} protected files are"
+        raise OperatorError(
+            f"{files} in the clear", hint="encrypt what is named above: keystead file encrypt"
+        )
+    return failed
+
+
+def _problem(args: argparse.Namespace, path: str, rule: Rule, content: bytes) -> str:
+    from keystead.files.inspection import clear_parts
+
+    clear = clear_parts(content, format_of(args, path), rule.is_wanted if rule.values else None)
+    if clear is None:
+        return "it is not encrypted"
+    more = f" and {len(clear) - _SHOWN_PATHS} more" if len(clear) > _SHOWN_PATHS else ""
+    return f"in the clear: {', '.join(clear[:_SHOWN_PATHS])}{more}" if clear else ""
+
+
+class _Content:
+    """Reads the content when it is needed: most files are under no rule."""
+
+    def __init__(self, path: str, blob: str = "") -> None:
+        self._path = path
+        self._blob = blob
+
+    def __call__(self) -> bytes:
+        if self._blob:
+            return _git("cat-file", "blob", self._blob)
+        with opened(self._path) as source:
+            try:
+                return source.read(_READ_BYTES)
+            except OSError as error:
+                raise OperatorError(f"cannot read it: {error.strerror}", hint="check the disk") from None
+
+
+def _in_work_tree(places: list[str]) -> Iterator[tuple[str, str, _Content]]:
+    for path in walked(places):
+        yield path, path, _Content(path)
+
+
+def _staged(places: list[str]) -> Iterator[tuple[str, str, _Content]]:
+    top = Path(_git("rev-parse", "--show-toplevel").decode(errors="surrogateescape").rstrip("\n"))
+    listed = _git(
+        *(
+            "--literal-pathspecs",
+            "diff",
+            "--cached",
+            "--raw",
+            "-z",
+            "--no-abbrev",
+            "--no-renames",
+            "--no-relative",
+        ),
+        *("--no-ext-diff", "--diff-filter=ACMT", "--", *places),
+    )
+    words = listed.decode(errors="surrogateescape").split("\0")
+    for entry, path in zip(words[::2], words[1::2], strict=False):
+        _, mode, _, blob, _ = entry.split(" ")
+        if mode in _REGULAR:
+            yield path, str(top / path), _Content(path, blob)
+
+
+def _git(*words: str) -> bytes:
+    try:
+        ended = subprocess.run(["git", *words], capture_output=True, check=False)
+    except OSError as error:
+        raise OperatorError(f"git cannot be started: {error.strerror}", hint="--staged needs git") from None
+    if ended.returncode:
+        told = ended.stderr.decode(errors="replace").strip().removeprefix("fatal: ")
+        raise OperatorError(f"git {words[0]} failed: {told}", hint="--staged is for a git repository")
+    return ended.stdout

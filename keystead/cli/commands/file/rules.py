@@ -1,0 +1,199 @@
+"""`.keystead.toml`: the default key, and rules for the files below it.
+
+It is looked for from a file's directory upwards, as far as the root of the git repository or the file system. One that
+another user owns, or that everybody may write, could choose a key that is not yours: it is passed by with a warning. It
+never says which server is meant; that would send signed requests to where a stranger wants.
+"""
+
+import os
+import re
+import stat
+import tomllib
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from keystead.cli import output
+from keystead.cli.commands.file.reading import SUFFIX
+from keystead.errors import OperatorError
+
+NAME = ".keystead.toml"
+_BYTES = 1 << 20
+_OF_SERVERS = {"endpoint", "server", "ca", "data", "region", "access-key", "access_key"}
+
+
+class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is done with the files that `path` matches; they are not to be in the clear.
+
+    `key` empty: the default one. `values`: value by value, all or those whose path matches one of `only`.
+    """
+
+    path: str
+    key: str = ""
+    values: bool = False
+    only: tuple[str, ...] = ()
+
+    def is_wanted(self, path: str) -> bool:
+        """Whether the value at a JSON pointer is to be encrypted."""
+        return matches(path, self.only)
+
+
+class Rules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The whole file. Of several rules that match a file, the first counts."""
+
+    key: str = ""
+    rules: tuple[Rule, ...] = ()
+
+
+class Found(msgspec.Struct, frozen=True, kw_only=True):
+    """What a file is under. `rule` is None where none matches, `source` None where there is no file of rules."""
+
+    source: Path | None
+    key: str
+    rule: Rule | None
+
+    def __str__(self) -> str:
+        return f"{self.source}" + (f', rule "{self.rule.path}"' if self.rule else "")
+
+
+def matches(path: str, only: "tuple[str, ...] | list[str]") -> bool:
+    """Whether a pattern of `only` matches the path of a value; without patterns every path is meant."""
+    return not only or any(fnmatchcase(path, pattern) for pattern in only)
+
+
+class Finder:
+    """Finds the rules of files; each `.keystead.toml` is read once, and what is passed by is said once."""
+
+    def __init__(self) -> None:
+        self._read: dict[Path, Rules | None] = {}
+        self.passed_by: list[Path] = []
+
+    def of(self, name: str) -> Found:
+        """The rules of a file, `-` being one without a name in the current directory."""
+        place = Path(name)
+        folder = (Path() if name == "-" else place.parent).resolve()
+        for directory in _upwards(folder):
+            rules = self._rules(directory / NAME)
+            if rules is None:
+                continue
+            rule = None
+            if name != "-":
+                inner = (folder / place.name.removesuffix(SUFFIX)).relative_to(directory).as_posix()
+                rule = next((one for one in rules.rules if glob(one.path).match(inner)), None)
+            return Found(source=directory / NAME, key=(rule and rule.key) or rules.key, rule=rule)
+        return Found(source=None, key="", rule=None)
+
+    def _rules(self, source: Path) -> Rules | None:
+        if source not in self._read:
+            self._read[source] = self._load(source)
+        return self._read[source]
+
+    def _load(self, source: Path) -> Rules | None:
+        try:
+            if _is_ours(source.lstat()):
+                # A pipe of this name must not hold us up.
+                with open(os.open(source, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+                    if _is_ours(os.fstat(file.fileno())):
+                        return read(file.read(_BYTES + 1) or b"", source)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise OperatorError(
+                f"cannot read {source}: {error.strerror}",
+                hint="check its permissions; it has the rules for files",
+            ) from None
+        output.warning(
+            f"{source} is passed by: another user owns it, or everybody may write it; it would choose keys"
+        )
+        self.passed_by.append(source)
+        return None
+
+
+def read(content: bytes, source: Path) -> Rules:
+    """The rules of a file's content; OperatorError names the file and what is wrong in it."""
+    if len(content) > _BYTES:
+        raise OperatorError(f"{source} is larger than 1 MiB", hint="it holds a key and a few rules")
+    try:
+        found = tomllib.loads(content.decode("utf-8-sig"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise OperatorError(f"{source} is not valid TOML: {error}", hint="see https://toml.io") from None
+    _check_members(found, Rules, f"{source}")
+    tables: Any = found.get("rules", [])
+    for number, table in enumerate(tables if isinstance(tables, list) else [], 1):
+        if isinstance(table, dict):
+            _check_members(table, Rule, f"rule {number} of {source}")
+    try:
+        rules = msgspec.convert(found, Rules)
+        for rule in rules.rules:
+            glob(rule.path)
+    except msgspec.ValidationError as error:
+        raise OperatorError(
+            f"{source} is not valid: {error}",
+            hint=f"there are {_members(Rules)}, and in [[rules]] {_members(Rule)}",
+        ) from None
+    for number, rule in enumerate(rules.rules, 1):
+        if rule.only and not rule.values:
+            raise OperatorError(
+                f"rule {number} of {source} has only without values", hint="add values = true"
+            )
+    return rules
+
+
+def _check_members(table: dict[str, Any], kind: type[msgspec.Struct], where: str) -> None:
+    known = kind.__struct_fields__
+    for name in table:
+        if name in known:
+            continue
+        if name in _OF_SERVERS:
+            hint = "a file of rules does not choose the server: use --endpoint, --data or the environment"
+        elif near := output.nearest(name, known):
+            hint = f"did you mean {near}?"
+        else:
+            hint = f"there are {_members(kind)}"
+        raise OperatorError(f"{where} has an unknown member {name}", hint=hint)
+
+
+def _members(kind: type[msgspec.Struct]) -> str:
+    return ", ".join(kind.__struct_fields__)
+
+
+def glob(pattern: str) -> "re.Pattern[str]":
+    """What a path below the directory of the rules is matched with: `*` and `?` within a name, `**` across directories.
+
+    A pattern without a `/` matches in every directory; one that ends with a `/` all that is below.
+    """
+    if not pattern.strip("/") or set(pattern) & set("[]{}!\\"):
+        raise OperatorError(
+            f"the path {pattern!r} of a rule cannot be matched", hint="only *, ** and ? have a meaning in it"
+        )
+    below = pattern + "**" if pattern.endswith("/") else pattern
+    anchored = below.lstrip("/") if "/" in pattern.rstrip("/") else f"**/{below}"
+    words = re.split(r"(\*\*/|\*\*|\*|\?)", anchored)
+    meant = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+    return re.compile("".join(meant.get(word) or re.escape(word) for word in words) + r"\Z", re.DOTALL)
+
+
+def _upwards(folder: Path) -> Iterator[Path]:
+    device: int | None = None
+    for directory in (folder, *folder.parents):
+        try:
+            found = directory.stat().st_dev
+        except OSError:  # of a staged file the directory may be gone
+            continue
+        if device not in (None, found):
+            return
+        device = found
+        yield directory
+        if (directory / ".git").exists():
+            return
+
+
+def _is_ours(status: os.stat_result) -> bool:
+    # As git's safe.directory: under sudo the files of who called it are meant too.
+    ours = {0, os.geteuid()}
+    if os.geteuid() == 0 and (caller := os.environ.get("SUDO_UID", "")).isdigit():
+        ours.add(int(caller))
+    return status.st_uid in ours and not (stat.S_ISREG(status.st_mode) and status.st_mode & stat.S_IWOTH)

@@ -1,0 +1,324 @@
+"""Configuration files of every kind, many at once: what has nothing to encrypt, what cannot be read, what is not text."""
+
+import os
+import stat
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.live import KEYSTEAD, STRANGE, LiveServer, keystead, live
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    with live(tmp_path_factory.mktemp("server") / "data") as running:
+        client = running.client()
+        key_id = client.ok("CreateKey")["KeyMetadata"]["KeyId"]
+        client.ok("CreateAlias", KeyId=key_id, AliasName="alias/work")
+        client.close()
+        yield running
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def file(server: LiveServer, verb: str, *words: str) -> "subprocess.CompletedProcess[str]":
+    return keystead("file", verb, "--data", str(server.data), *words)
+
+
+def encrypt(server: LiveServer, *words: str) -> "subprocess.CompletedProcess[str]":
+    return file(server, "encrypt", "--key", "alias/work", *words)
+
+
+def names() -> set[str]:
+    return set(os.listdir())
+
+
+# --- nothing to encrypt
+
+NOTHING = {
+    "null.yaml": "a:\n",
+    "comment.yaml": "# nothing\n",
+    "empty.yaml": "",
+    "empty.json": "\n",
+    "list.json": '{"a": [], "b": {}}',
+    "empty.env": "A=\n# x\nexport B=''\n"[:-3],
+    "empty.toml": "[a]\n",
+    "empty.ini": "[a]\nb\nc =\n",
+    "empty.properties": "# x\na\nb=\n",
+}
+
+
+@pytest.mark.parametrize("name", NOTHING)
+def test_a_file_without_values_passes_among_others_and_fails_alone(
+    server: LiveServer, here: Path, name: str
+) -> None:
+    Path(name).write_text(NOTHING[name])
+    Path(name).chmod(0o640)
+    Path("other.yaml").write_text("b: secret\n")
+    alone = encrypt(server, "--values", name)
+    assert (alone.returncode, names()) == (1, {name, "other.yaml"})
+    assert f"error: {name}: there is no value to encrypt in it" in alone.stderr
+    ended = encrypt(server, "--values", name, "other.yaml")
+    assert (ended.returncode, ended.stdout) == (0, "")
+    assert ended.stderr.startswith(
+        f"warning: {name}: there is no value to encrypt in it, so it stays as it is"
+    )
+    assert len(ended.stderr.splitlines()) == 1
+    assert Path(f"{name}.cipher").read_text() == NOTHING[name]
+    assert stat.S_IMODE(Path(f"{name}.cipher").stat().st_mode) == 0o640
+    assert "secret" not in Path("other.yaml.cipher").read_text()
+
+
+def test_what_was_encrypted_already_stays(server: LiveServer, here: Path) -> None:
+    Path("a.yaml").write_text("a: secret\n")
+    assert encrypt(server, "--values", "a.yaml").returncode == 0
+    before = Path("a.yaml.cipher").read_bytes()
+    ended = encrypt(server, "--values", "a.yaml.cipher", "-o", "b.yaml")
+    assert (ended.returncode, ended.stderr, Path("b.yaml").read_bytes()) == (0, "", before)
+
+
+# --- --only
+
+WIDE = "".join(f"k{number}: hunter2\n" for number in range(30)) + f"{'l' * 90}: hunter2\n"
+
+
+def test_a_pattern_without_a_path_names_those_that_there_are(server: LiveServer, here: Path) -> None:
+    Path("a.yaml").write_text("db: {host: h, password: hunter2}\n")
+    Path("b.yaml").write_text("x: hunter2\n")
+    Path("wide.yaml").write_text(WIDE)
+    before = names()
+    for words, told in (
+        (["a.yaml", "--only", "password"], "a pattern is for a whole path, as in --only '*password*'; there are /db/host, /db/password"),
+        (["a.yaml", "b.yaml", "--only", "pasword", "--only", "nix"], "hint: there are /db/host, /db/password, /x\n"),
+        (["wide.yaml", "--only", "nix"], "/k8, /k9 and 21 more\n"),
+    ):  # fmt: skip
+        ended = encrypt(server, "--values", *words)
+        assert (ended.returncode, ended.stdout, names()) == (1, "", before)
+        assert ended.stderr.startswith("error: --only ")
+        assert told in ended.stderr
+        assert "hunter2" not in ended.stderr
+    # A pattern that matches nothing beside one that does is told: what it was for is in the clear.
+    ended = encrypt(server, "--values", "a.yaml", "b.yaml", "--only", "*password", "--only", "*pasword")
+    assert ended.returncode == 0
+    assert "warning: --only *pasword matches no path\n" in ended.stderr
+    assert (
+        "warning: b.yaml: there is no value to encrypt in it, so it stays as it is; there are /x"
+        in ended.stderr
+    )
+    assert Path("b.yaml.cipher").read_text() == "x: hunter2\n"
+    assert "hunter2" not in Path("a.yaml.cipher").read_text()
+
+
+def test_a_pattern_for_a_pipe(server: LiveServer, here: Path) -> None:
+    words = [
+        "file",
+        "encrypt",
+        "--data",
+        str(server.data),
+        "--key",
+        "alias/work",
+        "--values",
+        "--format",
+        "yaml",
+        "-",
+    ]
+    ended = keystead(*words, "--only", "*b", input="a: 1\n")
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert "there is no value to encrypt in it\nhint: there are /a\n" in ended.stderr
+    ended = keystead(*words, "--only", "*a", input="a: 1\n")
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+# --- one that fails among many
+
+
+def test_one_bad_file_among_many_is_told_and_the_others_are_done(server: LiveServer, here: Path) -> None:
+    Path("a.yaml").write_text("a: 1\n")
+    Path("b.yaml").write_text("a: [\n")
+    Path("c.yaml").write_text("c: 3\n")
+    Path("d.txt").write_text("d: 4\n")
+    Path("folder").mkdir()
+    ended = encrypt(server, "--values", "a.yaml", "b.yaml", "gone.yaml", "folder", "d.txt", "c.yaml")
+    assert (ended.returncode, ended.stdout) == (1, "")
+    told = [line for line in ended.stderr.splitlines() if not line.startswith("hint: ")]
+    assert [line.split(":")[1].strip() for line in told[:-1]] == ["b.yaml", "gone.yaml", "folder", "d.txt"]
+    assert "hint: name the files in it: folder/*\n" in ended.stderr
+    assert told[-1] == "2 of 6 files were done; those named above were not"
+    assert {name for name in names() if name.endswith(".cipher")} == {"a.yaml.cipher", "c.yaml.cipher"}
+    Path("out").mkdir()
+    Path("c.yaml.cipher").write_text(Path("a.yaml.cipher").read_text().replace("a: ", "c: "))
+    ended = file(server, "decrypt", "c.yaml.cipher", "a.yaml.cipher", "-o", "out")
+    assert (ended.returncode, os.listdir("out")) == (5, ["a.yaml"])
+    assert "1 of 2 files were done" in ended.stderr
+
+
+def test_the_same_file_twice(server: LiveServer, here: Path) -> None:
+    Path("a.yaml").write_text("a: 1\n")
+    Path("d").mkdir()
+    Path("link").symlink_to("d")
+    Path("d/x.yaml").write_text("a: 1\n")
+    before = names()
+    for words, told in (
+        (["a.yaml", "a.yaml"], "a.yaml is named twice"),
+        (["a.yaml", "./a.yaml"], "two files would become ./a.yaml.cipher"),
+        (["d/x.yaml", "link/x.yaml"], "two files would become link/x.yaml.cipher"),
+        (["a.yaml", "a.yaml", "-o", "d"], "a.yaml is named twice"),
+    ):
+        ended = encrypt(server, "--values", "--force", *words)
+        assert (ended.returncode, names(), os.listdir("d")) == (2, before, ["x.yaml"])
+        assert told in ended.stderr
+    assert encrypt(server, "--values", "a.yaml").returncode == 0
+    ended = file(server, "reencrypt", "a.yaml.cipher", ".", "./a.yaml.cipher")
+    assert ended.stderr == "1 encrypted files, 0 to re-encrypt\n"
+
+
+def test_a_server_that_goes_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second file is a pipe: the server is stopped before its content comes."""
+    monkeypatch.chdir(tmp_path)
+    with live(tmp_path / "data") as server:
+        client = server.client()
+        key_id = client.ok("CreateKey")["KeyMetadata"]["KeyId"]
+        client.close()
+        Path("a").write_text("1")
+        Path("c").write_text("3")
+        os.mkfifo("b")
+        words = ["file", "encrypt", "--data", str(server.data), "--key", key_id, "a", "b", "c"]
+        process = subprocess.Popen(
+            [*KEYSTEAD, *words], stderr=subprocess.PIPE, text=True, env={**os.environ, **STRANGE}
+        )
+        with Path("b").open("wb") as pipe:  # opens when the program does: a is done
+            server.stop()
+            pipe.write(b"2")
+        _, told = process.communicate(timeout=60)
+    assert process.returncode == 3
+    assert told.startswith("1 of 3 files were done, the last before b\nerror: ")
+    assert Path("a.cipher").exists()
+    assert not Path("b.cipher").exists()
+    assert not Path("c.cipher").exists()
+
+
+# --- where files stand
+
+
+def test_in_place_links_owners_and_modes_stay(server: LiveServer, here: Path) -> None:
+    client = server.client()
+    key_id = client.ok("CreateKey")["KeyMetadata"]["KeyId"]
+    Path("d").mkdir()
+    Path("d/a.yaml").write_text("a: 1\n")
+    words = ["--key", key_id, "--values", "d/a.yaml", "-o", "d/a.yaml", "--force"]
+    assert file(server, "encrypt", *words).returncode == 0
+    Path("link.yaml").symlink_to("d/a.yaml")
+    Path("d/a.yaml").chmod(0o440)
+    if os.geteuid() == 0:
+        os.chown("d/a.yaml", 1, 2)
+    client.ok("CreateKeyVersion", KeyId=key_id)
+    client.close()
+    before = Path("d/a.yaml").read_text()
+    assert file(server, "reencrypt", "--apply", "link.yaml").returncode == 0
+    Path("editor").write_text("#!/bin/sh\necho 'b: 2' >> $1\n")
+    Path("editor").chmod(0o700)
+    renewed = Path("d/a.yaml").read_text()
+    ended = keystead(
+        "file",
+        "edit",
+        "--data",
+        str(server.data),
+        "link.yaml",
+        env={"VISUAL": str(Path("editor").absolute())},
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert len({before, renewed, Path("d/a.yaml").read_text()}) == 3
+    found = Path("d/a.yaml").stat()
+    assert Path("link.yaml").is_symlink()
+    assert stat.S_IMODE(found.st_mode) == 0o440
+    if os.geteuid() == 0:
+        assert (found.st_uid, found.st_gid) == (1, 2)
+    assert file(server, "decrypt", "link.yaml").stdout == "a: 1\nb: 2\n"
+
+
+def test_edit_loses_nothing(server: LiveServer, here: Path) -> None:
+    Path("a.yaml").write_text("a: 1\n")
+    assert encrypt(server, "--values", "a.yaml", "-o", "a.yaml", "--force").returncode == 0
+    Path("editor").write_text("#!/bin/sh\necho 'b: 2' >> $1\necho '# theirs' >> a.yaml\n")
+    Path("editor").chmod(0o700)
+    env = {"VISUAL": str(Path("editor").absolute())}
+    ended = keystead("file", "edit", "--data", str(server.data), "a.yaml", env=env, stdin=subprocess.DEVNULL)
+    assert (ended.returncode, "a.yaml was changed meanwhile" in ended.stderr) == (1, True)
+    assert Path("a.yaml").read_text().endswith("# theirs\n")
+    for verb in ("edit", "reencrypt"):
+        refused = keystead("file", verb, "--data", str(server.data), "-", env=env, stdin=subprocess.DEVNULL)
+        assert (refused.returncode, refused.stdout) == (2, "")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
+def test_a_directory_that_cannot_be_written(server: LiveServer, here: Path) -> None:
+    Path("d").mkdir()
+    Path("d/a.yaml").write_text("a: 1\n")
+    Path("editor").write_text("#!/bin/sh\ntouch started\n")
+    Path("editor").chmod(0o700)
+    assert encrypt(server, "--values", "d/a.yaml", "-o", "d/a.yaml", "--force").returncode == 0
+    subprocess.run(["mount", "--bind", "d", "d"], check=True)
+    try:
+        subprocess.run(["mount", "-o", "remount,bind,ro", "d"], check=True)
+        env = {"VISUAL": str(Path("editor").absolute())}
+        ended = keystead("file", "edit", "--data", str(server.data), "d/a.yaml", env=env)
+        assert (ended.returncode, "its directory is not writable" in ended.stderr) == (1, True)
+        assert not Path("started").exists()
+    finally:
+        subprocess.run(["umount", "d"], check=True)
+
+
+# --- characters
+
+
+def test_properties_in_iso_8859_1_come_back_to_the_byte(server: LiveServer, here: Path) -> None:
+    """Also where only the values are not UTF-8, and nothing in the encrypted file tells what it was."""
+    for number, content in enumerate(
+        (
+            b"# caf\xe9\na = p\xe9ss\nb = pass\n",
+            b"a = p\xe9ss\nb = \xc3\xa9\n\xe9 = \xff",
+            b"a = p\xe9ss \xc3\xa9\n",
+            "a = péss\n# é".encode(),
+        )
+    ):
+        name = f"{number}.properties"
+        Path(name).write_bytes(content)
+        ended = encrypt(server, "--values", name)
+        assert (ended.returncode, ended.stderr) == (0, "")
+        sealed = Path(f"{name}.cipher").read_bytes()
+        assert b"p\xe9ss" not in sealed
+        assert (b"kms-latin1:" in sealed) == (number != 3)
+        assert file(server, "decrypt", f"{name}.cipher", "-o", "out", "--force").returncode == 0
+        assert Path("out").read_bytes() == content
+        # Unchanged, a value keeps its ciphertext.
+        assert encrypt(server, "--values", "--force", name).returncode == 0
+        assert Path(f"{name}.cipher").read_bytes() == sealed
+        assert file(server, "inspect", "--check", f"{name}.cipher").returncode == 0
+    Path("a.ini").write_bytes(b"[s]\na = \xe9\n")
+    ended = encrypt(server, "--values", "a.ini")
+    assert (ended.returncode, "it is not UTF-8 text (byte 8)" in ended.stderr) == (1, True)
+
+
+def test_a_mark_that_was_changed_does_not_open(server: LiveServer, here: Path) -> None:
+    Path("a.properties").write_text("a = ☃\n")
+    assert encrypt(server, "--values", "a.properties").returncode == 0
+    sealed = Path("a.properties.cipher").read_text()
+    Path("a.properties.cipher").write_text(sealed.replace("kms:", "kms-latin1:"))
+    ended = file(server, "decrypt", "a.properties.cipher")
+    assert (ended.returncode, ended.stdout) == (5, "")
+    assert "the value /a does not open" in ended.stderr
+
+
+def test_the_format_can_be_named(server: LiveServer, here: Path) -> None:
+    Path("app.conf").write_text("[s]\nkey = secret\n")
+    ended = encrypt(server, "--values", "app.conf")
+    assert (ended.returncode, "--format: env, yaml, json, toml, ini, properties" in ended.stderr) == (1, True)
+    assert encrypt(server, "--values", "--format", "ini", "app.conf").returncode == 0
+    assert Path("app.conf.cipher").read_text().startswith("[s]\nkey = kms:")
+    assert file(server, "decrypt", "--format", "ini", "app.conf.cipher").stdout == "[s]\nkey = secret\n"

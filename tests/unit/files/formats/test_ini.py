@@ -1,0 +1,154 @@
+"""INI beside the readers that people have: Python's configparser, and git's."""
+
+import configparser
+import subprocess
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keystead.errors import OperatorError
+from keystead.files.formats.ini import leaves
+from keystead.files.formats.spans import pointer
+from tests.live import needs
+from tests.sealed_texts import SEALED, sealed, stays_sealed
+
+
+def found(text: str) -> list[tuple[str, str]]:
+    return [(pointer(leaf.path), text[leaf.start : leaf.end]) for leaf in leaves(text)]
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("", []),
+        ("; a = 1\n  # b = 2\n\n", []),
+        ("\ufeff[s]\r\na = 1\r\n", [("/s/a", "1")]),
+        ("a=1\n[s]\na: 2 \n[t/u]\nB =3", [("/a", "1"), ("/s/a", "2"), ("/t~1u/B", "3")]),
+        ("[s]\na = x = y : z\nb : c = d\nurl = http://h:80/?q=1\n", [("/s/a", "x = y : z"), ("/s/b", "c = d"), ("/s/url", "http://h:80/?q=1")]),
+        ("[s]\nskip-networking\nempty =\nlast = 1\n", [("/s/empty", ""), ("/s/last", "1")]),
+        # What some readers take for a comment is encrypted with the value: for others it is the value.
+        ("[s]\na = p#ss;word ; really\n", [("/s/a", "p#ss;word ; really")]),
+        ("[s]\na =\n  x = 1\n  # c\n\n  y\n\n; c\nb = 2\n", [("/s/a", "\n  x = 1\n  # c\n\n  y"), ("/s/b", "2")]),
+        ("[s]\na = 1\n 2\n  3\nb=4\n", [("/s/a", "1\n 2\n  3"), ("/s/b", "4")]),
+        ("[s]\r\na = 1\r\n\t2\r\n", [("/s/a", "1\r\n\t2")]),
+        ('[remote "o]x"]\n\turl = u\n\tfetch = a\n\tfetch = b\n', [('/remote "o]x"/url', "u"), ('/remote "o]x"/fetch', "a"), ('/remote "o]x"/fetch/1', "b")]),
+        ("[s] a = 1\nb = 2\n", [("/s/a", "1"), ("/s/b", "2")]),
+        ("[s] ; a = 1\n[t] # b = 2", []),
+        ("[s]\na = 1\n[t]\n[s]\na = 2\n", [("/s/a", "1"), ("/s/a/1", "2")]),
+        ("[s]\na = x \\\n  y \\\n  z\nb = 1\n", [("/s/a", "x \\\n  y \\\n  z"), ("/s/b", "1")]),
+        ("[s]\n\ta = !f() { \\\n\tx; }; f\n\tb = 1", [("/s/a", "!f() { \\\n\tx; }; f"), ("/s/b", "1")]),
+        ("[s]\na = C:\\\\\nb = 1\n", [("/s/a", "C:\\\\"), ("/s/b", "1")]),
+        ("[s]\na = C:\\\n\nb = 1\n", [("/s/a", "C:\\"), ("/s/b", "1")]),
+        ("= x\n", [("/", "x")]),
+        ("[s\na = 1", [("/a", "1")]),
+    ],
+)  # fmt: skip
+def test_values(text: str, values: list[tuple[str, str]]) -> None:
+    assert found(text) == values
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[s]\na = C:\\\nsecret = 1\n", "some readers take line 3 for the end of the line before"),
+        ("[s]\na = C:\\\n; c\nsecret = 1\n", "some readers take line 4"),
+        ("[s]\na = C:\\\n[secret]\n", "some readers take line 3"),
+        ("[s]\nflag \\\nsecret = 1\n", "some readers take line 3"),
+        ("[s]\na = 1\rsecret = 2\n", "line 2 has a carriage return in its middle"),
+    ],
+)
+def test_where_readers_disagree_it_is_refused(text: str, told: str) -> None:
+    with pytest.raises(OperatorError) as problem:
+        leaves(text)
+    assert problem.value.message.startswith(told)
+    assert "secret" not in problem.value.message + problem.value.hint
+
+
+# --- configparser
+
+_words = st.text("ab=:;#[]\\\"' \t%é", max_size=6)
+_lines = st.one_of(
+    st.sampled_from(["", "  ", "[s]", "[t u]", "; c", "  # c", "flag", "x = \\", "k ="]),
+    st.builds("{}{}{}{}".format, st.sampled_from(["", " ", "\t", "    "]), st.sampled_from(["a", "B c"]), st.sampled_from(["=", ":", " = "]), _words),
+    st.builds("{}{}".format, st.sampled_from(["", " ", "  ", "\t\t"]), _words),
+)  # fmt: skip
+texts = st.builds(
+    lambda lines, end: end.join(lines), st.lists(_lines, max_size=12), st.sampled_from(["\n", "\r\n"])
+)
+
+
+def parsed(text: str) -> dict[str, dict[str, str]] | None:
+    """The values that configparser reads, in its most lenient form; None where it refuses."""
+    reader = configparser.RawConfigParser(strict=False, allow_no_value=True, default_section="\0")
+    reader.optionxform = str  # type: ignore[assignment,method-assign]
+    try:
+        # As a file is read: universal newlines.
+        reader.read_string("[\1]\n" + text.replace("\r\n", "\n"))
+    except (configparser.Error, AttributeError):  # it fails so on a line below a key without a value
+        return None
+    return {
+        name: {key: value for key, value in reader.items(name) if value is not None}
+        for name in reader.sections()
+    }
+
+
+@given(texts)
+def test_configparser_finds_the_same_values(text: str) -> None:
+    try:
+        changed = sealed(text, leaves)
+    except OperatorError:
+        return
+    before, after = parsed(text), parsed(changed)
+    if before is None:
+        return
+    assert after is not None
+    # In the same order too.
+    assert [(name, list(keys)) for name, keys in before.items()] == [
+        (name, list(keys)) for name, keys in after.items()
+    ]
+    for name, keys in before.items():
+        assert after[name] == {key: SEALED if value else value for key, value in keys.items()}
+
+
+@given(texts)
+def test_what_is_sealed_stays_sealed(text: str) -> None:
+    try:
+        leaves(text)
+    except OperatorError:
+        return
+    stays_sealed(text, leaves)
+
+
+# --- git
+
+GIT = """\
+[user]
+\tname = "A ; B" ; who
+\temail = a@example.org # where
+[remote "origin"]
+\turl = https://example.org/x
+\tfetch = +refs/heads/*:refs/remotes/origin/*
+\tfetch = +refs/tags/*:refs/tags/*
+[alias] one = two
+[core]
+\tbare
+\teditor = vi \\
+\t\t-n
+"""
+
+
+def test_git_reads_the_same_keys(tmp_path: Path) -> None:
+    needs("git")
+
+    def listed(text: str) -> list[str]:
+        (tmp_path / "config").write_text(text)
+        words = ["git", "config", "-f", str(tmp_path / "config"), "--list", "-z"]
+        return subprocess.run(words, check=True, capture_output=True, text=True).stdout.split("\0")
+
+    before, after = listed(GIT), listed(sealed(GIT, leaves))
+    assert len(before) == 9
+    assert after == [
+        one if one == "core.bare" or not one else f"{one.partition(chr(10))[0]}\n{SEALED}" for one in before
+    ]
