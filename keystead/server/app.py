@@ -37,7 +37,7 @@ from keystead.server.service import ops
 from keystead.server.service.pools import PROCESSORS
 from keystead.server.service.sequencer import PATIENCE
 from keystead.server.service.timers import Service
-from keystead.server.service_manager import ServiceManager
+from keystead.server.systemd import ServiceManager
 from keystead.settings import SETTINGS, Settings
 
 _LEFT_BEHIND = 2.0  # seconds that a front process may outlive a server that was killed

@@ -8,7 +8,7 @@ import pytest
 
 from keystead.clock import FixedClock
 from keystead.server import logs
-from keystead.server.service_manager import ServiceManager
+from keystead.server.systemd import ServiceManager
 
 CLOCK = FixedClock(12.5)
 
