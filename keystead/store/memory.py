@@ -13,7 +13,7 @@ from keystead.domain.keys.lifecycle import KeyState
 from keystead.domain.keys.tags import fit
 from keystead.entropy import Entropy, uuid4
 from keystead.errors import AliasTaken
-from keystead.store.ports import Page
+from keystead.store.ports import Page, StoreFailure
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -260,6 +260,8 @@ class Nonces:
 
     def add(self, rows: Sequence[tuple[int, bytes]]) -> None:
         for row in rows:
+            if row in self._added:
+                raise StoreFailure("a nonce was to be remembered twice")
             self._journal.append((self._added, row, _MISSING))
             self._added[row] = True
 
