@@ -160,6 +160,11 @@ def plain(content: str) -> str:
     )
 
 
+def is_text(word: str) -> bool:
+    """Whether a word of the command line was UTF-8: bytes that are not arrive as lone surrogates."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in word)
+
+
 def error(content: str, hint: str = "") -> int:
     """Say what was wrong and what to do; gives the exit status."""
     sys.stderr.write(f"error: {plain(content)}\n")

@@ -23,6 +23,8 @@ class Received(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     tls: str
     host: str
     user_agent: str
+    user: str = ""
+    claimed: str = ""  # with a refusal: the AccessKey id that it seemed to claim, whatever it is
     xml: bool = False  # how it is to be answered
     parameters: dict[str, str] = {}
     action: str = ""
@@ -64,6 +66,8 @@ def receive(request: HttpRequest) -> Received:
         tls=request.tls,
         host=headers.get("host", "")[:_HEADER_CHARACTERS],
         user_agent=headers.get("user-agent", "")[:_HEADER_CHARACTERS],
+        user=request.user,
+        claimed="" if refusal is None else signature.claimed_id(parameters, headers),
         xml=xml,
         parameters=parameters if refusal is None else {},
         action=action,

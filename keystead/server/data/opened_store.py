@@ -135,6 +135,7 @@ def _found(store: Store, vault: Vault, account: str, now: int, entropy: Entropy)
             status=AccessKeyStatus.ACTIVE,
             created=now,
             secret=wrapped,
+            creator="keystead",
         )
     )
     return access_key_id, secret
