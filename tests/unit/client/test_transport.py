@@ -80,6 +80,8 @@ def test_a_request_is_a_signed_post_with_its_parameters_in_the_query() -> None:
     assert f"host: {url[7:]}" in lines
     assert len([line for line in lines if line.startswith("host:")]) == 1
     assert "x-acs-action: encrypt" in lines
+    assert f"user-agent: keystead/{__version__} tests" in lines
+    assert "user-agent" not in next(line for line in lines if line.startswith("authorization:"))
     assert PAIR[1] not in head
 
 
