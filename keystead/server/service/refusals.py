@@ -1,6 +1,6 @@
 """The log of calls that were refused before anybody was known to have sent them: a line each, within limits.
 
-A line is for programs that watch logs (fail2ban, a SIEM), so its fields and their order stay as docs/how-to/serve.md shows
+A line is for programs that watch logs (fail2ban, a SIEM), so its fields and their order stay as docs/how-to/audit.md shows
 them. Who sends more than a few, or from many addresses at once, can fill neither disk nor memory: within each stretch of
 time so many lines are written for one address and in all, and at its end one says how many were left out.
 """
