@@ -1,5 +1,6 @@
 """What a data directory holds, opened: store, vault and account. Made at the first start, opened ever after."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from keystead.store.memory import MemoryStore
 from keystead.store.ports import Store
 from keystead.store.sqlite import SqliteStore
 
+_SECRET = re.compile(r"[^/]*[0-9A-Za-z]{30}[^/]*")  # or an id and a secret
 EPHEMERAL_ACCOUNT = "1000000000000001"  # of every server that lives for one `keystead run` only
 
 
@@ -100,8 +102,10 @@ def read_access_key(path: Path) -> tuple[str, str]:
             raise KeyError
         return found
     except FileNotFoundError:
+        # The secret itself, given in the place of its file, is not shown.
+        shown = "of that name" if _SECRET.fullmatch(str(path)) else str(path)
         raise OperatorError(
-            f"there is no AccessKey file {path}",
+            f"there is no AccessKey file {shown}",
             hint="set ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET, "
             "or make a new AccessKey with keystead access-key create -o FILE",
         ) from None
