@@ -32,8 +32,8 @@ def test_listing_shows_no_secret() -> None:
         "AccessKeyId": service.access_key[0],
         "Status": "Active",
         "CreateDate": "2026-01-02T03:04:05Z",
-        "Description": "",
-        "Creator": "keystead",
+        "Description": "root, made at the first start",
+        "Creator": "",
         "LastUsedDate": "",
     }
 

@@ -97,9 +97,10 @@ def read_claims(request: HttpRequest, parameters: Parameters) -> Claims:
 
 
 def claimed_id(parameters: Mapping[str, str], headers: Mapping[str, str]) -> str:
-    """What a request whose claims can't be read has in the place of an AccessKey id; "" if nothing."""
+    """What a request whose claims can't be read has in the place of an AccessKey id, of its first 256 characters; "" if
+    nothing."""
     found = _CREDENTIAL.search(headers.get("authorization", ""))
-    return parameters.get("AccessKeyId") or (found[1] if found else "")
+    return parameters.get("AccessKeyId", "")[:256] or (found[1] if found else "")
 
 
 def verify(claims: Claims, parameters: dict[str, str], secret: Secret) -> None:

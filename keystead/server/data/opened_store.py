@@ -139,7 +139,7 @@ def _found(store: Store, vault: Vault, account: str, now: int, entropy: Entropy)
             status=AccessKeyStatus.ACTIVE,
             created=now,
             secret=wrapped,
-            creator="keystead",
+            description="root, made at the first start",
         )
     )
     return access_key_id, secret

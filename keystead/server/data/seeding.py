@@ -86,8 +86,7 @@ def seed_store(pipeline: Pipeline, seed: Seed, anyway: bool = False) -> None:
                     status=AccessKeyStatus.ACTIVE,
                     created=now,
                     secret=vault.keep_secret(seed.account, access_key.id, access_key.secret),
-                    description="seed",
-                    creator="keystead",
+                    description="from the seed",
                 )
             )
         batch.write()

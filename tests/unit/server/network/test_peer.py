@@ -1,6 +1,8 @@
 import os
 import socket
 import struct
+import subprocess
+import sys
 
 import pytest
 
@@ -28,6 +30,26 @@ def test_the_system_says_who_opened_a_unix_socket() -> None:
     ours, theirs = socket.socketpair(socket.AF_UNIX)
     with ours, theirs:
         assert peer.source(ours, ours.getpeername()) == (f"unix:{os.getuid()}", os.getuid())
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
+def test_another_user_at_the_other_end_is_that_user() -> None:
+    name = f"\0keystead-test-{os.getpid()}"  # of no file, so no mode stands in the way
+    script = (
+        "import os, socket, sys\n"
+        "os.setgid(65534); os.setuid(65534)\n"
+        "with socket.socket(socket.AF_UNIX) as s: s.connect('\\0' + sys.argv[1]); s.recv(1)\n"
+    )
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(name)
+        listener.listen()
+        listener.settimeout(60)
+        environment = {one: value for one, value in os.environ.items() if not one.startswith("COVERAGE_")}
+        child = subprocess.Popen([sys.executable, "-c", script, name[1:]], cwd="/", env=environment)
+        connection, peername = listener.accept()
+        with connection:
+            assert peer.source(connection, peername) == ("unix:65534", 65534)
+        assert child.wait(60) == 0
 
 
 def test_what_linux_and_macos_tell_is_understood() -> None:
