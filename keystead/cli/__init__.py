@@ -62,5 +62,12 @@ def _run(words: list[str]) -> int:
         # What follows is named as on the wire, --help included; argparse must not read it.
         words = ["kms", "--", *words[1:]]
     only = words[0] if words and words[0] in COMMANDS else ""
-    args = parser(only).parse_args(words)
+    args, more = parser(only).parse_known_args(words)
+    if more:
+        # Other words than options are not shown: what is pasted beside an AccessKey id is its secret.
+        options = [word.partition("=")[0] for word in more if word.startswith("--")]
+        raise output.WrongCommandLine(
+            f"there is no option {options[0]}" if options else "there are more words than this command takes",
+            hint=f"keystead {args.command_name} --help shows how to write it",
+        )
     return int(args.func(args))

@@ -29,8 +29,9 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
 class AccessKey(msgspec.Struct, frozen=True, kw_only=True):
     """What signs requests: an id and a wrapped secret. Not a cryptographic key of the service.
 
-    `creator` is the principal that made it, "" where nobody asked for it or that was not noted. `last_used`, in seconds since 1970, is when a call
-    was last admitted with it, or up to `LAST_USED_EVERY` seconds earlier; 0: never, or not since that is noted.
+    `creator` is the principal that made it, "" where nobody asked for it or that was not noted. `last_used`, in seconds
+    since 1970, is when a call was last admitted with it, or up to `LAST_USED_EVERY` seconds earlier; 0: never, or not since
+    that is noted.
     """
 
     access_key_id: str

@@ -292,6 +292,10 @@ def test_wrong_command_lines_exit_with_2_and_help_with_0() -> None:
     ):
         assert keystead(*words).returncode == status
     assert keystead("run", "--help").returncode == 0
+    told = keystead("access-key", "create", "--descripton=canary", "x").stderr
+    assert told == (
+        "error: there is no option --descripton\nhint: keystead access-key create --help shows how to write it\n"
+    )
 
 
 def test_a_reader_that_goes_away_is_no_error(server: LiveServer) -> None:

@@ -144,6 +144,9 @@ def test_a_pasted_secret_is_written_down_nowhere(tmp_path: Path) -> None:
         secret, known = made["AccessKeySecret"], made["AccessKeyId"]
         pasted = [secret, f"{known}{secret}", f"{known}:{secret}", f"{known} {secret}", f"{secret}\n"]
         told = ""
+        ended = keystead("access-key", "delete", known, secret, *data)  # as two words
+        assert (ended.returncode, "more words than this command takes" in ended.stderr) == (2, True)
+        told += ended.stdout + ended.stderr
         for word in pasted:
             for verb in ("deactivate", "activate", "delete"):
                 ended = keystead("access-key", verb, word, *data)

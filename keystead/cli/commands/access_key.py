@@ -91,9 +91,7 @@ def _hint(args: argparse.Namespace) -> str:
         return "a description has at most 256 characters"
     if claimed_id(args.access_key_id) == "malformed":
         # It is neither shown nor recorded; but a shell keeps what was typed.
-        return (
-            "keystead access-key list shows all; was that a secret? Then remove it from your shell's history"
-        )
+        return "keystead access-key list shows all; if that was a secret, your shell's history has it now"
     return "keystead access-key list shows all"
 
 
