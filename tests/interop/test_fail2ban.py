@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import socket
 import ssl
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from keystead.server.service import refusals
 from tests.live import Client, LiveServer, live, needs
 
 ROOT = Path(__file__).parents[2]
@@ -144,6 +146,28 @@ def test_a_flood_of_one_address_is_a_few_lines_and_a_count(tmp_path: Path) -> No
     assert 10 <= len(written) < 50
 
 
-def test_the_jail_is_the_filters() -> None:
-    assert "[keystead]" in block("jail.d")
-    assert "filter.d/keystead.conf" in block("[Definition]")
+def test_the_jail_and_the_filter_are_a_configuration(tmp_path: Path) -> None:
+    needs("fail2ban-client")
+    folder = tmp_path / "fail2ban"
+    shutil.copytree("/etc/fail2ban", folder)
+    for extra in folder.glob("jail.d/*"):
+        extra.unlink()  # what a distribution switches on
+    for name in ("[Definition]", "jail.d"):
+        text = block(name)
+        place = folder / text.partition("\n")[0].removeprefix("# /etc/fail2ban/")
+        place.write_text(text)
+    ended = subprocess.run(
+        ["fail2ban-client", "-c", str(folder), "-t"], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (ended.returncode, ended.stdout) == (0, "OK: configuration test is successful\n"), ended.stderr
+    broken = folder / "filter.d" / "keystead.conf"
+    broken.unlink()
+    ended = subprocess.run(
+        ["fail2ban-client", "-c", str(folder), "-t"], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ended.returncode != 0
+
+
+def test_the_page_tells_the_limits() -> None:
+    told = f"at most {refusals.OF_ONE_SOURCE} lines are written for one address and {refusals.IN_ALL} in all"
+    assert told in PAGE
