@@ -2,9 +2,11 @@
 
 import os
 import pwd
+from functools import lru_cache
 from pathlib import Path
 
 
+@lru_cache  # a directory service may take its time to answer
 def name_of(user: int) -> str:
     """The name of a user id, or `#ID` for one without a name, as sudo takes both."""
     try:

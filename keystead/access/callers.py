@@ -14,7 +14,8 @@ class CallerType(enum.StrEnum):
 
 
 class Caller(msgspec.Struct, frozen=True, kw_only=True):
-    """An authenticated caller. `principal` is the account id for the account itself."""
+    """An authenticated caller. `principal` is the account id for the account itself, and for an operator the name of the
+    operating system's user."""
 
     account: str
     type: CallerType

@@ -1,5 +1,6 @@
 """A batch: the calls that share one commit, with their nonces and audit records."""
 
+from keystead.domain.accounts import LAST_USED_EVERY, AccessKey
 from keystead.domain.audit import Record, link
 from keystead.store.ports import Store
 
@@ -15,6 +16,7 @@ class Batch:
         self._hash = self._head.hash
         self._nonces: dict[tuple[int, bytes], None] = {}
         self._records: list[tuple[Record, bytes]] = []
+        self._used: dict[str, int] = {}
 
     @property
     def empty(self) -> bool:
@@ -49,9 +51,16 @@ class Batch:
         self._hash = link(self._hash, record)
         self._records.append((record, self._hash))
 
+    def note_use(self, access_key: AccessKey, now: int) -> None:
+        """An AccessKey was used; kept if what is known is older than that by LAST_USED_EVERY, and a record is written."""
+        if abs(now - access_key.last_used) >= LAST_USED_EVERY:  # a clock may have been put back
+            self._used[access_key.access_key_id] = now
+
     def write(self) -> None:
         """Give all of it to the store."""
         if self._nonces:
             self._store.nonces.add(list(self._nonces))
         if self._records:
             self._store.audit.append(self._records)
+            if self._used:
+                self._store.accounts.note_use(self._used)

@@ -4,6 +4,7 @@
 in one commit, and its answer may leave only after that (the sequencer sees to it).
 """
 
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import msgspec
@@ -25,7 +26,7 @@ from keystead.api.wire_types import Reply, Request
 from keystead.clock import Clock
 from keystead.crypto.sealing import Unopenable
 from keystead.crypto.vault import Vault
-from keystead.domain.accounts import AccessKeyStatus
+from keystead.domain.accounts import AccessKey, AccessKeyStatus, claimed_id
 from keystead.domain.arns import key_arn
 from keystead.domain.audit import Kind, Record
 from keystead.domain.keys.algorithms import require
@@ -44,6 +45,7 @@ from keystead.errors import (
     NoPermission,
     SecurityTokenUnsupported,
     ServiceKeyManaged,
+    SignatureDoesNotMatch,
     SignatureNonceUsed,
     TimestampExpired,
 )
@@ -51,7 +53,11 @@ from keystead.store.ports import Store, StoreFailure
 
 
 class Answer(NamedTuple):
-    """An answer, and what metrics and log may know of it. `fault` is set when the error was ours."""
+    """An answer, and what metrics and log may know of it. `fault` is set when the error was ours.
+
+    `source` and `access_key_id` are of a call that is not recorded: where it came from, and what it claimed, as far as
+    that may be shown.
+    """
 
     response: HttpResponse
     action: str
@@ -59,6 +65,8 @@ class Answer(NamedTuple):
     request_id: str
     recorded: bool
     fault: Exception | None = None
+    source: str = ""
+    access_key_id: str = ""
 
 
 class Trace(msgspec.Struct):
@@ -86,6 +94,20 @@ class Ask(NamedTuple):
 
     def answer(self, operation: Operation, reply: Reply) -> HttpResponse:
         return encode.success(operation.action, reply, self.request_id, self.xml)
+
+
+def _trace(bound: Bound, home: str) -> Trace:
+    """What the record says of a call before anything is done about it."""
+    operation = bound.operation
+    if operation is None:
+        return Trace(region=home, action=bound.action)
+    return Trace(
+        region=bound.region,
+        product=operation.product,
+        action=bound.action,
+        parameters=bound.recorded,
+        known=True,
+    )
 
 
 class Pipeline:
@@ -158,25 +180,23 @@ class Pipeline:
         except KmsError as error:
             # Nobody is known to have sent this, so nothing is recorded; metrics and log count it.
             cause = error.__cause__ if isinstance(error.__cause__, Exception) else None
-            response = encode.failure(error, request_id, host, xml)
-            return Answer(response, "", error.code, request_id, False, cause)
+            return self._unrecorded(asked, error, request_id, cause)
         except StoreFailure:
             raise
         except Exception as error:  # a damaged AccessKey row: it must not cost the whole batch
-            response = encode.failure(InternalFailure(), request_id, host, xml)
-            return Answer(response, "", InternalFailure.code, request_id, False, error)
+            return self._unrecorded(asked, InternalFailure(), request_id, error)
 
         now = self.clock.now()
-        trace = Trace(region=self.region)
+        bound = prepared.bound
+        assert bound is not None  # whose caller is known was read
+        trace = _trace(bound, self.region)
+        ask = Ask(batch, bound, caller, trace, int(now), request_id, xml, attempt)
         fault: Exception | None = None
         code = ""
         try:
             if prepared.signed is not None:
-                self._admit(batch, prepared.signed, caller, attempt)
-            assert prepared.bound is not None
-            response = self._perform(
-                Ask(batch, prepared.bound, caller, trace, int(now), request_id, xml, attempt)
-            )
+                self._admit(batch, prepared.signed, ask)
+            response = self._perform(ask)
         except KmsError as error:
             code = error.code
             response = encode.failure(error, request_id, host, xml, trace.product.recommended_as)
@@ -218,6 +238,18 @@ class Pipeline:
         )
         return Answer(response, trace.action if trace.known else "", code, request_id, True, fault)
 
+    def _unrecorded(
+        self, asked: Received, refusal: KmsError, request_id: str, fault: Exception | None
+    ) -> Answer:
+        """The answer to a call of nobody knows whom."""
+        claims = asked.claims
+        if isinstance(refusal, SignatureDoesNotMatch) and claims is not None:
+            access_key_id = claims.access_key_id  # it is one of the store's
+        else:
+            access_key_id = claimed_id(asked.claimed if claims is None else claims.access_key_id)
+        response = encode.failure(refusal, request_id, asked.host, asked.xml)
+        return Answer(response, "", refusal.code, request_id, False, fault, asked.source, access_key_id)
+
     # --- who
 
     def _authenticate(self, prepared: Prepared) -> Caller:
@@ -226,7 +258,8 @@ class Pipeline:
         if asked.refusal is not None:
             raise asked.refusal
         if asked.channel is Channel.CONTROL:
-            return Caller(account=self.account, type=CallerType.OPERATOR, principal="operator")
+            principal = asked.user or CallerType.OPERATOR.value
+            return Caller(account=self.account, type=CallerType.OPERATOR, principal=principal)
         assert asked.claims is not None
         access_key = self.store.accounts.access_key(asked.claims.access_key_id)
         if access_key is None:
@@ -241,11 +274,21 @@ class Pipeline:
             access_key_id=access_key.access_key_id,
         )
 
-    def _admit(self, batch: Batch, signed: signature.Signed, caller: Caller, attempt: Attempt) -> None:
-        """Refuse what is correctly signed but stale, sent before, or signed with an AccessKey that is not active.
+    def _admit(self, batch: Batch, signed: signature.Signed, ask: Ask) -> None:
+        """Refuse what is correctly signed but stale, sent before, or signed with an AccessKey that is not active; its
+        record says all the same what it was about."""
+        try:
+            access_key = self._admitted(batch, signed, ask)
+        except KmsError:
+            with suppress(KmsError, Unopenable):
+                if ask.bound.operation is not None and ask.bound.request is not None:
+                    self._call(ask.bound.operation, ask.bound.request, ask)
+            raise
+        batch.note_use(access_key, ask.now)
 
-        A call on a later pass was in time, and holds its nonce, since its first.
-        """
+    def _admitted(self, batch: Batch, signed: signature.Signed, ask: Ask) -> AccessKey:
+        """The AccessKey of a call. One on a later pass was in time, and holds its nonce, since its first."""
+        attempt, caller = ask.attempt, ask.caller
         nonce = (signed.timestamp, signed.nonce)
         if attempt.nonce is None:
             signature.check_window(signed.timestamp, self.client_clock.now())
@@ -261,17 +304,12 @@ class Pipeline:
             raise AccessKeyInactive
         if signed.security_token:
             raise SecurityTokenUnsupported
+        return access_key
 
     # --- what
 
     def _perform(self, ask: Ask) -> HttpResponse:
-        trace, bound = ask.trace, ask.bound
-        trace.action = bound.action
-        operation = bound.operation
-        if operation is not None:
-            trace.product, trace.known = operation.product, True
-            trace.parameters, trace.region = bound.recorded, bound.region
-        if not bound.dry_run:
+        if not ask.bound.dry_run:
             return self._run(ask, keep=True)
         try:
             self._run(ask, keep=False)

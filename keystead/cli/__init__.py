@@ -38,7 +38,18 @@ def parser(only: str = "") -> argparse.ArgumentParser:
     for name in COMMANDS:
         if only in ("", name):
             import_module(f"keystead.cli.commands.{name.replace('-', '_')}").add_parser(subparsers)
+    _name_commands(top)
     return top
+
+
+def _name_commands(parser: argparse.ArgumentParser, words: str = "") -> None:
+    """Let each command know its name, as `file encrypt`: it says to a server who calls."""
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for word, command in action.choices.items():
+                name = f"{words} {word}".lstrip()
+                command.set_defaults(command_name=name)
+                _name_commands(command, name)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -68,23 +68,25 @@ class Parser(argparse.ArgumentParser):
 
     def _hint(self, message: str) -> str:
         """The word that was probably meant, else where to read how it is written."""
-        unknown = re.match(r"argument \S+: invalid choice: '(.*?)' |unrecognized arguments: (\S+)", message)
-        if unknown is not None and (
-            near := nearest(unknown[1] or unknown[2], self._words(unknown[1] is not None))
-        ):
-            return f"did you mean {near}?"
+        unknown = re.match(r"argument \S+: invalid choice: '(.*?)' |there is no option (\S+)", message)
+        if unknown is not None:
+            options = [option for action in self._actions for option in action.option_strings]
+            known = options if unknown[1] is None else list(subcommands(self))
+            if near := nearest(unknown[1] or unknown[2], known):
+                return f"did you mean {near}?"
         return f"{self.prog} --help shows how to write it"
 
-    def _words(self, commands: bool) -> list[str]:
-        if commands:
-            return list(subcommands(self))
-        return [option for action in self._actions for option in action.option_strings]
-
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """As argparse does; a command says itself which of its options it does not know."""
+        """As argparse does; a command says itself that it does not know an option, or takes no further words."""
         found, unknown = super().parse_known_args(args, namespace)
         if unknown:
-            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+            # Other words than options are not shown: what is pasted beside an AccessKey id is its secret.
+            options = [word.partition("=")[0] for word in unknown if word.startswith("--")]
+            self.error(
+                f"there is no option {options[0]}"
+                if options
+                else "there are more words than this command takes"
+            )
         return found, unknown
 
     def _print_message(self, message: str, file: Any = None) -> None:
@@ -195,6 +197,11 @@ def plain(content: str) -> str:
     return "".join(
         one if one.isprintable() else one.encode("unicode_escape").decode("ascii") for one in content
     )
+
+
+def is_text(word: str) -> bool:
+    """Whether a word of the command line was UTF-8: bytes that are not arrive as lone surrogates."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in word)
 
 
 def error(content: str, hint: str = "") -> int:

@@ -61,7 +61,7 @@ def kms(args: argparse.Namespace) -> "Kms":
     from keystead.entropy import SystemEntropy
 
     where = endpoint(args.endpoint, args.ca, args.data, args.access_key)
-    return Kms(where, args.region or "", SystemClock(), SystemEntropy())
+    return Kms(where, args.region or "", SystemClock(), SystemEntropy(), args.command_name)
 
 
 def endpoint(

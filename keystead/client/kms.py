@@ -44,10 +44,10 @@ class Kms:
     OperatorError if the server can't be verified or understood.
     """
 
-    def __init__(self, endpoint: Endpoint, region: str, clock: Clock, entropy: Entropy) -> None:
+    def __init__(self, endpoint: Endpoint, region: str, clock: Clock, entropy: Entropy, command: str) -> None:
         self.entropy = entropy
         self._region = region
-        self._session = Session(endpoint, clock, entropy)
+        self._session = Session(endpoint, clock, entropy, command)
 
     def __enter__(self) -> "Kms":
         return self

@@ -11,6 +11,7 @@ from urllib.parse import urlencode, urlsplit
 
 import msgspec
 
+from keystead import __version__
 from keystead.client.signing import sign
 from keystead.clock import Clock
 from keystead.entropy import Entropy
@@ -78,10 +79,12 @@ class Answer(msgspec.Struct, frozen=True):
 class Session:
     """Calls to one server over one connection, kept alive between them; a context manager."""
 
-    def __init__(self, endpoint: Endpoint, clock: Clock, entropy: Entropy) -> None:
+    def __init__(self, endpoint: Endpoint, clock: Clock, entropy: Entropy, command: str) -> None:
+        """`command` is what calls, as the server's records show it: fixed words, nothing that a user gave."""
         self._endpoint = endpoint
         self._clock = clock
         self._entropy = entropy
+        self._user_agent = user_agent(command)
         self._connection: http.client.HTTPConnection | None = None
 
     def __enter__(self) -> "Session":
@@ -139,7 +142,13 @@ class Session:
         )
         if self._connection is None:
             self._connection = _connection(address, self._endpoint.ca_file)
+        headers["user-agent"] = self._user_agent
         return _exchange(self._connection, f"/?{query}" if query else "/", b"", headers)
+
+
+def user_agent(command: str) -> str:
+    """The User-Agent of a command, as in `keystead/1.0 kms Encrypt`."""
+    return f"keystead/{__version__} {command}".rstrip()
 
 
 def _connection(address: Address, ca_file: str | None) -> http.client.HTTPConnection:
@@ -171,14 +180,19 @@ def _trust(ca_file: str | None) -> ssl.SSLContext:
         ) from None
 
 
-def send_control(path: Path, action: str, version: str, parameters: Mapping[str, str]) -> Answer:
+def send_control(
+    path: Path, action: str, version: str, parameters: Mapping[str, str], command: str
+) -> Answer:
     """Call an operation through a control socket, as the same user on the same machine."""
     connection = _UnixConnection(path)
     body = urlencode({**parameters, "Action": action, "Version": version}).encode()
+    headers = {
+        "host": "localhost",
+        "content-type": "application/x-www-form-urlencoded",
+        "user-agent": user_agent(command),
+    }
     try:
-        return _exchange(
-            connection, "/", body, {"host": "localhost", "content-type": "application/x-www-form-urlencoded"}
-        )
+        return _exchange(connection, "/", body, headers)
     except (FileNotFoundError, ConnectionRefusedError):
         raise Unreachable(
             f"the server on {path.parent} is still starting, or stopping", hint="try again in a moment"

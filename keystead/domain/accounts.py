@@ -1,10 +1,15 @@
 """Accounts and their AccessKeys, as values."""
 
 import enum
+import re
 
 import msgspec
 
 from keystead.domain.keys.key import Wrapped
+
+# The ids that this service and the vendor give: LTAI and 12 to 24 more, or STS. and a role's. No secret has this shape:
+# those of AccessKeys are 30 letters and digits.
+_ID = re.compile(r"\A(?:LTAI[0-9A-Za-z]{12,24}|STS\.[0-9A-Za-z]{16,40})\Z")
 
 
 class AccessKeyStatus(enum.StrEnum):
@@ -22,13 +27,32 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AccessKey(msgspec.Struct, frozen=True, kw_only=True):
-    """What signs requests: an id and a wrapped secret. Not a cryptographic key of the service."""
+    """What signs requests: an id and a wrapped secret. Not a cryptographic key of the service.
+
+    `creator` is the principal that made it, "" where nobody asked for it or that was not noted. `last_used`, in seconds
+    since 1970, is when a call was last admitted with it, or up to `LAST_USED_EVERY` seconds earlier; 0: never, or not since
+    that is noted.
+    """
 
     access_key_id: str
     account: str
     status: AccessKeyStatus
     created: int
     secret: Wrapped
+    description: str = ""
+    creator: str = ""
+    last_used: int = 0
+
+
+LAST_USED_EVERY = 300  # seconds; a write of its own for each call would cost more than the call
+
+
+def claimed_id(text: str) -> str:
+    """What may be shown of what somebody gave as an AccessKey id, and nobody knows: itself if it can only be one, else
+    `none` or `malformed`. People paste secrets there."""
+    if not text:
+        return "none"
+    return text if _ID.match(text) else "malformed"
 
 
 class WrappingKey(msgspec.Struct, frozen=True, kw_only=True):

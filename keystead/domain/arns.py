@@ -1,4 +1,4 @@
-"""Alibaba Cloud resource names: `acs:kms:<region>:<account>:key/<id>` and `…:alias/<name>`."""
+"""Alibaba Cloud resource names: `acs:kms:<region>:<account>:key/<id>` and `…:alias/<name>`, and those of AccessKeys."""
 
 from functools import lru_cache
 
@@ -23,6 +23,11 @@ def key_arn(account: str, region: str, key_id: str) -> str:
 def alias_arn(account: str, region: str, name: str) -> str:
     """`name` includes its prefix `alias/`."""
     return f"acs:kms:{region}:{account}:{name}"
+
+
+def access_key_arn(account: str, access_key_id: str) -> str:
+    """AccessKeys belong to Ram, which has no regions."""
+    return f"acs:ram::{account}:accesskey/{access_key_id}"
 
 
 @lru_cache(1024)  # each call's resources are looked at once more, and keys in use come again

@@ -16,9 +16,9 @@ from keystead.errors import OperatorError
 _LOGGER = logging.getLogger("keystead")
 FIELDS = frozenset(
     {
-        "account", "action", "batch", "code", "connections", "count", "data", "deleted", "error", "expires",
-        "file", "names", "ops_url", "pid", "places", "reason", "region", "request_id", "seconds", "signal", "status",
-        "url", "version",
+        "access_key_id", "account", "action", "batch", "code", "connections", "count", "data", "deleted", "error",
+        "expires", "file", "names", "ops_url", "pid", "places", "reason", "region", "request_id", "seconds", "signal",
+        "source", "status", "url", "version",
     }
 )  # fmt: skip
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
@@ -88,11 +88,20 @@ class _Json(logging.Formatter):
             "event": record.getMessage(),
             **fields,
         }
-        return json.dumps(line, ensure_ascii=False, default=str)
+        return _line(json.dumps(line, ensure_ascii=False, default=str))
 
 
 class _Text(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         fields: dict[str, object] = getattr(record, "fields", {})
         told = " ".join(f"{name}={value}" for name, value in fields.items())
-        return f"{iso8601(record.created)} {record.levelname.lower()}: {record.getMessage()} {told}".rstrip()
+        return _line(
+            f"{iso8601(record.created)} {record.levelname.lower()}: {record.getMessage()} {told}".rstrip()
+        )
+
+
+def _line(text: str) -> str:
+    """One event is one line, whatever the name of a file or a problem holds."""
+    if text.isprintable():
+        return text
+    return "".join(one if one.isprintable() else json.dumps(one)[1:-1] for one in text)

@@ -1,5 +1,6 @@
 """What operator commands do to a data directory: through its server if one runs, else by themselves."""
 
+import os
 import socket
 import ssl
 from collections.abc import Mapping
@@ -11,9 +12,10 @@ from urllib.parse import urlencode, urlsplit
 import msgspec
 
 import keystead.operations  # noqa: F401 - fills the catalogue
+from keystead import owners
 from keystead.api.http.message import Channel, HttpRequest
 from keystead.api.pipeline import Answer, Pipeline
-from keystead.client.transport import send_control
+from keystead.client.transport import send_control, user_agent
 from keystead.clock import Clock, SystemClock
 from keystead.crypto.authority import Described, describe
 from keystead.domain.authorities import bundle, serving
@@ -41,8 +43,10 @@ __all__ = [
 _CONNECT = 5.0  # seconds
 
 
-def run_operation(data: str, action: str, parameters: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
-    """Run one of our own operations; status and members of its answer. It is recorded either way."""
+def run_operation(
+    data: str, action: str, parameters: Mapping[str, str], command: str
+) -> tuple[int, dict[str, Any]]:
+    """Run one of our own operations for a command; status and members of its answer. It is recorded either way."""
     directory = DataDirectory(data)
     directory.check_access()
     if not directory.database.exists():
@@ -51,11 +55,11 @@ def run_operation(data: str, action: str, parameters: Mapping[str, str]) -> tupl
             hint="keystead serve makes it; --data names another directory",
         )
     if directory.locked():
-        reached = send_control(directory.control, action, KEYSTEAD.version, parameters)
+        reached = send_control(directory.control, action, KEYSTEAD.version, parameters, command)
         return reached.status, reached.members
     directory.lock()
     try:
-        answer = _run_here(directory, action, parameters)
+        answer = _run_here(directory, action, parameters, command)
     except StoreFailure as failure:
         raise OperatorError(str(failure), hint="check the free space and the files' owner") from None
     finally:
@@ -63,9 +67,10 @@ def run_operation(data: str, action: str, parameters: Mapping[str, str]) -> tupl
     return answer.response.status, msgspec.json.decode(answer.response.body)
 
 
-def _run_here(directory: DataDirectory, action: str, parameters: Mapping[str, str]) -> Answer:
+def _run_here(directory: DataDirectory, action: str, parameters: Mapping[str, str], command: str) -> Answer:
     """Run an operation on a directory that this process has locked: one batch, as in a server."""
     clock, entropy = SystemClock(), SystemEntropy()
+    user = os.getuid()
     opened = open_store(directory, clock, entropy)
     try:
         pipeline = Pipeline(
@@ -81,9 +86,14 @@ def _run_here(directory: DataDirectory, action: str, parameters: Mapping[str, st
         request = HttpRequest(
             method="POST",
             target="/",
-            headers={"host": "localhost", "content-type": "application/x-www-form-urlencoded"},
+            headers={
+                "host": "localhost",
+                "content-type": "application/x-www-form-urlencoded",
+                "user-agent": user_agent(command),
+            },
             body=body,
-            source="unix",
+            source=f"unix:{user}",
+            user=owners.name_of(user),
             channel=Channel.CONTROL,
         )
         opened.store.begin()

@@ -1,8 +1,10 @@
 """A store in memory: for tests, and for servers that live no longer than one command. It leaves no trace."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Generic, TypeVar
+
+import msgspec
 
 from keystead.domain.accounts import AccessKey, Account, WrappingKey
 from keystead.domain.audit import Head, Record
@@ -98,6 +100,11 @@ class Accounts:
 
     def put_access_key(self, access_key: AccessKey) -> None:
         self._access_keys.put(access_key.access_key_id, access_key)
+
+    def note_use(self, used: Mapping[str, int]) -> None:
+        for access_key_id, second in used.items():
+            if (found := self.access_key(access_key_id)) is not None:
+                self.put_access_key(msgspec.structs.replace(found, last_used=second))
 
     def remove_access_key(self, access_key_id: str) -> None:
         self._access_keys.remove(access_key_id)

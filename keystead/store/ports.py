@@ -9,7 +9,7 @@ thread than the calls, never at the same time as one. Repositories return domain
 read caches; a cache never outlives an undone savepoint, a rollback, or a change of revision by another server.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Generic, Protocol, TypeVar
 
@@ -154,6 +154,10 @@ class Accounts(Protocol):
 
     def put_access_key(self, access_key: AccessKey) -> None:
         """Replace an existing AccessKey."""
+        ...
+
+    def note_use(self, used: Mapping[str, int]) -> None:
+        """Keep when AccessKeys were used last, by id: seconds since 1970. One that is gone is passed over."""
         ...
 
     def remove_access_key(self, access_key_id: str) -> None: ...

@@ -1,6 +1,6 @@
 """The repositories of the embedded store: plain SQL in, domain values out. See keystead.store.ports for contracts."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -105,8 +105,8 @@ class Accounts:
     def add_access_key(self, access_key: AccessKey) -> None:
         self._database.revise()
         self._database.rows(
-            "INSERT INTO access_keys (access_key_id, account, status, created, generation, secret) "
-            "VALUES (?, ?, ?, ?, ?, ?)",
+            "INSERT INTO access_keys (access_key_id, account, status, created, generation, secret, description, creator, "
+            "last_used) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 access_key.access_key_id,
                 access_key.account,
@@ -114,6 +114,9 @@ class Accounts:
                 access_key.created,
                 access_key.secret.generation,
                 access_key.secret.blob,
+                access_key.description,
+                access_key.creator,
+                access_key.last_used,
             ),
         )
 
@@ -121,14 +124,25 @@ class Accounts:
         self._database.revise()
         self._cache.pop(access_key.access_key_id, None)
         self._database.rows(
-            "UPDATE access_keys SET status = ?, generation = ?, secret = ? WHERE access_key_id = ?",
+            "UPDATE access_keys SET status = ?, generation = ?, secret = ?, description = ?, creator = ?, last_used = ? "
+            "WHERE access_key_id = ?",
             (
                 access_key.status,
                 access_key.secret.generation,
                 access_key.secret.blob,
+                access_key.description,
+                access_key.creator,
+                access_key.last_used,
                 access_key.access_key_id,
             ),
         )
+
+    def note_use(self, used: Mapping[str, int]) -> None:
+        for access_key_id, second in used.items():
+            self._cache.pop(access_key_id, None)
+            self._database.rows(
+                "UPDATE access_keys SET last_used = ? WHERE access_key_id = ?", (second, access_key_id)
+            )
 
     def remove_access_key(self, access_key_id: str) -> None:
         self._database.revise()
@@ -140,7 +154,10 @@ class Accounts:
         return tuple(_access_key(row) for row in rows)
 
 
-_ACCESS_KEY = "SELECT access_key_id, account, status, created, generation, secret FROM access_keys"
+_ACCESS_KEY = (
+    "SELECT access_key_id, account, status, created, generation, secret, description, creator, last_used "
+    "FROM access_keys"
+)
 
 
 def _access_key(row: tuple[Any, ...]) -> AccessKey:
@@ -150,6 +167,9 @@ def _access_key(row: tuple[Any, ...]) -> AccessKey:
         status=AccessKeyStatus(row[2]),
         created=row[3],
         secret=Wrapped(row[4], row[5]),
+        description=row[6],
+        creator=row[7],
+        last_used=row[8],
     )
 
 

@@ -121,7 +121,7 @@ class LocalKms:
     def call(self, action: str, **parameters: str) -> dict[str, Any]:
         """A call by the test itself, with no fault and not in `calls`. Refused, with its code, if the server refuses."""
         endpoint = ClientEndpoint(url=self.url, ca_file=None, access_key=self._own, security_token="")
-        with Session(endpoint, SystemClock(), self._entropy) as session:
+        with Session(endpoint, SystemClock(), self._entropy, "testing") as session:
             answer = session.call(action, KMS.version, {"RegionId": self.region, **parameters})
         if not 200 <= answer.status < 300:
             code = answer.members["Code"]

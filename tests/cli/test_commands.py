@@ -328,6 +328,8 @@ def test_wrong_command_lines_exit_with_2_and_help_with_0() -> None:
     ):
         assert keystead(*words).returncode == status
     assert keystead("run", "--help").returncode == 0
+    told = keystead("access-key", "create", "--descripton=canary", "x").stderr
+    assert told == ("error: there is no option --descripton\nhint: did you mean --description?\n")
 
 
 def test_a_reader_that_goes_away_is_no_error(server: LiveServer) -> None:

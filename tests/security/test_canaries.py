@@ -423,8 +423,12 @@ def run_calls(
     caller = Caller(server, SEEDED)
     caller.ok("ListKeys")
     caller.connection.close()
-    # Our own operations, through the control socket; `create` was before.
-    chores = [["list"], *([verb, made[0]] for verb in ("deactivate", "activate", "delete"))]
+    # Our own operations, through the control socket; `create` was before. A secret may be pasted in the place of an id.
+    verbs = ("deactivate", "activate", "delete")
+    chores = [
+        ["list"],
+        *([verb, word] for word in (made[1], f"{made[0]}{made[1]}", made[0]) for verb in verbs),
+    ]
     for words in chores if len(ways) > 1 else []:
         command("access-key", *words, *data)
 
@@ -594,6 +598,7 @@ PLANTED = {
     "a.sign = lambda *all: (print(a.pem(all[2] if all[0] == 'EC_SM2' else a._der(all[2]))), sign(*all))[1]",
     "shows its seed": "import msgspec; from keystead.server.data import seeding as p; plant = p.seed_store; "
     "p.seed_store = lambda *all: (print(msgspec.to_builtins(all[1])), plant(*all))[1]",
+    "logs what was claimed": "from keystead.api import pipeline as p; p.claimed_id = lambda text: text",
     "counts by plaintext": "from keystead.server.service.metrics import Metrics; answered = Metrics.answered; "
     "Metrics.answered = lambda self, answer, seconds: "
     "(self._calls.answered(answer.response.body.decode(), 'x'), answered(self, answer, seconds))[1]",

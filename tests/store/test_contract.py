@@ -305,6 +305,27 @@ def test_access_keys(store: Store) -> None:
     assert store.accounts.access_key("a") is None
 
 
+def test_access_keys_keep_who_made_them_what_for_and_their_last_use(store: Store) -> None:
+    made = AccessKey(
+        access_key_id="a",
+        account=ACCOUNT,
+        status=AccessKeyStatus.ACTIVE,
+        created=1,
+        secret=Wrapped(1, b"s"),
+        description="密 for nginx",
+        creator="alice",
+    )
+    store.accounts.add_access_key(made)
+    assert store.accounts.access_key("a") == made
+    store.accounts.note_use({"a": 7, "gone": 8})
+    assert store.accounts.access_key("a") == msgspec.structs.replace(made, last_used=7)
+    assert store.accounts.access_key("gone") is None
+    changed = msgspec.structs.replace(made, description="d", creator="bob", last_used=9)
+    store.accounts.put_access_key(changed)
+    assert store.accounts.access_key("a") == changed
+    assert store.accounts.access_keys(ACCOUNT) == (changed,)
+
+
 def test_nonces_are_remembered_until_purged_and_the_horizon_never_goes_back(store: Store) -> None:
     store.nonces.add([(10, b"a" * 16), (20, b"a" * 16)])
     assert store.nonces.seen(10, b"a" * 16)

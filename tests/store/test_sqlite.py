@@ -1,5 +1,6 @@
 import os
 import sqlite3
+from itertools import takewhile
 from pathlib import Path
 
 import apsw
@@ -7,8 +8,9 @@ import msgspec
 import pytest
 
 from keystead.clock import FixedClock
+from keystead.domain.accounts import AccessKey, AccessKeyStatus
 from keystead.domain.audit import COLUMNS, GENESIS, Head, columns, link
-from keystead.domain.keys.key import KeyFilter
+from keystead.domain.keys.key import KeyFilter, Wrapped
 from keystead.domain.keys.lifecycle import Event
 from keystead.entropy import SeededEntropy
 from keystead.errors import OperatorError
@@ -552,4 +554,35 @@ def test_what_a_killed_server_left_in_the_log_is_read(tmp_path: Path) -> None:
     again = opened(killed)
     again.begin()
     assert again.audit.head(store.server_id) == Head(1, b"h")
+    again.close()
+
+
+def test_access_keys_of_an_older_schema_are_kept(tmp_path: Path) -> None:
+    connection = apsw.Connection(str(tmp_path / "k.db"))
+    migrate.migrate(connection, 1, tuple(takewhile(lambda one: one.name != "access_keys", migrate.known())))
+    connection.execute("INSERT INTO meta VALUES ('server_id', 'chain'), ('revision', 0), ('horizon', 0)")
+    connection.execute("INSERT INTO accounts (account, created) VALUES (?, 1)", (ACCOUNT,))
+    connection.execute("INSERT INTO wrapping_keys VALUES (1, 'f', x'00', 1)")
+    connection.execute(
+        "INSERT INTO access_keys (access_key_id, account, status, created, generation, secret) "
+        "VALUES ('old', ?, 'Inactive', 5, 1, x'73')",
+        (ACCOUNT,),
+    )
+    connection.close()
+    store = opened(tmp_path)
+    store.begin()
+    old = AccessKey(
+        access_key_id="old",
+        account=ACCOUNT,
+        status=AccessKeyStatus.INACTIVE,
+        created=5,
+        secret=Wrapped(1, b"s"),
+    )
+    assert store.accounts.access_keys(ACCOUNT) == (old,)
+    store.accounts.note_use({"old": 6})
+    store.commit()
+    store.close()
+    again = opened(tmp_path)
+    again.begin()
+    assert again.accounts.access_key("old") == msgspec.structs.replace(old, last_used=6)
     again.close()

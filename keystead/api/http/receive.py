@@ -24,6 +24,8 @@ class Received(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     tls: str
     host: str
     user_agent: str
+    user: str = ""
+    claimed: str = ""  # with a refusal: the AccessKey id that it seemed to claim, whatever it is
     xml: bool = False  # how it is to be answered
     # With claims: only where they hold no string to sign yet.
     parameters: dict[str, str] = {}
@@ -71,6 +73,8 @@ def receive(request: HttpRequest) -> Received:
         tls=request.tls,
         host=host[:HEADER_CHARACTERS],
         user_agent=headers.get("user-agent", "")[:HEADER_CHARACTERS],
+        user=request.user,
+        claimed="" if refusal is None else signature.claimed_id(parameters, headers),
         xml=xml,
         parameters=parameters if refusal is None else {},
         action=action,

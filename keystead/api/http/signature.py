@@ -60,6 +60,7 @@ _AUTHORIZATION = re.compile(
     r"\A(?P<method>[A-Z0-9-]{1,32})\s+Credential=(?P<credential>[^,\s]{1,256}),\s*"
     r"SignedHeaders=(?P<headers>[a-z0-9;_-]{1,4096}),\s*Signature=(?P<signature>[0-9a-f]{64})\Z"
 )
+_CREDENTIAL = re.compile(r"Credential=([^,/\s]{0,256})")
 _SCOPE = re.compile(r"\A([0-9]{8})/([a-z0-9-]{1,32})/([A-Za-z]{1,32})/aliyun_v4_request\Z")
 _AFTER_METHOD = b"&%2F&"  # the path, which is always `/`, percent-encoded
 _NONCE_CHARACTERS = 256
@@ -121,6 +122,13 @@ def read_claims(request: HttpRequest, parameters: Parameters) -> Claims:
     if named:
         raise IncompleteSignature(reason=f"It has an Authorization header and the parameter {named[0]}.")
     return _read_header(request, parameters, authorization)
+
+
+def claimed_id(parameters: Mapping[str, str], headers: Mapping[str, str]) -> str:
+    """What a request whose claims can't be read has in the place of an AccessKey id, of its first 256 characters; "" if
+    nothing."""
+    found = _CREDENTIAL.search(headers.get("authorization", ""))
+    return parameters.get("AccessKeyId", "")[:256] or (found[1] if found else "")
 
 
 def verify(claims: Claims, parameters: dict[str, str], secret: Secret) -> Signed:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TextIO
 
 from keystead.cli import output, target
+from keystead.domain.accounts import claimed_id
 from keystead.errors import OperatorError
 
 
@@ -33,6 +34,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         command.add_argument("--data", metavar="DIR", help=target.DATA)
         if verb == "create":
             command.add_argument(
+                "--description", metavar="TEXT", default="", help="what it is for, as the list shows it"
+            )
+            command.add_argument(
                 "-o",
                 "--out",
                 metavar="FILE",
@@ -45,15 +49,23 @@ def main(args: argparse.Namespace) -> int:
     """Run the operation: in the server that runs on the directory, or on the directory itself."""
     from keystead.server.operator import is_root_access_key, run_operation
 
-    parameters = {}
-    if "access_key_id" in args:
-        parameters["AccessKeyId"] = args.access_key_id
-    if args.status:
-        parameters["Status"] = args.status
+    parameters = {
+        name: value
+        for name, value in (
+            ("AccessKeyId", getattr(args, "access_key_id", "")),
+            ("Description", getattr(args, "description", "")),
+            ("Status", args.status),
+        )
+        if value
+    }
+    if not all(map(output.is_text, parameters.values())):
+        raise output.WrongCommandLine(
+            "a word of the command line is not UTF-8 text", hint="check its spelling"
+        )
     data = target.directory(args.data)
     out = getattr(args, "out", None)
     with _new_file(out) if out else nullcontext() as file:
-        status, members = run_operation(data, args.action, parameters)
+        status, members = run_operation(data, args.action, parameters, args.command_name)
         if file is not None and status == 200:
             made = members["AccessKey"]
             kept = {name: made[name] for name in ("AccessKeyId", "AccessKeySecret")}
@@ -62,8 +74,7 @@ def main(args: argparse.Namespace) -> int:
             os.fsync(file.fileno())
             made["AccessKeySecret"] = f"(in {out})"
     if status != 200:
-        hint = "keystead access-key list shows all" if "access_key_id" in args else ""
-        output.error(f"{members['Code']}: {members['Message']}", hint)
+        output.error(f"{members['Code']}: {members['Message']}", _hint(args))
         return output.REFUSED
     output.answer(members)
     if args.action == "CreateAccessKey" and not out:
@@ -73,6 +84,15 @@ def main(args: argparse.Namespace) -> int:
             "that was the root AccessKey; commands now need another one in ALIBABA_CLOUD_ACCESS_KEY_ID and …_SECRET"
         )
     return output.DONE
+
+
+def _hint(args: argparse.Namespace) -> str:
+    if "access_key_id" not in args:
+        return "a description has at most 256 characters"
+    if claimed_id(args.access_key_id) == "malformed":
+        # It is neither shown nor recorded; but a shell keeps what was typed.
+        return "keystead access-key list shows all; if that was a secret, your shell's history has it now"
+    return "keystead access-key list shows all"
 
 
 @contextmanager

@@ -45,7 +45,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     listing.add_argument(
         "--key", metavar="KEY", default="", help="only calls about this key: its id, its ARN, or an alias"
     )
-    listing.add_argument("--caller", metavar="ID", default="", help="only this account or AccessKey id")
+    listing.add_argument(
+        "--caller", metavar="ID", default="", help="only this account, AccessKey id, or user of the machine"
+    )
     listing.add_argument("--outcome", choices=("success", "failure"), help="only these")
     listing.add_argument(
         "--limit",
@@ -182,7 +184,8 @@ def _caller(reader: "Reader", caller: str) -> str:
     """A caller that the store knows, or that a record names."""
     known = reader.callers() if caller else ()
     if caller and caller not in known:
-        raise _unknown("account or AccessKey", caller, known)
+        # It is not shown: people paste secrets where an AccessKey id belongs.
+        raise _unknown("account, AccessKey or user of this name", caller, known, shown=False)
     return caller
 
 
@@ -213,10 +216,11 @@ def _named(reader: "Reader", key: str) -> str:
     return resource
 
 
-def _unknown(what: str, name: str, known: Sequence[str]) -> output.WrongCommandLine:
+def _unknown(what: str, name: str, known: Sequence[str], *, shown: bool = True) -> output.WrongCommandLine:
     near = output.nearest(name, known)
     hint = f"did you mean {near}?" if near else "keystead audit list shows those of the newest records"
-    return output.WrongCommandLine(f"there is no {what} {name!r}, and no record names one", hint=hint)
+    told = f"{what} {name!r}" if shown else what
+    return output.WrongCommandLine(f"there is no {told}, and no record names one", hint=hint)
 
 
 def _time(text: str) -> int:
@@ -291,8 +295,16 @@ def _actiontrail(record: Record) -> dict[str, object]:
         "eventName": record.action,
         "eventRW": "Read" if record.action.startswith(_READS) else "Write",
         "eventCategory": "Management",
-        "referencedResources": {"ACS::KMS": json.loads(record.resources)},
+        "referencedResources": _by_service(json.loads(record.resources)),
     }
     if record.code:
         event["errorCode"] = record.code
     return event
+
+
+def _by_service(arns: Sequence[str]) -> dict[str, list[str]]:
+    """ARNs by the service that they are of, as `ACS::KMS`; that is there in any case."""
+    found: dict[str, list[str]] = {"ACS::KMS": []}
+    for arn in arns:
+        found.setdefault(f"ACS::{arn.split(':')[1].upper()}", []).append(arn)
+    return found

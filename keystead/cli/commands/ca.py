@@ -93,7 +93,7 @@ def rotate_authority(args: argparse.Namespace) -> int:
     parameters = {"OverlapDays": str(args.overlap)}
     if names.all:
         parameters["Names"] = ",".join(names.all)
-    status = _operate(args.data, "RotateAuthority", parameters)
+    status = _operate(args, "RotateAuthority", parameters)
     if status == output.DONE:
         output.note("give all clients the new certificates: keystead ca show -o FILE")
     return status
@@ -101,13 +101,13 @@ def rotate_authority(args: argparse.Namespace) -> int:
 
 def retire_authorities(args: argparse.Namespace) -> int:
     """End the overlap."""
-    return _operate(args.data, "RetireAuthorities", {})
+    return _operate(args, "RetireAuthorities", {})
 
 
-def _operate(data: str | None, action: str, parameters: dict[str, str]) -> int:
+def _operate(args: argparse.Namespace, action: str, parameters: dict[str, str]) -> int:
     from keystead.server.operator import run_operation
 
-    status, members = run_operation(target.directory(data), action, parameters)
+    status, members = run_operation(target.directory(args.data), action, parameters, args.command_name)
     if status != 200:
         output.error(f"{members['Code']}: {members['Message']}")
         return output.REFUSED

@@ -114,7 +114,7 @@ def parse(raw: list[str]) -> Words:
     words = Words()
     waiting = iter(raw)
     for word in waiting:
-        if not _is_text(word):
+        if not output.is_text(word):
             # It is not shown: it may hold a secret.
             raise output.WrongCommandLine(
                 "a word of the command line is not UTF-8 text", hint="encode its value as base64"
@@ -169,6 +169,7 @@ def _check_names(operation: "Operation", parameters: dict[str, str]) -> None:
 
 
 def _call(words: Words, query: "Query | None", form: str) -> int:
+    from keystead.api.operation import CATALOGUE
     from keystead.cli import remedies
     from keystead.client.transport import Session
     from keystead.clock import SystemClock
@@ -187,7 +188,9 @@ def _call(words: Words, query: "Query | None", form: str) -> int:
     }
     if region := options.get("--region"):
         parameters.setdefault("RegionId", region)
-    with Session(endpoint, SystemClock(), SystemEntropy()) as session:
+    # With --force the action may be any word.
+    command = f"kms {words.action}" if CATALOGUE.find(KMS.version, words.action) else "kms"
+    with Session(endpoint, SystemClock(), SystemEntropy(), command) as session:
         answer = session.call(words.action, KMS.version, parameters)
         if 200 <= answer.status < 300:
             answers.show(
@@ -249,7 +252,7 @@ def _value(name: str, text: str, literal: bool = False, binary: bool = False) ->
     if literal or (text != "-" and not text.startswith("file:")):
         if not literal:
             _check_literal(name, text)
-        if not _is_text(text):
+        if not output.is_text(text):
             # The value itself is not shown: it may be a secret.
             raise output.WrongCommandLine(
                 f"the value of --{name} is not UTF-8 text", hint="encode it as base64"
@@ -273,11 +276,6 @@ def _value(name: str, text: str, literal: bool = False, binary: bool = False) ->
         raise OperatorError(f"cannot read {where}: {error.strerror}", hint=f"check --{name}") from None
     except UnicodeDecodeError:
         raise OperatorError(f"{where} is not UTF-8 text", hint="encode it as base64") from None
-
-
-def _is_text(word: str) -> bool:
-    # Bytes of the command line that are not UTF-8 arrive as lone surrogates.
-    return not any("\ud800" <= letter <= "\udfff" for letter in word)
 
 
 # --- help

@@ -4,10 +4,12 @@ from typing import Annotated
 
 import msgspec
 
+from keystead.api.coerce import text_up_to
 from keystead.api.operation import Call, operation
 from keystead.api.wire_types import Empty, Param, Reply, Request, choice
 from keystead.clock import iso8601
 from keystead.domain.accounts import AccessKey, AccessKeyStatus
+from keystead.domain.arns import access_key_arn
 from keystead.domain.products import KEYSTEAD
 from keystead.errors import AccessKeyNotFound, InvalidParameter
 
@@ -18,12 +20,14 @@ def _access_key_id(name: str, text: str) -> str:
     return text
 
 
-AccessKeyId = Annotated[str, Param("String", _access_key_id, limits="letters and digits")]
+# Not recorded as it was sent, since people paste secrets there; the record names the AccessKey that was found.
+AccessKeyId = Annotated[str, Param("String", _access_key_id, limits="letters and digits", sensitive=True)]
+Description = Annotated[str, Param("String", text_up_to(256), limits="0 to 256 characters")]
 Status = Annotated[str, choice(*AccessKeyStatus)]
 
 
 class CreateAccessKeyRequest(Request, frozen=True):
-    pass
+    description: Description = ""
 
 
 class CreatedAccessKey(Reply, frozen=True):
@@ -31,6 +35,8 @@ class CreatedAccessKey(Reply, frozen=True):
     access_key_secret: str
     status: str
     create_date: str
+    description: str
+    creator: str
 
 
 class CreateAccessKeyReply(Reply, frozen=True):
@@ -42,6 +48,7 @@ def create_access_key(call: Call, request: CreateAccessKeyRequest) -> CreateAcce
     """Make an AccessKey for the account; its secret is shown this once."""
     access_key_id = "LTAI" + call.entropy.take(10).hex().upper()
     secret, wrapped = call.vault.make_secret(call.account, access_key_id)
+    call.resources.append(access_key_arn(call.account, access_key_id))
     call.store.accounts.add_access_key(
         AccessKey(
             access_key_id=access_key_id,
@@ -49,6 +56,8 @@ def create_access_key(call: Call, request: CreateAccessKeyRequest) -> CreateAcce
             status=AccessKeyStatus.ACTIVE,
             created=call.now,
             secret=wrapped,
+            description=request.description,
+            creator=call.caller.principal,
         )
     )
     return CreateAccessKeyReply(
@@ -57,6 +66,8 @@ def create_access_key(call: Call, request: CreateAccessKeyRequest) -> CreateAcce
             access_key_secret=secret,
             status=AccessKeyStatus.ACTIVE,
             create_date=iso8601(call.now),
+            description=request.description,
+            creator=call.caller.principal,
         )
     )
 
@@ -69,6 +80,9 @@ class ListedAccessKey(Reply, frozen=True):
     access_key_id: str
     status: str
     create_date: str
+    description: str
+    creator: str
+    last_used_date: str  # to within five minutes; empty: never
 
 
 class ListedAccessKeys(Reply, frozen=True):
@@ -83,7 +97,14 @@ class ListAccessKeysReply(Reply, frozen=True):
 def list_access_keys(call: Call, request: ListAccessKeysRequest) -> ListAccessKeysReply:
     """List the account's AccessKeys, oldest first, without their secrets."""
     rows = [
-        ListedAccessKey(access_key_id=one.access_key_id, status=one.status, create_date=iso8601(one.created))
+        ListedAccessKey(
+            access_key_id=one.access_key_id,
+            status=one.status,
+            create_date=iso8601(one.created),
+            description=one.description,
+            creator=one.creator,
+            last_used_date=iso8601(one.last_used) if one.last_used else "",
+        )
         for one in call.store.accounts.access_keys(call.account)
     ]
     return ListAccessKeysReply(access_keys=ListedAccessKeys(access_key=rows))
@@ -121,4 +142,5 @@ def _find(call: Call, access_key_id: str) -> AccessKey:
     access_key = call.store.accounts.access_key(access_key_id)
     if access_key is None or access_key.account != call.account:
         raise AccessKeyNotFound
+    call.resources.append(access_key_arn(call.account, access_key_id))
     return access_key

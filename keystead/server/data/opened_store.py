@@ -1,6 +1,7 @@
 """What a data directory holds, opened: store, vault and account. Made at the first start, opened ever after."""
 
 import base64
+import re
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from keystead.store.memory import MemoryStore
 from keystead.store.ports import Store
 from keystead.store.sqlite import SqliteStore
 
+_SECRET = re.compile(r"[^/]*[0-9A-Za-z]{30}[^/]*")  # or an id and a secret
 EPHEMERAL_ACCOUNT = "1000000000000001"  # of every server that lives for one `keystead run` only
 
 
@@ -127,8 +129,10 @@ def read_access_key(path: Path) -> tuple[str, str]:
             raise KeyError
         return found
     except FileNotFoundError:
+        # The secret itself, given in the place of its file, is not shown.
+        shown = "of that name" if _SECRET.fullmatch(str(path)) else str(path)
         raise OperatorError(
-            f"there is no AccessKey file {path}",
+            f"there is no AccessKey file {shown}",
             hint="set ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET, "
             "or make a new AccessKey with keystead access-key create -o FILE",
         ) from None
@@ -162,6 +166,7 @@ def _found(store: Store, vault: Vault, account: str, now: int, entropy: Entropy)
             status=AccessKeyStatus.ACTIVE,
             created=now,
             secret=wrapped,
+            description="root, made at the first start",
         )
     )
     return access_key_id, secret

@@ -87,6 +87,7 @@ def seed_store(pipeline: Pipeline, seed: Seed, anyway: bool = False) -> None:
                     status=AccessKeyStatus.ACTIVE,
                     created=now,
                     secret=vault.keep_secret(seed.account, access_key.id, access_key.secret),
+                    description="from the seed",
                 )
             )
         batch.write()

@@ -14,8 +14,10 @@ from typing import Any, Protocol
 import httptools
 import msgspec
 
+from keystead import owners
 from keystead.api.http.message import Channel, HttpRequest, HttpResponse
 from keystead.clock import Clock
+from keystead.server.network import peer
 from keystead.server.network.framing import Refused, check_head, joined
 
 Reply = Callable[[HttpResponse], None]
@@ -134,6 +136,7 @@ class HttpProtocol(asyncio.Protocol):
         self._transport: Any = None
         self._parser: Any = None
         self._source = ""
+        self._user = ""
         self._tls = ""
         self._exchanges: list[_Exchange] = []
         self._paused = False
@@ -159,8 +162,10 @@ class HttpProtocol(asyncio.Protocol):
         server.open.add(self)
         now = server.loop.time()
         self._idle_since = now
-        peer = transport.get_extra_info("peername")
-        self._source = peer[0] if isinstance(peer, tuple) else "unix"
+        self._source, user = peer.source(
+            transport.get_extra_info("socket"), transport.get_extra_info("peername")
+        )
+        self._user = "" if user is None else owners.name_of(user)
         tls = transport.get_extra_info("ssl_object")
         self._tls = tls.version() or "" if tls is not None else ""
         transport.set_write_buffer_limits(high=self._limits.buffered)
@@ -269,6 +274,7 @@ class HttpProtocol(asyncio.Protocol):
             headers=self._headers,
             body=bytes(self._body),
             source=self._source,
+            user=self._user,
             tls=self._tls,
             channel=server.channel,
         )

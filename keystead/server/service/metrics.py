@@ -25,6 +25,7 @@ from keystead.api.pipeline import Answer
 from keystead.domain.keys.lifecycle import KeyState
 from keystead.errors import InternalFailure
 from keystead.server import logs
+from keystead.server.service.refusals import Refusals
 from keystead.store.ports import StoreFailure
 
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
@@ -102,6 +103,7 @@ class Metrics:
         Info("keystead_build", "The running program", registry=registry).info({"version": __version__})
         ProcessCollector(registry=registry)
         self.store_problem = ""
+        self.refusals = Refusals()
 
     def watch_front(self, pid: Callable[[], int]) -> None:
         """Add memory, descriptors and processor time of the front process."""
@@ -140,9 +142,8 @@ class Metrics:
             self._calls.answered(answer.action or "unknown", answer.code or "OK")
         else:
             self._unauthenticated.labels(answer.code).inc()
-            logs.event(
-                "refused before authentication", "debug", code=answer.code, request_id=answer.request_id
-            )
+            if answer.code != InternalFailure.code:  # which is no fault of whoever sent it
+                self.refusals.tell(answer)
         self._calls.took(seconds)
         if answer.code == InternalFailure.code:
             self._faults.inc()

@@ -9,6 +9,7 @@ from keystead.api.scheduled import delete_due, expire_due, purge_nonces, rotate_
 from keystead.clock import Clock
 from keystead.entropy import Entropy
 from keystead.server.data.opened_store import OpenedStore
+from keystead.server.service import refusals
 from keystead.server.service.metrics import Metrics
 from keystead.server.service.sequencer import Sequencer
 
@@ -54,6 +55,7 @@ class Service:
         self.every(_DELETIONS_EVERY, "expiries", lambda: self.sequencer.run(expire_due))
         self.every(_ROTATIONS_EVERY, "rotations", lambda: self.sequencer.run(rotate_due))
         self.every(_NONCES_EVERY, "nonces", lambda: self.sequencer.run(purge_nonces))
+        self.every(refusals.EVERY, "refusals", self.metrics.refusals.begin_anew)
 
     def every(self, seconds: float, name: str, action: Callable[[], None]) -> None:
         """Do something now and then every so many seconds until the stop."""
@@ -66,5 +68,6 @@ class Service:
             timer.cancel()
         self.sequencer.abandon()
         await self.sequencer.drain()
+        self.metrics.refusals.begin_anew()
         self.sequencer.close()
         self.pipeline.store.close()

@@ -10,6 +10,7 @@ from keystead.api import pipeline as api_pipeline
 from keystead.api.http import receive, signature
 from keystead.api.http.message import Channel, HttpRequest
 from keystead.api.operation import CATALOGUE, Call, operation
+from keystead.api.slow import Attempt, Slow
 from keystead.api.wire_types import Boolean, Empty, NewAliasName, Request
 from keystead.domain.accounts import AccessKey, AccessKeyStatus, Account
 from keystead.domain.keys.aliases import Alias
@@ -189,6 +190,197 @@ def test_an_access_key_deactivated_in_the_same_batch_is_refused() -> None:
     )
     answers = service.answer(service.request("ListKeys"), operate, service.request("ListKeys"))
     assert [answer.code for answer in answers] == ["", "", "Forbidden.AccessKey"]
+
+
+def inactive(service: Service) -> None:
+    assert service.operate("UpdateAccessKey", AccessKeyId=service.access_key[0], Status="Inactive")[0] == 200
+
+
+def test_what_an_inactive_access_key_asked_for_is_recorded() -> None:
+    service = Service()
+    key_id = service.key()
+    service.ok("CreateAlias", KeyId=key_id, AliasName="alias/web")
+    blob = service.ok("Encrypt", KeyId=key_id, Plaintext="canary")["CiphertextBlob"]
+    inactive(service)
+    key = f"acs:kms:cn-hangzhou:{service.account}:key/{key_id}"
+    for action, parameters, recorded, resources in (
+        ("Encrypt", {"KeyId": "alias/web", "Plaintext": "canary"}, {"KeyId": "alias/web"}, [key]),
+        ("Decrypt", {"CiphertextBlob": blob}, {}, [key]),
+        ("DisableKey", {"KeyId": key_id}, {"KeyId": key_id}, [key]),
+        ("ListKeys", {}, {}, None),
+        # What is wrong with the call itself is not told, but it is recorded as it was asked.
+        ("Decrypt", {"CiphertextBlob": "YmxvYg=="}, {}, []),
+        ("DescribeKey", {"KeyId": "nowhere"}, {"KeyId": "nowhere"}, []),
+        ("Encrypt", {"KeyId": key_id}, {"KeyId": key_id}, []),
+    ):
+        assert service.refused(action, **parameters) == "Forbidden.AccessKey"
+        record = service.records[-1]
+        assert (record.action, record.code, record.status) == (action, "Forbidden.AccessKey", 403)
+        assert (record.access_key_id, record.product) == (service.access_key[0], "Kms")
+        assert json.loads(record.parameters) == recorded
+        if resources is not None:
+            assert json.loads(record.resources) == resources
+    assert service.refused("Nonsense") == "Forbidden.AccessKey"
+    assert (service.records[-1].action, service.records[-1].resources) == ("Nonsense", "[]")
+    assert service.store.keys.get(service.account, "cn-hangzhou", key_id).state == "Enabled"  # type: ignore[union-attr]
+    assert "canary" not in str(service.records)
+
+
+def test_every_recorded_refusal_says_what_it_was_about() -> None:
+    service = Service()
+    key_id = service.key()
+    request = service.request("Encrypt", {"KeyId": key_id, "Plaintext": "p"})
+    assert code(service, request) == ""
+    codes = [code(service, request)]
+    codes.append(code(service, service.request("DescribeKey", {"KeyId": key_id, "SecurityToken": "t"})))
+    late = service.request("DescribeKey", {"KeyId": key_id, "RegionId": "cn-beijing"})
+    service.clock.advance(901)
+    codes.append(code(service, late))
+    assert codes == ["SignatureNonceUsed", "InvalidSecurityToken.Malformed", "InvalidTimeStamp.Expired"]
+    told = [(one.action, one.region, json.loads(one.resources)) for one in service.records[-3:]]
+    key = [f"acs:kms:cn-hangzhou:{service.account}:key/{key_id}"]
+    assert told == [
+        ("Encrypt", "cn-hangzhou", key),
+        ("DescribeKey", "cn-hangzhou", key),
+        ("DescribeKey", "cn-beijing", []),
+    ]
+
+
+def test_nobodys_calls_are_not_recorded_and_their_answers_say_for_the_log_what_they_claimed() -> None:
+    service = Service()
+    secret, known = service.access_key[1], service.access_key[0]
+    unknown = "LTAI5tUnknown" + "0" * 11
+    records = len(service.records)
+    wrong = service.request("ListKeys", access_key=(known, "wrong"))
+    bare = HttpRequest(method="GET", target="/?Action=ListKeys", headers={}, source="192.0.2.7")
+    acs3 = sign_acs3(
+        {"host": "h", "x-acs-action": "ListKeys", "x-acs-version": "2016-01-20"},
+        (secret, known),
+        query={},
+        timestamp="2026-01-02T03:04:05Z",
+        nonce="n",
+    )
+    for request, refusal, claimed in (
+        (wrong, "SignatureDoesNotMatch", known),
+        (service.request("ListKeys", access_key=(unknown, "x")), "InvalidAccessKeyId.NotFound", unknown),
+        (service.request("ListKeys", access_key=(secret, known)), "InvalidAccessKeyId.NotFound", "malformed"),
+        (service.request("ListKeys", access_key=("a\nb", "x")), "InvalidAccessKeyId.NotFound", "malformed"),
+        (HttpRequest(method="POST", target="/", headers=acs3), "InvalidAccessKeyId.NotFound", "malformed"),
+        (bare, "MissingParameter", "none"),
+        (
+            HttpRequest(method="GET", target=f"/?AccessKeyId={unknown}", headers={}),
+            "MissingParameter",
+            unknown,
+        ),
+        (
+            HttpRequest(method="GET", target=f"/?AccessKeyId={secret}", headers={}),
+            "MissingParameter",
+            "malformed",
+        ),
+        (
+            HttpRequest(
+                method="GET",
+                target="/",
+                headers={"authorization": f"ACS3-HMAC-SHA256 Credential={unknown},SignedHeaders=x"},
+            ),
+            "IncompleteSignature",
+            unknown,
+        ),
+        (
+            HttpRequest(method="GET", target="/", headers={"authorization": f"Bearer {secret}"}),
+            "IncompleteSignature",
+            "none",
+        ),
+        (HttpRequest(method="GET", target="/elsewhere", headers={}), "InvalidAction.NotFound", "none"),
+    ):
+        (answer,) = service.answer(request)
+        assert (answer.code, answer.recorded, answer.access_key_id) == (refusal, False, claimed)
+        assert answer.source == request.source
+    assert len(service.records) == records
+
+
+def test_a_short_id_of_the_store_is_named_when_its_signature_is_wrong() -> None:
+    service = Service()
+    pair = another_account(service)
+    (answer,) = service.answer(service.request("ListKeys", access_key=(pair[0], "wrong")))
+    assert answer.access_key_id == pair[0]
+
+
+def test_the_last_use_is_kept_to_within_five_minutes() -> None:
+    service = Service()
+
+    def last_used() -> int:
+        found = service.store.accounts.access_key(service.access_key[0])
+        assert found is not None
+        return found.last_used
+
+    start = int(service.clock.now())
+    assert last_used() == 0
+    service.ok("ListKeys")
+    assert last_used() == start
+    service.clock.advance(299)
+    service.ok("ListKeys")
+    assert last_used() == start
+    service.clock.advance(1)
+    service.refused("DescribeKey", KeyId="nowhere")  # it is a use all the same
+    assert last_used() == start + 300
+    service.clock.advance(300)
+    assert code(service, service.request("ListKeys", access_key=(service.access_key[0], "wrong"))) != ""
+    assert last_used() == start + 300
+    service.clock.advance(-1000)  # the clock had run ahead
+    service.ok("ListKeys")
+    assert last_used() == start - 400
+    service.clock.advance(1000)
+    inactive(service)
+    service.refused("ListKeys")
+    assert last_used() == start - 400
+
+
+def test_a_call_that_waits_for_slow_work_writes_its_last_use_with_its_record() -> None:
+    service = Service()
+    prepared = service.pipeline.prepare(receive.receive(service.request("CreateKey", {"KeySpec": "EC_P256"})))
+    attempt = Attempt()
+    for passes in (1, 2):
+        service.store.begin()
+        batch = service.pipeline.open_batch()
+        try:
+            service.pipeline.answer(batch, prepared, attempt)
+        except Slow as slow:
+            assert (passes, batch.empty) == (1, True)
+            attempt.remember(slow, slow.run())
+        batch.write()
+        service.store.commit()
+        found = service.store.accounts.access_key(service.access_key[0])
+        assert found is not None
+        assert found.last_used == {1: 0, 2: int(service.clock.now())}[passes]
+
+
+def test_an_operator_is_the_user_at_the_other_end_of_the_control_socket() -> None:
+    service = Service()
+    body = urlencode({"Action": "ListAccessKeys", "Version": "2026-11-24"}).encode()
+    for user, principal in (("alice", "alice"), ("", "operator")):
+        request = HttpRequest(
+            method="POST",
+            target="/",
+            headers={"content-type": "application/x-www-form-urlencoded"},
+            body=body,
+            source="unix:1000",
+            user=user,
+            channel=Channel.CONTROL,
+        )
+        assert code(service, request) == ""
+        record = service.records[-1]
+        assert (record.principal, record.caller_type, record.source) == (principal, "operator", "unix:1000")
+
+
+def test_nobody_is_an_operator_over_the_network() -> None:
+    service = Service()
+    request = msgspec.structs.replace(service.request("ListKeys"), user="root")
+    assert code(service, request) == ""
+    assert (service.records[-1].principal, service.records[-1].caller_type) == (
+        service.account,
+        "root-account",
+    )
 
 
 def test_a_bug_answers_internal_failure_and_is_recorded_and_undone(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,9 +29,14 @@ def run(words: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int, str,
             "argument VERB: invalid choice: 'zzz'",
             "keystead file --help shows how to write it",
         ),
-        (["serve", "--listn", "h:1"], "unrecognized arguments: --listn h:1", "did you mean --listen?"),
-        (["audit", "list", "--kye", "k"], "unrecognized arguments: --kye k", "did you mean --key?"),
-        (["serve", "--zzz"], "unrecognized arguments: --zzz", "keystead serve --help shows how to write it"),
+        (["serve", "--listn", "h:1"], "there is no option --listn", "did you mean --listen?"),
+        (["audit", "list", "--kye", "k"], "there is no option --kye", "did you mean --key?"),
+        (
+            ["audit", "verify", "s3cret"],
+            "there are more words than this command takes",
+            "keystead audit verify --help",
+        ),
+        (["serve", "--zzz"], "there is no option --zzz", "keystead serve --help shows how to write it"),
         (["kms", "CreateKy"], "there is no operation 'CreateKy'", "did you mean CreateKey?"),
     ],
 )
@@ -40,7 +45,8 @@ def test_a_mistyped_word(words: list[str], said: str, hint: str, capsys: pytest.
     assert (status, out) == (output.WRONG, "")
     first, second = err.splitlines()
     assert first.startswith(f"error: {said}")
-    assert second == f"hint: {hint}"
+    assert second.startswith(f"hint: {hint}")
+    assert "s3cret" not in err
 
 
 @pytest.mark.parametrize(

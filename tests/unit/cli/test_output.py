@@ -125,7 +125,7 @@ def test_ctrl_c_is_130(monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(self: argparse.ArgumentParser, *rest: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(argparse.ArgumentParser, "parse_args", interrupted)
+    monkeypatch.setattr(argparse.ArgumentParser, "parse_known_args", interrupted)
     assert cli.main(["config"]) == output.INTERRUPTED == 130
 
 

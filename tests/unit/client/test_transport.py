@@ -9,6 +9,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
+from keystead import __version__
 from keystead.client.transport import Answer, Endpoint, Session, send_control
 from keystead.clock import FixedClock
 from keystead.entropy import SeededEntropy
@@ -62,7 +63,7 @@ def reply(body: bytes, status: str = "200 OK") -> bytes:
 
 def call(url: str, pair: tuple[str, str] = PAIR, ca_file: str | None = None, token: str = "") -> Answer:
     endpoint = Endpoint(url=url, ca_file=ca_file, access_key=pair, security_token=token)
-    with Session(endpoint, FixedClock(), SeededEntropy(b"t")) as session:
+    with Session(endpoint, FixedClock(), SeededEntropy(b"t"), "tests") as session:
         return session.call("Encrypt", "2016-01-20", {"Plaintext": "a b+密"})
 
 
@@ -79,6 +80,8 @@ def test_a_request_is_a_signed_post_with_its_parameters_in_the_query() -> None:
     assert f"host: {url[7:]}" in lines
     assert len([line for line in lines if line.startswith("host:")]) == 1
     assert "x-acs-action: encrypt" in lines
+    assert f"user-agent: keystead/{__version__} tests" in lines
+    assert "user-agent" not in next(line for line in lines if line.startswith("authorization:"))
     assert PAIR[1] not in head
 
 
@@ -210,11 +213,12 @@ def test_a_control_socket_is_reached_however_long_its_path_is(tmp_path: Path, de
     listener.listen()
     with answering(listener, reply(b"{}")) as got:
         answer = send_control(
-            folder / "control.sock", "DeleteAccessKey", "2026-11-24", {"AccessKeyId": "a b"}
+            folder / "control.sock", "DeleteAccessKey", "2026-11-24", {"AccessKeyId": "a b"}, "tests"
         )
     assert answer == Answer(200, {})
-    body = got().split(b"\r\n\r\n")[1].decode()
-    assert parse_qs(body) == {
+    head, _, content = got().partition(b"\r\n\r\n")
+    assert f"user-agent: keystead/{__version__} tests\r\n".encode() in head + b"\r\n"
+    assert parse_qs(content.decode()) == {
         "Action": ["DeleteAccessKey"],
         "Version": ["2026-11-24"],
         "AccessKeyId": ["a b"],
@@ -224,11 +228,11 @@ def test_a_control_socket_is_reached_however_long_its_path_is(tmp_path: Path, de
 def test_a_control_socket_without_a_server_is_told(tmp_path: Path) -> None:
     path = tmp_path / "control.sock"
     with pytest.raises(OperatorError, match="is still starting, or stopping"):
-        send_control(path, "A", "V", {})
+        send_control(path, "A", "V", {}, "tests")
     left = socket.socket(socket.AF_UNIX)
     left.bind(str(path))
     left.close()
     with pytest.raises(OperatorError, match="is still starting, or stopping"):
-        send_control(path, "A", "V", {})
+        send_control(path, "A", "V", {}, "tests")
     with pytest.raises(OperatorError, match=r"cannot reach the server at .*: Not a directory"):
-        send_control(path / "control.sock", "A", "V", {})
+        send_control(path / "control.sock", "A", "V", {}, "tests")

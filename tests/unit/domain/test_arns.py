@@ -1,6 +1,6 @@
 import pytest
 
-from keystead.domain.arns import Arn, alias_arn, key_arn, parse
+from keystead.domain.arns import Arn, access_key_arn, alias_arn, key_arn, parse
 
 
 def test_an_arn_is_parsed_as_it_is_written() -> None:
@@ -15,3 +15,8 @@ def test_an_arn_is_parsed_as_it_is_written() -> None:
 )
 def test_what_is_no_arn_is_none(text: str) -> None:
     assert parse(text) is None
+
+
+def test_an_access_key_is_a_resource_of_ram_and_none_of_ours() -> None:
+    assert access_key_arn("1", "LTAI") == "acs:ram::1:accesskey/LTAI"
+    assert parse(access_key_arn("1", "LTAI")) is None

@@ -84,3 +84,15 @@ def test_a_file_that_cannot_be_opened_changes_nothing(
             logs.configure("json", "error", str(file))
     logs.event("serving", pid=1)
     assert json.loads(capsys.readouterr().err)["pid"] == 1
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_an_event_is_one_line_whatever_it_holds(form: str, capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure(form, "info")
+    logs.event("store failed", reason="a\nb\r\x1b[31m\x85\u2028\u202e\U000e0001 密")
+    told = capsys.readouterr().err
+    assert len(told.splitlines()) == 1
+    assert told.removesuffix("\n").isprintable()
+    assert r"a\nb\r\u001b[31m\u0085\u2028\u202e\udb40\udc01 密" in told
+    if form == "json":
+        assert json.loads(told)["reason"] == "a\nb\r\x1b[31m\x85\u2028\u202e\U000e0001 密"

@@ -1,6 +1,7 @@
 """A listener: plain, with TLS and its renewal, and on a Unix socket."""
 
 import asyncio
+import os
 import socket
 import ssl
 from collections.abc import Callable, Coroutine
@@ -12,6 +13,7 @@ import uvloop
 from keystead.api.http.message import Channel, HttpRequest, HttpResponse
 from keystead.clock import FixedClock
 from keystead.crypto.authority import Authority
+from keystead.owners import name_of
 from keystead.server.network import listener
 from keystead.server.network.connection import Limits, Reply
 from keystead.server.network.endpoint import Endpoint
@@ -127,7 +129,8 @@ def test_a_unix_socket_is_served_too(tmp_path: Path) -> None:
         assert (await reader.read()).endswith(b"hello")
         writer.close()
         assert counted.requests[0].channel is Channel.CONTROL
-        assert counted.requests[0].source == "unix"
+        user = os.getuid()
+        assert (counted.requests[0].source, counted.requests[0].user) == (f"unix:{user}", name_of(user))
         await one.stop(0)
 
     play(scenario)
