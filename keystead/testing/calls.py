@@ -2,8 +2,6 @@
 
 from collections.abc import Mapping
 
-from keystead.api.http.receive import Received
-
 # What every request carries to say how it is signed and answered.
 _COMMON = frozenset(
     {
@@ -27,10 +25,10 @@ class Call(str):
     code: str
     request_id: str
 
-    def __new__(cls, asked: Received) -> "Call":
-        """Of a request that has no answer yet."""
-        call = super().__new__(cls, asked.action)
-        call.parameters = {name: value for name, value in asked.parameters.items() if name not in _COMMON}
+    def __new__(cls, action: str, parameters: Mapping[str, str]) -> "Call":
+        """One that has no answer yet."""
+        call = super().__new__(cls, action)
+        call.parameters = {name: value for name, value in parameters.items() if name not in _COMMON}
         call.status, call.code, call.request_id = 0, "", ""
         return call
 

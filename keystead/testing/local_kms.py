@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 import uvloop
 
-from keystead.api.http import encode
+from keystead.api.http import encode, parse, signature
 from keystead.api.http.message import HttpRequest, HttpResponse
 from keystead.api.http.receive import Received, receive
 from keystead.api.scheduled import delete_due, expire_due, purge_nonces, rotate_due
@@ -23,7 +23,7 @@ from keystead.client.transport import Session
 from keystead.clock import SystemClock
 from keystead.domain.products import KMS
 from keystead.entropy import SystemEntropy, uuid4
-from keystead.errors import OperatorError, Refused
+from keystead.errors import KmsError, OperatorError, Refused
 from keystead.proxy import environment
 from keystead.proxy.server import ProxyServer
 from keystead.proxy.tunnel import Tunnel
@@ -307,7 +307,7 @@ class LocalKms:
         if asked.claims is not None and asked.claims.access_key_id == self._own[0]:
             self._service.sequencer.take(asked, reply)
             return
-        call = Call(asked)
+        call = _call(request)
         self.calls.append(call)
         fault = self._faults.meet(call)
         answered = partial(self._answered, call, reply)
@@ -335,6 +335,15 @@ class LocalKms:
             with suppress(msgspec.MsgspecError, KeyError):  # XML
                 call.code = msgspec.json.decode(response.body)["Code"]
         reply(response)
+
+
+def _call(request: HttpRequest) -> Call:
+    """What a request asks for, whoever signed it."""
+    try:
+        parameters = parse.parse(request).merged
+    except KmsError:
+        parameters = {}
+    return Call(signature.action_and_version(parameters, request.headers)[0], parameters)
 
 
 class _Protocol(HttpProtocol):

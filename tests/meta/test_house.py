@@ -26,6 +26,7 @@ TESTED_IN = {
     "operations": "tests/operations",
     "proxy": "tests/interop",
     "store": "tests/store",
+    "testing": "tests/unit/testing",
     "server/app": "tests/crash",
     "server/data/backup": "tests/cli",
     "server/data/discovery": "tests/cli",
@@ -36,7 +37,7 @@ TESTED_IN = {
     "server/service/timers": "tests/crash",
 }
 # Unit tests of one subject, not of one module.
-SUBJECTS = {"crypto/golden_blobs", "server/refuse"}
+SUBJECTS = {"cli/mistyped", "crypto/golden_blobs", "server/refuse"}
 
 MAX_LINES = 400
 VAGUE = {"utils", "util", "helpers", "helper", "common", "misc", "base", "manager", "managers"}
