@@ -44,6 +44,7 @@ _LEFT_BEHIND = 2.0  # seconds that a front process may outlive a server that was
 _CERTIFICATE_EVERY = 2.0
 _FIGURES_EVERY = 60.0
 _INFORM_EVERY = 5.0
+_INFORM_AT_MOST_EVERY = 0.1
 _OPS_PORT = 8444
 
 
@@ -312,7 +313,7 @@ class Server:
             manager.status("; ".join(self._problems()) or f"serves {self.running.url}")
 
         often = manager.watchdog / 2 if manager.watchdog else _INFORM_EVERY
-        self.service.every(min(often, _INFORM_EVERY), "inform", inform)
+        self.service.every(min(max(often, _INFORM_AT_MOST_EVERY), _INFORM_EVERY), "inform", inform)
 
     def _problems(self) -> list[str]:
         assert self._api is not None

@@ -34,7 +34,8 @@ class ServiceManager:
         if address and not address.startswith(("/", "@")):
             logs.event("service manager not told: its socket is of a kind that is not known", "warning")
             address = ""
-        watchdog = int(period) / 1e6 if period.isascii() and period.isdigit() else 0.0
+        known = period.isascii() and period.isdigit() and len(period) < 20
+        watchdog = int(period) / 1e6 if known else 0.0
         if not address or process not in ("", str(os.getpid())):
             watchdog = 0.0
         return cls(address, clock, watchdog)
