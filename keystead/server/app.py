@@ -4,7 +4,6 @@ import asyncio
 import os
 import signal
 import socket
-import sys
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -311,17 +310,21 @@ async def serve(load: Callable[[], Settings], announce: Callable[[Server], None]
     logs.configure(*log_of(settings))
     server = Server(settings, SystemClock(), SystemEntropy())
     loop = asyncio.get_running_loop()
-    stopped, ready = asyncio.Event(), False
-    on_terminal = sys.stderr.isatty()
+    stopped, started, early = asyncio.Event(), False, False
+    terminals = [descriptor for descriptor in (0, 1, 2) if os.isatty(descriptor)]
 
     def hang_up() -> None:
-        if on_terminal and not sys.stderr.isatty():
+        nonlocal early
+        if not all(map(os.isatty, terminals)):
             stopped.set()  # its terminal was closed, which is what this signal says there
-        elif ready:
+        elif started:
             try:
                 server.reload(load())
-            except OperatorError as problem:
-                logs.event("not reloaded", "warning", reason=problem.message)
+            except (OperatorError, OSError) as problem:
+                told = problem.message if isinstance(problem, OperatorError) else str(problem)
+                logs.event("not reloaded", "warning", reason=told)
+        else:
+            early = True
 
     # Before the start is announced: who reads server.json may send a signal at once, and is to get an orderly stop.
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -329,7 +332,9 @@ async def serve(load: Callable[[], Settings], announce: Callable[[Server], None]
     loop.add_signal_handler(signal.SIGHUP, hang_up)
     await server.start()
     server.watch()
-    ready = True
+    started = True
+    if early:
+        hang_up()
     assert server.running is not None
     logs.event(
         "serving",
