@@ -16,7 +16,7 @@ from keystead.api.http.receive import receive
 from keystead.clock import SystemClock
 from keystead.errors import OperatorError
 from keystead.server import logs
-from keystead.server.network.connection import Reply
+from keystead.server.network.connection import Limits, Reply
 from keystead.server.network.endpoint import Endpoint
 from keystead.server.network.link import (
     Adjust,
@@ -42,6 +42,7 @@ class FrontProcess:
         self._loop = asyncio.get_running_loop()
         self._link = Link(list[FromServer], self._received, self._lost)
         self._endpoint: Endpoint | None = None
+        self._limits = Limits()
         self._pem: Pem | None = None
         self._replies: dict[int, Reply] = {}
         self._number = 0
@@ -79,14 +80,16 @@ class FrontProcess:
         match message:
             case Answered(number, response):
                 self._answer(number, response)
-            case Begin(pem=pem):
-                self._pem = pem
+            case Begin(limits=limits, pem=pem):
+                self._limits, self._pem = limits, pem
+                _log_to(logs.Log(message.log_format, message.log_level, message.log_file))
                 self._run(self._begin(message))
             case Present(pem):
                 self._pem = pem
                 if self._endpoint is not None:
                     self._endpoint.present(pem)
             case Adjust(limits, log):
+                self._limits = limits
                 _log_to(log)
                 if self._endpoint is not None:
                     self._endpoint.adjust(limits)
@@ -100,11 +103,10 @@ class FrontProcess:
             logs.failure("reply not written", error)
 
     async def _begin(self, begin: Begin) -> None:
-        _log_to(logs.Log(begin.log_format, begin.log_level, begin.log_file))
         self._endpoint = Endpoint(
             self.handle,
             [socket.socket(fileno=descriptor) for descriptor in begin.descriptors],
-            limits=begin.limits,
+            limits=self._limits,
             clock=SystemClock(),
             connections=self,
         )

@@ -139,13 +139,14 @@ def test_a_stop_or_a_certificate_before_the_beginning_is_no_failure() -> None:
 def test_other_limits_and_another_log_are_taken(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     async def scenario(server: Server) -> None:
         (listening,) = listener.listen("127.0.0.1", 0)
-        server.link.send(Adjust(Limits(idle_seconds=5), Log("json", "error")))  # before it has begun
         server.link.send(Begin((listening.detach(),), Limits(), "json", "error", None))
+        server.link.send(Adjust(Limits(idle_seconds=5), Log("json", "error")))  # while it begins
         await server.until(lambda: server.received)
         # The file could be opened by the server, and its folder is gone since: the log goes on where it can be seen.
         server.link.send(Adjust(Limits(idle_seconds=7), Log("json", "info", str(tmp_path / "none" / "log"))))
         endpoint = server.process._endpoint
         assert endpoint is not None
+        assert endpoint._http.limits.idle_seconds == 5
         await server.until(lambda: endpoint._http.limits.idle_seconds == 7)
         logs.event("serving", pid=7)
         server.link.send(Adjust(Limits(), Log("json", "info", str(tmp_path / "log"))))
