@@ -13,9 +13,8 @@ from pathlib import Path
 
 SOCKET_PATH = 100  # bytes that the path of a Unix socket may have everywhere (108 on Linux, 104 on macOS)
 _DESCRIPTORS = ("/proc/self/fd", "/dev/fd")  # where open descriptors have paths
-_FULL_SYNC: int | None = getattr(
-    fcntl, "F_FULLFSYNC", None
-)  # macOS: fsync(2) leaves the data in the disk's cache
+# macOS, whose fsync(2) leaves the data in the disk's cache
+_FULL_SYNC: int | None = getattr(fcntl, "F_FULLFSYNC", None)
 
 
 @contextmanager

@@ -9,8 +9,10 @@ import pytest
 
 from tests.live import needs
 
-HERE = "198.51.100.1"  # TEST-NET-2 (RFC 5737): routed nowhere
-THERE = "198.51.100.2"
+# TEST-NET-2 (RFC 5737): routed nowhere. Tests that run beside these have another part of it.
+_FIRST = 4 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+HERE = f"198.51.100.{_FIRST + 1}"
+THERE = f"198.51.100.{_FIRST + 2}"
 
 
 @contextmanager
@@ -28,9 +30,9 @@ def other_host() -> Iterator[list[str]]:
     ip("netns", "add", name)
     try:
         ip("link", "add", cable, "type", "veth", "peer", "name", end, "netns", name)
-        ip("addr", "add", f"{HERE}/24", "dev", cable)
+        ip("addr", "add", f"{HERE}/30", "dev", cable)
         ip("link", "set", cable, "up")
-        ip("-n", name, "addr", "add", f"{THERE}/24", "dev", end)
+        ip("-n", name, "addr", "add", f"{THERE}/30", "dev", end)
         ip("-n", name, "link", "set", end, "up")
         ip("-n", name, "link", "set", "lo", "up")
         yield ["ip", "netns", "exec", name]

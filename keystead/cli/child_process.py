@@ -18,9 +18,8 @@ _LEFT_ALONE = {
     *(signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU),
 }
 FORWARDED = sorted(signal.valid_signals() - _LEFT_ALONE)
-_ASKED = {
-    number for number in signal.valid_signals() if getattr(number, "name", "") == "SIGINFO"
-}  # macOS: Ctrl-T
+# SIGINFO, which macOS' terminals send for Ctrl-T
+_ASKED = {number for number in signal.valid_signals() if getattr(number, "name", "") == "SIGINFO"}
 _HARMLESS = {signal.SIGWINCH, signal.SIGCONT, *_ASKED}
 _BY_TERMINAL = {signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, *_HARMLESS}
 _NOT_FOUND = 127

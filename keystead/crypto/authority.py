@@ -39,7 +39,7 @@ class Leaf(msgspec.Struct, frozen=True):
 class Described(msgspec.Struct, frozen=True, kw_only=True):
     """What a certificate says. Times are seconds since 1970; the fingerprint is SHA-256, as openssl prints it.
 
-    The names are those that it is for; a CA's are those that it may issue for.
+    Subject and issuer are as in RFC 4514. The names are those that it is for; a CA's are those that it may issue for.
     """
 
     subject: str
@@ -203,8 +203,8 @@ def _described(certificate: x509.Certificate) -> Described:
                 pass
     digest = certificate.fingerprint(hashes.SHA256()).hex(":").upper()
     return Described(
-        subject=certificate.subject.rfc4514_string().removeprefix("CN="),
-        issuer=certificate.issuer.rfc4514_string().removeprefix("CN="),
+        subject=certificate.subject.rfc4514_string(),
+        issuer=certificate.issuer.rfc4514_string(),
         fingerprint=digest,
         begins=_seconds(certificate.not_valid_before_utc),
         expires=_seconds(certificate.not_valid_after_utc),

@@ -4,7 +4,6 @@ import asyncio
 import os
 import signal
 import socket
-import sys
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -43,7 +42,6 @@ from keystead.settings import SETTINGS, Settings
 _LEFT_BEHIND = 2.0  # seconds that a front process may outlive a server that was killed
 _CERTIFICATE_EVERY = 2.0
 _FIGURES_EVERY = 60.0
-_INFORM_EVERY = 5.0
 _OPS_PORT = 8444
 
 
@@ -300,20 +298,14 @@ class Server:
         A commit that fails is no reason to be killed: it is told as the status, and as what is not ready. What a restart
         would mend is a loop, an order or a commit that hangs.
         """
-        sequencer = self.service.sequencer
-        seen = -1
+        sequencer, running = self.service.sequencer, self.running
+        assert running is not None
 
         def inform() -> None:
-            nonlocal seen
-            assert self.running is not None
-            if sequencer.ended != seen:
-                seen = sequencer.ended
-                manager.alive()
+            manager.inform(sequencer.ended, "; ".join(self._problems()) or f"serves {running.url}")
             sequencer.run(lambda pipeline, batch: False)  # so that there is a batch until the next time
-            manager.status("; ".join(self._problems()) or f"serves {self.running.url}")
 
-        often = manager.watchdog / 2 if manager.watchdog else _INFORM_EVERY
-        self.service.every(min(often, _INFORM_EVERY), "inform", inform)
+        self.service.every(manager.often, "inform", inform)
 
     def _problems(self) -> list[str]:
         assert self._api is not None
@@ -334,20 +326,24 @@ async def serve(load: Callable[[], Settings], announce: Callable[[Server], None]
     server = Server(settings, SystemClock(), SystemEntropy())
     loop = asyncio.get_running_loop()
     manager = ServiceManager.of(os.environ, server.clock)
-    stopped, ready = asyncio.Event(), False
-    on_terminal = sys.stderr.isatty()
+    stopped, started, early = asyncio.Event(), False, False
+    terminals = [descriptor for descriptor in (0, 1, 2) if os.isatty(descriptor)]
 
     def hang_up() -> None:
-        if on_terminal and not sys.stderr.isatty():
+        nonlocal early
+        if not all(map(os.isatty, terminals)):
             stopped.set()  # its terminal was closed, which is what this signal says there
-        elif ready:
+        elif started:
             manager.reloading()
             try:
                 server.reload(load())
-            except OperatorError as problem:
-                logs.event("not reloaded", "warning", reason=problem.message)
+            except (OperatorError, OSError) as problem:
+                told = problem.message if isinstance(problem, OperatorError) else str(problem)
+                logs.event("not reloaded", "warning", reason=told)
             finally:
                 manager.ready()
+        else:
+            early = True
 
     # Before the start is announced: who reads server.json may send a signal at once, and is to get an orderly stop.
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -355,7 +351,9 @@ async def serve(load: Callable[[], Settings], announce: Callable[[Server], None]
     loop.add_signal_handler(signal.SIGHUP, hang_up)
     await server.start()
     server.watch()
-    ready = True
+    started = True
+    if early:
+        hang_up()
     assert server.running is not None
     logs.event(
         "serving",

@@ -11,6 +11,7 @@ from keystead.clock import Clock
 from keystead.server import logs
 
 _PATIENCE = 1.0  # seconds that a message may wait for a manager that is busy
+_AT_LEAST_EVERY, _AT_MOST_EVERY = 5.0, 0.1  # seconds
 _VARIABLES = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
 
 
@@ -18,13 +19,14 @@ class ServiceManager:
     """Whoever is told. Without an address nobody is, and all of this does nothing."""
 
     def __init__(self, address: str, clock: Clock, watchdog: float = 0.0) -> None:
-        """`address` is a path, or `@` and an abstract name; `watchdog` as below."""
+        """`address` is a path, or `@` and an abstract name. `watchdog` is the time in seconds after which a process is
+        killed that is not said to be alive; 0: none is."""
         self._address = f"\0{address[1:]}" if address.startswith("@") else address
         self._clock = clock
-        self._status = ""
+        self._status, self._ended = "", -1
         self._failing = False
-        self.watchdog = watchdog
-        """Seconds within which `alive` must be called again and again, or the process is killed; 0: it need not be."""
+        self.often = min(max(watchdog / 2, _AT_MOST_EVERY), _AT_LEAST_EVERY) if watchdog else _AT_LEAST_EVERY
+        """Seconds from one `inform` to the next."""
 
     @classmethod
     def of(cls, environment: MutableMapping[str, str], clock: Clock) -> "ServiceManager":
@@ -34,7 +36,8 @@ class ServiceManager:
         if address and not address.startswith(("/", "@")):
             logs.event("service manager not told: its socket is of a kind that is not known", "warning")
             address = ""
-        watchdog = int(period) / 1e6 if period.isascii() and period.isdigit() else 0.0
+        known = period.isascii() and period.isdigit() and len(period) < 20
+        watchdog = int(period) / 1e6 if known else 0.0
         if not address or process not in ("", str(os.getpid())):
             watchdog = 0.0
         return cls(address, clock, watchdog)
@@ -52,15 +55,16 @@ class ServiceManager:
         self._tell("STOPPING=1", "STATUS=finishes what it accepted, and stops")
         self._address = ""  # whatever happens from now on belongs to that
 
-    def status(self, text: str) -> None:
-        """One line for people: what it does, or what is wrong. Told when it is another one than before."""
-        if text != self._status:
-            self._status = text
-            self._tell(f"STATUS={' '.join(text.split())}")
-
-    def alive(self) -> None:
-        """The server does its work."""
-        self._tell("WATCHDOG=1", patience=0.0)  # the next one comes soon
+    def inform(self, ended: int, status: str) -> None:
+        """How it goes; to be called every `often` seconds. `ended` is how many pieces of work have come to their end so
+        far: if none did since the last time, the server is not alive, whoever calls this. `status` is one line for people.
+        """
+        if ended != self._ended:
+            self._ended = ended
+            self._tell("WATCHDOG=1", patience=0.0)  # the next one comes soon
+        if status != self._status:
+            self._status = status
+            self._tell(f"STATUS={' '.join(status.split())}")
 
     def _tell(self, *lines: str, patience: float = _PATIENCE) -> None:
         if not self._address:

@@ -150,6 +150,10 @@ def test_old_backups_are_removed_but_for_so_many(data: Path, tmp_path: Path) -> 
     assert set(os.listdir(into)) == {fifth.name, *others}
     sixth = back_up(data, into, "--keep", "999999")
     assert set(os.listdir(into)) == {fifth.name, sixth.name, *others}
+    # A clock that was ahead once does not cost the backups that are made since.
+    (into / "99990101T000000.000Z").mkdir()
+    seventh = back_up(data, into, "--keep", "1")
+    assert set(os.listdir(into)) == {seventh.name, "99990101T000000.000Z", *others}
 
 
 @pytest.mark.parametrize(
@@ -172,6 +176,17 @@ def test_what_is_in_the_way_is_said(data: Path, tmp_path: Path) -> None:
     told = keystead("backup", str(tmp_path / "file"), "--data", str(data))
     assert (told.returncode, told.stdout) == (1, "")
     assert "cannot make the backup" in told.stderr
+    for content in (b"", b"x", b"no database" * 1000):
+        broken = tmp_path / "broken"
+        broken.mkdir(exist_ok=True)
+        (broken / "keystead.db").write_bytes(content)
+        told = keystead("backup", str(tmp_path / "b"), "--data", str(broken))
+        assert (told.returncode, told.stdout) == (1, "")
+        assert f"cannot read the database {broken / 'keystead.db'}" in told.stderr
+        assert not (tmp_path / "b").exists()
+    told = keystead("backup", "", "--data", str(data), cwd=tmp_path)
+    assert told.returncode == 2
+    assert "the folder has no name" in told.stderr
     told = keystead("backup", str(tmp_path / "b"), "--data", str(tmp_path / "nothing"))
     assert (told.returncode, told.stdout) == (1, "")
     assert "there is no data in" in told.stderr

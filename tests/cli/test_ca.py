@@ -160,7 +160,7 @@ def test_other_names_never_make_another_ca(tmp_path: Path) -> None:
         told = keystead("serve", "--data", str(data), "--listen", "localhost:0", *words)
         assert told.returncode == 1
         assert f"may not issue for {name}, only for kms.example, localhost" in told.stderr
-        assert f"hint: keystead ca rotate --name {name} " in told.stderr
+        assert f"hint: keystead ca rotate --data {data} --name {name} " in told.stderr
         assert fingerprints(data) == first
     # With the server stopped, as after that refusal.
     assert keystead("ca", "rotate", "--name", "other.example", "--data", str(data)).returncode == 0
@@ -253,7 +253,7 @@ def test_a_ca_that_is_gone_stops_the_start_until_there_is_a_new_one(tmp_path: Pa
         told = keystead("serve", "--data", str(data), "--listen", "localhost:0")
         assert told.returncode == 1
         assert "is gone or damaged, although it had one" in told.stderr
-        assert "`keystead ca rotate`" in told.stderr
+        assert f"`keystead ca rotate --data {data}`" in told.stderr
         told = keystead("ca", "show", "--data", str(data))
         assert (told.returncode, "there is no certificate authority in" in told.stderr) == (1, True)
     assert keystead("ca", "rotate", "--data", str(data)).returncode == 0
@@ -265,9 +265,9 @@ def test_it_is_shown_to_people(tmp_path: Path) -> None:
     data = tmp_path / "data"
     with live(data):
         text = keystead("ca", "show", "--data", str(data)).stdout
-        assert "certificate authority Keystead local CA " in text
+        assert "certificate authority CN=Keystead local CA " in text
         assert "  names    localhost, 127.0.0.1, ::1\n" in text
-        assert "served certificate, by Keystead local CA " in text
+        assert "served certificate, by CN=Keystead local CA " in text
         assert "retires" not in text
         keystead("ca", "rotate", "--data", str(data))
         assert "retires  20" in keystead("ca", "show", "--data", str(data)).stdout

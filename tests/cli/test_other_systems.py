@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -138,6 +139,9 @@ def test_a_server_and_the_commands_about_it(system: System, server: LiveServer) 
         assert (told.returncode, told.stdout) == (7, "s3cret\n"), told.stderr
         if not words:
             (system.folder / files[0]).unlink()
+
+    with urllib.request.urlopen(f"{server.description['ops_url']}/metrics", timeout=10) as answer:
+        assert b"keystead_requests_total" in answer.read()
 
     # The way of the control socket, whose path is too long.
     told = system.run("access-key", "create", *data)

@@ -210,6 +210,7 @@ def test_an_access_key_file_of_either_shape(servers: tuple[LiveServer, LiveServe
         ["audit", "list", "--data", "DATA"],
         ["access-key", "list", "--data", "DATA"],
         ["env", "--data", "DATA"],
+        ["ca", "show", "--data", "DATA"],
         ["run", "--data", "DATA", "--", "true"],
     ],
     ids=" ".join,

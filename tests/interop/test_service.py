@@ -1,5 +1,6 @@
 """The page "Run it as a service", command for command, on machines with a real systemd; and what its clients see meanwhile."""
 
+import base64
 import json
 import re
 import resource
@@ -150,11 +151,16 @@ def test_the_page(tmp_path: Path) -> None:
                 firewall(page, alpha)
                 regular.goes_on()
                 confinement(page, alpha)
+                slow_work(alpha, ca, own)
+                exec_of_a_service_that_notifies(alpha, key_id)
                 reload(page, alpha, regular)
                 another_name(page, alpha, regular, shared, own)
                 watch(page, alpha)
                 a_server_that_hangs(alpha, regular)
-                backups(page, alpha, regular)
+                client = Far(ca, own)
+                keys = client.ok("ListKeys")["TotalCount"]
+                client.close()
+                backups(page, alpha, regular, keys)
                 page.run(alpha, "Upgrade")
                 regular.goes_on()
                 page.run(alpha, "What grows")
@@ -191,6 +197,7 @@ def test_the_page(tmp_path: Path) -> None:
 def install(page: Page, where: Machine) -> None:
     page.run(where, "Install", 0, 2)
     where.run("systemctl start keystead-backup", check=False)  # nothing to back up yet, which is no disaster
+    assert where.tell("systemd-analyze verify /etc/systemd/system/keystead*.* 2>&1") == ""
     status = page.run(where, "Install", 2)
     assert "Active: active (running)" in status
     # The start came back when it answered, and not before.
@@ -237,6 +244,38 @@ def confinement(page: Page, where: Machine) -> None:
     assert re.search(r"^Max core file size\s+0\s+0\s", limits, re.MULTILINE)
     (descriptors,) = re.findall(r"^Max open files\s+(\d+)\s", limits, re.MULTILINE)
     assert int(descriptors) in (65536, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
+
+
+def slow_work(where: Machine, ca: Path, own: tuple[str, str]) -> None:
+    """Libraries and threads do within these bounds what they do outside: no memory is made executable for them, and a thread
+    that stands back may do so."""
+    client = Far(ca, own)
+    for spec, algorithm in (
+        ("EC_SM2", "SM2DSA"),
+        ("RSA_2048", "RSA_PSS_SHA_256"),
+        ("EC_P256", "ECDSA_SHA_256"),
+    ):
+        key = client.ok("CreateKey", KeySpec=spec, KeyUsage="SIGN/VERIFY")["KeyMetadata"]
+        (version,) = client.ok("ListKeyVersions", KeyId=key["KeyId"])["KeyVersions"]["KeyVersion"]
+        named = {"KeyId": key["KeyId"], "KeyVersionId": version["KeyVersionId"], "Algorithm": algorithm}
+        digest = base64.b64encode(bytes(32)).decode()
+        value = client.ok("AsymmetricSign", **named, Digest=digest)["Value"]
+        assert client.ok("AsymmetricVerify", **named, Digest=digest, Value=value)["Value"] is True
+    client.close()
+    niceness = where.tell(f"cut -d ' ' -f 19 /proc/{show(where, 'MainPID')}/task/*/stat").split()
+    assert "19" in niceness
+
+
+def exec_of_a_service_that_notifies(where: Machine, key_id: str) -> None:
+    """What `exec` starts may be a service of its own, and tell systemd so."""
+    where.run(
+        "printf t0ken > /var/tmp/token\n"
+        f"keystead file encrypt --data /var/lib/keystead --key {key_id} /var/tmp/token\n"
+        "systemd-run --unit=app -p Type=notify -p NotifyAccess=all /usr/local/bin/keystead exec --data /var/lib/keystead "
+        "--env TOKEN=/var/tmp/token.cipher -- sh -c 'systemd-notify --ready --status=$TOKEN; sleep 1000'"
+    )
+    assert (show(where, "ActiveState", "app"), show(where, "StatusText", "app")) == ("active", "t0ken")
+    where.run("systemctl stop app")
 
 
 def reload(page: Page, where: Machine, regular: Regular) -> None:
@@ -311,7 +350,7 @@ def a_server_that_hangs(where: Machine, regular: Regular) -> None:
     regular.goes_on()
 
 
-def backups(page: Page, where: Machine, regular: Regular) -> None:
+def backups(page: Page, where: Machine, regular: Regular, keys: int) -> None:
     told = page.run(where, "Back up")
     assert re.search(r"^[0-9]{8}T[0-9]{6}\.[0-9]{3}Z$", told, re.MULTILINE)
     assert re.search(r"audit [0-9]+:[0-9a-f]{64}", told)
@@ -332,7 +371,7 @@ def backups(page: Page, where: Machine, regular: Regular) -> None:
     assert show(where, "Result", "keystead-backup") == "success"
     regular.goes_on()
     drilled = page.run(where, "The restore drill")
-    assert json.loads(drilled[drilled.index("{") :])["TotalCount"] == 1
+    assert json.loads(drilled[drilled.index("{") :])["TotalCount"] == keys
     where.run("test ! -e /var/tmp/drill")
     regular.goes_on()
 

@@ -15,7 +15,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "authority, whether the server runs or not. The copy is proved as `keystead audit verify` does it. It has no root "
         "key and no AccessKey in it: keep these apart, since without the root key no backup opens.",
     )
-    parser.add_argument("into", metavar="FOLDER", type=Path, help="where backups are; made if it is missing")
+    parser.add_argument(
+        "into", metavar="FOLDER", type=_folder, help="where backups are; made if it is missing"
+    )
     parser.add_argument("--data", metavar="DIR", help=target.DATA)
     parser.add_argument(
         "--keep",
@@ -44,6 +46,12 @@ def main(args: argparse.Namespace) -> int:
                 hint="compare with an older backup; keystead audit verify proves each one",
             )
     return status
+
+
+def _folder(text: str) -> Path:
+    if not text:  # a variable that is not set
+        raise argparse.ArgumentTypeError("the folder has no name")
+    return Path(text)
 
 
 def _amount(text: str) -> int:

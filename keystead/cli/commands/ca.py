@@ -76,7 +76,7 @@ def show_authorities(args: argparse.Namespace) -> int:
     elif args.json:
         output.answer(_members(found))
     else:
-        _tell(found)
+        _tell(found, _copying(args.data))
     if found.own_certificate:
         output.note("the server that runs has a certificate of your own (tls-cert), not one by this CA")
     return output.DONE
@@ -95,7 +95,7 @@ def rotate_authority(args: argparse.Namespace) -> int:
         parameters["Names"] = ",".join(names.all)
     status = _operate(args, "RotateAuthority", parameters)
     if status == output.DONE:
-        output.note("give all clients the new certificates: keystead ca show -o FILE")
+        output.note(f"give all clients the new certificates: {_copying(args.data)} writes them to a file")
     return status
 
 
@@ -148,7 +148,12 @@ def _members(found: "Authorities") -> dict[str, object]:
     return {"Authorities": own, "Served": served, "Bundle": found.file}
 
 
-def _tell(found: "Authorities") -> None:
+def _copying(data: str | None) -> str:
+    """The command that gives what clients need."""
+    return f"keystead ca show -o FILE{'' if data is None else f' --data {data}'}"
+
+
+def _tell(found: "Authorities", copying: str) -> None:
     now = SystemClock().now()
     for one, retires in found.own:
         output.line(f"certificate authority {one.subject}")
@@ -163,7 +168,7 @@ def _tell(found: "Authorities") -> None:
         output.line(f"  SHA-256  {found.served.fingerprint}")
         output.line(f"  valid    {iso8601(found.served.begins)} to {iso8601(found.served.expires)}")
         output.line(f"  names    {', '.join(found.served.names.all)}")
-    output.line(f"clients trust {found.file}; keystead ca show -o FILE writes a copy")
+    output.line(f"clients trust {found.file}; {copying} writes a copy")
 
 
 def _days(text: str) -> int:

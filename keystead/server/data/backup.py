@@ -37,6 +37,7 @@ def back_up(directory: DataDirectory, into: Path, keep: int | None, clock: Clock
             f"{into} is in the data directory itself, and would be lost with it",
             hint="choose a folder elsewhere, best on another disk",
         )
+    open_reader(directory.database).close()  # what is wrong with it is said of it, and not of a copy
     now = clock.now()
     name = re.sub("[-:Z]", "", iso8601(now)) + f".{int(now * 1000) % 1000:03d}Z"
     folder, part = into / name, into / f".{name}.part"
@@ -71,15 +72,17 @@ def back_up(directory: DataDirectory, into: Path, keep: int | None, clock: Clock
         ) from None
     finally:
         shutil.rmtree(part, ignore_errors=True)
-    return Backup(folder=folder, verdicts=verdicts, removed=_prune(into, keep))
+    return Backup(folder=folder, verdicts=verdicts, removed=_prune(folder, keep))
 
 
-def _prune(into: Path, keep: int | None) -> tuple[Path, ...]:
-    """Remove what is older than the newest `keep` backups: whole ones, and parts of those that were killed."""
+def _prune(made: Path, keep: int | None) -> tuple[Path, ...]:
+    """Remove what is older than the newest `keep` backups: whole ones, and parts of those that were killed. The one that
+    was made stays, even if the clock was put back and it looks old."""
     if keep is None:
         return ()
-    names = os.listdir(into)
-    kept = sorted(filter(_WHOLE.match, names))[-keep:]
+    into = made.parent
+    names = set(os.listdir(into)) - {made.name}
+    kept = sorted([*filter(_WHOLE.match, names), made.name])[-keep:]
     old = tuple(into / name for name in sorted(names) if (found := _NAME.match(name)) and found[1] < kept[0])
     for one in old:
         shutil.rmtree(one, ignore_errors=True)

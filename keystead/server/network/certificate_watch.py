@@ -48,7 +48,7 @@ class CertificateWatch:
         else:
             machine = machine_name(host)
             kept = own_authorities(directory, opened, names | machine, int(clock.now()), entropy)
-            self._source = Issued(kept, opened.vault, names, machine, clock)
+            self._source = Issued(kept, opened.vault, names, machine, clock, directory.path)
             self._publish(anyway=True)  # for its mode: earlier versions kept it from other users
         pem = self._source.renewed()
         assert pem is not None

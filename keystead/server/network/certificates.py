@@ -70,8 +70,8 @@ def own_authorities(
             if trace.exists():
                 raise OperatorError(
                     f"the certificate authority of {directory.path} is gone or damaged, although it had one",
-                    hint="restore the data directory from a backup; or let `keystead ca rotate` make a new one, "
-                    "without which no client will connect",
+                    hint=f"restore the data directory from a backup; or let `keystead ca rotate --data {directory.path}` "
+                    "make a new one, which every client needs",
                 )
         kept = (make_authority(opened.vault, names | LOCAL, now, entropy),)
         store.authorities.replace(kept)
@@ -96,8 +96,10 @@ class Issued:
         names: Names,
         machine: Names,
         clock: Clock,
+        data: Path,
     ) -> None:
         self.kept = kept
+        self._rotate = f"keystead ca rotate --data {data}"
         self._vault = vault
         self._names = names
         self._machine = machine
@@ -145,14 +147,14 @@ class Issued:
         if not kept:
             raise OperatorError(
                 f"the certificate authority expired on {iso8601(max(one.expires for one in self.kept))}",
-                hint="keystead ca rotate makes a new one; every client needs it",
+                hint=f"{self._rotate} makes a new one; every client needs it",
             )
         opened = {one.certificate: self._opened.get(one.certificate) or self._open(one) for one in kept}
         self._opened = opened
         if opened[kept[-1].certificate] is None:
             raise OperatorError(
                 "the certificate authority's private key does not open, or is another one's",
-                hint="restore the data directory from a backup; or let `keystead ca rotate` make a new one, which "
+                hint=f"restore the data directory from a backup; or let `{self._rotate}` make a new one, which "
                 "every client needs",
             )
         return [one for one in opened.values() if one is not None]
@@ -170,7 +172,7 @@ class Issued:
             raise OperatorError(
                 f"the certificate authority may not issue for {', '.join(refused)}, "
                 f"only for {', '.join(newest.described.names.all)}",
-                hint=f"keystead ca rotate {options} makes one that may, beside this one, which clients go on to trust",
+                hint=f"{self._rotate} {options} makes one that may, beside this one, which clients go on to trust",
             )
 
     def _issue(self, authority: Authority, now: float) -> tuple[Names, Leaf]:

@@ -118,12 +118,12 @@ def test_what_a_ca_may_not_issue_for_is_named_before_a_client_refuses_it() -> No
 def test_a_certificate_is_described() -> None:
     made = authority(["localhost"], ["127.0.0.1", "::1"])
     assert made.described.names == Names.of(["localhost", "127.0.0.1", "::1"])
-    assert (made.described.subject, made.described.issuer) == ("test CA", "test CA")
+    assert (made.described.subject, made.described.issuer) == ("CN=test CA", "CN=test CA")
     assert made.described.expires == int(NOW) + 86400
     leaf = made.issue(["localhost", "a.localhost"], ["::1"], NOW, 3600)
     found = describe(leaf.certificate_pem)
     assert found.names == Names.of(["localhost", "a.localhost", "::1"])
-    assert (found.issuer, found.expires) == ("test CA", leaf.expires)
+    assert (found.issuer, found.expires) == ("CN=test CA", leaf.expires)
     assert found.begins < NOW
     certificate = x509.load_pem_x509_certificate(leaf.certificate_pem)
     assert bytes.fromhex(found.fingerprint.replace(":", "")) == certificate.fingerprint(hashes.SHA256())

@@ -40,21 +40,23 @@ def test_what_it_is_told(manager: tuple[str, socket.socket]) -> None:
     address, receiver = manager
     one = ServiceManager.of({"NOTIFY_SOCKET": address}, CLOCK)
     one.ready()
-    one.status("serves\nhttps://localhost:8443")
-    one.status("serves\nhttps://localhost:8443")
-    one.alive()
+    one.inform(0, "serves\nhttps://localhost:8443")
+    one.inform(0, "serves\nhttps://localhost:8443")
+    one.inform(1, "serves\nhttps://localhost:8443")
+    one.inform(1, "the disk is full")
     one.reloading()
     one.ready()
     assert told(receiver) == [
         "READY=1",
+        "WATCHDOG=1",
         "STATUS=serves https://localhost:8443",
         "WATCHDOG=1",
+        "STATUS=the disk is full",
         "RELOADING=1\nMONOTONIC_USEC=12500000",
         "READY=1",
     ]
     one.stopping()
-    one.status("another one")
-    one.alive()
+    one.inform(2, "another one")
     assert told(receiver) == ["STOPPING=1\nSTATUS=finishes what it accepted, and stops"]
 
 
@@ -66,34 +68,39 @@ def test_its_names_are_taken_out_of_the_environment(manager: tuple[str, socket.s
         "WATCHDOG_PID": str(os.getpid()),
         "HOME": "/h",
     }
-    assert ServiceManager.of(environment, CLOCK).watchdog == 3.0
+    assert ServiceManager.of(environment, CLOCK).often == 1.5
     assert environment == {"HOME": "/h"}
 
 
 @pytest.mark.parametrize(
     ("period", "process", "seconds"),
     [
-        ("1", "", 1e-6),
-        ("30000000", "", 30.0),
-        ("0", "", 0.0),
-        ("", "", 0.0),
-        ("-5", "", 0.0),
-        ("5s", "", 0.0),
-        ("٣", "", 0.0),
-        ("30000000", "1", 0.0),
-        ("30000000", "me", 0.0),
+        ("4000000", "", 2.0),
+        ("9999999", "", 4.9999995),
+        ("10000001", "", 5.0),
+        ("200000", "", 0.1),
+        ("199999", "", 0.1),
+        ("1", "", 0.1),
+        ("0", "", 5.0),
+        ("", "", 5.0),
+        ("-4000000", "", 5.0),
+        ("4s", "", 5.0),
+        ("9" * 19, "", 5.0),
+        ("9" * 5000, "", 5.0),
+        ("٣", "", 5.0),
+        ("4000000", "1", 5.0),
+        ("4000000", "me", 5.0),
     ],
 )
 def test_a_watchdog_that_is_meant_for_this_process(period: str, process: str, seconds: float) -> None:
     environment = {"NOTIFY_SOCKET": "@x", "WATCHDOG_USEC": period, "WATCHDOG_PID": process}
-    assert ServiceManager.of(environment, CLOCK).watchdog == seconds
+    assert ServiceManager.of(environment, CLOCK).often == seconds
 
 
 def test_without_a_manager_nobody_is_told() -> None:
     one = ServiceManager.of({"WATCHDOG_USEC": "1000000"}, CLOCK)
-    assert one.watchdog == 0
     one.ready()
-    one.alive()
+    one.inform(1, "serves")
     one.stopping()
 
 
@@ -102,7 +109,7 @@ def test_an_address_of_another_kind_is_said(address: str, capsys: pytest.Capture
     logs.configure("json", "info")
     one = ServiceManager.of({"NOTIFY_SOCKET": address, "WATCHDOG_USEC": "1000000"}, CLOCK)
     one.ready()
-    assert one.watchdog == 0
+    assert one.often == 5.0
     assert logged(capsys) == ["service manager not told: its socket is of a kind that is not known"]
 
 
@@ -113,8 +120,8 @@ def test_a_manager_that_is_gone_is_said_once(
     address, receiver = manager
     one = ServiceManager(address, CLOCK)
     receiver.close()
-    one.alive()
-    one.alive()
+    one.inform(1, "")
+    one.inform(2, "")
     assert logged(capsys) == ["service manager not told"]
 
 
@@ -124,13 +131,13 @@ def test_a_manager_that_reads_nothing_holds_nobody_up(
     logs.configure("json", "info")
     address, receiver = manager
     one = ServiceManager(address, CLOCK)
-    for _ in range(100_000):
-        one.alive()
+    for ended in range(100_000):
+        one.inform(ended, "")
         if logged(capsys):
             break
     else:
         raise AssertionError("the socket took all")
     assert set(told(receiver)) == {"WATCHDOG=1"}
-    one.alive()
+    one.inform(-1, "")
     assert told(receiver) == ["WATCHDOG=1"]
     assert logged(capsys) == []

@@ -37,7 +37,9 @@ class World:
     def __init__(self, names: Names = LOCAL, machine: Names | None = None, begins: float = NOW) -> None:
         self.clock = FixedClock(begins)
         self.opened, _ = open_in_memory(self.clock, SystemEntropy())
-        self.issued = Issued((self.make(LOCAL),), self.opened.vault, names, machine or Names(), self.clock)
+        self.issued = Issued(
+            (self.make(LOCAL),), self.opened.vault, names, machine or Names(), self.clock, Path("/data")
+        )
 
     def make(self, names: Names) -> KeptAuthority:
         return make_authority(self.opened.vault, names, int(self.clock.now()), SystemEntropy())
@@ -160,7 +162,9 @@ def test_it_is_for_all_names_of_its_ca_and_what_else_that_may_issue_for() -> Non
 def test_names_that_need_another_ca_are_refused_with_the_way_to_it() -> None:
     with pytest.raises(OperatorError, match=r"may not issue for kms.example, 198.51.100.7, only for") as told:
         World(MORE).new()
-    assert told.value.hint.startswith("keystead ca rotate --name kms.example --name 198.51.100.7 ")
+    assert told.value.hint.startswith(
+        "keystead ca rotate --data /data --name kms.example --name 198.51.100.7 "
+    )
     world = World()
     world.new()
     with pytest.raises(OperatorError, match="may not issue"):
