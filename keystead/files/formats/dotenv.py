@@ -19,13 +19,15 @@ _ASSIGNMENT = re.compile(
 _NO_ASSIGNMENT = re.compile(r"[^\S\r\n]*(?:\#[^\r\n]*)?(?=\r?\n|\r|\Z)")
 _LINE_END = re.compile(r"\r?\n|\r")
 # In double quotes; before any other letter a backslash is one, as for Compose and python-dotenv.
-_ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "a": "\a", "b": "\b", "f": "\f", "v": "\v"}
-_ESCAPES |= {letter: letter for letter in "\\\"'$"}
+_ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "a": "\a", "b": "\b", "f": "\f", "v": "\v"} | {
+    letter: letter for letter in "\\\"'$"
+}
+# \x24 is a dollar sign, which nobody can take for the end of the pattern.
 _DOLLAR = re.compile(
-    r"\\(?P<escaped>.)|\$(?:\{(?P<braced>[^}]*)\}|(?P<plain>[A-Za-z_][A-Za-z0-9_]*)|(?P<wrong>[${]))",
+    r"\\(?P<escaped>.)|\x24(?:\{(?P<braced>[^}]*)\}|(?P<plain>[A-Za-z_][A-Za-z0-9_]*)|(?P<wrong>[\x24{]))",
     re.DOTALL,
 )
-_BRACED = re.compile(r"(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^$]*))?\Z")
+_BRACED = re.compile(r"(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^\x24]*))?\Z")
 
 
 class Assignment(msgspec.Struct, frozen=True):

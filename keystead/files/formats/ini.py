@@ -1,4 +1,4 @@
-"""INI files, as Python's configparser reads them; git's, systemd's and MySQL's readers find the same keys.
+"""INI files, as Python's configparser reads them; git's reader finds the same keys.
 
 A value reaches to the end of its line and over the lines below that are indented more than its key. What only some readers
 take for a comment, after a value, belongs to the value: else a secret with `#` in it would be encrypted in part. Where two

@@ -3,6 +3,7 @@
 import configparser
 import subprocess
 from pathlib import Path
+from typing import cast
 
 import pytest
 from hypothesis import given
@@ -88,10 +89,12 @@ def parsed(text: str) -> dict[str, dict[str, str]] | None:
         reader.read_string("[\1]\n" + text.replace("\r\n", "\n"))
     except (configparser.Error, AttributeError):  # it fails so on a line below a key without a value
         return None
-    return {
-        name: {key: value for key, value in reader.items(name) if value is not None}
-        for name in reader.sections()
-    }
+    found = {}
+    for name in reader.sections():
+        # Its type says str; a key without a value has None.
+        rows = cast("list[tuple[str, str | None]]", reader.items(name))
+        found[name] = {key: value for key, value in rows if value is not None}
+    return found
 
 
 @given(texts)
