@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 
 from keystead.errors import OperatorError
-from keystead.files.formats.spans import Leaf, numbered
+from keystead.files.formats.spans import Leaf, line_of, numbered
 
 _LINE = re.compile(r"(?P<content>[^\n]*?)\r?(?:\n|\Z)")
 _SECTION = re.compile(r'\s*\[(?P<name>(?:"(?:[^"\\]|\\.)*"|[^]"])*)\]')
@@ -20,7 +20,16 @@ _COMMENT = ("#", ";")
 
 def leaves(text: str) -> list[Leaf]:
     """Where the values stand; OperatorError where readers would disagree."""
-    return numbered(_values(text))
+    found = numbered(_values(text))
+    for leaf in found:
+        value = text[leaf.start : leaf.end]
+        # PHP's reader would go on to the next such quote, over lines that are keys for others.
+        if value[:1] in ("'", '"') and value.count(value[0]) == 1:
+            raise OperatorError(
+                f"line {line_of(text, leaf.start)} opens quotes and does not close them",
+                hint="close them, or leave them out",
+            )
+    return found
 
 
 def _values(text: str) -> Iterator[Leaf]:
