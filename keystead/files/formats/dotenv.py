@@ -11,7 +11,8 @@ from keystead.files.formats.spans import Leaf, line_of
 _ASSIGNMENT = re.compile(
     r"""
     [^\S\r\n]* (?:export[^\S\r\n]+)? (?P<name>[A-Za-z_][A-Za-z0-9_.-]*) [^\S\r\n]* = [^\S\r\n]*
-    (?P<value> "(?:[^"\\]|\\.)*" | '(?:[^'\\]|\\.)*' | (?!["']) (?:(?![^\S\r\n]+\#)[^\r\n])*? )
+    (?P<value> "(?:[^"\\]|\\.)*" | '(?:[^'\\]|\\.)*'
+      | (?!["']) (?: (?:[^\s\#]|(?<!\s)\#|[^\S\r\n](?=["'])) \S*+ (?: [^\S\r\n]++ (?!\#) \S++ )*+ )?+ )
     [^\S\r\n]* (?:(?<=\s)\#[^\r\n]*)? (?=\r?\n|\r|\Z)
     """,
     re.VERBOSE | re.DOTALL,

@@ -13,7 +13,7 @@ from keystead.files.formats.spans import Leaf, line_of, numbered
 
 _LINE = re.compile(r"(?P<content>[^\n]*?)\r?(?:\n|\Z)")
 _SECTION = re.compile(r'\s*\[(?P<name>(?:"(?:[^"\\]|\\.)*"|[^]"])*)\]')
-_ASSIGNMENT = re.compile(r"\s*(?P<key>[^=:]*?)\s*[=:]\s*")
+_ASSIGNMENT = re.compile(r"\s*+(?P<key>[^=:]*+)[=:]\s*+")
 _BACKSLASHES = re.compile(r"\\*\Z")
 _COMMENT = ("#", ";")
 
@@ -74,10 +74,12 @@ def _values(text: str) -> Iterator[Leaf]:
             # Only git has a value beside its section.
             beside = _ASSIGNMENT.match(content, header.end())
             if beside and not content[header.end() :].lstrip().startswith(_COMMENT):
-                yield Leaf((*section, beside["key"]), start + beside.end(), max(end, start + beside.end()))
+                yield Leaf(
+                    (*section, beside["key"].rstrip()), start + beside.end(), max(end, start + beside.end())
+                )
         elif assigned:
             value = Leaf(
-                (*section, assigned["key"]), start + assigned.end(), max(end, start + assigned.end())
+                (*section, assigned["key"].rstrip()), start + assigned.end(), max(end, start + assigned.end())
             )
     if value is not None:
         yield value
