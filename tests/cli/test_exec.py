@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import stat
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.live import KEYSTEAD, LiveServer, keystead, live
+from tests.live import KEYSTEAD, STRANGE, LiveServer, keystead, live
 
 SECRETS = {
     "key": "-----BEGIN KEY-----\n密\n",
@@ -93,6 +94,94 @@ def test_variables(server: LiveServer) -> None:
     program = "import json, os; print(json.dumps([os.environ[name] for name in ('TOKEN', 'A', 'B', 'C')]))"
     ended = keystead(*command(server, *words, "--", sys.executable, "-c", program))
     assert json.loads(ended.stdout) == ["t0ken", "x y", "1\n2", ""]
+
+
+# --- variables in variables
+
+PAGE = (Path(__file__).parents[2] / "docs" / "how-to" / "exec.md").read_text(encoding="utf-8")
+PASSWORD = "pa$$w ${HOME} $x #1"
+
+
+def test_interpolation_as_the_page_has_it(server: LiveServer, tmp_path: Path) -> None:
+    client = server.client()
+    key_id = client.ok("CreateKey")["KeyMetadata"]["KeyId"]
+    client.ok("CreateAlias", KeyId=key_id, AliasName="alias/Apollo/WorkKey")
+    client.close()
+    section = PAGE.partition("## Interpolation")[2].partition("\n## ")[0]
+    (text,) = re.findall(r"^```text\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
+    (lines,) = re.findall(r"^```sh\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
+    (tmp_path / "app.env").write_text(text.replace("kms:…", f"'{PASSWORD}'"))
+    (tmp_path / "app.py").write_text("import json, os\nprint(json.dumps(dict(os.environ)))\n")
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    environment = {**os.environ, **STRANGE, "KEYSTEAD_DATA": str(server.data), "PATH": path}
+    ended = subprocess.run(
+        ["sh", "-ec", lines], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
+    found = json.loads(ended.stdout)
+    assert found["DB_PASSWORD"] == PASSWORD
+    assert found["DATABASE_URL"] == f"postgres://app:{PASSWORD}@localhost/app"
+    # Without the option nothing is put in, and what is in the clear is told.
+    words = ["exec", "--env-file", str(tmp_path / "app.env.cipher"), "--", "sh", "-c", "echo $DATABASE_URL"]
+    plain = keystead(*words, env=environment)
+    assert plain.stdout == "postgres://app:${DB_PASSWORD}@${DB_HOST:-localhost}/app\n"
+    assert plain.stderr.endswith(
+        "app.env.cipher: the ${…} in DATABASE_URL stays as it is without --interpolate\n"
+    )
+    assert "DB_PASSWORD stays" not in plain.stderr
+    # --env goes first; what is missing starts nothing.
+    (tmp_path / "host").write_text("db.internal\n")
+    words = ["file", "encrypt", "--key", key_id, str(tmp_path / "host"), str(tmp_path / "app.py")]
+    assert keystead(*words, env=environment).returncode == 0
+    words = ["exec", "--interpolate", "--env-file", str(tmp_path / "app.env.cipher")]
+    more = ["--env", f"DB_HOST={tmp_path}/host.cipher", "--env", f"DB_PASSWORD={tmp_path}/host.cipher"]
+    told = keystead(*words, *more, "--", "sh", "-c", "echo $DATABASE_URL $DB_PASSWORD", env=environment)
+    assert told.stdout == "postgres://app:db.internal@db.internal/app db.internal\n"
+    (tmp_path / "app.env.cipher").write_text(
+        "A=x${GONE}\nB=$DB\n" + (tmp_path / "app.env.cipher").read_text()
+    )
+    told = keystead(*words, "--", "touch", str(tmp_path / "started"), env=environment)
+    assert (told.returncode, (tmp_path / "started").exists()) == (125, False)
+    assert (
+        "app.env.cipher: A needs GONE, which is not set\nhint: set it above A or in the environment"
+        in told.stderr
+    )
+
+
+def test_what_cannot_be_interpolated(server: LiveServer, tmp_path: Path) -> None:
+    whole = ["--env-file", cipher(server, "token"), "--interpolate", "--", "true"]
+    ended = keystead(*command(server, *whole))
+    assert (ended.returncode, "cipher: line 1 is not NAME=VALUE" in ended.stderr) == (125, False)
+    assert "it is encrypted as a whole, and what was encrypted is not interpolated" in ended.stderr
+    ended = keystead(*command(server, "--env", f"A={cipher(server, 'token')}", "--interpolate", "--", "true"))
+    assert (ended.returncode, "--interpolate belongs to --env-file" in ended.stderr) == (2, True)
+    # What was encrypted to the last value has nothing to put in, and its dollar signs stay.
+    (tmp_path / "all.env").write_text("A=$HOME\nB='$A'\n")
+    client = server.client()
+    key_id = client.ok("CreateKey")["KeyMetadata"]["KeyId"]
+    client.close()
+    words = [
+        "file",
+        "encrypt",
+        "--key",
+        key_id,
+        "--data",
+        str(server.data),
+        "--values",
+        str(tmp_path / "all.env"),
+    ]
+    assert keystead(*words).returncode == 0
+    words = [
+        "--interpolate",
+        "--env-file",
+        str(tmp_path / "all.env.cipher"),
+        "--",
+        "sh",
+        "-c",
+        'echo "$A $B"',
+    ]
+    ended = keystead(*command(server, *words))
+    assert (ended.stdout, ended.stderr) == ("$HOME $A\n", "")
 
 
 def test_a_path_on_a_disk_is_refused_unless_told(server: LiveServer, tmp_path: Path) -> None:

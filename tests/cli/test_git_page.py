@@ -183,9 +183,13 @@ def test_where_nothing_would_be_checked(repository: Repository, tmp_path: Path) 
     repository.ok("git add config")
     repository.refused("keystead file check --staged", "there is no .keystead.toml above these files")
     repository.refused("keystead file check .", "there is no .keystead.toml above these files")
+    repository.refused("keystead file check confg", "confg: there is no such file or directory")
+    repository.refused("keystead file check --staged confg", "confg: there is no such file or directory")
     assert repository.run("keystead file check").returncode == 2
     assert repository.run("keystead file check -").returncode == 2
-    repository.refused("keystead file check --staged", "git rev-parse failed: not a git repository", cwd="..")
+    repository.refused(
+        "keystead file check --staged", "git rev-parse --show-toplevel failed: not a git repository", cwd=".."
+    )
     (tmp_path / "kept").rename(repository.folder / ".keystead.toml")
     (repository.folder / ".keystead.toml").chmod(0o666)
     repository.refused("keystead file check --staged", "not all was checked", "chmod o-w")

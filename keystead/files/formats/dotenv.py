@@ -11,19 +11,24 @@ from keystead.files.formats.spans import Leaf, line_of
 _ASSIGNMENT = re.compile(
     r"""
     [^\S\r\n]* (?:export[^\S\r\n]+)? (?P<name>[A-Za-z_][A-Za-z0-9_.-]*) [^\S\r\n]* = [^\S\r\n]*
-    (?P<value> "(?:[^"\\]|\\.)*" | '(?:[^'\\]|\\.)*' | (?!["']) (?:(?![^\S\r\n]+\#)[^\r\n])*? )
+    (?P<value> "(?:[^"\\]|\\.)*" | '(?:[^'\\]|\\.)*'
+      | (?!["']) (?: (?:[^\s\#]|(?<!\s)\#|[^\S\r\n](?=["'])) \S*+ (?: [^\S\r\n]++ (?!\#) \S++ )*+ )?+ )
     [^\S\r\n]* (?:(?<=\s)\#[^\r\n]*)? (?=\r?\n|\r|\Z)
     """,
     re.VERBOSE | re.DOTALL,
 )
 _NO_ASSIGNMENT = re.compile(r"[^\S\r\n]*(?:\#[^\r\n]*)?(?=\r?\n|\r|\Z)")
 _LINE_END = re.compile(r"\r?\n|\r")
-_ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "a": "\a", "b": "\b", "f": "\f", "v": "\v"}
+# In double quotes; before any other letter a backslash is one, as for Compose and python-dotenv.
+_ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "a": "\a", "b": "\b", "f": "\f", "v": "\v"} | {
+    letter: letter for letter in "\\\"'$"
+}
+# \x24 is a dollar sign, which nobody can take for the end of the pattern.
 _DOLLAR = re.compile(
-    r"\\(?P<escaped>.)|\$(?:\{(?P<braced>[^}]*)\}|(?P<plain>[A-Za-z_][A-Za-z0-9_]*)|(?P<wrong>[${]))",
+    r"\\(?P<escaped>.)|\x24(?:\{(?P<braced>[^}]*)\}|(?P<plain>[A-Za-z_][A-Za-z0-9_]*)|(?P<wrong>[\x24{]))",
     re.DOTALL,
 )
-_BRACED = re.compile(r"(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^$]*))?\Z")
+_BRACED = re.compile(r"(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^\x24]*))?\Z")
 
 
 class Assignment(msgspec.Struct, frozen=True):
@@ -93,7 +98,7 @@ def _put_in(one: Assignment, known: Mapping[str, str]) -> str:
 
     def value(found: re.Match[str]) -> str:
         if (letter := found["escaped"]) is not None:
-            return _ESCAPES.get(letter, letter) if quoted else letter if letter == "$" else found[0]
+            return _ESCAPES.get(letter, found[0]) if quoted or letter == "$" else found[0]
         if found["wrong"]:
             raise OperatorError(
                 f"{one.name} has {found[0]} in its value",
@@ -122,5 +127,5 @@ def _meant(value: str) -> str:
     if value[:1] == "'" and len(value) > 1:
         return re.sub(r"\\([\\'])", r"\1", value[1:-1])
     if value[:1] == '"' and len(value) > 1:
-        return re.sub(r"\\(.)", lambda one: _ESCAPES.get(one[1], one[1]), value[1:-1], flags=re.DOTALL)
+        return re.sub(r"\\(.)", lambda one: _ESCAPES.get(one[1], one[0]), value[1:-1], flags=re.DOTALL)
     return value

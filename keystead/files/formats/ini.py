@@ -1,4 +1,4 @@
-"""INI files, as Python's configparser reads them; git's, systemd's and MySQL's readers find the same keys.
+"""INI files, as Python's configparser reads them; git's reader finds the same keys.
 
 A value reaches to the end of its line and over the lines below that are indented more than its key. What only some readers
 take for a comment, after a value, belongs to the value: else a secret with `#` in it would be encrypted in part. Where two
@@ -9,18 +9,27 @@ import re
 from collections.abc import Iterator
 
 from keystead.errors import OperatorError
-from keystead.files.formats.spans import Leaf, numbered
+from keystead.files.formats.spans import Leaf, line_of, numbered
 
 _LINE = re.compile(r"(?P<content>[^\n]*?)\r?(?:\n|\Z)")
 _SECTION = re.compile(r'\s*\[(?P<name>(?:"(?:[^"\\]|\\.)*"|[^]"])*)\]')
-_ASSIGNMENT = re.compile(r"\s*(?P<key>[^=:]*?)\s*[=:]\s*")
+_ASSIGNMENT = re.compile(r"\s*+(?P<key>[^=:]*+)[=:]\s*+")
 _BACKSLASHES = re.compile(r"\\*\Z")
 _COMMENT = ("#", ";")
 
 
 def leaves(text: str) -> list[Leaf]:
     """Where the values stand; OperatorError where readers would disagree."""
-    return numbered(_values(text))
+    found = numbered(_values(text))
+    for leaf in found:
+        value = text[leaf.start : leaf.end]
+        # PHP's reader would go on to the next such quote, over lines that are keys for others.
+        if value[:1] in ("'", '"') and value.count(value[0]) == 1:
+            raise OperatorError(
+                f"line {line_of(text, leaf.start)} opens quotes and does not close them",
+                hint="close them, or leave them out",
+            )
+    return found
 
 
 def _values(text: str) -> Iterator[Leaf]:
@@ -65,10 +74,12 @@ def _values(text: str) -> Iterator[Leaf]:
             # Only git has a value beside its section.
             beside = _ASSIGNMENT.match(content, header.end())
             if beside and not content[header.end() :].lstrip().startswith(_COMMENT):
-                yield Leaf((*section, beside["key"]), start + beside.end(), max(end, start + beside.end()))
+                yield Leaf(
+                    (*section, beside["key"].rstrip()), start + beside.end(), max(end, start + beside.end())
+                )
         elif assigned:
             value = Leaf(
-                (*section, assigned["key"]), start + assigned.end(), max(end, start + assigned.end())
+                (*section, assigned["key"].rstrip()), start + assigned.end(), max(end, start + assigned.end())
             )
     if value is not None:
         yield value

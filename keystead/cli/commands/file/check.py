@@ -1,6 +1,7 @@
 """`keystead file check`: whether files that rules protect are in the clear, in the work tree or in what git has staged."""
 
 import argparse
+import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,14 +22,16 @@ def check(args: argparse.Namespace) -> int:
         raise output.WrongCommandLine(
             "there is nothing to check", hint="name files or directories, or --staged"
         )
+    for place in args.places:
+        if place != "-" and not os.path.lexists(place):  # else a wrong name would pass for ever
+            raise OperatorError(f"{place}: there is no such file or directory", hint="check the path")
     finder = Finder()
-    failed = seen = clear = 0
-    has_rules = True
+    failed = seen = ruled = clear = 0
     for shown, path, content in _staged(args.places) if args.staged else _in_work_tree(args.places):
         try:
             found = finder.of(path)
-            has_rules = found.source is not None or (seen > 0 and has_rules)
             seen += 1
+            ruled += found.source is not None
             if found.rule is None:
                 continue
             problem = _problem(args, path, found.rule, content())
@@ -45,7 +48,7 @@ def check(args: argparse.Namespace) -> int:
             f"not all was checked: {finder.passed_by[0]} is not trusted",
             hint="make it yours: chown, chmod o-w",
         )
-    if not has_rules:
+    if seen and not ruled:
         raise OperatorError(
             f"there is no {NAME} above these files", hint="write one; its rules name what to protect"
         )
@@ -118,5 +121,7 @@ def _git(*words: str) -> bytes:
         raise OperatorError(f"git cannot be started: {error.strerror}", hint="--staged needs git") from None
     if ended.returncode:
         told = ended.stderr.decode(errors="replace").strip().removeprefix("fatal: ")
-        raise OperatorError(f"git {words[0]} failed: {told}", hint="--staged is for a git repository")
+        raise OperatorError(
+            f"git {' '.join(words[:2])} failed: {told}", hint="--staged is for a git repository"
+        )
     return ended.stdout

@@ -63,8 +63,11 @@ def edit(args: argparse.Namespace) -> int:
                 output.note("nothing was changed")
                 return output.DONE
             try:
-                if path.read_bytes() != content:
-                    raise OperatorError(f"{path} was changed meanwhile", hint="leave this, and edit it again")
+                with opened(args.file) as now:
+                    if now.read(_BYTES + 1) != content:
+                        raise OperatorError(
+                            f"{path} was changed meanwhile", hint="leave this, and edit it again"
+                        )
                 write_back(iter([_seal(kms, key, context, changed, found)]), args.file, source)
             except OperatorError as problem:
                 if not sys.stdin.isatty():

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, NoReturn
 
 from keystead.cli import output
 from keystead.errors import OperatorError
@@ -100,7 +100,12 @@ def walked(places: list[str]) -> Iterator[str]:
 
 
 def _below(place: str) -> Iterator[str]:
-    for folder, folders, names in os.walk(place):
+    def unreadable(error: OSError) -> NoReturn:
+        raise OperatorError(
+            f"cannot read {error.filename}: {error.strerror}", hint="check the permissions of the directory"
+        )
+
+    for folder, folders, names in os.walk(place, onerror=unreadable):
         folders[:] = sorted(name for name in folders if name != ".git")
         for name in sorted(names):
             path = Path(folder) / name

@@ -74,7 +74,7 @@ class Finder:
     def of(self, name: str) -> Found:
         """The rules of a file, `-` being one without a name in the current directory."""
         place = Path(name)
-        folder = (Path() if name == "-" else place.parent).resolve()
+        folder = Path(os.path.realpath("." if name == "-" else place.parent))
         for directory in _upwards(folder):
             rules = self._rules(directory / NAME)
             if rules is None:

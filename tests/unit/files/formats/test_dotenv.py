@@ -1,3 +1,7 @@
+import re
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -36,9 +40,11 @@ def test_what_is_no_assignment(text: str, told: str) -> None:
 
 
 def test_environment() -> None:
-    text = "A=plain # c\nB='a\\'b\\n'\nC=\"a\\\"b\\n$x\"\nD=\nA=again\nF=`a b`\nG=${A}\nE='\n"
+    text = (
+        'A=plain # c\nB=\'a\\\'b\\n\'\nC="a\\"b\\n$x"\nD=\nA=again\nF=`a b`\nG=${A}\nH="\\d\\$\\\\"\nE=\'\n'
+    )
     assert environment(text[:-4]) == {
-        "A": "again", "B": "a'b\\n", "C": 'a"b\n$x', "D": "", "F": "`a b`", "G": "${A}",
+        "A": "again", "B": "a'b\\n", "C": 'a"b\n$x', "D": "", "F": "`a b`", "G": "${A}", "H": "\\d$\\",
     }  # fmt: skip
 
 
@@ -106,3 +112,34 @@ def test_what_was_encrypted_is_never_read_again(secret: str) -> None:
     spelled = '"' + secret.replace("\\", "\\\\").replace('"', '\\"') + '"'
     found = interpolated(f'S={spelled}\nA=x${{S}}y\nB="$S"', {"S"}, {}, BEFORE)
     assert found == {"S": secret, "A": f"x{secret}y", "B": secret}
+
+
+# --- the table of dialects in the docs
+
+PAGE = (Path(__file__).parents[4] / "docs" / "how-to" / "exec.md").read_text(encoding="utf-8")
+
+
+def cells(line: str) -> list[str]:
+    """A row of the table; `none`, `empty` and `refused` stand without a mark of code."""
+    found = [re.sub(r"^(`+) ?(.*?) ?\1$", r"=\2", cell) for cell in line.strip("| ").split(" | ")]
+    return [cell.replace("⏎", "\n").replace("⇥", "\t") for cell in found]
+
+
+ROWS = [cells(line) for line in PAGE.partition("## Dialects")[2].splitlines() if line.startswith("| `")]
+
+
+@pytest.mark.parametrize("row", ROWS, ids=str)
+def test_the_table_of_dialects_says_what_we_do(row: list[str]) -> None:
+    def told(read: Callable[[str], dict[str, str]]) -> str:
+        try:
+            return f"={read(row[0][1:])['A']}"
+        except OperatorError:
+            return "refused"
+
+    assert len(row) == 8
+    put_in = told(lambda text: interpolated(text, (), {}, {"OTHER": "env", "HOME": "/h"}))
+    assert [told(environment), put_in] == row[1:3]
+
+
+def test_the_table_is_there() -> None:
+    assert len(ROWS) > 25

@@ -3,6 +3,7 @@
 import configparser
 import subprocess
 from pathlib import Path
+from typing import cast
 
 import pytest
 from hypothesis import given
@@ -42,6 +43,7 @@ def found(text: str) -> list[tuple[str, str]]:
         ("[s]\na = C:\\\\\nb = 1\n", [("/s/a", "C:\\\\"), ("/s/b", "1")]),
         ("[s]\na = C:\\\n\nb = 1\n", [("/s/a", "C:\\"), ("/s/b", "1")]),
         ("= x\n", [("/", "x")]),
+        ("[s]\na = \"x\n  y\"\nb = ''\nc = it's\nd = 5'", [("/s/a", '"x\n  y"'), ("/s/b", "''"), ("/s/c", "it's"), ("/s/d", "5'")]),
         ("[s\na = 1", [("/a", "1")]),
     ],
 )  # fmt: skip
@@ -56,6 +58,8 @@ def test_values(text: str, values: list[tuple[str, str]]) -> None:
         ("[s]\na = C:\\\n; c\nsecret = 1\n", "some readers take line 4"),
         ("[s]\na = C:\\\n[secret]\n", "some readers take line 3"),
         ("[s]\nflag \\\nsecret = 1\n", "some readers take line 3"),
+        ('[s]\na = "one\nsecret = two"\n', "line 2 opens quotes and does not close them"),
+        ("[s]\na = 'secret\n", "line 2 opens quotes"),
         ("[s]\na = 1\rsecret = 2\n", "line 2 has a carriage return in its middle"),
     ],
 )
@@ -88,10 +92,12 @@ def parsed(text: str) -> dict[str, dict[str, str]] | None:
         reader.read_string("[\1]\n" + text.replace("\r\n", "\n"))
     except (configparser.Error, AttributeError):  # it fails so on a line below a key without a value
         return None
-    return {
-        name: {key: value for key, value in reader.items(name) if value is not None}
-        for name in reader.sections()
-    }
+    found = {}
+    for name in reader.sections():
+        # Its type says str; a key without a value has None.
+        rows = cast("list[tuple[str, str | None]]", reader.items(name))
+        found[name] = {key: value for key, value in rows if value is not None}
+    return found
 
 
 @given(texts)

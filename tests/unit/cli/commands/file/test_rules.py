@@ -101,7 +101,7 @@ def test_the_nearest_file_of_rules_counts_and_of_its_rules_the_first(tmp_path: P
 
     def of(name: str) -> tuple[str, str | None]:
         found = Finder().of(str(tmp_path / name))
-        return found.key, found.rule and found.rule.path
+        return found.key, found.rule.path if found.rule else None
 
     assert of("config/a.yaml") == ("alias/work", "config/*.yaml")
     assert of("config/a.yaml.cipher") == ("alias/work", "config/*.yaml")
