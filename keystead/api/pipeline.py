@@ -396,5 +396,5 @@ class Pipeline:
         }
         if found.key is None or found.version is None:
             return Call(**common)
-        more = {"blob": found.blob, "source": found.source, "promise": found.promise}
+        more: dict[str, Any] = {"blob": found.blob, "source": found.source, "promise": found.promise}
         return KeyCall(**common, **more, key=found.key, version=found.version)
