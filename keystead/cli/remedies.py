@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from keystead.cli import output
 from keystead.domain.keys import aliases
 
 # A call to the same server: the members of its answer, or None if there is none.
@@ -33,7 +34,7 @@ def remedy(code: str, parameters: Mapping[str, str], ask: Ask) -> str:
     if code == "AliasAlreadyExists":
         return _of_taken(alias, key, describe(alias))
     if code in _STATE_CODES:
-        return _of_state(describe(key))
+        return _of_state(code, describe(key))
     if code == "Rejected.DeletionProtection":
         return _of_protected(describe(key))
     if code == "Forbidden.AliasNotFound":
@@ -57,10 +58,11 @@ def _of_taken(alias: str, wanted: str, found: Mapping[str, Any]) -> str:
     )
 
 
-def _of_state(found: Mapping[str, Any]) -> str:
-    if found.get("KeyState") not in _OF_STATE:
+def _of_state(code: str, found: Mapping[str, Any]) -> str:
+    state = found.get("KeyState")
+    if state not in _OF_STATE or (state == "Disabled" and code != "Rejected.Disabled"):
         return ""
-    return f"it is the key {_shown(found)}; {_OF_STATE[found['KeyState']].format(key=found['KeyId'])}"
+    return f"it is the key {_shown(found)}; {_OF_STATE[state].format(key=found['KeyId'])}"
 
 
 def _of_protected(found: Mapping[str, Any]) -> str:
@@ -79,7 +81,10 @@ def _of_service(name: str) -> str:
         return ""
     if aliases.service_of(name):
         return "the server has made no key for this service; keystead serve --service-keys yes makes them when asked for"
-    return f"it is none of the services that have a key: {', '.join(sorted(aliases.SERVICES))}"
+    services = sorted(aliases.SERVICES)
+    if near := output.nearest(name.rpartition("/")[2], services):
+        return f"did you mean {aliases.RESERVED}/{near}?"
+    return f"it is none of the services that have a key: {', '.join(services)}"
 
 
 def _shown(found: Mapping[str, Any]) -> str:

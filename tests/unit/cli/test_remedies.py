@@ -65,8 +65,12 @@ def test_a_state_that_is_in_the_way_is_shown_with_the_way_out() -> None:
     assert (code, hint.endswith(f"keystead key import {external} FILE gives it its material")) == (
         "Rejected.PendingImport", True,
     )  # fmt: skip
-    # A state that the call itself leads to is no puzzle.
-    assert told(service, "CancelKeyDeletion", KeyId=service.key()) == ("Rejected.StateModifiedFailed", "")
+    # That there is nothing to cancel is no puzzle.
+    for enabled in (True, False):
+        other = service.key()
+        if not enabled:
+            service.ok("DisableKey", KeyId=other)
+        assert told(service, "CancelKeyDeletion", KeyId=other) == ("Rejected.StateModifiedFailed", "")
 
 
 def test_a_protection_is_shown_with_its_reason() -> None:
@@ -89,7 +93,8 @@ def test_a_protection_is_shown_with_its_reason() -> None:
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("alias/acs/none", "it is none of the services that have a key: acm, actiontrail, "),
+        ("alias/acs/MSE", "did you mean alias/acs/mse?"),
+        ("alias/acs/zzzzzz", "it is none of the services that have a key: acm, actiontrail, "),
         ("alias/acs/oss", "--service-keys yes"),
         ("acs:kms:cn-beijing:1000000000000001:alias/acs/oss", ""),
         ("alias/other", ""),

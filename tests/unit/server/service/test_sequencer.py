@@ -464,7 +464,7 @@ def test_the_accesskey_is_looked_at_anew_after_slow_work(
         verified: list[int] = []
         verify = signature.verify
 
-        def counted(*all_of_it: Any) -> Any:
+        def counted(*all_of_it: Any) -> signature.Signed:
             verified.append(1)
             return verify(*all_of_it)
 
