@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
-import keystead.operations  # noqa: F401 - fills the catalogue
+import keystead.operations
 from keystead.api.operation import CATALOGUE
 from keystead.domain.products import KMS
 from tests.live import LiveServer, keystead, live
@@ -149,7 +149,7 @@ def _relay(server: LiveServer) -> Iterator[tuple[str, list[Seen]]]:
             self.wfile.write(content)
             upstream.close()
 
-        do_POST = do_GET
+        do_POST = do_GET  # noqa: N815 - the library's name
 
         def _body(self) -> bytes:
             if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
