@@ -270,11 +270,10 @@ class Pipeline:
 
     def _perform(self, ask: Ask) -> HttpResponse:
         trace, bound = ask.trace, ask.bound
-        trace.action = bound.action
+        trace.action, trace.product = bound.action, bound.product
         operation = bound.operation
         if operation is not None:
-            trace.product, trace.known = operation.product, True
-            trace.parameters, trace.region = bound.recorded, bound.region
+            trace.known, trace.parameters, trace.region = True, bound.recorded, bound.region
         if not bound.dry_run:
             return self._run(ask, keep=True)
         try:

@@ -9,7 +9,7 @@ from keystead import __version__
 from keystead.cli import output
 from keystead.errors import OperatorError
 
-COMMANDS = ("serve", "run", "env", "kms", "file", "exec", "key", "audit", "access-key", "config")
+COMMANDS = ("serve", "run", "env", "kms", "sts", "file", "exec", "key", "audit", "access-key", "config")
 
 
 def parser(only: str = "") -> argparse.ArgumentParser:
@@ -47,9 +47,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(words: list[str]) -> int:
-    if words[:1] == ["kms"]:
+    if words[:1] in (["kms"], ["sts"]):
         # What follows is named as on the wire, --help included; argparse must not read it.
-        words = ["kms", "--", *words[1:]]
+        words = [words[0], "--", *words[1:]]
     only = words[0] if words and words[0] in COMMANDS else ""
     args = parser(only).parse_args(words)
     return int(args.func(args))

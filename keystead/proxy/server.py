@@ -39,7 +39,7 @@ class NotServed(
     KmsError,
     code="UnsupportedProduct",
     status=404,
-    message="Keystead answers for kms hosts; it does not serve {host}.",
+    message="Keystead answers for kms and sts hosts; it does not serve {host}.",
     gateway=True,
 ): ...
 

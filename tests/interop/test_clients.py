@@ -160,7 +160,7 @@ def test_nodes_fetch_and_curl_trust_the_runs_ca() -> None:
     url = "https://kms.cn-hangzhou.aliyuncs.com/?Action=ListKeys"
     assert run("node", "-e", f"fetch('{url}').then((r) => console.log(r.status))") == "400\n"
     assert run("curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", url) == "400"
-    assert '"UnsupportedProduct"' in run("curl", "-s", "https://sts.aliyuncs.com/")
+    assert '"UnsupportedProduct"' in run("curl", "-s", "https://ram.aliyuncs.com/")
     assert '"UnsupportedProtocol"' in run("curl", "-s", "http://kms.cn-hangzhou.aliyuncs.com/")
 
 

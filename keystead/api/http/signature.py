@@ -2,7 +2,7 @@
 
 RPC v1     HMAC-SHA1, HMAC-SHA256         parameters AccessKeyId, Signature, SignatureNonce, Timestamp, …
 ACS3       HMAC-SHA256, HMAC-SM3          Authorization header and x-acs-* headers
-ACS4       HMAC-SHA256                    the same with a key derived for day, region and product
+ACS4       HMAC-SHA256, HMAC-SM3          the same with a key derived for day, region and product
 
 Rule 1: what is verified is what was decoded, encoded again; never the raw query.
 Rule 2: a request speaks one scheme; one that names two is refused. An Authorization header of another kind (a client behind
@@ -44,6 +44,7 @@ _HEADER_METHODS: dict[str, tuple[Scheme, Algorithm]] = {
     "ACS3-HMAC-SHA256": ("acs3", "sha256"),
     "ACS3-HMAC-SM3": ("acs3", "sm3"),
     "ACS4-HMAC-SHA256": ("acs4", "sha256"),
+    "ACS4-HMAC-SM3": ("acs4", "sm3"),
 }
 _OURS = ("ACS3-", "ACS4-")
 # Each of them means that the request (also) speaks RPC v1.
@@ -97,7 +98,7 @@ def read_claims(request: HttpRequest, parameters: Parameters) -> Claims:
 def verify(claims: Claims, parameters: dict[str, str], secret: Secret) -> None:
     """Return if the secret signed the request with these claims and parameters, else raise SignatureDoesNotMatch."""
     if claims.scheme == "acs4":
-        secret = secret.derive(*claims.scope)
+        secret = secret.derive(claims.algorithm, *claims.scope)
     suffix = b"&" if claims.scheme == "v1" else b""
     to_sign = claims.to_sign or string_to_sign_v1(claims.method, parameters)
     computed = secret.hmac(claims.algorithm, to_sign, suffix)
@@ -200,8 +201,10 @@ def _read_header(request: HttpRequest, parameters: Parameters, authorization: st
     signed = tuple(match["headers"].split(";"))
     _check_signed_headers(request, signed)
     body_hash = digest(algorithm, request.body).hex()
-    if headers.get("x-acs-content-sha256", "") != body_hash:
-        raise IncompleteSignature(reason="x-acs-content-sha256 must be the hash of the body.")
+    # ACS4 names the header after the hash; ACS3 keeps the name of the other one.
+    name = f"x-acs-content-{algorithm}" if scheme == "acs4" else "x-acs-content-sha256"
+    if headers.get(name, "") != body_hash:
+        raise IncompleteSignature(reason=f"{name} must be the hash of the body.")
     canonical = canonical_request(request, parameters, signed, body_hash)
     return Claims(
         scheme=scheme,

@@ -1,4 +1,4 @@
-"""`keystead kms`: call any operation, as with the vendor's CLI.
+"""`keystead kms` and `keystead sts`: call any operation of a product, as with the vendor's CLI.
 
 Parameters are named and sent as on the wire; only their names are checked here, their values by the server.
 """
@@ -18,11 +18,12 @@ from keystead.errors import OperatorError
 
 if TYPE_CHECKING:
     from keystead.api.operation import Catalogue, Operation
+    from keystead.domain.products import Product
 
 _OPTIONS = tuple(name for name, _, _ in target.OPTIONS)
 _FILE_BYTES = 1 << 20  # far more than any parameter may have
 _HEAD = """\
-usage: keystead kms ACTION [--Parameter VALUE …] [options]
+usage: keystead {command} ACTION [--Parameter VALUE …] [options]
 
 Parameters are named as on the wire. A VALUE file:PATH is read from that file and - from standard input, exactly and as
 UTF-8 text: that keeps secrets out of the command line, which other users of the machine can see. Every operation takes
@@ -40,7 +41,7 @@ options:
 
 {target.FOUND}
 
-keystead kms ACTION --help shows the parameters of one operation."""
+keystead {{command}} ACTION --help shows the parameters of one operation."""
 
 
 class Words(msgspec.Struct):
@@ -55,39 +56,49 @@ class Words(msgspec.Struct):
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the command. What follows it is parsed here, since parameters are named as on the wire."""
+    """Add the command."""
+    from keystead.domain.products import KMS
+
+    add_product(subparsers, KMS, "call an operation, as with the vendor's CLI")
+
+
+def add_product(
+    subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]", product: "Product", summary: str
+) -> None:
+    """Add the command of one product. What follows it is parsed here, since parameters are named as on the wire."""
+    name = product.name.lower()
     parser = subparsers.add_parser(
-        "kms",
-        help="call an operation, as with the vendor's CLI",
-        usage="keystead kms ACTION [--Parameter VALUE …] [options]",
-        description="Call an operation. keystead kms --help lists all, keystead kms ACTION --help shows one.",
+        name,
+        help=summary,
+        usage=f"keystead {name} ACTION [--Parameter VALUE …] [options]",
+        description=f"Call an operation. keystead {name} --help lists all, keystead {name} ACTION --help shows one.",
         add_help=False,
     )
     parser.add_argument("words", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
-    parser.set_defaults(func=main)
+    parser.set_defaults(func=main, product=product)
 
 
 def main(args: argparse.Namespace) -> int:
     """Call one operation and print its answer."""
     import keystead.operations  # noqa: F401 - fills the catalogue
     from keystead.api.operation import CATALOGUE
-    from keystead.domain.products import KMS
 
+    product: Product = args.product
     raw: list[str] = args.words[1:] if args.words[:1] == ["--"] else args.words
     words = parse(raw)
     if not words.action or words.action == "help":
-        output.text(overview(CATALOGUE))
+        output.text(overview(CATALOGUE, product))
         return output.DONE
-    operation = CATALOGUE.find(KMS.version, words.action)
+    operation = CATALOGUE.find(product.version, words.action)
     if operation is None and (not words.force or not (words.action.isascii() and words.action.isalnum())):
-        raise _unknown(words.action, CATALOGUE)
+        raise _unknown(words.action, CATALOGUE, product)
     if operation is not None:
         if words.help:
             output.text(describe(operation))
             return output.DONE
         if not words.force:
             _check_names(operation, words.parameters)
-    return _call(words)
+    return _call(words, product)
 
 
 def parse(raw: list[str]) -> Words:
@@ -126,11 +137,17 @@ def parse(raw: list[str]) -> Words:
     return words
 
 
-def _unknown(action: str, catalogue: "Catalogue") -> output.WrongCommandLine:
-    from keystead.domain.products import KMS
-
-    near = output.nearest(action, [one.action for one in catalogue.of(KMS)])
-    hint = f"did you mean {near}?" if near else "keystead kms --help lists all; --force sends it anyway"
+def _unknown(action: str, catalogue: "Catalogue", product: "Product") -> output.WrongCommandLine:
+    command = product.name.lower()
+    elsewhere = [
+        one.product for one in catalogue if one.action == action and not one.product.for_operator_only
+    ]
+    if elsewhere:
+        hint = f"write keystead {elsewhere[0].name.lower()} {action}"
+    elif near := output.nearest(action, [one.action for one in catalogue.of(product)]):
+        hint = f"did you mean {near}?"
+    else:
+        hint = f"keystead {command} --help lists all; --force sends it anyway"
     return output.WrongCommandLine(f"there is no operation {action!r}", hint=hint)
 
 
@@ -140,7 +157,8 @@ def _check_names(operation: "Operation", parameters: dict[str, str]) -> None:
     for name, value in parameters.items():
         if name not in known and not any(name.startswith(f"{one}.") for one in known):
             near = output.nearest(name, known + options)
-            hint = f"did you mean --{near}?" if near else f"keystead kms {operation.action} --help lists all"
+            every = f"keystead {operation.product.name.lower()} {operation.action} --help lists all"
+            hint = f"did you mean --{near}?" if near else every
             raise output.WrongCommandLine(f"{operation.action} has no parameter {name!r}", hint=hint)
         if value[:2] == "--" and value[2:] in known:
             raise output.WrongCommandLine(f"--{name} has no value", hint=f"write it as --{name} VALUE")
@@ -149,10 +167,9 @@ def _check_names(operation: "Operation", parameters: dict[str, str]) -> None:
 # --- the call
 
 
-def _call(words: Words) -> int:
+def _call(words: Words, product: "Product") -> int:
     from keystead.client.transport import Session
     from keystead.clock import SystemClock
-    from keystead.domain.products import KMS
     from keystead.entropy import SystemEntropy
 
     options = words.options
@@ -161,14 +178,14 @@ def _call(words: Words) -> int:
     )
     if list(words.parameters.values()).count("-") > 1:
         raise output.WrongCommandLine("standard input can be read once only", hint="give one value as -")
-    binary = _binary(words.action)
+    binary = _binary(words.action, product)
     parameters = {
         name: _value(name, value, words.literal, name in binary) for name, value in words.parameters.items()
     }
     if region := options.get("--region"):
         parameters.setdefault("RegionId", region)
     with Session(endpoint, SystemClock(), SystemEntropy()) as session:
-        answer = session.call(words.action, KMS.version, parameters)
+        answer = session.call(words.action, product.version, parameters)
     if 200 <= answer.status < 300:
         output.answer(answer.members)
         return output.DONE
@@ -179,12 +196,11 @@ def _call(words: Words) -> int:
     return output.REFUSED
 
 
-def _binary(action: str) -> set[str]:
+def _binary(action: str, product: "Product") -> set[str]:
     """The parameters of an operation that are base64, and nothing else."""
     from keystead.api.operation import CATALOGUE
-    from keystead.domain.products import KMS
 
-    operation = CATALOGUE.find(KMS.version, action)
+    operation = CATALOGUE.find(product.version, action)
     return set() if operation is None else {one.name for one in operation.fields if one.param.binary}
 
 
@@ -246,22 +262,22 @@ def _is_text(word: str) -> bool:
 # --- help
 
 
-def overview(catalogue: "Catalogue") -> str:
-    """What `keystead kms --help` prints."""
-    from keystead.domain.products import KMS
-
-    lines = [*_fold(_HEAD), "", "operations:"]
-    for one in catalogue.of(KMS):
+def overview(catalogue: "Catalogue", product: "Product") -> str:
+    """What `keystead PRODUCT --help` prints."""
+    command = product.name.lower()
+    lines = [*_fold(_HEAD.format(command=command)), "", "operations:"]
+    for one in catalogue.of(product):
         lines += _beside(f"  {one.action:<32} ", one.summary)
-    lines += ["", *_fold(_FOOT)]
+    lines += ["", *_fold(_FOOT.format(command=command))]
     return "\n".join(lines) + "\n"
 
 
 def describe(operation: "Operation") -> str:
-    """What `keystead kms ACTION --help` prints."""
+    """What `keystead PRODUCT ACTION --help` prints."""
+    command = operation.product.name.lower()
     required = [f" --{field.name} VALUE" for field in operation.fields if field.required]
     optional = " [--Parameter …]" if len(required) < len(operation.fields) else ""
-    lines = _beside("usage: ", f"keystead kms {operation.action}{''.join(required)}{optional}")
+    lines = _beside("usage: ", f"keystead {command} {operation.action}{''.join(required)}{optional}")
     lines += ["", *_fold(operation.summary)]
     if operation.fields:
         lines += ["", "parameters:"]
@@ -277,7 +293,7 @@ def describe(operation: "Operation") -> str:
             about.append("better as file:PATH or -, since a command line can be seen")
         for text in filter(None, about):
             lines += _beside(" " * (width + 6), text)
-    lines += ["", "keystead kms --help shows the options."]
+    lines += ["", f"keystead {command} --help shows the options."]
     return "\n".join(lines) + "\n"
 
 

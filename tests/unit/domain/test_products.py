@@ -1,6 +1,6 @@
 import re
 
-from keystead.domain.products import KEYSTEAD, KMS, PRODUCTS, Product
+from keystead.domain.products import KEYSTEAD, KMS, PRODUCTS, STS, Product
 
 RAM = Product(name="Ram", version="2015-05-01", hosts=re.compile(r"ram\.aliyuncs\.com"), recommended_as="Ram")
 
@@ -30,9 +30,17 @@ def test_other_hosts_are_none_of_its_endpoints() -> None:
 def test_a_product_may_have_one_endpoint_for_all_regions_or_none() -> None:
     assert RAM.serves("ram.aliyuncs.com")
     assert RAM.region_in("ram.aliyuncs.com") == ""
+    for host in ("sts.aliyuncs.com", "sts.cn-hangzhou.aliyuncs.com", "sts-vpc.cn-beijing.aliyuncs.com"):
+        assert STS.serves(host)
+        assert STS.region_in(host) == ""
     nowhere = Product(name="Inside", version="1", hosts=None, recommended_as="Inside")
     assert not nowhere.serves("")
     assert not nowhere.serves("kms.cn-hangzhou.aliyuncs.com")
+
+
+def test_a_product_of_one_endpoint_has_no_regions() -> None:
+    assert [one.regional for one in (KMS, KEYSTEAD, STS, RAM)] == [True, True, False, False]
+    assert Product(name="Inside", version="1", hosts=None, recommended_as="Inside").regional
 
 
 def test_versions_name_the_products() -> None:

@@ -74,6 +74,7 @@ def test_what_is_answered_here_needs_no_token() -> None:
             b"kms.cn-hangzhou.aliyuncs.com",
             b"KMS-VPC.cn-beijing.aliyuncs.com",
             b"sts.aliyuncs.com",
+            b"ram.aliyuncs.com",
         ):
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             writer.write(b"CONNECT " + host + b":443 HTTP/1.1\r\n\r\n")
