@@ -5,8 +5,8 @@ import re
 
 from keystead.domain.products import PRODUCTS
 
-# Hosts of the vendor's that a client of ours may call beside those of our products. The internet's answer would be to another account's
-# AccessKey, so these are refused here rather than passed on.
+# Hosts of the vendor's that a client of ours may call beside those of our products. The internet's answer would be to
+# another account's AccessKey, so these are refused here rather than passed on.
 _NOT_SERVED = re.compile(r"ram(?:-vpc)?(?:\.[a-z0-9-]+)?\.aliyuncs\.com")
 
 

@@ -188,8 +188,6 @@ def _seen(target: str, headers: dict[str, str], body: bytes, status: int) -> See
     return Seen(action, scheme, status)
 
 
-def report(stdout: str) -> dict[str, str]:
-    """What a program says of itself in the last line of its output: the `version` of the client that it used."""
-    told = json.loads(stdout.splitlines()[-1])
-    assert isinstance(told, dict)
-    return told
+def version(stdout: str) -> str:
+    """The version of its client, which a program prints as JSON in its last line."""
+    return str(json.loads(stdout.splitlines()[-1])["version"])

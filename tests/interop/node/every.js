@@ -69,7 +69,7 @@ async function main() {
     known.$PUBLIC = body.PublicKey ?? known.$PUBLIC;
     answers.push([action, body, declared(reply.constructor)]);
   }
-  console.log(JSON.stringify([lacks, answers, refusals]));
+  console.log(JSON.stringify([[lacks, answers, refusals]]));
 }
 
 main().catch((error) => {
