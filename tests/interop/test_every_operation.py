@@ -171,6 +171,7 @@ from alibabacloud_kms20160120 import models
 from alibabacloud_kms20160120.client import Client
 from alibabacloud_tea_openapi.exceptions import AlibabaCloudException
 from alibabacloud_tea_openapi.models import Config
+from darabonba.exceptions import UnretryableException
 
 def snake(name):
     return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
@@ -198,6 +199,10 @@ for scheme in (
             body = getattr(client, snake(action))(*[request().from_map(given)] if request else []).body.to_map()
         except AlibabaCloudException as error:
             refusals.append([action, error.code, error.status_code, error.data["Message"], error.request_id])
+            continue
+        except UnretryableException as error:  # how the SDK passes on what it parsed when it signs by v4
+            told = error.inner_exception.data
+            refusals.append([action, *(told[name] for name in ("Code", "HttpStatus", "Message", "RequestId"))])
             continue
         learn(body)
         answers.append([action, body])
