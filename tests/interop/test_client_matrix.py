@@ -16,7 +16,9 @@ from tests.interop.test_every_operation import SDKS
 
 HERE = Path(__file__).parent
 NODE = HERE / "node"
-GO = HERE.parents[1] / "build" / "go"
+BUILD = HERE.parents[1] / "build"
+GO = BUILD / "go"
+PYTHON = BUILD / "clients" / "bin" / "python"
 # A key that is there already, for programs that make none.
 SEED = f"""
 [[key]]
@@ -45,7 +47,16 @@ def needs_go() -> None:
         pytest.skip("the Go programs are not built: .ci/run builds them")
 
 
+def needs_environment() -> None:
+    if not (BUILD / "clients" / ".installed").exists():
+        pytest.skip("the clients' own Python environment is not made: .ci/run makes it")
+
+
 CLIENTS = {
+    "alibabacloud-dkms-transfer-python": Client(
+        [[str(PYTHON), "-W", "ignore", str(HERE / "python" / "dkms_transfer.py")]], needs_environment
+    ),
+    "oss2": Client([[str(PYTHON), "-W", "ignore", str(HERE / "python" / "oss_provider.py")]], needs_environment),
     "@alicloud/openapi-client": Client([["node", str(NODE / "openapi.js")]], needs_node),
     "@alicloud/pop-core": Client([["node", str(NODE / "pop_core.js")]], needs_node),
     "github.com/aliyun/alibaba-cloud-sdk-go": Client(
