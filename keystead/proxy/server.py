@@ -1,4 +1,4 @@
-"""The proxy: answers for the vendor's KMS hosts, passes everything else through untouched.
+"""The proxy: answers for the vendor's hosts of the products that we serve, passes everything else through untouched.
 
 A CONNECT to `kms[-vpc].<region>.aliyuncs.com` ends here, in a TLS connection under the CA of this run; its bytes go on to
 the server unchanged, Host header included, since signatures cover it. There each request's own signature protects, and some

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
-import keystead.operations
+from keystead import operations  # noqa: F401 - fills the catalogue
 from keystead.api.operation import CATALOGUE
 from keystead.domain.products import KMS
 from tests.live import LiveServer, keystead, live
@@ -162,7 +162,7 @@ def _relay(server: LiveServer) -> Iterator[tuple[str, list[Seen]]]:
                 pass
             return b"".join(parts)
 
-        def log_message(self, *_: object) -> None:
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the library's name
             pass
 
     relay = ThreadingHTTPServer(("127.0.0.1", 0), Relay)

@@ -4,7 +4,9 @@ Each program encrypts and decrypts with one client, compares, ends with an error
 {"version": …} of the client. The clients whose every operation is called are in test_every_operation.
 """
 
+import os
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -13,12 +15,15 @@ import pytest
 
 from tests.interop import matrix
 from tests.interop.test_every_operation import SDKS
+from tests.live import live
 
 HERE = Path(__file__).parent
 NODE = HERE / "node"
 BUILD = HERE.parents[1] / "build"
 GO = BUILD / "go"
-PYTHON = BUILD / "clients" / "bin" / "python"
+PYTHON = [str(BUILD / "clients" / "bin" / "python"), "-W", "ignore"]
+# The page's second table.
+DIRECT = matrix.PAGE.read_text(encoding="utf-8").partition("\n## Without run\n")[2]
 # A key that is there already, for programs that make none.
 SEED = f"""
 [[key]]
@@ -31,10 +36,13 @@ material = "{"A" * 43}="
 
 
 class Client(NamedTuple):
-    """An official client, and programs of ours that use it: one for each version, or way to sign, of its own."""
+    """An official client, and programs of ours that use it: one for each of its versions that is tried."""
 
     programs: list[list[str]]
     needs: Callable[[], None]  # skips where the programs cannot run
+    # What tells the client, without `run`, which CA to trust; where the server is, a program is told by KMS_ENDPOINT.
+    ca_variable: str
+    more: dict[str, str] = {}  # what else it has to be told without `run`, by its environment
 
 
 def needs_node() -> None:
@@ -53,20 +61,32 @@ def needs_environment() -> None:
 
 
 CLIENTS = {
+    "@alicloud/openapi-client": Client(
+        [["node", str(NODE / "openapi.js")]], needs_node, "NODE_EXTRA_CA_CERTS"
+    ),
+    "@alicloud/pop-core": Client([["node", str(NODE / "pop_core.js")]], needs_node, "NODE_EXTRA_CA_CERTS"),
     "alibabacloud-dkms-transfer-python": Client(
-        [[str(PYTHON), "-W", "ignore", str(HERE / "python" / "dkms_transfer.py")]], needs_environment
+        [[*PYTHON, str(HERE / "python" / "dkms_transfer.py")]], needs_environment, "ALIBABA_CLOUD_CA_BUNDLE"
     ),
-    "oss2": Client([[str(PYTHON), "-W", "ignore", str(HERE / "python" / "oss_provider.py")]], needs_environment),
-    "@alicloud/openapi-client": Client([["node", str(NODE / "openapi.js")]], needs_node),
-    "@alicloud/pop-core": Client([["node", str(NODE / "pop_core.js")]], needs_node),
+    "aliyun-cli": Client([[str(GO / "cli")]], needs_go, "SSL_CERT_FILE"),
+    "github.com/alibabacloud-go/kms-20160120/v3": Client([[str(GO / "tea")]], needs_go, "SSL_CERT_FILE"),
     "github.com/aliyun/alibaba-cloud-sdk-go": Client(
-        [[str(GO / "old" / "classic")], [str(GO / "classic")]], needs_go
+        [[str(GO / "old" / "classic")], [str(GO / "classic")]], needs_go, "SSL_CERT_FILE"
     ),
-    "github.com/alibabacloud-go/kms-20160120/v3": Client([[str(GO / "tea")]], needs_go),
     "github.com/hashicorp/go-kms-wrapping/wrappers/alicloudkms/v2": Client(
-        [[str(GO / "old" / "wrapping"), "alias/Apollo/Seal"]], needs_go
+        [[str(GO / "old" / "wrapping"), "alias/Apollo/Seal"]],
+        needs_go,
+        "SSL_CERT_FILE",
+        {
+            "ALICLOUD_DOMAIN": "{endpoint}",
+            "ALICLOUD_REGION": "cn-hangzhou",
+            "ALICLOUD_ACCESS_KEY": "{access_key[0]}",
+            "ALICLOUD_SECRET_KEY": "{access_key[1]}",
+        },
     ),
-    "aliyun-cli": Client([[str(GO / "cli")]], needs_go),
+    "oss2": Client(
+        [[*PYTHON, str(HERE / "python" / "oss_provider.py")]], needs_environment, "ALIBABA_CLOUD_CA_BUNDLE"
+    ),
 }
 
 
@@ -89,5 +109,41 @@ def test_matrix(tmp_path: Path, name: str) -> None:
     matrix.check(found)
 
 
+@pytest.mark.interop
+@pytest.mark.parametrize("name", CLIENTS)
+def test_without_run(tmp_path: Path, name: str) -> None:
+    client = CLIENTS[name]
+    client.needs()
+    (row,) = (line for line in DIRECT.splitlines() if line.startswith(f"| `{name}` |"))
+    for variable in (client.ca_variable, *client.more):
+        assert f"`{variable}" in row
+    (tmp_path / "seed.toml").write_text(SEED, encoding="utf-8")
+    for number, program in enumerate(client.programs):
+        with live(tmp_path / f"kms-{number}", "--seed", str(tmp_path / "seed.toml")) as server:
+            endpoint, key = server.description["url"].removeprefix("https://"), server.client().access_key
+            ended = subprocess.run(
+                program,
+                env={
+                    "PATH": os.environ["PATH"],
+                    "ALIBABA_CLOUD_ACCESS_KEY_ID": key[0],
+                    "ALIBABA_CLOUD_ACCESS_KEY_SECRET": key[1],
+                    "KMS_ENDPOINT": endpoint,
+                    client.ca_variable: server.description["ca_file"],
+                    **{
+                        variable: value.format(endpoint=endpoint, access_key=key)
+                        for variable, value in client.more.items()
+                    },
+                },
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=60,
+            )
+            assert ended.returncode == 0, ended.stderr
+            assert matrix.version(ended.stdout)
+
+
 def test_every_client_of_the_page_is_tried() -> None:
-    assert {row.client for row in matrix.page()} == {*CLIENTS, *SDKS}
+    tried = {*CLIENTS, *SDKS}
+    assert {row.client for row in matrix.page()} == tried
+    assert {line.split("`")[1] for line in DIRECT.splitlines() if line.startswith("| `")} == tried

@@ -7,7 +7,7 @@ async function main() {
     new OpenApi.Config({
       accessKeyId: process.env.ALIBABA_CLOUD_ACCESS_KEY_ID,
       accessKeySecret: process.env.ALIBABA_CLOUD_ACCESS_KEY_SECRET,
-      endpoint: "kms.cn-hangzhou.aliyuncs.com",
+      endpoint: process.env.KMS_ENDPOINT ?? "kms.cn-hangzhou.aliyuncs.com",
     }),
   );
   const call = async (action, query, body) => {

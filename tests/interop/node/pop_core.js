@@ -5,7 +5,7 @@ async function main() {
   const client = new Core({
     accessKeyId: process.env.ALIBABA_CLOUD_ACCESS_KEY_ID,
     accessKeySecret: process.env.ALIBABA_CLOUD_ACCESS_KEY_SECRET,
-    endpoint: "https://kms.cn-hangzhou.aliyuncs.com",
+    endpoint: `https://${process.env.KMS_ENDPOINT ?? "kms.cn-hangzhou.aliyuncs.com"}`,
     apiVersion: "2016-01-20",
   });
   for (const method of ["GET", "POST"]) {

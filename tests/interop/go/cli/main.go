@@ -1,7 +1,7 @@
 // Makes the calls that the vendor's command line makes, as it makes them: it is a program, not a module that can be required.
 //
 // `aliyun configure` ends by asking who is calling. `aliyun kms …` and `aliyun sts …` ask the location service for the
-// endpoint, fall back to the one that they know, and send a common request; `--force` sends parameters in the query alone.
+// endpoint, fall back to the one that they know, and send a common request. With `--endpoint` they ask nobody.
 package main
 
 import (
@@ -32,6 +32,8 @@ var (
 	sts = product{"Sts", "2015-04-01", "sts.aliyuncs.com"}
 )
 
+var direct = os.Getenv("KMS_ENDPOINT")
+
 func main() {
 	account := configure("sts.aliyuncs.com")
 	if account != configure("sts."+region+".aliyuncs.com") {
@@ -52,6 +54,9 @@ func main() {
 
 // configure asks who is calling and gives the account.
 func configure(endpoint string) string {
+	if direct != "" {
+		endpoint = direct
+	}
 	client, err := openapi.NewClient(&openapi.Config{
 		AccessKeyId:     tea.String(os.Getenv("ALIBABA_CLOUD_ACCESS_KEY_ID")),
 		AccessKeySecret: tea.String(os.Getenv("ALIBABA_CLOUD_ACCESS_KEY_SECRET")),
@@ -77,12 +82,8 @@ func call(of product, action string, parameters map[string]string) map[string]an
 	request := requests.NewCommonRequest()
 	request.Product, request.Version, request.ApiName, request.RegionId = of.code, of.version, action, region
 	request.Scheme, request.Method = "https", "POST"
-	request.Domain, err = endpoints.Resolve(&endpoints.ResolveParam{
-		Product: of.code, RegionId: region, LocationProduct: of.code, LocationEndpointType: "openAPI",
-		CommonApi: client.ProcessCommonRequest,
-	})
-	if err != nil {
-		request.Domain = of.endpoint
+	if request.Domain = direct; direct == "" {
+		request.Domain = resolve(of, client)
 	}
 	for name, value := range parameters {
 		request.QueryParams[name] = value
@@ -92,6 +93,17 @@ func call(of product, action string, parameters map[string]string) map[string]an
 	var members map[string]any
 	check(json.Unmarshal(answer.GetHttpContentBytes(), &members))
 	return members
+}
+
+func resolve(of product, client *sdk.Client) string {
+	endpoint, err := endpoints.Resolve(&endpoints.ResolveParam{
+		Product: of.code, RegionId: region, LocationProduct: of.code, LocationEndpointType: "openAPI",
+		CommonApi: client.ProcessCommonRequest,
+	})
+	if err != nil {
+		return of.endpoint
+	}
+	return endpoint
 }
 
 func check(err error) {

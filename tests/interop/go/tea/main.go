@@ -28,6 +28,9 @@ func main() {
 			AccessKeySecret: tea.String(os.Getenv("ALIBABA_CLOUD_ACCESS_KEY_SECRET")),
 			RegionId:        tea.String("cn-hangzhou"),
 		}
+		if endpoint := os.Getenv("KMS_ENDPOINT"); endpoint != "" {
+			config.Endpoint = &endpoint
+		}
 		if scheme.version != "" {
 			config.SignatureVersion = tea.String(scheme.version)
 		}
