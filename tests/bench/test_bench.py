@@ -17,6 +17,8 @@ from bench.servers import PLAINTEXT
 from tests.harness import sign_v1
 from tests.live import needs
 
+pytestmark = pytest.mark.alone
+
 ACCESS_KEY = ("LTAI0123456789", "secret")
 
 

@@ -15,6 +15,8 @@ import pytest
 from tests.linearizability import Model, Operation, linearizable
 from tests.live import Client, LiveServer
 
+pytestmark = pytest.mark.alone
+
 EVIDENCE = bool(os.environ.get("KEYSTEAD_EVIDENCE"))
 ROUNDS = 400 if EVIDENCE else 6
 OBJECTS = 12  # keys, and as many aliases, in one round

@@ -24,6 +24,8 @@ from keystead.errors import CODES
 from tests.fuzz.mutations import World, changed_bytes, odd_parameters, signed_request
 from tests.live import KEYSTEAD, LiveServer
 
+pytestmark = pytest.mark.alone
+
 EVIDENCE = bool(os.environ.get("KEYSTEAD_EVIDENCE"))
 REQUESTS = 1_000_000 if EVIDENCE else 20_000
 WORKERS = 16

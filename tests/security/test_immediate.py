@@ -4,7 +4,11 @@ import threading
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.live import live
+
+pytestmark = pytest.mark.alone
 
 TRIES = 10_000
 WORKERS = 6

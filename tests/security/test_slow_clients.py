@@ -19,6 +19,8 @@ import pytest
 
 from tests.live import Client, LiveServer
 
+pytestmark = pytest.mark.alone
+
 EVIDENCE = bool(os.environ.get("KEYSTEAD_EVIDENCE"))
 SLOW, SECONDS = (1000, 10) if EVIDENCE else (500, 5)
 ROUNDS = 5 if EVIDENCE else 3
