@@ -104,21 +104,20 @@ class ProxyServer:
 
     # --- one connection
 
-    async def _accept(self, reader: Reader, writer: Writer) -> None:
-        task = asyncio.current_task()
-        assert task is not None
+    def _accept(self, reader: Reader, writer: Writer) -> None:
+        # A task of our own: asyncio tells the end of its own by cancellation as a fault (until Python 3.12).
+        task = asyncio.get_running_loop().create_task(self._converse(reader, writer))
         self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _converse(self, reader: Reader, writer: Writer) -> None:
         try:
             await self._serve(reader, writer)
         except (OSError, ssl.SSLError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, TimeoutError):
             pass  # one side went away, or never spoke HTTP
-        except asyncio.CancelledError:
-            pass  # `stop`; passed on, it would be told as a fault
         finally:
-            self._tasks.discard(task)
+            # Not waited for: a client that is gone may never say its goodbye.
             writer.close()
-            with suppress(OSError, ssl.SSLError):
-                await writer.wait_closed()
 
     async def _serve(self, reader: Reader, writer: Writer) -> None:
         head = (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 60)).decode("latin-1")

@@ -2,6 +2,10 @@
 
 import asyncio
 import base64
+import logging
+import socket
+import ssl
+import time
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -27,6 +31,13 @@ def play(
             await proxy.stop()
 
     asyncio.run(main())
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait until it holds; TimeoutError if it does not come to that."""
+    async with asyncio.timeout(20):
+        while not condition():
+            await asyncio.sleep(0.01)
 
 
 def credentials(proxy: ProxyServer) -> bytes:
@@ -185,3 +196,59 @@ def test_what_is_no_http_is_answered_or_dropped() -> None:
         writer.close()
 
     play(scenario)
+
+
+# --- the end of the proxy, with clients that are in the middle of something
+
+
+def refused_in_tls(port: int) -> ssl.SSLSocket:
+    """A client that got the whole answer in TLS and says no goodbye, as one does that is killed or hangs."""
+    plain = socket.create_connection(("127.0.0.1", port), timeout=20)
+    plain.sendall(b"CONNECT kms.cn-hangzhou.aliyuncs.com:443 HTTP/1.1\r\n\r\n")
+    assert plain.recv(100).startswith(b"HTTP/1.1 200 ")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    secure = context.wrap_socket(plain, suppress_ragged_eofs=False)
+    secure.sendall(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+    assert secure.recv(100).startswith(b"HTTP/1.1 503 ")
+    return secure
+
+
+def silent(port: int) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", port), timeout=20)
+
+
+def in_the_handshake(port: int) -> socket.socket:
+    plain = silent(port)
+    plain.sendall(b"CONNECT kms.cn-hangzhou.aliyuncs.com:443 HTTP/1.1\r\n\r\n")
+    assert plain.recv(100).startswith(b"HTTP/1.1 200 ")
+    return plain
+
+
+@pytest.mark.parametrize("client", [refused_in_tls, silent, in_the_handshake])
+@pytest.mark.parametrize("told_to_stop", [True, False])
+def test_a_client_that_is_left_in_the_middle_costs_neither_time_nor_words(
+    client: Callable[[int], socket.socket], told_to_stop: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    kept: list[socket.socket] = []
+
+    async def main() -> None:
+        upstream = Upstream(url="http://127.0.0.1:1")
+        proxy = ProxyServer(upstream, Tunnel({}), SystemClock(), SystemEntropy())
+        await proxy.start()
+        kept.append(await asyncio.to_thread(client, int(proxy.url.rpartition(":")[2])))
+        if client is refused_in_tls:
+            await until(lambda: not proxy._tasks)
+        else:
+            await until(lambda: bool(proxy._tasks))
+        if told_to_stop:
+            await proxy.stop()
+
+    begun = time.monotonic()
+    with caplog.at_level(logging.DEBUG, "asyncio"):
+        asyncio.run(main())
+    # A peer's goodbye in TLS is waited for 30 seconds.
+    assert time.monotonic() - begun < 25
+    assert [one.getMessage() for one in caplog.records if one.levelno >= logging.WARNING] == []
+    for one in kept:
+        one.close()
