@@ -2,13 +2,12 @@
 
 A CONNECT to `kms[-vpc].<region>.aliyuncs.com` ends here, in a TLS connection under the CA of this run; its bytes go on to
 the server unchanged, Host header included, since signatures cover it. There each request's own signature protects, and some
-clients can give a proxy no credentials. For what goes outward the token in the proxy's URL is asked for, so that other users
-of the machine can't go by way of it.
+clients can give a proxy no credentials. What goes outward does so for the user alone who runs this: for who has the token in
+the proxy's URL, and without it for connections that the system says are this user's.
 """
 
 import asyncio
 import base64
-import binascii
 import hmac
 import os
 import re
@@ -21,6 +20,7 @@ from keystead.clock import Clock
 from keystead.crypto.authority import Authority
 from keystead.entropy import Entropy, uuid4
 from keystead.errors import KmsError, ServiceUnavailable
+from keystead.proxy import peer
 from keystead.proxy.interception import Route, route_of
 from keystead.proxy.tunnel import Tunnel, authorization
 from keystead.proxy.upstream import Gone, Upstream
@@ -131,7 +131,7 @@ class ProxyServer:
             return
         answered = target.endswith(":443") if method == "CONNECT" else parts.scheme == "http"
         route = route_of(host) if answered else Route.PASS
-        if route is Route.PASS and not self._authorized(lines[1:]):
+        if route is Route.PASS and not self._authorized(lines[1:], writer):
             await _say(
                 writer,
                 "407 Proxy Authentication Required",
@@ -144,16 +144,21 @@ class ProxyServer:
         else:
             await self._plain(route, host, parts, lines, reader, writer)
 
-    def _authorized(self, lines: list[str]) -> bool:
-        for line in lines:
-            name, _, value = line.partition(":")
-            if name.strip().lower() == "proxy-authorization":
-                scheme, _, encoded = value.strip().partition(" ")
-                with suppress(binascii.Error, ValueError):
-                    given = base64.b64decode(encoded.strip(), validate=True)
-                    wanted = f"keystead:{self._token}".encode()
-                    return scheme.lower() == "basic" and hmac.compare_digest(given, wanted)
-        return False
+    def _authorized(self, lines: list[str], writer: Writer) -> bool:
+        """Whether a client may go outward by way of this proxy: it has the token, or names none and is the same user's."""
+        headers = [
+            (name.strip().lower(), value.strip())
+            for name, _, value in (line.partition(":") for line in lines)
+        ]
+        given = [value for name, value in headers if name == "proxy-authorization"]
+        if not given:
+            return peer.owner(writer) == os.geteuid()  # Java can give a proxy no token
+        scheme, _, encoded = given[0].partition(" ")
+        try:
+            pair = base64.b64decode(encoded.strip(), validate=True)
+        except ValueError:
+            return False
+        return scheme.lower() == "basic" and hmac.compare_digest(pair, f"keystead:{self._token}".encode())
 
     async def _connect(
         self, route: Route, host: str, parts: SplitResult, reader: Reader, writer: Writer

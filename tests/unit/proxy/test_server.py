@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import logging
+import os
 import socket
 import ssl
 import time
@@ -15,6 +16,7 @@ from keystead.entropy import SystemEntropy
 from keystead.proxy.server import ProxyServer
 from keystead.proxy.tunnel import Tunnel
 from keystead.proxy.upstream import Upstream
+from tests.live import needs
 
 
 def play(
@@ -53,27 +55,74 @@ async def ask(port: int, request: bytes) -> bytes:
     return found
 
 
+OUTWARD = (
+    b"CONNECT example.com:443",
+    b"CONNECT kms.cn-hangzhou.aliyuncs.com:22",
+    b"CONNECT oss-cn-hangzhou.aliyuncs.com:443",
+    b"GET http://example.com/",
+    b"GET kms.cn-hangzhou.aliyuncs.com",
+)
+
+
+def refused_for_want_of_a_token(answer: bytes) -> bool:
+    return answer.startswith(b"HTTP/1.1 407 ") and b'Proxy-Authenticate: Basic realm="keystead"' in answer
+
+
 @pytest.mark.parametrize(
     "header",
     [
-        b"",
         b"Proxy-Authorization: Basic a2V5c3RlYWQ6d3Jvbmc=\r\n",
         b"Proxy-Authorization: Basic !\r\n",
         b"Proxy-Authorization: Bearer x\r\n",
+        b"proxy-authorization:\r\n",
     ],
 )
-def test_nobody_without_the_token_gets_through(header: bytes) -> None:
+def test_nobody_with_a_wrong_token_gets_through(header: bytes) -> None:
     async def scenario(proxy: ProxyServer, port: int) -> None:
-        for line in (
-            b"CONNECT example.com:443",
-            b"CONNECT kms.cn-hangzhou.aliyuncs.com:22",
-            b"CONNECT oss-cn-hangzhou.aliyuncs.com:443",
-            b"GET http://example.com/",
-            b"GET kms.cn-hangzhou.aliyuncs.com",
-        ):
+        for line in OUTWARD:
             answer = await ask(port, line + b" HTTP/1.1\r\nHost: h\r\n" + header + b"\r\n")
-            assert answer.startswith(b"HTTP/1.1 407 ")
-            assert b'Proxy-Authenticate: Basic realm="keystead"' in answer
+            assert refused_for_want_of_a_token(answer)
+
+    play(scenario)
+
+
+PYTHON = "/usr/bin/python3"  # that of the tests may lie where another user can't look
+ASK = """
+import socket, sys
+with socket.create_connection(("127.0.0.1", int(sys.argv[1])), timeout=20) as connection:
+    connection.sendall(bytes.fromhex(sys.argv[2]))
+    while data := connection.recv(65536):
+        sys.stdout.buffer.write(data)
+"""
+
+
+async def ask_as(user: int | None, port: int, request: bytes) -> bytes:
+    process = await asyncio.create_subprocess_exec(
+        *(PYTHON, "-I", "-c", ASK, str(port), request.hex()),
+        stdout=asyncio.subprocess.PIPE,
+        **({} if user is None else {"user": user}),
+    )
+    found, _ = await asyncio.wait_for(process.communicate(), 20)
+    return found
+
+
+def test_another_user_without_the_token_does_not_get_through() -> None:
+    if os.geteuid() != 0:
+        pytest.skip("becoming another user needs root")
+    needs(PYTHON)
+
+    async def scenario(proxy: ProxyServer, port: int) -> None:
+        server = await asyncio.start_server(echo, "127.0.0.1", 0)
+        far = server.sockets[0].getsockname()[1]
+        request = b"GET http://127.0.0.1:%d/ HTTP/1.1\r\nHost: h\r\n%b\r\n"
+        for line in OUTWARD:
+            answer = await ask_as(65534, port, line + b" HTTP/1.1\r\nHost: h\r\n\r\n")
+            assert refused_for_want_of_a_token(answer)
+        assert refused_for_want_of_a_token(await ask_as(65534, port, request % (far, b"")))
+        # The same user's programs do, and another user's with the token.
+        assert b"200 OK" in await ask_as(None, port, request % (far, b""))
+        assert b"200 OK" in await ask_as(65534, port, request % (far, credentials(proxy)))
+        server.close()
 
     play(scenario)
 
