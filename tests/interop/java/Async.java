@@ -17,6 +17,7 @@ public class Async {
             AsyncClient.builder().region("cn-hangzhou").credentialsProvider(credentials).build()) {
             steps(client);
         }
+        Plan.version("com.aliyun", "alibabacloud-kms20160120");
     }
 
     static void steps(AsyncClient client) throws Exception {

@@ -28,6 +28,7 @@ public class Classic {
             Plan.done("DescribeEndpoints "
                 + location.resolve(new ResolveEndpointRequest("cn-beijing", code, code, "openAPI")));
         }
+        Plan.version("com.aliyun", "aliyun-java-sdk-kms");
     }
 
     static void steps(IAcsClient client, FormatType format) throws Exception {

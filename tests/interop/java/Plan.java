@@ -1,3 +1,4 @@
+import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.security.KeyFactory;
 import java.security.MessageDigest;
@@ -5,6 +6,7 @@ import java.security.PublicKey;
 import java.security.Signature;
 import java.security.spec.X509EncodedKeySpec;
 import java.util.Base64;
+import java.util.Properties;
 
 /** What all of the programs do alike. */
 final class Plan {
@@ -25,6 +27,13 @@ final class Plan {
 
     static String alias(String client, String key) {
         return "alias/" + client + "-" + key;
+    }
+
+    /** The last line: which version of its client ran. */
+    static void version(String group, String artifact) throws IOException {
+        Properties known = new Properties();
+        known.load(Plan.class.getResourceAsStream("/META-INF/maven/" + group + "/" + artifact + "/pom.properties"));
+        System.out.println("{\"version\": \"" + known.getProperty("version") + "\"}");
     }
 
     static void done(String step) {

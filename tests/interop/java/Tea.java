@@ -4,17 +4,22 @@ import com.aliyun.tea.TeaException;
 import com.aliyun.teaopenapi.models.Config;
 import java.util.Map;
 
-/** The guide's steps with kms20160120, which is made with Tea; an argument is its signature algorithm. */
+/** The guide's steps with kms20160120, which is made with Tea; an argument is one more signature algorithm, or `v4`. */
 public class Tea {
     public static void main(String[] arguments) throws Exception {
-        Config config = new Config()
+        steps(new Client(config()));
+        for (String scheme : arguments) {
+            boolean version = scheme.equals("v4");
+            steps(new Client(version ? config().setSignatureVersion(scheme) : config().setSignatureAlgorithm(scheme)));
+        }
+        Plan.version("com.aliyun", "kms20160120");
+    }
+
+    static Config config() {
+        return new Config()
             .setAccessKeyId(System.getenv("ALIBABA_CLOUD_ACCESS_KEY_ID"))
             .setAccessKeySecret(System.getenv("ALIBABA_CLOUD_ACCESS_KEY_SECRET"))
             .setRegionId("cn-hangzhou");
-        steps(new Client(config));
-        for (String algorithm : arguments) {
-            steps(new Client(config.setSignatureAlgorithm(algorithm)));
-        }
     }
 
     static void steps(Client client) throws Exception {

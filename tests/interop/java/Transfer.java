@@ -5,5 +5,6 @@ import com.aliyuncs.http.FormatType;
 public class Transfer {
     public static void main(String[] arguments) throws Exception {
         Classic.steps(new KmsTransferAcsClient(Classic.profile()), FormatType.JSON);
+        Plan.version("com.aliyun.kms", "kms-transfer-client");
     }
 }
