@@ -2,6 +2,7 @@
 
 import functools
 import http.server
+import os
 import shutil
 import subprocess
 import threading
@@ -144,3 +145,27 @@ def test_java_reaches_other_hosts_though_it_gives_a_proxy_no_token(
     )
     assert ended.stdout == "204\n", ended.stderr
     assert asked == ["http://elsewhere.example/path"]
+
+
+@pytest.mark.interop
+def test_without_run_a_client_is_told_the_endpoint_and_java_the_trust_store(
+    classes: Path, tmp_path: Path
+) -> None:
+    needs("keytool")
+    with live(tmp_path / "data") as server:
+        host = server.description["url"].partition("://")[2]
+        store = tmp_path / "trust.p12"
+        imported = ["keytool", "-importcert", "-noprompt", "-alias", "keystead", "-storetype", "PKCS12"]
+        imported += ["-file", str(server.data / "ca.pem"), "-keystore", str(store), "-storepass", "changeit"]
+        subprocess.run(imported, check=True, capture_output=True, timeout=60)
+        names = ("ALIBABA_CLOUD_ACCESS_KEY_ID", "ALIBABA_CLOUD_ACCESS_KEY_SECRET")
+        trust = [f"-Djavax.net.ssl.trustStore={store}", "-Djavax.net.ssl.trustStorePassword=changeit"]
+        told = subprocess.run(
+            ["java", *trust, *program(classes, "java", "Direct", host)[1:]],
+            env={**os.environ, **dict(zip(names, server.client().access_key, strict=True))},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+    assert told.stdout == "classic\ntea\nasync\n", told.stderr
