@@ -53,4 +53,19 @@ KEYSTEAD = Product(
     recommended_as="Kms",
     for_operator_only=True,
 )
-PRODUCTS = (KMS, STS, KEYSTEAD)
+LOCATION = Product(
+    name="Location",
+    version="2015-06-12",
+    hosts=re.compile(r"location(?:-readonly|-vpc)?(?:\.[a-z0-9-]+)?\.aliyuncs\.com"),
+    recommended_as="Location",
+)
+PRODUCTS = (KMS, STS, LOCATION, KEYSTEAD)
+
+# By the codes that the location service has for them: where clients find the products whose hosts are answered here.
+_ENDPOINTS = {"kms": "kms.{}.aliyuncs.com", "ram": "ram.aliyuncs.com", "sts": "sts.{}.aliyuncs.com"}
+
+
+def endpoint_of(service_code: str, region: str) -> str | None:
+    """The vendor's endpoint of a product in a region; None for a product whose hosts are not answered here."""
+    host = _ENDPOINTS.get(service_code.lower())
+    return None if host is None else host.format(region)

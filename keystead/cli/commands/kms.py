@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from keystead.cli import output, target
+from keystead.cli import COMMANDS, output, target
 from keystead.errors import OperatorError
 
 if TYPE_CHECKING:
@@ -139,11 +139,9 @@ def parse(raw: list[str]) -> Words:
 
 def _unknown(action: str, catalogue: "Catalogue", product: "Product") -> output.WrongCommandLine:
     command = product.name.lower()
-    elsewhere = [
-        one.product for one in catalogue if one.action == action and not one.product.for_operator_only
-    ]
-    if elsewhere:
-        hint = f"write keystead {elsewhere[0].name.lower()} {action}"
+    elsewhere = [one.product.name.lower() for one in catalogue if one.action == action]
+    if named := [name for name in elsewhere if name in COMMANDS]:
+        hint = f"write keystead {named[0]} {action}"
     elif near := output.nearest(action, [one.action for one in catalogue.of(product)]):
         hint = f"did you mean {near}?"
     else:

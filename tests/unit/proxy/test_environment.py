@@ -84,6 +84,21 @@ def test_the_vendors_hosts_are_never_exempt(before: dict[str, str], expected: st
     assert values["NO_PROXY"] == values["no_proxy"] == expected
 
 
+def test_terraform_asks_nobody_for_the_account_and_the_endpoint(tmp_path: Path) -> None:
+    values = made({}, tmp_path).values
+    assert values["ALIBABA_CLOUD_ACCOUNT_TYPE"] == "Domestic"
+    assert values["ALIBABA_CLOUD_ENDPOINT_KMS"] == "kms.cn-beijing.aliyuncs.com"
+
+
+def test_bundles_are_never_half_there(tmp_path: Path) -> None:
+    for _ in range(2):  # `env` writes to the same folder again, while programs of another shell read there
+        values = made({}, tmp_path).values
+    names = {path.name for path in tmp_path.iterdir()}
+    named = {"SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS"}
+    assert len(names) == 3
+    assert {Path(values[name]).name for name in named} < names
+
+
 def test_a_shell_gets_the_same_quoted(tmp_path: Path) -> None:
     one = Change({"A": "it's"}, ("B",), {"B": 'was "here"'})
     assert one.shell().startswith("unset B\nexport A='it'\"'\"'s'\nexport KEYSTEAD_BEFORE=")
@@ -94,6 +109,7 @@ def test_a_shell_gets_back_what_it_had(tmp_path: Path) -> None:
         "HTTPS_PROXY": "http://proxy.example:3128",
         "PYTHONPATH": "/my libs:/it's",
         "NODE_OPTIONS": "--max-old-space-size=64",
+        "JAVA_TOOL_OPTIONS": "-Xmx64m '-Da=b c'",
         "ALIBABA_CLOUD_ACCESS_KEY_ID": "mine",
         "ALIBABA_CLOUD_SECURITY_TOKEN": "token\nof two lines",
         "NO_PROXY": "",

@@ -2,15 +2,23 @@
 
 import asyncio
 import base64
+import logging
+import os
+import socket
+import ssl
+import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import pytest
 
 from keystead.clock import SystemClock
+from keystead.crypto.authority import Authority
 from keystead.entropy import SystemEntropy
 from keystead.proxy.server import ProxyServer
 from keystead.proxy.tunnel import Tunnel
 from keystead.proxy.upstream import Upstream
+from tests.live import needs
 
 
 def play(
@@ -29,6 +37,13 @@ def play(
     asyncio.run(main())
 
 
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait until it holds; TimeoutError if it does not come to that."""
+    async with asyncio.timeout(20):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
 def credentials(proxy: ProxyServer) -> bytes:
     pair = proxy.url.partition("://")[2].partition("@")[0]
     return b"Proxy-Authorization: Basic " + base64.b64encode(pair.encode()) + b"\r\n"
@@ -42,27 +57,74 @@ async def ask(port: int, request: bytes) -> bytes:
     return found
 
 
+OUTWARD = (
+    b"CONNECT example.com:443",
+    b"CONNECT kms.cn-hangzhou.aliyuncs.com:22",
+    b"CONNECT oss-cn-hangzhou.aliyuncs.com:443",
+    b"GET http://example.com/",
+    b"GET kms.cn-hangzhou.aliyuncs.com",
+)
+
+
+def refused_for_want_of_a_token(answer: bytes) -> bool:
+    return answer.startswith(b"HTTP/1.1 407 ") and b'Proxy-Authenticate: Basic realm="keystead"' in answer
+
+
 @pytest.mark.parametrize(
     "header",
     [
-        b"",
         b"Proxy-Authorization: Basic a2V5c3RlYWQ6d3Jvbmc=\r\n",
         b"Proxy-Authorization: Basic !\r\n",
         b"Proxy-Authorization: Bearer x\r\n",
+        b"proxy-authorization:\r\n",
     ],
 )
-def test_nobody_without_the_token_gets_through(header: bytes) -> None:
+def test_nobody_with_a_wrong_token_gets_through(header: bytes) -> None:
     async def scenario(proxy: ProxyServer, port: int) -> None:
-        for line in (
-            b"CONNECT example.com:443",
-            b"CONNECT kms.cn-hangzhou.aliyuncs.com:22",
-            b"CONNECT oss-cn-hangzhou.aliyuncs.com:443",
-            b"GET http://example.com/",
-            b"GET kms.cn-hangzhou.aliyuncs.com",
-        ):
+        for line in OUTWARD:
             answer = await ask(port, line + b" HTTP/1.1\r\nHost: h\r\n" + header + b"\r\n")
-            assert answer.startswith(b"HTTP/1.1 407 ")
-            assert b'Proxy-Authenticate: Basic realm="keystead"' in answer
+            assert refused_for_want_of_a_token(answer)
+
+    play(scenario)
+
+
+PYTHON = "/usr/bin/python3"  # that of the tests may lie where another user can't look
+ASK = """
+import socket, sys
+with socket.create_connection(("127.0.0.1", int(sys.argv[1])), timeout=20) as connection:
+    connection.sendall(bytes.fromhex(sys.argv[2]))
+    while data := connection.recv(65536):
+        sys.stdout.buffer.write(data)
+"""
+
+
+async def ask_as(user: int | None, port: int, request: bytes) -> bytes:
+    process = await asyncio.create_subprocess_exec(
+        *(PYTHON, "-I", "-c", ASK, str(port), request.hex()),
+        stdout=asyncio.subprocess.PIPE,
+        **({} if user is None else {"user": user}),
+    )
+    found, _ = await asyncio.wait_for(process.communicate(), 20)
+    return found
+
+
+def test_another_user_without_the_token_does_not_get_through() -> None:
+    if os.geteuid() != 0:
+        pytest.skip("becoming another user needs root")
+    needs(PYTHON)
+
+    async def scenario(proxy: ProxyServer, port: int) -> None:
+        server = await asyncio.start_server(echo, "127.0.0.1", 0)
+        far = server.sockets[0].getsockname()[1]
+        request = b"GET http://127.0.0.1:%d/ HTTP/1.1\r\nHost: h\r\n%b\r\n"
+        for line in OUTWARD:
+            answer = await ask_as(65534, port, line + b" HTTP/1.1\r\nHost: h\r\n\r\n")
+            assert refused_for_want_of_a_token(answer)
+        assert refused_for_want_of_a_token(await ask_as(65534, port, request % (far, b"")))
+        # The same user's programs do, and another user's with the token.
+        assert b"200 OK" in await ask_as(None, port, request % (far, b""))
+        assert b"200 OK" in await ask_as(65534, port, request % (far, credentials(proxy)))
+        server.close()
 
     play(scenario)
 
@@ -184,5 +246,203 @@ def test_what_is_no_http_is_answered_or_dropped() -> None:
         _, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(b"half a")
         writer.close()
+
+    play(scenario)
+
+
+# --- the end of the proxy, with clients that are in the middle of something
+
+
+def refused_in_tls(port: int) -> ssl.SSLSocket:
+    """A client that got the whole answer in TLS and says no goodbye, as one does that is killed or hangs."""
+    plain = socket.create_connection(("127.0.0.1", port), timeout=20)
+    plain.sendall(b"CONNECT kms.cn-hangzhou.aliyuncs.com:443 HTTP/1.1\r\n\r\n")
+    assert plain.recv(100).startswith(b"HTTP/1.1 200 ")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    secure = context.wrap_socket(plain, suppress_ragged_eofs=False)
+    secure.sendall(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+    assert secure.recv(100).startswith(b"HTTP/1.1 503 ")
+    return secure
+
+
+def silent(port: int) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", port), timeout=20)
+
+
+def in_the_handshake(port: int) -> socket.socket:
+    plain = silent(port)
+    plain.sendall(b"CONNECT kms.cn-hangzhou.aliyuncs.com:443 HTTP/1.1\r\n\r\n")
+    assert plain.recv(100).startswith(b"HTTP/1.1 200 ")
+    return plain
+
+
+@pytest.mark.parametrize("client", [refused_in_tls, silent, in_the_handshake])
+@pytest.mark.parametrize("told_to_stop", [True, False])
+def test_a_client_that_is_left_in_the_middle_costs_neither_time_nor_words(
+    client: Callable[[int], socket.socket], told_to_stop: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    kept: list[socket.socket] = []
+
+    async def main() -> None:
+        upstream = Upstream(url="http://127.0.0.1:1")
+        proxy = ProxyServer(upstream, Tunnel({}), SystemClock(), SystemEntropy())
+        await proxy.start()
+        kept.append(await asyncio.to_thread(client, int(proxy.url.rpartition(":")[2])))
+        if client is refused_in_tls:
+            await until(lambda: not proxy._tasks)
+        else:
+            await until(lambda: bool(proxy._tasks))
+        if told_to_stop:
+            await proxy.stop()
+
+    begun = time.monotonic()
+    with caplog.at_level(logging.DEBUG, "asyncio"):
+        asyncio.run(main())
+    # A peer's goodbye in TLS is waited for 30 seconds.
+    assert time.monotonic() - begun < 25
+    assert [one.getMessage() for one in caplog.records if one.levelno >= logging.WARNING] == []
+    for one in kept:
+        one.close()
+
+
+# --- the location service: what is asked decides who answers
+
+KMS_ENDPOINT = b"/?Action=DescribeEndpoints&ServiceCode=kms"
+ECS_ENDPOINT = b"/?Action=DescribeEndpoints&ServiceCode=ecs"
+LOCATION = "location-readonly.aliyuncs.com"
+
+
+async def in_tls(proxy: ProxyServer, port: int, request: bytes) -> bytes:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"CONNECT %b:443 HTTP/1.1\r\n\r\n" % LOCATION.encode())
+    assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
+    context = ssl.create_default_context(cadata=proxy.certificate_pem.decode())
+    await writer.start_tls(context, server_hostname=LOCATION)
+    writer.write(request)
+    found = await asyncio.wait_for(reader.read(), 20)
+    writer.close()
+    return found
+
+
+def located(
+    request: bytes, *, through: Callable[[ProxyServer, int, bytes], Awaitable[bytes]] | None
+) -> tuple[bytes, list[bytes]]:
+    """The answer to a request, and what the earlier proxy was asked for. The server echoes; the earlier proxy refuses."""
+    outward: list[bytes] = []
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        outward.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(b"HTTP/1.1 403 No\r\nConnection: close\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    async def main() -> bytes:
+        server = await asyncio.start_server(echo, "127.0.0.1", 0)
+        earlier = await asyncio.start_server(refuse, "127.0.0.1", 0)
+        ports = [one.sockets[0].getsockname()[1] for one in (server, earlier)]
+        tunnel = Tunnel(dict.fromkeys(("HTTPS_PROXY", "HTTP_PROXY"), f"http://127.0.0.1:{ports[1]}"))
+        proxy = ProxyServer(
+            Upstream(url=f"http://127.0.0.1:{ports[0]}"), tunnel, SystemClock(), SystemEntropy()
+        )
+        await proxy.start()
+        try:
+            port = int(proxy.url.rpartition(":")[2])
+            if through is None:
+                return await ask(port, request)
+            return await through(proxy, port, request)
+        finally:
+            await proxy.stop()
+            server.close()
+            earlier.close()
+
+    return asyncio.run(main()), outward
+
+
+@pytest.mark.parametrize("plain", [True, False])
+def test_the_endpoints_of_what_is_answered_here_are_the_servers_to_tell(plain: bool) -> None:
+    where = b"http://" + LOCATION.encode() if plain else b""
+    request = b"GET %b%b HTTP/1.1\r\nHost: h\r\nConnection: keep-alive\r\n\r\n" % (where, KMS_ENDPOINT)
+    answer, outward = located(request, through=None if plain else in_tls)
+    assert answer.startswith(b"HTTP/1.1 200 OK")
+    assert answer.endswith(b"GET %b HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n" % KMS_ENDPOINT)
+    assert outward == []
+
+
+def test_a_form_is_read_to_know_what_is_asked() -> None:
+    body = ECS_ENDPOINT[2:]
+    head = b"POST / HTTP/1.1\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: %d\r\n\r\n"
+    answer, outward = located(head % len(body) + body, through=in_tls)
+    assert answer.startswith(b"HTTP/1.1 502 ")
+    assert outward[0].startswith(b"CONNECT location-readonly.aliyuncs.com:443 HTTP/1.1\r\n")
+
+
+@pytest.mark.parametrize("plain", [True, False])
+def test_other_questions_go_where_the_client_wanted(plain: bool) -> None:
+    where = b"http://" + LOCATION.encode() if plain else b""
+    request = b"GET %b%b HTTP/1.1\r\nHost: h\r\n\r\n" % (where, ECS_ENDPOINT)
+    answer, outward = located(request, through=None if plain else in_tls)
+    if plain:
+        assert answer.startswith(b"HTTP/1.1 403 ")
+        assert outward[0].startswith(b"GET http://location-readonly.aliyuncs.com/?Action=DescribeEndpoints&")
+    else:
+        assert answer.startswith(b"HTTP/1.1 502 ")
+        assert outward[0].startswith(b"CONNECT location-readonly.aliyuncs.com:443 HTTP/1.1\r\n")
+
+
+def test_the_vendor_must_prove_who_it_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    vendor = Authority.create(
+        "vendor", dns=["aliyuncs.com"], addresses=[], now=SystemClock().now(), lifetime=3600
+    )
+    leaf = vendor.issue([LOCATION], [], SystemClock().now(), 3600)
+    (tmp_path / "leaf.pem").write_bytes(leaf.certificate_pem + leaf.key_pem)
+    (tmp_path / "roots.pem").write_bytes(vendor.certificate_pem)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "leaf.pem")
+    request = b"GET %b HTTP/1.1\r\nHost: h\r\n\r\n" % ECS_ENDPOINT
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        try:
+            await writer.start_tls(context)
+            await echo(reader, writer)
+        except (ssl.SSLError, ConnectionError):
+            writer.close()
+
+    async def main() -> bytes:
+        server = await asyncio.start_server(connected, "127.0.0.1", 0)
+        tunnel = Tunnel({"HTTPS_PROXY": f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"})
+        proxy = ProxyServer(Upstream(url="http://127.0.0.1:1"), tunnel, SystemClock(), SystemEntropy())
+        await proxy.start()
+        try:
+            return await in_tls(proxy, int(proxy.url.rpartition(":")[2]), request)
+        finally:
+            await proxy.stop()
+            server.close()
+
+    assert asyncio.run(main()).startswith(b"HTTP/1.1 502 ")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "roots.pem"))
+    assert asyncio.run(main()).endswith(
+        b"\r\n\r\nGET %b HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n" % ECS_ENDPOINT
+    )
+
+
+def test_other_questions_of_whoever_has_a_wrong_token_go_nowhere() -> None:
+    wrong = b"Proxy-Authorization: Basic x\r\n"
+    request = b"GET http://%b%b HTTP/1.1\r\nHost: h\r\n%b\r\n"
+    host = LOCATION.encode()
+    answer, outward = located(request % (host, ECS_ENDPOINT, wrong), through=None)
+    assert refused_for_want_of_a_token(answer)
+    assert outward == []
+    answer, _ = located(request % (host, KMS_ENDPOINT, wrong), through=None)
+    assert answer.startswith(b"HTTP/1.1 200 OK")
+    assert b"Proxy-Authorization" not in answer
+
+
+def test_a_question_for_a_server_that_is_gone_is_answered() -> None:
+    async def scenario(proxy: ProxyServer, port: int) -> None:
+        answer = await in_tls(proxy, port, b"GET %b HTTP/1.1\r\nHost: h\r\n\r\n" % KMS_ENDPOINT)
+        assert answer.startswith(b"HTTP/1.1 503 ")
 
     play(scenario)
