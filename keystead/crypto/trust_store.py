@@ -1,14 +1,17 @@
-"""Trust stores of Java: PKCS #12 files of certificates that each carry the attribute by which Java takes them for roots."""
+"""Trust stores of Java: PKCS #12 files of certificates that each carry the attribute by which Java takes them for roots, and
+JKS files, which are read only."""
 
+import io
 import re
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.serialization import pkcs12
 
+_JKS = b"\xfe\xed\xfe\xed"
 _CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 
 
@@ -19,7 +22,7 @@ def make_trust_store(pem: bytes, password: bytes) -> bytes:
     The password protects nothing that is secret: Java reads no store without one. PBES2 and HMAC-SHA-256, which Java 8
     reads since its update 301.
     """
-    roots = dict.fromkeys(_certificates(_CERTIFICATE.findall(pem)))
+    roots = dict.fromkeys(_certificates(x509.load_pem_x509_certificate, _CERTIFICATE.findall(pem)))
     entries = [
         pkcs12.PKCS12Certificate(one, f"{number} {one.subject.rfc4514_string()}".encode())
         for number, one in enumerate(roots, 1)
@@ -28,18 +31,52 @@ def make_trust_store(pem: bytes, password: bytes) -> bytes:
 
 
 def trusted_by(store: bytes, password: bytes) -> bytes:
-    """The certificates of a trust store as a bundle; ValueError if it is no PKCS #12 file or has another password."""
-    with _no_warnings():
-        found = pkcs12.load_pkcs12(store, password).additional_certs
-    return b"".join(one.certificate.public_bytes(serialization.Encoding.PEM) for one in found)
+    """The certificates of a trust store as a bundle; ValueError if it is neither PKCS #12 nor JKS, or has another password
+    (which JKS needs for private keys only)."""
+    if store.startswith(_JKS):
+        found = _certificates(x509.load_der_x509_certificate, _in_jks(store))
+    else:
+        with _no_warnings():
+            found = [one.certificate for one in pkcs12.load_pkcs12(store, password).additional_certs]
+    return b"".join(one.public_bytes(serialization.Encoding.PEM) for one in found)
 
 
-def _certificates(pems: Iterable[bytes]) -> list[x509.Certificate]:
+def _in_jks(store: bytes) -> Iterator[bytes]:
+    """The trusted certificates of Java's own format, as sun.security.provider.JavaKeyStore writes it."""
+    stream = io.BytesIO(store)
+
+    def take(size: int) -> bytes:
+        data = stream.read(size)
+        if len(data) < size:
+            raise ValueError("the trust store is cut off")
+        return data
+
+    def number(size: int = 4) -> int:
+        return int.from_bytes(take(size), "big")
+
+    take(len(_JKS))
+    version = number()
+    for _ in range(number()):
+        trusted = number() == 2
+        take(number(2) + 8)  # its name, the date
+        if not trusted:
+            take(number())  # a private key, encrypted
+        for _ in range(1 if trusted else number()):
+            if version == 2:
+                take(number(2))  # "X.509"
+            certificate = take(number())
+            if trusted:
+                yield certificate
+
+
+def _certificates(
+    load: Callable[[bytes], x509.Certificate], encoded: Iterable[bytes]
+) -> list[x509.Certificate]:
     found = []
     with _no_warnings():
-        for pem in pems:
+        for one in list(encoded):
             with suppress(ValueError):
-                found.append(x509.load_pem_x509_certificate(pem))
+                found.append(load(one))
     return found
 
 

@@ -1,7 +1,7 @@
 """The guide's Encrypt and Decrypt by each official client, unmodified under `run`; what they did is what the page says.
 
 Each program encrypts and decrypts with one client, compares, ends with an error if anything is wrong, and prints
-{"version": …} of the client. The clients whose every operation is called are in test_every_operation.
+{"version": …} of the client. Those for Java are in test_java, those whose every operation is called in test_every_operation.
 """
 
 import os
@@ -15,6 +15,7 @@ import pytest
 
 from tests.interop import matrix
 from tests.interop.test_every_operation import SDKS
+from tests.interop.test_java import CLIENTS as JAVA
 from tests.live import live
 
 HERE = Path(__file__).parent
@@ -142,6 +143,6 @@ def test_without_run(tmp_path: Path, name: str) -> None:
 
 
 def test_every_client_of_the_page_is_tried() -> None:
-    tried = {*CLIENTS, *SDKS}
+    tried = {*CLIENTS, *SDKS, *JAVA}
     assert {row.client for row in matrix.page()} == tried
     assert {line.split("`")[1] for line in DIRECT.splitlines() if line.startswith("| `")} == tried

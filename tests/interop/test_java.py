@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.interop import matrix
 from tests.live import keystead, live, needs
 
 JAVA = Path(__file__).parent / "java"
@@ -58,19 +59,22 @@ def run(classes: Path, *words: str, jvm: str = "java", env: dict[str, str] | Non
     return ended.stdout.splitlines()[:-1]
 
 
+# The clients, each with the program that uses it and what that prints.
+CLIENTS = {
+    "com.aliyun:aliyun-java-sdk-kms": (["Classic"], [*STEPS, *STEPS, *ENDPOINTS]),  # JSON, XML
+    "com.aliyun:alibabacloud-kms20160120": (["Async"], STEPS),
+    "com.aliyun:kms20160120": (["Tea", "ACS3-HMAC-SM3", "v2", "v4"], STEPS * 4),
+    "com.aliyun.kms:kms-transfer-client": (["Transfer"], STEPS),
+}
+
+
 @pytest.mark.interop
-@pytest.mark.parametrize(
-    ("words", "expected"),
-    [
-        (["Classic"], [*STEPS, *STEPS, *ENDPOINTS]),  # JSON, XML
-        (["Transfer"], STEPS),
-        (["Tea", "ACS3-HMAC-SM3", "v2", "v4"], STEPS * 4),
-        (["Async"], STEPS),
-    ],
-    ids=["classic", "transfer", "tea", "async"],
-)
-def test_a_client_under_run_alone(classes: Path, words: list[str], expected: list[str]) -> None:
-    assert run(classes, *words) == expected
+@pytest.mark.parametrize("client", CLIENTS)
+def test_matrix_of_java(classes: Path, tmp_path: Path, client: str) -> None:
+    words, expected = CLIENTS[client]
+    ran = matrix.observe(tmp_path, *program(classes, "java", *words))
+    assert ran.stdout.splitlines()[:-1] == expected
+    matrix.check(matrix.rows(client, matrix.version(ran.stdout), ran.calls))
 
 
 @pytest.mark.interop
