@@ -145,6 +145,8 @@ def _relay(server: LiveServer) -> Iterator[tuple[str, list[Seen]]]:
             for name, value in answer.getheaders():
                 if name.lower() != "connection":
                     self.send_header(name, value)
+            if self.close_connection:
+                self.send_header("Connection", "close")
             self.end_headers()
             self.wfile.write(content)
             upstream.close()
