@@ -69,6 +69,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid
     proxy: Annotated[
         bool, msgspec.Meta(description="also run the proxy that `keystead env` points official clients to")
     ] = False
+    service_keys: Annotated[
+        str,
+        msgspec.Meta(
+            description="whether a call that names a key as alias/acs/CODE, with the code of one of the vendor's services, "
+            "makes the key of that service if there is none: yes or no",
+            pattern=r"\A(yes|no)\Z",
+        ),
+    ] = "yes"
     seed: Annotated[
         str, msgspec.Meta(description="a TOML file of fixed keys for tests, planted into an empty server")
     ] = ""

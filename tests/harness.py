@@ -55,20 +55,26 @@ def sign_v1(
 
 
 def sign_acs3(
-    headers: dict[str, str], access_key: tuple[str, str], *, query: dict[str, str], timestamp: str, nonce: str
+    headers: dict[str, str],
+    access_key: tuple[str, str],
+    *,
+    query: dict[str, str],
+    timestamp: str,
+    nonce: str,
+    body: bytes = b"",
 ) -> dict[str, str]:
-    """The headers of a POST without body signed with ACS3-HMAC-SHA256, independently of the service's own code."""
-    empty = hashlib.sha256(b"").hexdigest()
+    """The headers of a POST signed with ACS3-HMAC-SHA256, independently of the service's own code."""
+    hashed = hashlib.sha256(body).hexdigest()
     signed = {
         **headers,
         "x-acs-date": timestamp,
         "x-acs-signature-nonce": nonce,
-        "x-acs-content-sha256": empty,
+        "x-acs-content-sha256": hashed,
     }
     names = ";".join(sorted(signed))
     lines = "".join(f"{name}:{signed[name]}\n" for name in sorted(signed))
     joined = "&".join(f"{quote(name, safe='~')}={quote(query[name], safe='~')}" for name in sorted(query))
-    canonical = f"POST\n/\n{joined}\n{lines}\n{names}\n{empty}"
+    canonical = f"POST\n/\n{joined}\n{lines}\n{names}\n{hashed}"
     to_sign = f"ACS3-HMAC-SHA256\n{hashlib.sha256(canonical.encode()).hexdigest()}"
     digest = hmac.new(access_key[1].encode(), to_sign.encode(), hashlib.sha256).hexdigest()
     credential = f"Credential={access_key[0]},SignedHeaders={names},Signature={digest}"

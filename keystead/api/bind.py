@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 import msgspec
 
-from keystead.api.http.receive import Received
 from keystead.api.operation import Catalogue, Field, Operation
 from keystead.api.wire_types import Request
 from keystead.domain.products import KMS, Product
@@ -40,16 +39,17 @@ class Bound(msgspec.Struct, kw_only=True):
         return f"<Bound {self.action}>"
 
 
-def bind_call(catalogue: Catalogue, asked: Received, home: str) -> Bound:
+def bind_call(
+    catalogue: Catalogue, action: str, version: str, parameters: Mapping[str, str], host: str, home: str
+) -> Bound:
     """Find the operation and read its parameters. It raises nothing; `home` is the region of calls that name none."""
-    found = Bound(action=recordable_action(asked.action), region=home)
-    found.product = catalogue.products.get(asked.version, KMS)
-    parameters = asked.parameters
+    found = Bound(action=recordable_action(action), region=home)
+    found.product = catalogue.products.get(version, KMS)
     try:
-        found.operation = operation = find_operation(catalogue, asked.action, asked.version)
+        found.operation = operation = find_operation(catalogue, action, version)
         found.recorded = msgspec.json.encode(recordable(operation, parameters)).decode()
         found.dry_run = "DryRun" in parameters and dry_run(parameters)
-        found.region = region_of(operation.product, asked.host, parameters, home)
+        found.region = region_of(operation.product, host, parameters, home)
         found.request = bind(operation, parameters)
     except Exception as error:  # it is raised when the caller is known
         found.refusal = error

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple, TypeVar, get_type_hints
 import msgspec
 
 from keystead.access.callers import Caller
+from keystead.api.service_keys import Promise
 from keystead.api.slow import Attempt
 from keystead.api.wire_types import Param, Reply, Request, Role
 from keystead.crypto.blob import Blob
@@ -27,7 +28,7 @@ from keystead.domain.keys.key import Key, KeySpec, KeyVersion
 from keystead.domain.keys.lifecycle import Gate
 from keystead.domain.products import KMS, PRODUCTS, Product
 from keystead.entropy import Entropy
-from keystead.errors import KmsError
+from keystead.errors import KmsError, ServiceKeyManaged
 from keystead.store.ports import Store
 
 T = TypeVar("T")
@@ -77,6 +78,7 @@ class KeyCall(Call, kw_only=True):
     version: KeyVersion
     blob: Any = None
     source: Source | None = None
+    promise: Promise | None = None  # of the key, if it is still to be made: then it has no material yet
 
 
 class Field(NamedTuple):
@@ -103,6 +105,7 @@ class Operation(NamedTuple):
     gate: Gate | None  # None: the operation is about no key
     use: Use | None  # what the key must be good for
     changes: bool
+    of_services: bool  # whether it may change the key of a service, too
     container: str  # "key", "alias" or "": what a call about no single resource is authorized on
     errors: tuple[type[KmsError], ...]
 
@@ -162,22 +165,28 @@ def operation(
     table for each of several keys."""
 
     def declare(function: Callable[[Call, Q], R]) -> Callable[[Call, Q], R]:
-        CATALOGUE.add(_build(function, product, gate, None, changes, container, errors))
+        CATALOGUE.add(_build(function, product, gate, None, changes, False, container, errors))
         return function
 
     return declare
 
 
 def key_operation(
-    *, gate: Gate, use: Use | None = None, changes: bool = False, errors: tuple[type[KmsError], ...] = ()
+    *,
+    gate: Gate,
+    use: Use | None = None,
+    changes: bool = False,
+    of_services: bool = False,
+    errors: tuple[type[KmsError], ...] = (),
 ) -> Callable[[Callable[[KeyCall, Q], R]], Callable[[KeyCall, Q], R]]:
     """Declare an operation about one key, which a field of its request names.
 
-    `gate` is its row of the state table, `use` what the key must be good for.
+    `gate` is its row of the state table, `use` what the key must be good for; with `of_services` it may change the key of a
+    service, too.
     """
 
     def declare(function: Callable[[KeyCall, Q], R]) -> Callable[[KeyCall, Q], R]:
-        built = _build(function, KMS, gate, use, changes, "", (*errors, *refusals(use)))
+        built = _build(function, KMS, gate, use, changes, of_services, "", (*errors, *refusals(use)))
         if not any(field.param.role in (Role.KEY, Role.BLOB) for field in built.fields):
             raise TypeError(f"{built.action}: no field of its request names a key")
         CATALOGUE.add(built)
@@ -192,6 +201,7 @@ def _build(
     gate: Gate | None,
     use: Use | None,
     changes: bool,
+    of_services: bool,
     container: str,
     errors: tuple[type[KmsError], ...],
 ) -> Operation:
@@ -220,8 +230,17 @@ def _build(
         gate=gate,
         use=use,
         changes=changes,
+        of_services=of_services,
         container=container,
-        errors=tuple(dict.fromkeys((*errors, *(error for field in fields for error in field.param.errors)))),
+        errors=tuple(
+            dict.fromkeys(
+                (
+                    *errors,
+                    *(error for field in fields for error in field.param.errors),
+                    *((ServiceKeyManaged,) if changes and gate is not None and not of_services else ()),
+                )
+            )
+        ),
     )
 
 

@@ -4,28 +4,29 @@
 in one commit, and its answer may leave only after that (the sequencer sees to it).
 """
 
-from contextlib import suppress
 from typing import Any, NamedTuple
 
 import msgspec
 
 from keystead.access.callers import Caller, CallerType
 from keystead.access.decisions import authorize
-from keystead.api import bind
 from keystead.api.batch import Batch
 from keystead.api.bind import Bound
+from keystead.api.events import record_event
 from keystead.api.http import encode, receive, signature
 from keystead.api.http.message import Channel, HttpRequest, HttpResponse
 from keystead.api.http.receive import Received
 from keystead.api.operation import CATALOGUE, Call, Catalogue, KeyCall, Operation
+from keystead.api.prepare import Prepared, prepare
 from keystead.api.resolve import Resolver
+from keystead.api.service_keys import Promise
 from keystead.api.slow import Attempt, Nonce, Slow
 from keystead.api.wire_types import Reply, Request
 from keystead.clock import Clock
 from keystead.crypto.sealing import Unopenable
-from keystead.crypto.signing_secret import Secret
 from keystead.crypto.vault import Vault
 from keystead.domain.accounts import AccessKeyStatus
+from keystead.domain.arns import key_arn
 from keystead.domain.audit import Kind, Record
 from keystead.domain.keys.algorithms import require
 from keystead.domain.keys.lifecycle import admit
@@ -42,6 +43,7 @@ from keystead.errors import (
     KmsError,
     NoPermission,
     SecurityTokenUnsupported,
+    ServiceKeyManaged,
     SignatureNonceUsed,
     TimestampExpired,
 )
@@ -70,17 +72,10 @@ class Trace(msgspec.Struct):
     known: bool = False  # whether `action` is one of the catalogue's
 
 
-class Prepared(NamedTuple):
-    """A request after all that needs no store: what it asks for, and the secret that signed it, if that was at hand."""
-
-    asked: Received
-    bound: Bound
-    signed_with: Secret | None
-
-
 class Ask(NamedTuple):
     """An authenticated call: what was asked, by whom, and how the answer is to be written."""
 
+    batch: Batch
     bound: Bound
     caller: Caller
     trace: Trace
@@ -107,7 +102,9 @@ class Pipeline:
         account: str,
         server_id: str,
         catalogue: Catalogue = CATALOGUE,
+        service_keys: bool = True,
     ) -> None:
+        """`service_keys`: whether a call that names the key of a service by its alias makes that key."""
         self.store = store
         self.vault = vault
         self.clock = clock
@@ -116,6 +113,7 @@ class Pipeline:
         self.account = account
         self.server_id = server_id
         self.catalogue = catalogue
+        self.service_keys = service_keys
         # Nonces of calls between their passes: in no batch, and nobody else's to use.
         self._reserved: set[Nonce] = set()
 
@@ -134,15 +132,7 @@ class Pipeline:
 
     def prepare(self, asked: Received) -> Prepared:
         """Do what needs no store and can be done as a request arrives, often while a commit waits for the disk."""
-        signed_with = None
-        claims = asked.claims
-        if claims is not None and claims.to_sign:  # what is long first waits for its sender to be known
-            secret = self.vault.ready_secret(claims.access_key_id)
-            with suppress(Exception):  # it is verified again, and refused, when its turn comes
-                if secret is not None:
-                    signature.verify(claims, asked.parameters, secret)
-                    signed_with = secret
-        return Prepared(asked, bind.bind_call(self.catalogue, asked, self.region), signed_with)
+        return prepare(asked, self.catalogue, self.region, self.vault)
 
     def finish(self, attempt: Attempt) -> None:
         """The call's answer is durable, or it will have none: let go of what it holds."""
@@ -156,8 +146,8 @@ class Pipeline:
         anew, with the same attempt, once the outcome was given to it.
         """
         request_id = uuid4(self.entropy)
-        asked, bound = prepared.asked, prepared.bound
-        host, xml, claims = asked.host, asked.xml, asked.claims
+        asked = prepared.asked
+        host, xml = asked.host, asked.xml
         try:
             if attempt.caller is None:
                 attempt.caller = self._authenticate(prepared)
@@ -178,9 +168,12 @@ class Pipeline:
         fault: Exception | None = None
         code = ""
         try:
-            if claims is not None:
-                self._admit_claims(batch, claims, now, attempt)
-            response = self._perform(Ask(bound, caller, trace, int(now), request_id, xml, attempt))
+            if prepared.signed is not None:
+                self._admit(batch, prepared.signed, caller, now, attempt)
+            assert prepared.bound is not None
+            response = self._perform(
+                Ask(batch, prepared.bound, caller, trace, int(now), request_id, xml, attempt)
+            )
         except KmsError as error:
             code = error.code
             response = encode.failure(error, request_id, host, xml, trace.product.recommended_as)
@@ -199,7 +192,7 @@ class Pipeline:
                 chain=batch.chain,
                 sequence=batch.next,
                 time=int(now * 1000),
-                kind=Kind.API_CALL if claims is not None else Kind.OPERATOR_COMMAND,
+                kind=Kind.API_CALL if prepared.signed is not None else Kind.OPERATOR_COMMAND,
                 account=caller.account,
                 region=trace.region,
                 product=trace.product.name,
@@ -210,7 +203,7 @@ class Pipeline:
                 access_key_id=caller.access_key_id,
                 session=caller.session,
                 source=asked.source,
-                host=host,
+                host=prepared.host[: receive.HEADER_CHARACTERS],
                 user_agent=asked.user_agent,
                 tls=asked.tls,
                 resources=msgspec.json.encode(trace.resources).decode(),
@@ -237,7 +230,7 @@ class Pipeline:
             raise AccessKeyNotFound
         secret = self.vault.secret(access_key)
         if prepared.signed_with is not secret:
-            signature.verify(asked.claims, asked.parameters, secret)
+            prepared.verify(asked.claims, secret)
         return Caller(
             account=access_key.account,
             type=CallerType.ROOT,
@@ -245,25 +238,27 @@ class Pipeline:
             access_key_id=access_key.access_key_id,
         )
 
-    def _admit_claims(self, batch: Batch, claims: signature.Claims, now: float, attempt: Attempt) -> None:
+    def _admit(
+        self, batch: Batch, signed: signature.Signed, caller: Caller, now: float, attempt: Attempt
+    ) -> None:
         """Refuse what is correctly signed but stale, sent before, or signed with an AccessKey that is not active.
 
         A call on a later pass was in time, and holds its nonce, since its first.
         """
-        nonce = (claims.timestamp, claims.nonce)
+        nonce = (signed.timestamp, signed.nonce)
         if attempt.nonce is None:
-            signature.check_window(claims, now)
-            if claims.timestamp <= self.store.nonces.horizon():
+            signature.check_window(signed.timestamp, now)
+            if signed.timestamp <= self.store.nonces.horizon():
                 raise TimestampExpired
             if nonce in self._reserved or not batch.use_nonce(*nonce):
                 raise SignatureNonceUsed
             attempt.nonce = nonce
         else:
             batch.use_nonce(*nonce)
-        access_key = self.store.accounts.access_key(claims.access_key_id)
+        access_key = self.store.accounts.access_key(caller.access_key_id)
         if access_key is None or access_key.status is not AccessKeyStatus.ACTIVE:
             raise AccessKeyInactive
-        if claims.security_token:
+        if signed.security_token:
             raise SecurityTokenUnsupported
 
     # --- what
@@ -297,9 +292,13 @@ class Pipeline:
             if operation.gate is not None:
                 for key in call.keys:
                     admit(operation.gate, key.at(ask.now).state)
+                    if key.service and operation.changes and not operation.of_services:
+                        raise ServiceKeyManaged
             if operation.use is not None:
                 assert isinstance(call, KeyCall)
                 require(operation.use, call.key)
+            if isinstance(call, KeyCall) and call.promise is not None:
+                return self._run_promised(ask, call, call.promise, keep=keep)
             if not operation.changes:
                 return ask.answer(operation, operation.function(call, request))
             with self.store.savepoint() as undo:
@@ -312,10 +311,32 @@ class Pipeline:
             # One answer for every way in which a ciphertext does not open, so that it teaches nothing.
             raise InvalidParameter(name="CiphertextBlob") from None
 
+    def _run_promised(self, ask: Ask, call: KeyCall, promise: Promise, *, keep: bool) -> HttpResponse:
+        """Make the key of a service, and run the call that asks for it; both, or neither."""
+        operation = ask.bound.operation
+        assert operation is not None
+        kept = False
+        try:
+            with self.store.savepoint() as undo:
+                call.version = promise.make(self.store, self.vault)
+                response = ask.answer(operation, operation.function(call, ask.bound.request))
+                if not keep:
+                    undo()
+            kept = keep
+        finally:
+            if not kept:
+                self.vault.forget((promise.version.version_id,))
+        if keep:
+            call.resources.append(key_arn(*promise.key.place))
+            made = {"AliasName": promise.alias.name, "RequestId": ask.request_id}
+            record_event(ask.batch, self.clock, self.entropy, promise.key, "CreateServiceKey", made)
+        return response
+
     def _call(self, operation: Operation, request: Request, ask: Ask) -> Call:
         """The call with the resources that the request names; their ARNs go to the trace."""
         account, region = ask.caller.account, ask.trace.region
-        found = Resolver(self.store, account, region, ask.now).resolve(operation, request)
+        makes = self.entropy if self.service_keys else None
+        found = Resolver(self.store, account, region, ask.now, makes).resolve(operation, request)
         if operation.container:
             found.resources.append(f"acs:kms:{region}:{account}:{operation.container}")
         ask.trace.resources = found.resources
@@ -335,4 +356,11 @@ class Pipeline:
         }
         if found.key is None or found.version is None:
             return Call(**common)
-        return KeyCall(**common, key=found.key, version=found.version, blob=found.blob, source=found.source)
+        return KeyCall(
+            **common,
+            key=found.key,
+            version=found.version,
+            blob=found.blob,
+            source=found.source,
+            promise=found.promise,
+        )

@@ -6,6 +6,7 @@ What is not in this account and region is answered like what does not exist anyw
 from typing import Any
 
 from keystead.api.operation import Operation, Source
+from keystead.api.service_keys import Promise, promise
 from keystead.api.wire_types import KeyReference, Request, Role
 from keystead.crypto import blob as blobs
 from keystead.crypto.sealing import Unopenable
@@ -13,6 +14,7 @@ from keystead.domain.arns import alias_arn, key_arn
 from keystead.domain.keys.algorithms import SYMMETRIC
 from keystead.domain.keys.aliases import Alias
 from keystead.domain.keys.key import Key, KeyVersion
+from keystead.entropy import Entropy
 from keystead.errors import (
     AliasNotFound,
     InvalidParameter,
@@ -27,11 +29,15 @@ from keystead.store.ports import Store
 class Resolver:
     """Resolves what one request names, as of now; `resolve` once, and read the rest."""
 
-    def __init__(self, store: Store, account: str, region: str, now: int) -> None:
+    def __init__(
+        self, store: Store, account: str, region: str, now: int, entropy: Entropy | None = None
+    ) -> None:
+        """With `entropy` the key of a service that has none yet is promised."""
         self._store = store
         self._account = account
         self._region = region
         self._now = now
+        self._entropy = entropy
         self.keys: list[Key] = []  # all that are found
         self.resources: list[str] = []  # their ARNs, and those of aliases
         self.key: Key | None = None
@@ -39,6 +45,7 @@ class Resolver:
         self.blob: blobs.Blob | None = None
         self.source: Source | None = None
         self.alias: Alias | None = None
+        self.promise: Promise | None = None
 
     def resolve(self, operation: Operation, request: Request) -> "Resolver":
         """Look up all that the operation's fields name. The refusal of what is not there; Unopenable for a ciphertext that
@@ -79,7 +86,12 @@ class Resolver:
     def _take_key(self, name: str, reference: KeyReference) -> None:
         if reference == KeyReference():
             return  # optional, and not given
-        key = self._find_key(reference)
+        try:
+            key = self._find_key(reference)
+        except AliasNotFound:
+            if not self._promise(reference):
+                raise
+            return
         if self.key is not None:
             if self.key != key:
                 raise InvalidParameter(name=name)
@@ -88,8 +100,25 @@ class Resolver:
         self.version = self._store.keys.version(key.primary_version)
         self.resources.append(self._arn(key))
 
+    def _promise(self, reference: KeyReference) -> bool:
+        """Whether an alias that was not found is that of a service, whose key is now promised."""
+        name = reference.alias
+        if self._entropy is None or self._elsewhere(reference):
+            return False
+        if self._store.aliases.get(self._account, self._region, name) is not None:
+            return False  # what has the name is about to be deleted
+        self.promise = promise(self._account, self._region, name, self._now, self._entropy)
+        if self.promise is None:
+            return False
+        self.key, self.version = self.promise.key, self.promise.version
+        self.resources.append(alias_arn(self._account, self._region, name))
+        return True
+
+    def _elsewhere(self, reference: KeyReference) -> bool:
+        return reference.account not in ("", self._account) or reference.region not in ("", self._region)
+
     def _find_key(self, reference: KeyReference) -> Key:
-        elsewhere = reference.account not in ("", self._account) or reference.region not in ("", self._region)
+        elsewhere = self._elsewhere(reference)
         key_id = reference.key_id
         if reference.alias:
             alias = (

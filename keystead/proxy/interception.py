@@ -5,7 +5,7 @@ import re
 
 from keystead.api.http.message import HttpRequest
 from keystead.api.http.parse import parse
-from keystead.api.http.receive import action_and_version
+from keystead.api.http.signature import action_and_version
 from keystead.domain.products import LOCATION, PRODUCTS, endpoint_of
 from keystead.errors import KmsError
 

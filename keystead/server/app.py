@@ -76,6 +76,7 @@ class Server:
                 entropy=self.entropy,
                 loop=loop,
                 patience=PATIENCE if self._fronted else 0.0,
+                service_keys=settings.service_keys == "yes",
             )
             if seed is not None:
                 seeding.seed_store(self.service.pipeline, seed, settings.seed_anyway)

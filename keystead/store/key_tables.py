@@ -25,9 +25,9 @@ from keystead.store.tables import Aliases
 _KEY = (
     "SELECT account, region, key_id, spec, usage, origin, protection, state, description, created, "
     "primary_version, rotated, instance, deletion_at, position, rotation_interval, "
-    "protected, protection_reason, policy, absent, material_check, expires FROM keys"
+    "protected, protection_reason, policy, absent, material_check, expires, service FROM keys"
 )
-_FACETS = "state || ' ' || spec || ' ' || usage || ' ' || origin || ' ' || protection"
+_FACETS = "state || ' ' || spec || ' ' || usage || ' ' || origin || ' ' || protection || ' ' || service"
 _IN = "IN (SELECT value FROM json_each(?))"
 _VERSION = (
     "SELECT account, region, key_id, version_id, number, spec, usage, origin, created, generation, material "
@@ -66,8 +66,8 @@ class Keys:
         position = self._database.rows(
             "INSERT INTO keys (account, region, key_id, spec, usage, origin, protection, state, description, created, "
             "primary_version, rotated, instance, deletion_at, rotation_interval, rotation_due, protected, "
-            "protection_reason, policy, absent, material_check, expires) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING position",
+            "protection_reason, policy, absent, material_check, expires, service) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING position",
             (
                 key.account,
                 key.region,
@@ -91,6 +91,7 @@ class Keys:
                 key.absent,
                 key.check,
                 key.expires,
+                key.service,
             ),
         )[0][0]
         self.add_version(version)
@@ -229,12 +230,9 @@ class Keys:
         )
 
     def page(self, account: str, region: str, where: KeyFilter, offset: int, limit: int) -> Page[str]:
-        if where.shuts_out(account):
-            return Page((), 0)
-
         @cache
         def wanted(text: str) -> bool:
-            return where.fits(text.split(" "))
+            return where.fits(account, text.split(" "))
 
         if where.named:
             named = [key_id for key_id, text in self._named(account, region, where) if wanted(text)]
@@ -323,6 +321,7 @@ def _key(row: tuple[Any, ...]) -> Key:
         absent=bool(row[19]),
         check=row[20],
         expires=row[21],
+        service=row[22],
     )
 
 
@@ -346,7 +345,7 @@ def _listing(account: str, region: str) -> str:
 
 
 def _facets(key: Key) -> str:
-    return f"{key.state} {key.spec} {key.usage} {key.origin} {key.protection}"
+    return f"{key.state} {key.spec} {key.usage} {key.origin} {key.protection} {key.service}"
 
 
 def _json(values: Iterable[str]) -> str:

@@ -11,7 +11,7 @@ from keystead.domain.keys.key import Key, KeyFilter, KeyVersion
 from keystead.domain.keys.tags import fit
 from keystead.entropy import Entropy, uuid4
 from keystead.errors import AliasTaken
-from keystead.store.ports import Page
+from keystead.store.ports import Page, StoreFailure
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -196,9 +196,8 @@ class Keys:
         return Page(tuple(found[offset : offset + limit]), len(found))
 
     def _matches(self, key: Key, where: KeyFilter) -> bool:
-        if where.shuts_out(key.account) or not where.fits(
-            (key.state, key.spec, key.usage, key.origin, key.protection)
-        ):
+        facets = (key.state, key.spec, key.usage, key.origin, key.protection, key.service)
+        if not where.fits(key.account, facets):
             return False
         if where.aliases:
             named = (self._aliases.get(key.account, key.region, name) for name in where.aliases)
@@ -242,6 +241,8 @@ class Nonces:
 
     def add(self, rows: Sequence[tuple[int, bytes]]) -> None:
         for row in rows:
+            if row in self._added:
+                raise StoreFailure("a nonce was to be remembered twice")
             self._journal.append((self._added, row, _MISSING))
             self._added[row] = True
 

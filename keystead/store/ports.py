@@ -173,7 +173,7 @@ class Nonces(Protocol):
     def seen(self, second: int, digest: bytes) -> bool: ...
 
     def add(self, rows: Sequence[tuple[int, bytes]]) -> None:
-        """Remember these; none may be there yet."""
+        """Remember these. StoreFailure if one was remembered lately: whoever asked `seen` first can't meet it."""
         ...
 
     def horizon(self) -> int:
@@ -196,7 +196,7 @@ class AuditLog(Protocol):
         ...
 
     def append(self, rows: Sequence[tuple[Record, bytes]]) -> None:
-        """Append records with their hashes; the first one follows the head."""
+        """Append records of one chain, one at least, with their hashes; the first one follows the head."""
         ...
 
 

@@ -232,8 +232,8 @@ def _aliases_of_key(alias: Alias) -> str:
 class Nonces:
     """Accepted nonces and the horizon.
 
-    The newest are rows in the order they came, known by heart; some hundred at a time they are put in their places in the
-    ordered table. One by one, each would rewrite another page of that.
+    The newest lie in a short table, known by heart; some hundred at a time they are put in their places in the long one.
+    One by one, each would rewrite another page of that.
     """
 
     def __init__(self, database: Database) -> None:
@@ -294,13 +294,17 @@ class AuditLog:
         self._database = database
 
     def head(self, chain: str) -> Head:
-        row = self._database.row(
-            "SELECT sequence, hash FROM audit WHERE chain = ? ORDER BY position DESC LIMIT 1", (chain,)
-        )
+        row = self._database.row("SELECT records, hash FROM chains WHERE chain = ?", (chain,))
         return Head() if row is None else Head(row[0], row[1])
 
     def append(self, rows: Sequence[tuple[Record, bytes]]) -> None:
         self._database.many(_INSERT, [(*columns(record), link) for record, link in rows])
+        last, link = rows[-1]
+        self._database.rows(
+            "INSERT INTO chains VALUES (?, ?, ?) "
+            "ON CONFLICT (chain) DO UPDATE SET records = excluded.records, hash = excluded.hash",
+            (last.chain, last.sequence, link),
+        )
 
 
 _INSERT = f"INSERT INTO audit ({', '.join(COLUMNS)}, hash) VALUES ({', '.join('?' * (len(COLUMNS) + 1))})"  # noqa: S608

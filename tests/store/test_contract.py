@@ -27,7 +27,7 @@ from keystead.entropy import SeededEntropy
 from keystead.errors import AliasTaken
 from keystead.store import database, listing
 from keystead.store.memory import MemoryStore
-from keystead.store.ports import Page, Store
+from keystead.store.ports import Page, Store, StoreFailure
 from keystead.store.sqlite import SqliteStore
 from tests.unit.domain.test_audit import RECORD
 
@@ -303,6 +303,21 @@ def test_an_undone_purge_leaves_the_horizon(store: Store) -> None:
     store.commit()
     store.begin()
     assert store.nonces.horizon() == 10
+
+
+@pytest.mark.parametrize("again", [[(10, b"a" * 16)], [(10, b"c" * 16), (10, b"c" * 16)]])
+def test_a_nonce_is_not_remembered_twice(store: Store, again: list[tuple[int, bytes]]) -> None:
+    store.nonces.add([(10, b"a" * 16), (10, b"b" * 16)])
+    store.commit()
+    store.begin()
+    with pytest.raises(StoreFailure):
+        store.nonces.add(again)
+    store.rollback()
+    store.begin()
+    assert store.nonces.seen(10, b"a" * 16)
+    assert not store.nonces.seen(10, b"c" * 16)
+    store.nonces.add([(11, b"a" * 16)])
+    assert store.nonces.seen(11, b"a" * 16)
 
 
 def test_the_head_follows_what_is_appended(store: Store) -> None:

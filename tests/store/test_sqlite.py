@@ -9,6 +9,7 @@ import pytest
 from keystead.clock import FixedClock
 from keystead.domain.audit import COLUMNS, GENESIS, Head, columns, link
 from keystead.domain.keys.key import KeyFilter
+from keystead.domain.keys.lifecycle import Event
 from keystead.entropy import SeededEntropy
 from keystead.errors import OperatorError
 from keystead.store import migrate, sqlite
@@ -342,6 +343,97 @@ def test_records_of_an_older_schema_are_kept_in_their_order(tmp_path: Path) -> N
     assert (verdict.bad, verdict.head.count) == ("", 30)
     assert [one.sequence for one in reader.all()] == list(range(1, 31))
     reader.close()
+
+
+def test_the_heads_of_chains_of_an_older_schema_are_found_without_a_scan(tmp_path: Path) -> None:
+    connection = apsw.Connection(str(tmp_path / "k.db"))
+    migrate.migrate(connection, 1, migrate.known()[:6])
+    connection.execute("INSERT INTO meta VALUES ('server_id', 'a'), ('revision', 0), ('horizon', 0)")
+    places = ", ".join("?" * (len(COLUMNS) + 1))
+    for chain, sequence in [("a", 1), ("b", 1), ("a", 2), ("b", 2), ("b", 3), ("a", 3)]:
+        record = msgspec.structs.replace(RECORD, chain=chain, sequence=sequence)
+        values = (*columns(record), f"{chain}{sequence}".encode())
+        connection.execute(f"INSERT INTO audit ({', '.join(COLUMNS)}, hash) VALUES ({places})", values)
+    connection.close()
+    store = opened(tmp_path)
+    store.begin()
+    heads = [store.audit.head(chain) for chain in ("a", "b", "c")]
+    assert heads == [Head(3, b"a3"), Head(3, b"b3"), Head()]
+    record = msgspec.structs.replace(RECORD, chain="c", sequence=1)
+    store.audit.append([(record, b"c1")])
+    assert [store.audit.head(chain) for chain in ("a", "b", "c")] == [*heads[:2], Head(1, b"c1")]
+    asked: list[str] = []
+
+    def trace(_: object, sql: str, __: object) -> bool:
+        asked.append(sql)
+        return True
+
+    store._connection.exec_trace = trace
+    store.audit.head("a")
+    store._connection.exec_trace = None
+    (sql,) = asked
+    plan = store._connection.execute(f"EXPLAIN QUERY PLAN {sql}", ("a",)).fetchall()
+    assert [str(row[3]).split(" ")[0] for row in plan] == ["SEARCH"]
+    store.rollback()
+    store.close()
+
+
+def test_nonces_of_an_older_schema_are_remembered_once(tmp_path: Path) -> None:
+    connection = apsw.Connection(str(tmp_path / "k.db"))
+    migrate.migrate(connection, 1, migrate.known()[:6])
+    connection.execute("INSERT INTO meta VALUES ('server_id', 'a'), ('revision', 0), ('horizon', 0)")
+    rows = [(10, b"a" * 16), (10, b"b" * 16), (10, b"a" * 16)]
+    connection.executemany("INSERT INTO recent_nonces VALUES (?, ?)", rows)
+    connection.close()
+    store = opened(tmp_path)
+    store.begin()
+    assert all(store.nonces.seen(*row) for row in rows)
+    # The table itself keeps it so, whoever writes to it.
+    with pytest.raises(apsw.ConstraintError):
+        store._connection.execute("INSERT INTO recent_nonces VALUES (?, ?)", rows[0])
+    store.rollback()
+    store.close()
+
+
+def test_keys_of_an_older_schema_are_users(tmp_path: Path) -> None:
+    connection = apsw.Connection(str(tmp_path / "k.db"))
+    migrate.migrate(connection, 1, migrate.known()[:6])
+    connection.execute("INSERT INTO meta VALUES ('server_id', 'a'), ('revision', 0), ('horizon', 0)")
+    connection.execute("INSERT INTO accounts (account, created) VALUES (?, 0)", (ACCOUNT,))
+    for number, state in enumerate(["Enabled", "Disabled", "Enabled"]):
+        connection.execute(
+            "INSERT INTO keys (account, region, key_id, spec, usage, origin, protection, state, description, created, "
+            "primary_version, rotated, instance) VALUES (?, ?, ?, 'Aliyun_AES_256', 'ENCRYPT/DECRYPT', 'Aliyun_KMS', "
+            "'SOFTWARE', ?, '', 0, 'v', 0, '')",
+            (ACCOUNT, REGION, f"key-{number}", state),
+        )
+        connection.execute(
+            "INSERT INTO stretches VALUES (?, 0, ?, 1) "
+            "ON CONFLICT (listing, stretch, facets) DO UPDATE SET amount = amount + 1",
+            (f"keys {ACCOUNT} {REGION}", f"{state} Aliyun_AES_256 ENCRYPT/DECRYPT Aliyun_KMS SOFTWARE"),
+        )
+    connection.close()
+    store = opened(tmp_path)
+    store.begin()
+
+    def listed(**facets: frozenset[str]) -> tuple[str, ...]:
+        page = store.keys.page(ACCOUNT, REGION, KeyFilter(**facets), 0, 10)
+        assert page.total == len(page.items)
+        return page.items
+
+    assert listed() == ("key-0", "key-1", "key-2")
+    assert listed(states=frozenset({"Enabled"})) == ("key-0", "key-2")
+    assert listed(creator_types=frozenset({"User"}), creators=frozenset({ACCOUNT})) == listed()
+    assert listed(creator_types=frozenset({"Service"})) == ()
+    first = store.keys.get(ACCOUNT, REGION, "key-0")
+    assert first is not None
+    assert first.service == ""
+    store.keys.put(first.after(Event.DISABLE))
+    store.keys.remove(first)
+    assert listed() == ("key-1", "key-2")
+    assert listed(states=frozenset({"Enabled"})) == ("key-2",)
+    store.rollback()
+    store.close()
 
 
 @pytest.mark.parametrize(

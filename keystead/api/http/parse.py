@@ -1,6 +1,7 @@
 """The parameters of a request, from its query and its form body: decoded once, strictly, and never taken twice."""
 
 import re
+from collections.abc import Mapping
 
 import msgspec
 
@@ -33,14 +34,18 @@ def parse(request: HttpRequest) -> Parameters:
     path, _, query_text = request.target.partition("?")
     if path not in ("/", ""):
         raise ActionNotFound
-    query = _decode(query_text)
-    if not request.body:
+    return with_form(_decode(query_text), request.headers, request.body)
+
+
+def with_form(query: dict[str, str], headers: Mapping[str, str], body: bytes) -> Parameters:
+    """The parameters of a query that was decoded, and those of a body; BadRequest as with `parse`."""
+    if not body:
         return Parameters(query, {}, query)
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != FORM:
         raise BadRequest(reason=f"A body must be {FORM}.")
     try:
-        form = _decode(request.body.decode("ascii"))
+        form = _decode(body.decode("ascii"))
     except UnicodeDecodeError:
         raise BadRequest(reason="The form body must be percent-encoded ASCII.") from None
     merged = query | form

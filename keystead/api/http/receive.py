@@ -10,13 +10,14 @@ import msgspec
 from keystead.api.http import signature
 from keystead.api.http.message import Channel, HttpRequest
 from keystead.api.http.parse import parse
-from keystead.errors import InternalFailure, KmsError, UnsupportedMethod
+from keystead.errors import BadRequest, InternalFailure, KmsError, UnsupportedMethod
 
-_HEADER_CHARACTERS = 256  # of a user agent or host name, kept in a record
+HEADER_CHARACTERS = 256  # of a user agent or host, kept in a record
 
 
 class Received(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
-    """A request as the pipeline takes it. Nothing of it is true before the claims are verified."""
+    """A request as the pipeline takes it. What it says is read from the claims, once they are verified; only what no
+    signature covers stands beside them."""
 
     channel: Channel
     source: str
@@ -24,8 +25,9 @@ class Received(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     host: str
     user_agent: str
     xml: bool = False  # how it is to be answered
+    # With claims: only where they hold no string to sign yet.
     parameters: dict[str, str] = {}
-    action: str = ""
+    action: str = ""  # with no claims, as the next
     version: str = ""
     claims: signature.Claims | None = None  # None: there is a refusal, or it came by the control socket
     refusal: KmsError | None = None  # why it is not taken; its cause, if any, is a fault of ours
@@ -42,7 +44,11 @@ def receive(request: HttpRequest) -> Received:
     action = version = ""
     claims: signature.Claims | None = None
     refusal: KmsError | None = None
+    host = headers.get("host", "")
     try:
+        if len(host) > HEADER_CHARACTERS:
+            # Cut, it could be the name of something else.
+            raise BadRequest(reason=f"The Host header may have at most {HEADER_CHARACTERS} characters.")
         found = parse(request)
         parameters = found.merged
         xml = wants_xml(parameters, headers)
@@ -50,9 +56,10 @@ def receive(request: HttpRequest) -> Received:
             raise UnsupportedMethod
         if request.channel is Channel.NETWORK:
             claims = signature.read_claims(request, found)
-        # An unsigned header must not say what a call does: with RPC v1 only the parameters are signed.
-        signed_headers = headers if claims is None or claims.scheme != "v1" else {}
-        action, version = action_and_version(parameters, signed_headers)
+            if claims.signed:
+                parameters = {}
+        else:
+            action, version = signature.action_and_version(parameters, headers)
     except KmsError as error:
         refusal = error
     except Exception as error:  # a bug of ours: the caller learns the request id and nothing else
@@ -62,8 +69,8 @@ def receive(request: HttpRequest) -> Received:
         channel=request.channel,
         source=request.source,
         tls=request.tls,
-        host=headers.get("host", "")[:_HEADER_CHARACTERS],
-        user_agent=headers.get("user-agent", "")[:_HEADER_CHARACTERS],
+        host=host[:HEADER_CHARACTERS],
+        user_agent=headers.get("user-agent", "")[:HEADER_CHARACTERS],
         xml=xml,
         parameters=parameters if refusal is None else {},
         action=action,
@@ -81,10 +88,3 @@ def wants_xml(parameters: Mapping[str, str], headers: Mapping[str, str]) -> bool
         return wanted == "xml"
     accept = headers.get("accept", "").lower()
     return "xml" in accept and "json" not in accept
-
-
-def action_and_version(parameters: Mapping[str, str], headers: Mapping[str, str]) -> tuple[str, str]:
-    """Action and Version from the parameters, else from the x-acs-* headers; "" where neither says."""
-    action = parameters.get("Action") or headers.get("x-acs-action", "")
-    version = parameters.get("Version") or headers.get("x-acs-version", "")
-    return action, version

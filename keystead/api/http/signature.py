@@ -4,7 +4,8 @@ RPC v1     HMAC-SHA1, HMAC-SHA256         parameters AccessKeyId, Signature, Sig
 ACS3       HMAC-SHA256, HMAC-SM3          Authorization header and x-acs-* headers
 ACS4       HMAC-SHA256, HMAC-SM3          the same with a key derived for day, region and product
 
-Rule 1: what is verified is what was decoded, encoded again; never the raw query.
+Rule 1: what is verified is what was decoded, encoded again, never the raw query; and what is used is what was verified,
+        decoded: so that whoever stands between the reading of a request and its verification can give it no other meaning.
 Rule 2: a request speaks one scheme; one that names two is refused. An Authorization header of another kind (a client behind
         a proxy may copy the proxy's Basic credentials into it) is no scheme of ours, and says nothing.
 Rule 3: SignedHeaders covers host and every x-acs-* header of the request, and content-type where there is a body.
@@ -15,13 +16,20 @@ Source: the vendor's pages "Request signatures" (RPC) and "V3 request structure 
 import hashlib
 import hmac
 import re
-from typing import Literal
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Literal, NamedTuple
 
 import msgspec
 
 from keystead.api.http.message import HttpRequest
-from keystead.api.http.parse import Parameters
-from keystead.api.http.percent import canonical_query, canonical_query_again
+from keystead.api.http.parse import Parameters, with_form
+from keystead.api.http.percent import (
+    canonical_query,
+    canonical_query_again,
+    from_canonical_query,
+    from_canonical_query_again,
+)
 from keystead.clock import from_iso8601
 from keystead.crypto.primitives.digests import Algorithm, digest
 from keystead.crypto.signing_secret import Secret
@@ -54,6 +62,7 @@ _AUTHORIZATION = re.compile(
     r"SignedHeaders=(?P<headers>[a-z0-9;_-]{1,4096}),\s*Signature=(?P<signature>[0-9a-f]{64})\Z"
 )
 _SCOPE = re.compile(r"\A([0-9]{8})/([a-z0-9-]{1,32})/([A-Za-z]{1,32})/aliyun_v4_request\Z")
+_AFTER_METHOD = b"&%2F&"  # the path, which is always `/`, percent-encoded
 _NONCE_CHARACTERS = 256
 _LONG = 64 * 1024  # bytes of target and body; what clients send is shorter
 
@@ -64,22 +73,42 @@ class Claims(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     scheme: Scheme
     algorithm: Algorithm
     access_key_id: str
-    timestamp: int  # seconds since 1970
-    nonce: bytes  # the digest of AccessKeyId, Timestamp and nonce
-    security_token: str
     signature: bytes  # decoded
-    to_sign: (
-        bytes  # what the sender must have signed; b"": it would be long, so first let the sender be known
-    )
-    method: str = ""  # of the request, where that is needed to make it
+    # What the sender must have signed: RPC v1 the string to sign, or b"" if it would be long, since then the sender is to be
+    # known before it is made; ACS the canonical request.
+    signed: bytes
+    method: str = ""  # of the request, where that is needed to make the string to sign
+    body: bytes = b""  # ACS: the form, of which the canonical request has the hash
     scope: tuple[str, str, str] = ("", "", "")  # ACS4: day, region, product
 
     def __repr__(self) -> str:
         return f"<Claims {self.scheme}>"
 
 
+class Signed(NamedTuple):
+    """What a request says, as its sender signed it. `host` is None with RPC v1, which signs none."""
+
+    parameters: dict[str, str]
+    action: str
+    version: str
+    host: str | None
+    timestamp: int  # seconds since 1970
+    nonce: bytes  # the digest of AccessKeyId, Timestamp and nonce
+    security_token: str
+
+    def __repr__(self) -> str:
+        return f"<Signed {len(self.parameters)} parameters>"
+
+
+def action_and_version(parameters: Mapping[str, str], headers: Mapping[str, str]) -> tuple[str, str]:
+    """Action and Version from the parameters, else from the x-acs-* headers; "" where neither says."""
+    action = parameters.get("Action") or headers.get("x-acs-action", "")
+    version = parameters.get("Version") or headers.get("x-acs-version", "")
+    return action, version
+
+
 def read_claims(request: HttpRequest, parameters: Parameters) -> Claims:
-    """The claims of a request, the string to sign among them.
+    """The claims of a request, what was signed among them.
 
     MissingParameter, TimestampMissing, TimestampMalformed or IncompleteSignature for what no client signs.
     """
@@ -95,20 +124,30 @@ def read_claims(request: HttpRequest, parameters: Parameters) -> Claims:
     return _read_header(request, parameters, authorization)
 
 
-def verify(claims: Claims, parameters: dict[str, str], secret: Secret) -> None:
-    """Return if the secret signed the request with these claims and parameters, else raise SignatureDoesNotMatch."""
-    if claims.scheme == "acs4":
-        secret = secret.derive(claims.algorithm, *claims.scope)
-    suffix = b"&" if claims.scheme == "v1" else b""
-    to_sign = claims.to_sign or string_to_sign_v1(claims.method, parameters)
-    computed = secret.hmac(claims.algorithm, to_sign, suffix)
-    if not hmac.compare_digest(computed, claims.signature):
-        raise SignatureDoesNotMatch(string_to_sign=to_sign.decode())
+def verify(claims: Claims, parameters: dict[str, str], secret: Secret) -> Signed:
+    """What the secret signed. SignatureDoesNotMatch if that is not this request.
+
+    `parameters` are those of a request whose string to sign is still to be made; of any other they stand in that string.
+    """
+    if claims.scheme == "v1":
+        to_sign = claims.signed or string_to_sign_v1(claims.method, parameters)
+        computed = secret.hmac(claims.algorithm, to_sign, b"&")
+    else:
+        if claims.scheme == "acs4":
+            secret = secret.derive(claims.algorithm, *claims.scope)
+        method = f"{claims.scheme.upper()}-HMAC-{claims.algorithm.upper()}"
+        to_sign = string_to_sign_acs(method, claims.algorithm, claims.signed)
+        computed = secret.hmac(claims.algorithm, to_sign)
+    if hmac.compare_digest(computed, claims.signature):
+        # What was signed and is no request was not sent as one: who handed it on made claims of it.
+        with suppress(LookupError, ValueError):
+            return _signed_acs(claims) if claims.scheme != "v1" else _signed_v1(claims, parameters)
+    raise SignatureDoesNotMatch(string_to_sign=to_sign.decode(errors="replace"))
 
 
-def check_window(claims: Claims, now: float) -> None:
+def check_window(timestamp: int, now: float) -> None:
     """TimestampExpired if the request was not signed within 15 minutes of now."""
-    if abs(int(now) - claims.timestamp) > WINDOW:
+    if abs(int(now) - timestamp) > WINDOW:
         raise TimestampExpired
 
 
@@ -119,7 +158,26 @@ def string_to_sign_v1(method: str, parameters: dict[str, str]) -> bytes:
     """METHOD & %2F & the canonical query of all parameters but Signature, encoded once more."""
     signed = parameters.copy()
     signed.pop("Signature", None)
-    return method.encode() + b"&%2F&" + canonical_query_again(signed.items())
+    return method.encode() + _AFTER_METHOD + canonical_query_again(signed.items())
+
+
+def _signed_v1(claims: Claims, parameters: dict[str, str]) -> Signed:
+    if claims.signed:
+        parameters = from_canonical_query_again(claims.signed.partition(_AFTER_METHOD)[2])
+    access_key_id, text = parameters["AccessKeyId"], parameters["Timestamp"]
+    if access_key_id != claims.access_key_id:
+        raise ValueError("signed for another AccessKey")
+    # Nothing but the parameters is signed, so nothing else may say what the call does.
+    action, version = action_and_version(parameters, {})
+    return Signed(
+        parameters,
+        action,
+        version,
+        None,
+        _timestamp(text),
+        nonce_digest(access_key_id, text, parameters["SignatureNonce"]),
+        parameters.get("SecurityToken", ""),
+    )
 
 
 def _read_v1(request: HttpRequest, merged: dict[str, str]) -> Claims:
@@ -139,17 +197,15 @@ def _read_v1(request: HttpRequest, merged: dict[str, str]) -> Claims:
         signature = from_base64(merged["Signature"])
     except ValueError:
         raise IncompleteSignature(reason="Signature must be base64.") from None
-    access_key_id, text = merged["AccessKeyId"], merged.get("Timestamp", "")
+    _timestamp(merged.get("Timestamp", ""))
+    check_nonce(merged["SignatureNonce"])
     long = len(request.target) + len(request.body) > _LONG
     return Claims(
         scheme="v1",
         algorithm=algorithm,
-        access_key_id=access_key_id,
-        timestamp=_timestamp(text),
-        nonce=nonce_digest(access_key_id, text, merged["SignatureNonce"]),
-        security_token=merged.get("SecurityToken", ""),
+        access_key_id=merged["AccessKeyId"],
         signature=signature,
-        to_sign=b"" if long else string_to_sign_v1(request.method, merged),
+        signed=b"" if long else string_to_sign_v1(request.method, merged),
         method=request.method if long else "",
     )
 
@@ -175,6 +231,26 @@ def string_to_sign_acs(method: str, algorithm: Algorithm, canonical: bytes) -> b
     return f"{method}\n{digest(algorithm, canonical).hex()}".encode()
 
 
+def _signed_acs(claims: Claims) -> Signed:
+    # Method, path and query; a line for each signed header; an empty line, their names, and the hash of the body.
+    lines = claims.signed.decode().split("\n")
+    headers = dict([line.split(":", 1) for line in lines[3:-3]])
+    if lines[-1] != digest(claims.algorithm, claims.body).hex():
+        raise ValueError("signed with another body")
+    parameters = with_form(from_canonical_query(lines[2].encode()), headers, claims.body).merged
+    action, version = action_and_version(parameters, headers)
+    text = headers["x-acs-date"]
+    return Signed(
+        parameters,
+        action,
+        version,
+        headers["host"],
+        _timestamp(text),
+        nonce_digest(claims.access_key_id, text, headers["x-acs-signature-nonce"]),
+        headers.get("x-acs-security-token", ""),
+    )
+
+
 def _read_header(request: HttpRequest, parameters: Parameters, authorization: str) -> Claims:
     headers = request.headers
     match = _AUTHORIZATION.match(authorization)
@@ -195,7 +271,8 @@ def _read_header(request: HttpRequest, parameters: Parameters, authorization: st
     if not headers.get("x-acs-signature-nonce"):
         raise MissingParameter(name="x-acs-signature-nonce")
     text = headers["x-acs-date"]
-    timestamp = _timestamp(text)
+    _timestamp(text)
+    check_nonce(headers["x-acs-signature-nonce"])
     if scheme == "acs4" and scope[0] != text[:10].replace("-", ""):
         raise IncompleteSignature(reason="The day in Credential must be that of x-acs-date.")
     signed = tuple(match["headers"].split(";"))
@@ -205,16 +282,13 @@ def _read_header(request: HttpRequest, parameters: Parameters, authorization: st
     name = f"x-acs-content-{algorithm}" if scheme == "acs4" else "x-acs-content-sha256"
     if headers.get(name, "") != body_hash:
         raise IncompleteSignature(reason=f"{name} must be the hash of the body.")
-    canonical = canonical_request(request, parameters, signed, body_hash)
     return Claims(
         scheme=scheme,
         algorithm=algorithm,
         access_key_id=access_key_id,
-        timestamp=timestamp,
-        nonce=nonce_digest(access_key_id, text, headers["x-acs-signature-nonce"]),
-        security_token=headers.get("x-acs-security-token", ""),
         signature=bytes.fromhex(match["signature"]),
-        to_sign=string_to_sign_acs(match["method"], algorithm, canonical),
+        signed=canonical_request(request, parameters, signed, body_hash),
+        body=request.body,
         scope=scope,
     )
 
@@ -245,9 +319,13 @@ def _timestamp(text: str) -> int:
         raise TimestampMalformed from None
 
 
-def nonce_digest(access_key_id: str, time: str, nonce: str) -> bytes:
-    """16 bytes that stand for AccessKeyId, Timestamp and nonce; IncompleteSignature if the nonce is too long."""
+def check_nonce(nonce: str) -> None:
+    """IncompleteSignature if the nonce is too long."""
     if len(nonce) > _NONCE_CHARACTERS:
         raise IncompleteSignature(reason=f"The nonce may have at most {_NONCE_CHARACTERS} characters.")
+
+
+def nonce_digest(access_key_id: str, time: str, nonce: str) -> bytes:
+    """16 bytes that stand for AccessKeyId, Timestamp and nonce."""
     joined = f"{len(access_key_id)}:{access_key_id}{len(time)}:{time}{len(nonce)}:{nonce}"
     return hashlib.sha256(joined.encode()).digest()[:16]

@@ -1,7 +1,7 @@
 """Keys and their versions, as values."""
 
 import enum
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import msgspec
 
@@ -80,6 +80,12 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
     absent: bool = False  # its material is still to be imported, or was deleted
     check: bytes = b""  # of material that was imported: tells whether other material is the same
     expires: int | None = None  # when imported material is deleted
+    service: str = ""  # the code of the service whose key it is; empty: a user's
+
+    @property
+    def creator(self) -> str:
+        """Who made it, as the vendor shows it: the account, or of a service's key the code in capitals."""
+        return self.service.upper() or self.account
 
     @property
     def place(self) -> tuple[str, str, str]:
@@ -165,7 +171,7 @@ class KeyVersion(msgspec.Struct, frozen=True, kw_only=True):
     created: int
     material: Wrapped
 
-    def new_key(self, description: str) -> Key:
+    def new_key(self, description: str, service: str = "") -> Key:
         """An enabled key whose first version this is."""
         return Key(
             account=self.account,
@@ -180,6 +186,7 @@ class KeyVersion(msgspec.Struct, frozen=True, kw_only=True):
             created=self.created,
             primary_version=self.version_id,
             rotated=self.created,
+            service=service,
         )
 
     def next(self, version_id: str, now: int) -> "KeyVersion":
@@ -213,12 +220,12 @@ class KeyFilter(msgspec.Struct, frozen=True, kw_only=True):
         """Whether it looks for keys by their names, tags or instance."""
         return bool(self.ids or self.aliases or self.instances or self.tag_keys or self.tag_values)
 
-    def shuts_out(self, account: str) -> bool:
-        """Whether it wants none of the keys of an account: an account's keys are made by its users, that is by itself."""
-        wanted = not self.creators or account in self.creators
-        return not wanted or (bool(self.creator_types) and "User" not in self.creator_types)
-
-    def fits(self, facets: Iterable[str]) -> bool:
-        """Whether a key with this state, spec, usage, origin and protection level is wanted, whatever its name."""
-        wanted = (self.states, self.specs, self.usages, self.origins, self.protections)
-        return all(not some or one in some for one, some in zip(facets, wanted, strict=True))
+    def fits(self, account: str, facets: Sequence[str]) -> bool:
+        """Whether a key of the account with this state, spec, usage, origin, protection level and service is wanted,
+        whatever its name."""
+        service = facets[-1]
+        shown = (*facets[:-1], service.upper() or account, "Service" if service else "User")
+        wanted = (
+            self.states, self.specs, self.usages, self.origins, self.protections, self.creators, self.creator_types,
+        )  # fmt: skip
+        return all(not some or one in some for one, some in zip(shown, wanted, strict=True))

@@ -91,7 +91,7 @@ def _metadata(key: Key, *, described: bool = False) -> KeyMetadata:
         key_usage=key.usage,
         primary_key_version=msgspec.UNSET if key.spec in ASYMMETRIC else key.primary_version,
         delete_date="" if key.deletion_at is None else iso8601(key.deletion_at),
-        creator=key.account,
+        creator=key.creator,
         arn=key_arn(key.account, key.region, key.key_id),
         origin=key.origin,
         material_expire_time="" if key.expires is None else iso8601(key.expires),
@@ -268,7 +268,8 @@ class SetDeletionProtectionRequest(Request, frozen=True):
     deletion_protection_description: Description = ""
 
 
-@key_operation(gate=Gate.EDIT, changes=True)
+# Nacos protects what it encrypts under, the key of a service by default: that such a key is not deleted is true anyway.
+@key_operation(gate=Gate.EDIT, changes=True, of_services=True)
 def set_deletion_protection(call: KeyCall, request: SetDeletionProtectionRequest) -> Empty:
     """Protect a key against deletion, or allow its deletion again."""
     enabled = request.enable_deletion_protection

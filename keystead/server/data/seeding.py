@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from keystead.api.events import record_event
 from keystead.api.pipeline import Pipeline
-from keystead.api.scheduled import record_event
 from keystead.crypto.vault import Vault
 from keystead.domain.accounts import AccessKey, AccessKeyStatus
 from keystead.domain.keys.algorithms import USAGES
@@ -18,6 +18,7 @@ from keystead.errors import OperatorError
 from keystead.server.data.seed_file import Seed, SeedKey, SeedVersion, material_of
 from keystead.store.ports import Store
 
+_USERS = KeyFilter(creator_types=frozenset({"User"}))
 _PENDING_DAYS = 30  # of a key that is seeded as pending deletion
 # How a key gets into each state that it can be seeded in.
 _SET: dict[KeyState, Callable[[Key, int], Key]] = {
@@ -69,7 +70,7 @@ def seed_store(pipeline: Pipeline, seed: Seed, anyway: bool = False) -> None:
                         created=key.created,
                     )
                 )
-            record_event(pipeline, batch, key, "SeedKey")
+            record_event(batch, pipeline.clock, pipeline.entropy, key, "SeedKey")
         for access_key in seed.access_key:
             known = store.accounts.access_key(access_key.id)
             if known is not None:
@@ -136,7 +137,8 @@ def _has_others(pipeline: Pipeline, seed: Seed) -> bool:
     for region in {one.region or seed.region for one in seed.key}:
         named = [one.id for one in seed.key if (one.region or seed.region) == region]
         there = sum(keys.get(account, region, key_id) is not None for key_id in named)
-        if keys.page(account, region, KeyFilter(), 0, 1).total > there:
+        # Keys of services came by themselves.
+        if keys.page(account, region, _USERS, 0, 1).total > there:
             return True
     return False
 

@@ -21,7 +21,8 @@ from keystead.api.batch import Batch
 from keystead.api.http.encode import failure
 from keystead.api.http.message import HttpRequest, HttpResponse
 from keystead.api.http.receive import Received, receive
-from keystead.api.pipeline import Answer, Pipeline, Prepared
+from keystead.api.pipeline import Answer, Pipeline
+from keystead.api.prepare import Prepared
 from keystead.api.slow import Attempt, Slow
 from keystead.clock import Clock
 from keystead.errors import ServiceUnavailableTemporary

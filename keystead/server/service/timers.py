@@ -29,6 +29,7 @@ class Service:
         entropy: Entropy,
         loop: asyncio.AbstractEventLoop,
         patience: float = 0.0,
+        service_keys: bool = True,
     ) -> None:
         self.metrics = Metrics()
         self.pipeline = Pipeline(
@@ -39,6 +40,7 @@ class Service:
             region=region,
             account=opened.account,
             server_id=opened.server_id,
+            service_keys=service_keys,
         )
         self.sequencer = Sequencer(self.pipeline, self.metrics, loop, patience)
         self._loop = loop

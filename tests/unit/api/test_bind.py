@@ -2,8 +2,6 @@ import pytest
 
 import keystead.operations  # noqa: F401 - fills the catalogue
 from keystead.api import bind
-from keystead.api.http import receive
-from keystead.api.http.message import Channel, HttpRequest
 from keystead.api.operation import CATALOGUE
 from keystead.domain.products import KMS
 from keystead.errors import ActionNotFound, InvalidParameter, InvalidVersion, MissingParameter
@@ -73,12 +71,7 @@ def test_what_is_no_element_of_a_list_is_ignored_and_recorded() -> None:
 
 
 def test_what_was_understood_shows_no_value() -> None:
-    request = HttpRequest(
-        method="POST",
-        target="/?Action=Encrypt&Version=2016-01-20&KeyId=k&Plaintext=canary",
-        headers={},
-        channel=Channel.CONTROL,
-    )
-    found = bind.bind_call(CATALOGUE, receive.receive(request), "cn-hangzhou")
+    asked = {"KeyId": "k", "Plaintext": "canary"}
+    found = bind.bind_call(CATALOGUE, "Encrypt", "2016-01-20", asked, "localhost", "cn-hangzhou")
     assert found.refusal is None
     assert repr(found) == "<Bound Encrypt>"

@@ -146,7 +146,7 @@ def test_a_long_request_is_verified_like_a_short_one_once_its_sender_is_known(
     request = service.request("CreateKey", {"Description": "d" * length})
     asked = receive.receive(request)
     assert asked.claims is not None
-    assert (asked.claims.to_sign == b"") == (length > 65_536)
+    assert (asked.claims.signed == b"") == (length > 65_536)
     assert (service.pipeline.prepare(asked).signed_with is None) == (length > 65_536)
     assert code(service, request) == ("" if length <= 8192 else "InvalidParameter")
     wrong = service.request(
@@ -277,7 +277,7 @@ def test_a_failing_store_fails_the_batch(monkeypatch: pytest.MonkeyPatch) -> Non
         ("acs:kms:cn-beijing:{account}:key/{key}", "Forbidden.KeyNotFound"),
         ("acs:kms:cn-hangzhou:2000000000000002:alias/mine", "Forbidden.AliasNotFound"),
         ("alias/other", "Forbidden.AliasNotFound"),
-        ("alias/acs/mse", "Forbidden.AliasNotFound"),
+        ("alias/acs/none", "Forbidden.AliasNotFound"),
         ("nowhere", "Forbidden.KeyNotFound"),
         ("acs:kms:cn-hangzhou:{account}:secret/s", "InvalidParameter"),
     ],

@@ -1,9 +1,16 @@
 from urllib.parse import quote
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as some
 
-from keystead.api.http.percent import canonical_query, canonical_query_again
+from keystead.api.http.percent import (
+    canonical_query,
+    canonical_query_again,
+    from_canonical_query,
+    from_canonical_query_again,
+)
+from keystead.errors import KmsError
 
 
 def percent_encode(text: str) -> str:
@@ -34,3 +41,20 @@ def test_canonical_query_is_each_pair_encoded(pairs: dict[str, str]) -> None:
     expected = "&".join(f"{quote(name, safe='~')}={quote(pairs[name], safe='~')}" for name in sorted(pairs))
     assert canonical_query(pairs.items()).decode() == expected
     assert canonical_query_again(pairs.items()).decode() == quote(expected, safe="~")
+
+
+@given(some.dictionaries(TEXT, TEXT))
+@example({"a\0b": "c", "d": "\1"})
+@example({"a": "b\0Action\0Decrypt"})
+@example({"": ""})
+@example({"a": "=\n=\r\n _", "b": " \n"})
+@example({})
+def test_a_canonical_query_says_the_pairs_that_it_is_of(pairs: dict[str, str]) -> None:
+    assert from_canonical_query(canonical_query(pairs.items())) == pairs
+    assert from_canonical_query_again(canonical_query_again(pairs.items())) == pairs
+
+
+@pytest.mark.parametrize("query", [b"a", b"a=b&c", b"a=b=c", b"a=%FF", b"a=%00=b", b"%00", b"\xff=%00"])
+def test_what_is_no_canonical_query_is_refused(query: bytes) -> None:
+    with pytest.raises((ValueError, KmsError)):
+        from_canonical_query(query)

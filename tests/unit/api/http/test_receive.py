@@ -2,7 +2,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from keystead.api.http import receive
+from keystead.api.http import receive, signature
 from keystead.api.http.message import Channel, HttpRequest
 from keystead.errors import BadRequest, InternalFailure, MissingParameter
 from tests.harness import Service
@@ -10,9 +10,9 @@ from tests.harness import Service
 
 def test_action_and_version_come_from_parameters_else_headers() -> None:
     headers = {"x-acs-action": "A", "x-acs-version": "V"}
-    assert receive.action_and_version({"Action": "B", "Version": "W"}, headers) == ("B", "W")
-    assert receive.action_and_version({}, headers) == ("A", "V")
-    assert receive.action_and_version({}, {}) == ("", "")
+    assert signature.action_and_version({"Action": "B", "Version": "W"}, headers) == ("B", "W")
+    assert signature.action_and_version({}, headers) == ("A", "V")
+    assert signature.action_and_version({}, {}) == ("", "")
 
 
 @pytest.mark.parametrize(
@@ -37,14 +37,13 @@ def test_format_in_any_case_else_accept(form: str, accept: str, xml: bool) -> No
 def test_a_signed_request_says_all_that_the_pipeline_needs() -> None:
     service = Service()
     found = receive.receive(service.request("Encrypt", {"Plaintext": "canary", "Format": "XML"}))
-    assert (found.action, found.version, found.host, found.user_agent) == (
-        "Encrypt", "2016-01-20", "localhost:8443", "tests",
-    )  # fmt: skip
+    assert (found.host, found.user_agent) == ("localhost:8443", "tests")
     assert (found.source, found.tls, found.channel, found.xml) == (
         "127.0.0.1", "TLSv1.3", Channel.NETWORK, True,
     )  # fmt: skip
-    assert found.parameters["Plaintext"] == "canary"
     assert found.claims is not None
+    assert b"%26Plaintext%3Dcanary%26" in found.claims.signed
+    assert found.parameters == {}  # all of it is in what was signed
     assert found.claims.access_key_id == service.access_key[0]
     assert found.refusal is None
     assert "canary" not in repr(found)
@@ -85,3 +84,22 @@ def test_host_and_user_agent_are_cut() -> None:
     headers = {"host": "h" * 300, "user-agent": "u" * 300}
     found = receive.receive(HttpRequest(method="POST", target="/", headers=headers))
     assert (len(found.host), len(found.user_agent)) == (256, 256)
+
+
+@pytest.mark.parametrize(("port", "region"), [("8" * 228, "cn-beijing"), ("8" * 229, None)])
+def test_a_host_that_is_too_long_names_nothing(port: str, region: str | None) -> None:
+    service = Service()
+    host = f"kms.cn-beijing.aliyuncs.com:{port}"
+    assert len(host) == (256 if region else 257)
+    request = service.request("CreateKey", host=host)
+    refusal = receive.receive(request).refusal
+    if region is not None:
+        assert refusal is None
+        assert service.send(request).status == 200
+        assert service.records[-1].region == region
+        return
+    assert isinstance(refusal, BadRequest)
+    assert "256" in refusal.text
+    assert service.send(request).status == 400
+    assert service.records == []
+    assert len(receive.receive(request).host) == 256

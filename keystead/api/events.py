@@ -1,0 +1,49 @@
+"""Records of what the service itself does to keys, by a timer, from a seed, or so that a call can be answered."""
+
+import msgspec
+
+from keystead.access.callers import CallerType
+from keystead.api.batch import Batch
+from keystead.clock import Clock
+from keystead.domain.arns import key_arn
+from keystead.domain.audit import Kind, Record
+from keystead.domain.keys.key import Key
+from keystead.domain.products import KMS
+from keystead.entropy import Entropy, uuid4
+
+
+def record_event(
+    batch: Batch,
+    clock: Clock,
+    entropy: Entropy,
+    key: Key,
+    action: str,
+    parameters: dict[str, str] | None = None,
+) -> None:
+    """Record what the service itself did to a key."""
+    batch.append(
+        Record(
+            chain=batch.chain,
+            sequence=batch.next,
+            time=int(clock.now() * 1000),
+            kind=Kind.SERVICE_EVENT,
+            account=key.account,
+            region=key.region,
+            product=KMS.name,
+            version=KMS.version,
+            action=action,
+            caller_type=CallerType.SERVICE.value,
+            principal="keystead",
+            access_key_id="",
+            session="",
+            source="",
+            host="",
+            user_agent="",
+            tls="",
+            resources=msgspec.json.encode([key_arn(key.account, key.region, key.key_id)]).decode(),
+            parameters=msgspec.json.encode(parameters or {}).decode(),
+            status=200,
+            code="",
+            request_id=uuid4(entropy),
+        )
+    )
