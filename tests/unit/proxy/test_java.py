@@ -19,7 +19,8 @@ def ca(name: str) -> bytes:
 
 def told(before: dict[str, str], folder: Path) -> dict[str, str]:
     words = shlex.split(made(before, folder).values["JAVA_TOOL_OPTIONS"])
-    return dict(word.removeprefix("-D").split("=", 1) if "=" in word else (word, "") for word in words)
+    pairs = (word.removeprefix("-D").partition("=") for word in words)
+    return {name: value for name, _, value in pairs}
 
 
 def test_trust_store_and_proxy(tmp_path: Path) -> None:
