@@ -115,11 +115,8 @@ def earlier() -> Iterator[tuple[str, list[str]]]:
     class Proxy(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             asked.append(self.path)
-            self.send_response(204)
+            self.send_response_only(204)
             self.end_headers()
-
-        def log_message(self, format: str, *args: object) -> None:
-            pass
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Proxy)
     thread = threading.Thread(target=server.serve_forever)

@@ -6,7 +6,6 @@ import logging
 import os
 import socket
 import ssl
-import time
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -291,13 +290,11 @@ def test_a_client_that_is_left_in_the_middle_costs_neither_time_nor_words(
         else:
             await until(lambda: bool(proxy._tasks))
         if told_to_stop:
-            await proxy.stop()
+            async with asyncio.timeout(20):  # a client's goodbye in TLS is waited for 30 seconds
+                await proxy.stop()
 
-    begun = time.monotonic()
     with caplog.at_level(logging.DEBUG, "asyncio"):
         asyncio.run(main())
-    # A peer's goodbye in TLS is waited for 30 seconds.
-    assert time.monotonic() - begun < 25
     assert [one.getMessage() for one in caplog.records if one.levelno >= logging.WARNING] == []
     for one in kept:
         one.close()
