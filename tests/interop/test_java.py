@@ -33,7 +33,19 @@ def classes(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.skip("the jars are not installed: mvn dependency:copy-dependencies in tests/interop/java")
     folder = tmp_path_factory.mktemp("classes")
     sources = sorted(map(str, JAVA.glob("*.java")))
-    compiler = ["javac", "-encoding", "UTF-8", "-nowarn", "-d", str(folder), "-cp", f"{JAVA}/lib/*", *sources]
+    compiler = [
+        "javac",
+        "--release",
+        "8",
+        "-encoding",
+        "UTF-8",
+        "-nowarn",
+        "-d",
+        str(folder),
+        "-cp",
+        f"{JAVA}/lib/*",
+        *sources,
+    ]
     subprocess.run(compiler, check=True, capture_output=True, timeout=300)
     return folder
 
