@@ -75,7 +75,13 @@ def test_a_bundle_is_the_earlier_one_or_the_roots_and_ours(tmp_path: Path) -> No
     [
         ({}, "localhost,127.0.0.1,::1"),
         ({"NO_PROXY": "localhost,x"}, "localhost,x,127.0.0.1,::1"),
-        ({"NO_PROXY": "a,*,.aliyuncs.com,kms.cn-hangzhou.aliyuncs.com", "HTTPS_PROXY": "http://p:1"}, "a"),
+        (
+            {
+                "NO_PROXY": "a,*,.aliyuncs.com,kms.cn-hangzhou.aliyuncs.com.,.com,*.COM",
+                "HTTPS_PROXY": "http://p:1",
+            },
+            "a",
+        ),
         ({"no_proxy": "low", "NO_PROXY": "up", "ALL_PROXY": "http://p:1"}, "low"),
     ],
 )

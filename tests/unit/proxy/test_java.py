@@ -48,7 +48,7 @@ def test_earlier_options_are_extended(tmp_path: Path) -> None:
     [
         ({"NO_PROXY": "intern.example,.corp.example,10.1.2.3,::1", "HTTPS_PROXY": "http://p:1"},
          "intern.example|*.intern.example|corp.example|*.corp.example|10.1.2.3"),
-        ({"JAVA_TOOL_OPTIONS": "-Dhttp.nonProxyHosts=a.example|*.aliyuncs.com|*|kms.cn-hangzhou.aliyuncs.com|b*",
+        ({"JAVA_TOOL_OPTIONS": "-Dhttp.nonProxyHosts=a.example|*.aliyuncs.com|*|kms.cn-hangzhou.aliyuncs.com|*.com|kms*|b*",
           "HTTPS_PROXY": "http://p:1"}, "a.example|b*"),
         ({"JAVA_TOOL_OPTIONS": "'-Dhttp.nonProxyHosts=a.example", "HTTPS_PROXY": "http://p:1"}, ""),
     ],
