@@ -6,12 +6,14 @@ reads a PEM file. A property that is given twice counts as it is given last.
 
 import shlex
 from collections.abc import Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 from urllib.parse import SplitResult
 
 PASSWORD = "changeit"  # noqa: S105 - Java's own; there is nothing secret in a trust store
 _STORE = "javax.net.ssl.trustStore"
 _EXEMPT = "http.nonProxyHosts"
+_VENDORS = ("kms.cn-hangzhou.aliyuncs.com", "sts.aliyuncs.com", "ram.aliyuncs.com", "location.aliyuncs.com")
 # What Java exempts by itself as long as nothing is set.
 _LOCAL = ("localhost", "127.*", "[::1]", "0.0.0.0", "[::0]")  # noqa: S104 - a name, nothing listens there
 
@@ -46,7 +48,8 @@ def earlier_store(earlier: str) -> tuple[str, bytes] | None:
 
 
 def _vendors(pattern: str) -> bool:
-    return pattern == "*" or pattern.rstrip("*.").endswith("aliyuncs.com")
+    """Whether the pattern is for hosts of the vendor's, or matches them among others."""
+    return pattern.endswith("aliyuncs.com") or any(fnmatchcase(host, pattern) for host in _VENDORS)
 
 
 def _properties(text: str) -> dict[str, str]:

@@ -34,7 +34,19 @@ def classes(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.skip("the jars are not installed: mvn dependency:copy-dependencies in tests/interop/java")
     folder = tmp_path_factory.mktemp("classes")
     sources = sorted(map(str, JAVA.glob("*.java")))
-    compiler = ["javac", "-encoding", "UTF-8", "-nowarn", "-d", str(folder), "-cp", f"{JAVA}/lib/*", *sources]
+    compiler = [
+        "javac",
+        "--release",
+        "8",
+        "-encoding",
+        "UTF-8",
+        "-nowarn",
+        "-d",
+        str(folder),
+        "-cp",
+        f"{JAVA}/lib/*",
+        *sources,
+    ]
     subprocess.run(compiler, check=True, capture_output=True, timeout=300)
     return folder
 
@@ -119,11 +131,8 @@ def earlier() -> Iterator[tuple[str, list[str]]]:
     class Proxy(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             asked.append(self.path)
-            self.send_response(204)
+            self.send_response_only(204)
             self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            pass
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Proxy)
     thread = threading.Thread(target=server.serve_forever)

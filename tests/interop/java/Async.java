@@ -3,6 +3,7 @@ import com.aliyun.auth.credentials.provider.StaticCredentialProvider;
 import com.aliyun.sdk.gateway.pop.exception.PopClientException;
 import com.aliyun.sdk.service.kms20160120.AsyncClient;
 import com.aliyun.sdk.service.kms20160120.models.*;
+import java.util.Collections;
 import java.util.Map;
 import java.util.concurrent.ExecutionException;
 
@@ -29,7 +30,7 @@ public class Async {
         client.createAlias(CreateAliasRequest.builder().aliasName(alias).keyId(key).build()).get();
         Plan.done("CreateAlias");
 
-        Map<String, String> context = Map.of("app", "é");
+        Map<String, String> context = Collections.singletonMap("app", "é");
         String blob = client.encrypt(
             EncryptRequest.builder().keyId(alias).plaintext(Plan.TEXT).encryptionContext(context).build())
             .get().getBody().getCiphertextBlob();

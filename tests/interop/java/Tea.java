@@ -2,6 +2,7 @@ import com.aliyun.kms20160120.Client;
 import com.aliyun.kms20160120.models.*;
 import com.aliyun.tea.TeaException;
 import com.aliyun.teaopenapi.models.Config;
+import java.util.Collections;
 import java.util.Map;
 
 /** The guide's steps with kms20160120, which is made with Tea; an argument is one more signature algorithm, or `v4`. */
@@ -31,7 +32,7 @@ public class Tea {
         client.createAlias(new CreateAliasRequest().setAliasName(alias).setKeyId(key));
         Plan.done("CreateAlias");
 
-        Map<String, String> context = Map.of("app", "é");
+        Map<String, String> context = Collections.singletonMap("app", "é");
         String blob = client.encrypt(
             new EncryptRequest().setKeyId(alias).setPlaintext(Plan.TEXT).setEncryptionContext(context))
             .getBody().getCiphertextBlob();

@@ -19,7 +19,8 @@ def ca(name: str) -> bytes:
 
 def told(before: dict[str, str], folder: Path) -> dict[str, str]:
     words = shlex.split(made(before, folder).values["JAVA_TOOL_OPTIONS"])
-    return dict(word.removeprefix("-D").split("=", 1) if "=" in word else (word, "") for word in words)
+    pairs = (word.removeprefix("-D").partition("=") for word in words)
+    return {name: value for name, _, value in pairs}
 
 
 def test_trust_store_and_proxy(tmp_path: Path) -> None:
@@ -47,7 +48,7 @@ def test_earlier_options_are_extended(tmp_path: Path) -> None:
     [
         ({"NO_PROXY": "intern.example,.corp.example,10.1.2.3,::1", "HTTPS_PROXY": "http://p:1"},
          "intern.example|*.intern.example|corp.example|*.corp.example|10.1.2.3"),
-        ({"JAVA_TOOL_OPTIONS": "-Dhttp.nonProxyHosts=a.example|*.aliyuncs.com|*|kms.cn-hangzhou.aliyuncs.com|b*",
+        ({"JAVA_TOOL_OPTIONS": "-Dhttp.nonProxyHosts=a.example|*.aliyuncs.com|*|kms.cn-hangzhou.aliyuncs.com|*.com|kms*|b*",
           "HTTPS_PROXY": "http://p:1"}, "a.example|b*"),
         ({"JAVA_TOOL_OPTIONS": "'-Dhttp.nonProxyHosts=a.example", "HTTPS_PROXY": "http://p:1"}, ""),
     ],
