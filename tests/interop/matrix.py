@@ -55,15 +55,12 @@ class Ran(NamedTuple):
     calls: list[Seen]
 
 
-def observe(
-    folder: Path, *command: str, env: dict[str, str] | None = None, serve: tuple[str, ...] = ()
-) -> Ran:
+def observe(folder: Path, *command: str, serve: tuple[str, ...] = ()) -> Ran:
     """Run a command under `keystead run`, with a server of its own on a directory in `folder`."""
     with live(folder / "observed", "--http", *serve) as server, _relay(server) as (url, calls):
-        key = server.client().access_key
         names = ("ALIBABA_CLOUD_ACCESS_KEY_ID", "ALIBABA_CLOUD_ACCESS_KEY_SECRET")
-        environment = {**dict(zip(names, key, strict=True)), **(env or {})}
-        ended = keystead("run", "--endpoint", url, "--", *command, env=environment)
+        key = dict(zip(names, server.client().access_key, strict=True))
+        ended = keystead("run", "--endpoint", url, "--", *command, env=key, timeout=300)
         assert ended.returncode == 0, ended.stderr
         return Ran(ended.stdout, calls)
 
@@ -89,7 +86,7 @@ def check(found: list[Row]) -> None:
     remedy = (
         "if the change is meant: KEYSTEAD_WRITE_MATRIX=1 .venv/bin/python -m pytest tests/interop -k matrix"
     )
-    assert shown == found, f"{PAGE.name} does not say what {client} did; {remedy}"
+    assert shown == sorted(found), f"{PAGE.name} does not say what {client} did; {remedy}"
 
 
 def page() -> list[Row]:
@@ -140,7 +137,7 @@ def _relay(server: LiveServer) -> Iterator[tuple[str, list[Seen]]]:
             upstream.endheaders(body)
             answer = upstream.getresponse()
             content = answer.read()
-            calls.append(_seen(self.path, dict(self.headers.items()), body, answer.status))
+            calls.append(seen(self.path, dict(self.headers.items()), body, answer.status))
             self.send_response_only(answer.status)
             for name, value in answer.getheaders():
                 if name.lower() != "connection":
@@ -179,7 +176,8 @@ def _relay(server: LiveServer) -> Iterator[tuple[str, list[Seen]]]:
         relay.server_close()
 
 
-def _seen(target: str, headers: dict[str, str], body: bytes, status: int) -> Seen:
+def seen(target: str, headers: dict[str, str], body: bytes, status: int) -> Seen:
+    """What a request and the status of its answer show."""
     lower = {name.lower(): value for name, value in headers.items()}
     form = body.decode() if "form" in lower.get("content-type", "") else ""
     given = parse_qs(urlsplit(target).query) | parse_qs(form)

@@ -136,7 +136,7 @@ def test_without_run(tmp_path: Path, name: str) -> None:
                 capture_output=True,
                 text=True,
                 check=False,
-                timeout=60,
+                timeout=120,
             )
             assert ended.returncode == 0, ended.stderr
             assert matrix.version(ended.stdout)
@@ -146,3 +146,65 @@ def test_every_client_of_the_page_is_tried() -> None:
     tried = {*CLIENTS, *SDKS, *JAVA}
     assert {row.client for row in matrix.page()} == tried
     assert {line.split("`")[1] for line in DIRECT.splitlines() if line.startswith("| `")} == tried
+
+
+def test_a_planted_row_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("KEYSTEAD_WRITE_MATRIX", raising=False)
+    kept = [row for row in matrix.page() if row.client == "oss2"]
+    matrix.check(kept)
+    (row,) = kept
+    for planted in (
+        [row._replace(version="0")],
+        [row._replace(signature="RPC HMAC-SHA256")],
+        [row._replace(operations="Encrypt")],
+        [row, row._replace(signature="RPC HMAC-SHA256")],
+        [row._replace(client="oss3")],
+        [],
+    ):
+        with pytest.raises(AssertionError):
+            matrix.check(planted)
+
+
+def test_new_rows_are_written_into_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = matrix.PAGE.read_text(encoding="utf-8")
+    monkeypatch.setattr(matrix, "PAGE", tmp_path / "clients.md")
+    matrix.PAGE.write_text(text, encoding="utf-8")
+    monkeypatch.setenv("KEYSTEAD_WRITE_MATRIX", "1")
+    kept = matrix.page()
+    calls = [matrix.Seen("Encrypt", "RPC HMAC-SHA1", 200), matrix.Seen("DescribeKey", "RPC HMAC-SHA1", 404)]
+    for client in ("a-new-one", "oss2"):
+        matrix.check(matrix.rows(client, "9.9", calls))
+    new = [matrix.Row(client, "9.9", "RPC HMAC-SHA1", "Encrypt") for client in ("a-new-one", "oss2")]
+    assert matrix.page() == sorted([*(row for row in kept if row.client != "oss2"), *new])
+    for row in kept:
+        matrix.check([one for one in kept if one.client == row.client])
+    matrix.PAGE.write_text(matrix.PAGE.read_text(encoding="utf-8").replace(str(new[0]), ""), encoding="utf-8")
+    assert matrix.PAGE.read_text(encoding="utf-8") == text
+
+
+@pytest.mark.parametrize(
+    ("target", "headers", "body", "action", "signature"),
+    [
+        ("/?Action=Encrypt&SignatureMethod=HMAC-SHA1", {}, b"", "Encrypt", "RPC HMAC-SHA1"),
+        # The classic Go SDK copies the proxy's credentials into its requests.
+        ("/?Action=A&SignatureMethod=HMAC-SHA1", {"Authorization": "Basic eA=="}, b"", "A", "RPC HMAC-SHA1"),
+        (
+            "/",
+            {"Content-Type": "application/x-www-form-urlencoded"},
+            b"Action=Decrypt&SignatureMethod=HMAC-SHA256",
+            "Decrypt",
+            "RPC HMAC-SHA256",
+        ),
+        (
+            "/?Plaintext=x",
+            {"x-acs-action": "Encrypt", "Authorization": "ACS3-HMAC-SM3 Credential=x"},
+            b"",
+            "Encrypt",
+            "ACS3-HMAC-SM3",
+        ),
+    ],
+)
+def test_the_relay_reads_operation_and_signature(
+    target: str, headers: dict[str, str], body: bytes, action: str, signature: str
+) -> None:
+    assert matrix.seen(target, headers, body, 200) == matrix.Seen(action, signature, 200)
