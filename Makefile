@@ -83,7 +83,7 @@ build/peers/.installed: requirements/bench.txt
 
 # New versions of everything; needs uv.
 lock:
-	cd requirements && for name in build runtime dev bench scan; do \
+	cd requirements && for name in build runtime dev bench scan clients; do \
 	    uv pip compile --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	        --no-header --no-annotate --quiet --output-file $$name.txt $$name.in || exit 1; \
 	done

@@ -42,8 +42,12 @@ def operations() -> str:
         f"Parameters come in the query or in a form body. Answers are `{JSON_TYPE}`, or `{XML_TYPE}` with `Format=XML`.",
         "Parameters that an operation does not know are ignored, as the vendor's service does.",
     ]
-    for one in CATALOGUE.of(KMS):
-        parts += [f"## {one.action}", one.summary]
+    for one in CATALOGUE:
+        if one.product.for_operator_only:
+            continue
+        if f"## {one.product.name}" not in parts:
+            parts += [f"## {one.product.name}", f"Version `{one.product.version}`."]
+        parts += [f"### {one.action}", one.summary]
         if one.fields:
             parts.append(_table(("Parameter", "Type", "Required", "Values"), _fields(one)))
         members = [field.encode_name for field in _members(one)] + ["RequestId"]

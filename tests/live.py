@@ -173,7 +173,7 @@ def live(data: Path, *options: str, env: dict[str, str] | None = None) -> Iterat
 
 
 def keystead(
-    *words: str, env: dict[str, str] | None = None, **more: Any
+    *words: str, env: dict[str, str] | None = None, timeout: float = 60, **more: Any
 ) -> "subprocess.CompletedProcess[str]":
     """Run a command to its end, in an environment as its users have it."""
     environment = {**os.environ, **STRANGE}
@@ -183,7 +183,7 @@ def keystead(
         [*KEYSTEAD, *words],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=timeout,
         check=False,
         env={**environment, **(env or {})},
         **more,

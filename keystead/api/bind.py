@@ -8,7 +8,7 @@ import msgspec
 
 from keystead.api.operation import Catalogue, Field, Operation
 from keystead.api.wire_types import Request
-from keystead.domain.products import Product
+from keystead.domain.products import KMS, Product
 from keystead.errors import (
     ActionNotFound,
     InvalidParameter,
@@ -25,7 +25,10 @@ class Bound(msgspec.Struct, kw_only=True):
     """What a call asks for, as far as the request alone says it."""
 
     action: str  # as far as it may be recorded
-    region: str
+    region: str  # "" where the product has none
+    product: Product = (
+        KMS  # that of the Version; of a version that names none, the one that most clients call
+    )
     operation: Operation | None = None
     recorded: str = "{}"  # the parameters that may be recorded, as JSON
     dry_run: bool = False
@@ -41,6 +44,7 @@ def bind_call(
 ) -> Bound:
     """Find the operation and read its parameters. It raises nothing; `home` is the region of calls that name none."""
     found = Bound(action=recordable_action(action), region=home)
+    found.product = catalogue.products.get(version, KMS)
     try:
         found.operation = operation = find_operation(catalogue, action, version)
         found.recorded = msgspec.json.encode(recordable(operation, parameters)).decode()
@@ -67,7 +71,10 @@ def find_operation(catalogue: Catalogue, action: str, version: str) -> Operation
 
 
 def region_of(product: Product, host: str, parameters: Mapping[str, str], home: str) -> str:
-    """The region of a call: the endpoint's host name says it, else RegionId, else it is the server's own."""
+    """The region of a call: the endpoint's host name says it, else RegionId, else it is the server's own; "" for a product
+    that is the same in all regions."""
+    if not product.regional:
+        return ""
     called = product.region_in(host.rsplit(":", 1)[0].lower())
     if called and valid_region(called):
         return called

@@ -100,10 +100,10 @@ def _trace(bound: Bound, home: str) -> Trace:
     """What the record says of a call before anything is done about it."""
     operation = bound.operation
     if operation is None:
-        return Trace(region=home, action=bound.action)
+        return Trace(region=home, product=bound.product, action=bound.action)
     return Trace(
         region=bound.region,
-        product=operation.product,
+        product=bound.product,
         action=bound.action,
         parameters=bound.recorded,
         known=True,

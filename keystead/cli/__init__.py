@@ -14,6 +14,7 @@ COMMANDS = (
     "run",
     "env",
     "kms",
+    "sts",
     "file",
     "exec",
     "key",
@@ -76,17 +77,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(words: list[str]) -> int:
-    if words[:1] == ["kms"]:
+    if words[:1] in (["kms"], ["sts"]):
         # What follows is named as on the wire, --help included; argparse must not read it.
-        words = ["kms", "--", *words[1:]]
+        words = [words[0], "--", *words[1:]]
     if not words:
         parser().print_help(sys.stderr)
         return output.WRONG
     if words[0] == "help":
         # `keystead help NOUN VERB` is `keystead NOUN VERB --help`.
-        words = ["kms"] if words[1:] == ["kms"] else [*words[1:], "--help"]
-        if words[0] == "kms":
-            words = ["kms", "--", *words[1:]]
+        words = [*words[1:], "--help"]
+        if words[0] in ("kms", "sts"):
+            words = [words[0], "--", *words[1:]]
     if words[0] == "version":
         words = ["--version", *words[1:]]
     only = words[0] if words[0] in COMMANDS else ""

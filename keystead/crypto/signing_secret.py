@@ -28,9 +28,9 @@ class Secret(Concealed):
             prf = self._prfs[algorithm, suffix] = Prf(algorithm, self._value + suffix)
         return prf.digest(message)
 
-    def derive(self, date: str, region: str, product: str) -> "Secret":
+    def derive(self, algorithm: Algorithm, date: str, region: str, product: str) -> "Secret":
         """The ACS4 signing key of a day (`YYYYMMDD`), region and product."""
-        key = b"aliyun_v4" + self._value
+        key = Secret(b"aliyun_v4" + self._value)
         for part in (date, region, product, "aliyun_v4_request"):
-            key = Prf("sha256", key).digest(part.encode())
-        return Secret(key)
+            key = Secret(key.hmac(algorithm, part.encode()))
+        return key

@@ -16,6 +16,11 @@ class Arn(msgspec.Struct, frozen=True):
         return f"acs:kms:{self.region}:{self.account}:{self.resource}"
 
 
+def account_arn(account: str) -> str:
+    """The account itself, which the vendor calls its root."""
+    return f"acs:ram::{account}:root"
+
+
 def key_arn(account: str, region: str, key_id: str) -> str:
     return f"acs:kms:{region}:{account}:key/{key_id}"
 

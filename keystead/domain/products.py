@@ -10,7 +10,8 @@ class Product(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     version: str  # the parameter Version of each of its calls
-    hosts: re.Pattern[str] | None  # the vendor's endpoints for it; the first group, if any, is the region
+    # The vendor's endpoints for it. The first group is the region; a product without one is the same in all regions.
+    hosts: re.Pattern[str] | None
     recommended_as: str  # what a refusal's Recommend calls it
     for_operator_only: bool = False
 
@@ -18,10 +19,15 @@ class Product(msgspec.Struct, frozen=True, kw_only=True):
         """Whether this lower-case host name, without port, is an endpoint of the product."""
         return self._endpoint(host) is not None
 
+    @property
+    def regional(self) -> bool:
+        """Whether its resources belong to regions."""
+        return self.hosts is None or self.hosts.groups > 0
+
     def region_in(self, host: str) -> str:
         """The region that an endpoint names; "" if the host is none, or is the same for all regions."""
         found = self._endpoint(host)
-        return "" if found is None or not found.re.groups else str(found[1])
+        return "" if found is None or not self.regional else str(found[1])
 
     def _endpoint(self, host: str) -> re.Match[str] | None:
         return None if self.hosts is None else self.hosts.fullmatch(host)
@@ -33,6 +39,12 @@ KMS = Product(
     hosts=re.compile(r"kms(?:-vpc|-intranet)?\.([a-z0-9-]+)\.aliyuncs\.com"),
     recommended_as="Kms",
 )
+STS = Product(
+    name="Sts",
+    version="2015-04-01",
+    hosts=re.compile(r"sts(?:-vpc)?(?:\.[a-z0-9-]+)?\.aliyuncs\.com"),
+    recommended_as="Sts",
+)
 # Its calls come by the control socket, to whichever server that is.
 KEYSTEAD = Product(
     name="Keystead",
@@ -41,4 +53,19 @@ KEYSTEAD = Product(
     recommended_as="Kms",
     for_operator_only=True,
 )
-PRODUCTS = (KMS, KEYSTEAD)
+LOCATION = Product(
+    name="Location",
+    version="2015-06-12",
+    hosts=re.compile(r"location(?:-readonly|-vpc)?(?:\.[a-z0-9-]+)?\.aliyuncs\.com"),
+    recommended_as="Location",
+)
+PRODUCTS = (KMS, STS, LOCATION, KEYSTEAD)
+
+# By the codes that the location service has for them: where clients find the products whose hosts are answered here.
+_ENDPOINTS = {"kms": "kms.{}.aliyuncs.com", "ram": "ram.aliyuncs.com", "sts": "sts.{}.aliyuncs.com"}
+
+
+def endpoint_of(service_code: str, region: str) -> str | None:
+    """The vendor's endpoint of a product in a region; None for a product whose hosts are not answered here."""
+    host = _ENDPOINTS.get(service_code.lower())
+    return None if host is None else host.format(region)

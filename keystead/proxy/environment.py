@@ -1,18 +1,24 @@
 """The environment in which official clients work unmodified, made from the one that `run` was given.
 
-What a client reads was found in its source: see docs/adr/0008. Variables are added or replaced; PYTHONPATH and
-NODE_OPTIONS are extended. Nothing is written but CA bundles, in a directory of the caller's.
+What a client reads was found in its source: see docs/adr/0008. Variables are added or replaced; PYTHONPATH, NODE_OPTIONS
+and JAVA_TOOL_OPTIONS are extended. Nothing is written but CA bundles, in a directory of the caller's.
 """
 
 import hashlib
+import os
 import shlex
 import ssl
 from collections.abc import Mapping
+from contextlib import suppress
 from importlib import resources
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import certifi
 import msgspec
+
+from keystead.crypto.trust_store import make_trust_store, trusted_by
+from keystead.proxy import java
 
 _ID_NAMES = (
     "ALIBABA_CLOUD_ACCESS_KEY_ID",
@@ -141,6 +147,11 @@ def change(
     }
     # The vendor's CLI and credential chain: no profile, no ECS metadata service.
     values |= {"ALIBABA_CLOUD_IGNORE_PROFILE": "TRUE", "ALIBABA_CLOUD_ECS_METADATA_DISABLED": "true"}
+    # Terraform's provider would ask the vendor for both.
+    values |= {
+        "ALIBABA_CLOUD_ACCOUNT_TYPE": "Domestic",
+        "ALIBABA_CLOUD_ENDPOINT_KMS": f"kms.{region}.aliyuncs.com",
+    }
 
     no_proxy = _no_proxy(before)
     values |= {"NO_PROXY": no_proxy, "no_proxy": no_proxy}
@@ -150,6 +161,10 @@ def change(
         values[name] = bundles.after(before.get(name, ""))
     values["KEYSTEAD_CA_BUNDLE"] = bundles.after("")
     values["NODE_EXTRA_CA_CERTS"] = bundles.extra(before.get("NODE_EXTRA_CA_CERTS", ""))
+
+    earlier = before.get("JAVA_TOOL_OPTIONS", "")
+    store = bundles.trust_store(java.earlier_store(earlier))
+    values["JAVA_TOOL_OPTIONS"] = java.options(earlier, store, urlsplit(proxy_url), no_proxy.split(","))
 
     hooks = resources.files("keystead.proxy") / "hooks"
     path = before.get("PYTHONPATH", "")
@@ -165,10 +180,15 @@ def _no_proxy(before: Mapping[str, str]) -> str:
     """The earlier exemptions without the vendor's hosts; local ones are added where no proxy was set before."""
     text = before.get("no_proxy") or before.get("NO_PROXY") or ""
     kept = [one.strip() for one in text.split(",") if one.strip()]
-    kept = [one for one in kept if one != "*" and not one.lower().rstrip(".").endswith("aliyuncs.com")]
+    kept = [one for one in kept if not _vendors(one.lower().strip("*."))]
     if not any(before.get(name) for name in (*_PROXY_NAMES, "ALL_PROXY", "all_proxy")):
         kept += [one for one in ("localhost", "127.0.0.1", "::1") if one not in kept]
     return ",".join(kept)
+
+
+def _vendors(domain: str) -> bool:
+    """Whether a domain is one of the vendor's, or has it among others; "" is everything."""
+    return domain.endswith("aliyuncs.com") or domain in ("", "com")
 
 
 class _Bundles:
@@ -182,10 +202,7 @@ class _Bundles:
     def after(self, earlier: str) -> str:
         """The path of a bundle for a variable whose earlier value is given."""
         if earlier not in self._made:
-            content = _read(earlier) if earlier else b""
-            if not content:
-                system = ssl.get_default_verify_paths().openssl_cafile
-                content = _read(system) + b"\n" + _read(certifi.where())
+            content = (_read(earlier) if earlier else b"") or _roots()
             self._made[earlier] = self._write(f"bundle-{_short(earlier)}.pem", content + b"\n" + self._ca)
         return self._made[earlier]
 
@@ -195,10 +212,27 @@ class _Bundles:
             f"extra-{_short(earlier)}.pem", (_read(earlier) if earlier else b"") + b"\n" + self._ca
         )
 
+    def trust_store(self, earlier: tuple[str, bytes] | None) -> Path:
+        """The path of a trust store for Java, after an earlier one with its password, if that can be read."""
+        content = b""
+        if earlier is not None:
+            path, password = earlier
+            with suppress(ValueError):
+                content = trusted_by(_read(path), password)
+        store = make_trust_store((content or _roots()) + b"\n" + self._ca, java.PASSWORD.encode())
+        return Path(self._write(f"trust-{_short(str(earlier))}.p12", store))
+
     def _write(self, name: str, content: bytes) -> str:
         path = self._folder / name
-        path.write_bytes(content)
+        # Programs of another shell may be reading it: `env` writes to one folder time and again.
+        part = self._folder / f"{name}.{os.getpid()}"
+        part.write_bytes(content)
+        part.replace(path)
         return str(path)
+
+
+def _roots() -> bytes:
+    return _read(ssl.get_default_verify_paths().openssl_cafile) + b"\n" + _read(certifi.where())
 
 
 def _short(text: str) -> str:

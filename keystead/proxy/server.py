@@ -1,16 +1,15 @@
-"""The proxy: answers for the vendor's KMS hosts, passes everything else through untouched.
+"""The proxy: answers for the vendor's hosts of the products that we serve, passes everything else through untouched.
 
 A CONNECT to `kms[-vpc].<region>.aliyuncs.com` ends here, in a TLS connection under the CA of this run; its bytes go on to
 the server unchanged, Host header included, since signatures cover it. There each request's own signature protects, and some
-clients can give a proxy no credentials. For what goes outward the token in the proxy's URL is asked for, so that other users
-of the machine can't go by way of it.
+clients can give a proxy no credentials. What goes outward does so for the user alone who runs this: for who has the token in
+the proxy's URL, and without it for connections that the system says are this user's.
 """
 
 import asyncio
 import base64
-import binascii
 import hmac
-import re
+import os
 import ssl
 from contextlib import suppress
 from urllib.parse import SplitResult, urlsplit
@@ -21,13 +20,14 @@ from keystead.crypto.authority import Authority
 from keystead.entropy import Entropy, uuid4
 from keystead.errors import KmsError, ServiceUnavailable
 from keystead.portable import file_with
-from keystead.proxy.interception import Route, route_of
+from keystead.proxy import peer
+from keystead.proxy.http1 import as_request, body_of, headers_of, once, one_request, say
+from keystead.proxy.interception import Route, asks_elsewhere, route_of
 from keystead.proxy.tunnel import Tunnel, authorization
 from keystead.proxy.upstream import Gone, Upstream
 
 LIFETIME = 24 * 3600
 _HEAD = 256 * 1024  # a request line of 128 KiB and its headers
-_BODY = 4 * 1024 * 1024
 _CHUNK = 65536
 _CONTEXTS = 256  # host names whose certificates are kept
 
@@ -39,7 +39,7 @@ class NotServed(
     KmsError,
     code="UnsupportedProduct",
     status=404,
-    message="Keystead answers for kms hosts; it does not serve {host}.",
+    message="Keystead answers for kms, sts and location hosts; it does not serve {host}.",
     gateway=True,
 ): ...
 
@@ -104,21 +104,20 @@ class ProxyServer:
 
     # --- one connection
 
-    async def _accept(self, reader: Reader, writer: Writer) -> None:
-        task = asyncio.current_task()
-        assert task is not None
+    def _accept(self, reader: Reader, writer: Writer) -> None:
+        # A task of our own: asyncio tells the end of its own by cancellation as a fault (until Python 3.12).
+        task = asyncio.get_running_loop().create_task(self._converse(reader, writer))
         self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _converse(self, reader: Reader, writer: Writer) -> None:
         try:
             await self._serve(reader, writer)
         except (OSError, ssl.SSLError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, TimeoutError):
             pass  # one side went away, or never spoke HTTP
-        except asyncio.CancelledError:
-            pass  # `stop`; passed on, it would be told as a fault
         finally:
-            self._tasks.discard(task)
+            # Not waited for: a client that is gone may never say its goodbye.
             writer.close()
-            with suppress(OSError, ssl.SSLError):
-                await writer.wait_closed()
 
     async def _serve(self, reader: Reader, writer: Writer) -> None:
         head = (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 60)).decode("latin-1")
@@ -128,36 +127,41 @@ class ProxyServer:
             parts = urlsplit(f"//{target}" if method == "CONNECT" else target)
             host = parts.hostname or ""
         except ValueError:
-            await _say(writer, "400 Bad Request", "this is an HTTP proxy\n")
+            await say(writer, "400 Bad Request", "this is an HTTP proxy\n")
             return
         answered = target.endswith(":443") if method == "CONNECT" else parts.scheme == "http"
         route = route_of(host) if answered else Route.PASS
-        if route is Route.PASS and not self._authorized(lines[1:]):
-            await _say(
-                writer,
-                "407 Proxy Authentication Required",
-                "the proxy of keystead run asks for the token in its URL\n",
-                'Proxy-Authenticate: Basic realm="keystead"',
-            )
+        if route is Route.PASS and not await self._may_pass(lines, writer):
             return
         if method == "CONNECT":
-            await self._connect(route, host, parts, reader, writer)
+            await self._connect(route, host, parts, lines, reader, writer)
         else:
             await self._plain(route, host, parts, lines, reader, writer)
 
-    def _authorized(self, lines: list[str]) -> bool:
-        for line in lines:
-            name, _, value = line.partition(":")
-            if name.strip().lower() == "proxy-authorization":
-                scheme, _, encoded = value.strip().partition(" ")
-                with suppress(binascii.Error, ValueError):
-                    given = base64.b64decode(encoded.strip(), validate=True)
-                    wanted = f"keystead:{self._token}".encode()
-                    return scheme.lower() == "basic" and hmac.compare_digest(given, wanted)
+    async def _may_pass(self, lines: list[str], writer: Writer) -> bool:
+        """Whether a client with this head may go outward by way of this proxy; if not, it was told so."""
+        if self._authorized(headers_of(lines).get("proxy-authorization"), writer):
+            return True
+        await say(
+            writer,
+            "407 Proxy Authentication Required",
+            "the proxy of keystead run asks for the token in its URL\n",
+            'Proxy-Authenticate: Basic realm="keystead"',
+        )
         return False
 
+    def _authorized(self, given: str | None, writer: Writer) -> bool:
+        if given is None:
+            return peer.owner(writer) == os.geteuid()  # Java can give a proxy no token
+        scheme, _, encoded = given.partition(" ")
+        try:
+            pair = base64.b64decode(encoded.strip(), validate=True)
+        except ValueError:
+            return False
+        return scheme.lower() == "basic" and hmac.compare_digest(pair, f"keystead:{self._token}".encode())
+
     async def _connect(
-        self, route: Route, host: str, parts: SplitResult, reader: Reader, writer: Writer
+        self, route: Route, host: str, parts: SplitResult, lines: list[str], reader: Reader, writer: Writer
     ) -> None:
         if route is not Route.PASS:
             writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
@@ -165,65 +169,86 @@ class ProxyServer:
             await writer.start_tls(self._context(host), ssl_handshake_timeout=30)
             if route is Route.SERVE:
                 await self._forward(host, reader, writer)
+            elif route is Route.ASK:
+                await self._ask(host, lines, reader, writer)
             else:
-                await self._refuse(NotServed(host=host), host, reader, writer)
+                await one_request(reader)
+                await self._fail(NotServed(host=host), host, writer)
             return
         try:
             far_reader, far_writer = await asyncio.wait_for(self._tunnel.open(host, parts.port or 0), 60)
         except (OSError, ValueError, ssl.SSLError, TimeoutError):
-            await _say(writer, "502 Bad Gateway", f"cannot reach {host}\n")
+            await say(writer, "502 Bad Gateway", f"cannot reach {host}\n")
             return
         writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
         await _join(reader, writer, far_reader, far_writer)
+
+    async def _ask(self, host: str, lines: list[str], reader: Reader, writer: Writer) -> None:
+        """In TLS: one request whose meaning decides where it goes."""
+        asked, body = await one_request(reader)
+        first = once(asked, body)
+        if not asks_elsewhere(as_request(asked, body)):
+            await self._forward(host, reader, writer, first)
+        elif await self._may_pass(lines, writer):
+            try:
+                far_reader, far_writer = await asyncio.wait_for(self._tunnel.open_tls(host), 60)
+            except (OSError, ssl.SSLError, TimeoutError):
+                await say(writer, "502 Bad Gateway", f"cannot reach {host}\n")
+                return
+            far_writer.write(first)
+            await _join(reader, writer, far_reader, far_writer)
 
     async def _plain(
         self, route: Route, host: str, parts: SplitResult, lines: list[str], reader: Reader, writer: Writer
     ) -> None:
         """A plain-HTTP request in absolute form."""
         if parts.scheme != "http" or not host:
-            await _say(writer, "400 Bad Request", "this is an HTTP proxy\n")
+            await say(writer, "400 Bad Request", "this is an HTTP proxy\n")
             return
-        if route is not Route.PASS:
-            response = failure(HttpsOnly(host=host), uuid4(self._entropy), host, False)
-            await _say(
-                writer, f"{response.status} Refused", response.body.decode(), kind=response.content_type
-            )
+        if route in (Route.SERVE, Route.REFUSE):
+            await self._fail(HttpsOnly(host=host), host, writer)
             return
+        method, target, _ = lines[0].split(" ", 2)
+        path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        body = b""
+        if route is Route.ASK:
+            here = [f"{method} {path} HTTP/1.1", *lines[1:]]
+            body = await body_of(here, reader)
+            if not asks_elsewhere(as_request(here, body)):
+                await self._forward(host, reader, writer, once(here, body))
+                return
+            if not await self._may_pass(lines, writer):
+                return
         proxy = self._tunnel.proxy("http", host)
-        method, path, _ = lines[0].split(" ", 2)
         try:
             if proxy is None:
-                path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
                 far_reader, far_writer = await asyncio.open_connection(host, parts.port or 80)
             else:
                 far_reader, far_writer = await self._tunnel.to_proxy(proxy)
         except (OSError, ValueError, ssl.SSLError):
-            await _say(writer, "502 Bad Gateway", f"cannot reach {host}\n")
+            await say(writer, "502 Bad Gateway", f"cannot reach {host}\n")
             return
-        # One request a connection: the next one might be for another host.
-        dropped = ("proxy-authorization", "proxy-connection", "connection", "keep-alive")
-        kept = [line for line in lines[1:] if line and line.partition(":")[0].strip().lower() not in dropped]
         more = [] if proxy is None else authorization(proxy)
-        head = "\r\n".join([f"{method} {path} HTTP/1.1", *kept, *more, "Connection: close", "", ""])
-        far_writer.write(head.encode("latin-1"))
+        first = f"{method} {path if proxy is None else target} HTTP/1.1"
+        far_writer.write(once([first, *lines[1:]], body, *more))
         await _join(reader, writer, far_reader, far_writer)
 
-    async def _forward(self, host: str, reader: Reader, writer: Writer) -> None:
+    async def _forward(self, host: str, reader: Reader, writer: Writer, first: bytes = b"") -> None:
+        """To the server, beginning with what was read already."""
         try:
             far_reader, far_writer = await self._upstream.connect()
         except Gone:
-            await self._refuse(ServiceUnavailable(), host, reader, writer)
+            if not first:
+                await one_request(reader)
+            await self._fail(ServiceUnavailable(), host, writer)
             return
+        far_writer.write(first)
         await _join(reader, writer, far_reader, far_writer)
 
-    async def _refuse(self, error: KmsError, host: str, reader: Reader, writer: Writer) -> None:
-        """Read one request, so that the client has sent all of it, and answer with the error."""
-        head = (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 60)).decode("latin-1").lower()
-        length = re.search(r"\r\ncontent-length:\s*(\d{1,7})\s*\r\n", head)
-        if length is not None:
-            await asyncio.wait_for(reader.readexactly(min(int(length[1]), _BODY)), 60)
+    async def _fail(self, error: KmsError, host: str, writer: Writer) -> None:
+        """The answer to a request that was read to its end: a client that still sends may not see it."""
         response = failure(error, uuid4(self._entropy), host, False)
-        await _say(writer, f"{response.status} Refused", response.body.decode(), kind=response.content_type)
+        await say(writer, f"{response.status} Refused", response.body.decode(), kind=response.content_type)
 
     def _context(self, host: str) -> ssl.SSLContext:
         context = self._contexts.get(host)
@@ -239,23 +264,6 @@ class ProxyServer:
                 self._contexts.pop(next(iter(self._contexts)))
             self._contexts[host] = context
         return context
-
-
-async def _say(
-    writer: Writer, status: str, body: str, *headers: str, kind: str = "text/plain;charset=utf-8"
-) -> None:
-    content = body.encode()
-    lines = [
-        f"HTTP/1.1 {status}",
-        f"Content-Type: {kind}",
-        f"Content-Length: {len(content)}",
-        *headers,
-        "Connection: close",
-        "",
-        "",
-    ]
-    writer.write("\r\n".join(lines).encode() + content)
-    await writer.drain()
 
 
 async def _join(reader: Reader, writer: Writer, far_reader: Reader, far_writer: Writer) -> None:

@@ -42,6 +42,16 @@ class Tunnel:
             raise OSError("the proxy that was set before refused the connection")
         return reader, writer
 
+    async def open_tls(self, host: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """A connection to the host itself on port 443, as it proves by its certificate; OSError if there is none."""
+        reader, writer = await self.open(host, 443)
+        try:
+            await writer.start_tls(ssl.create_default_context(), server_hostname=host)
+        except BaseException:
+            writer.close()
+            raise
+        return reader, writer
+
     async def to_proxy(self, proxy: SplitResult) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """A connection to the earlier proxy itself."""
         secure = proxy.scheme == "https"

@@ -13,7 +13,7 @@ import pytest
 
 from keystead import operations  # noqa: F401 - fills the catalogue
 from keystead.api.operation import CATALOGUE
-from keystead.domain.products import KMS
+from keystead.domain.products import KMS, STS, Product
 from tests.live import KEYSTEAD, LiveServer, keystead, live, needs
 
 
@@ -104,6 +104,8 @@ def test_kms_encrypts_a_file_and_decrypts_it_exactly(server: LiveServer, tmp_pat
         (2, ["CreateKe"], "error: there is no operation 'CreateKe'\nhint: did you mean CreateKey?"),
         (2, ["createkey"], "hint: did you mean CreateKey?"),
         (2, ["Zzz"], "--force sends it anyway"),
+        (2, ["GetCallerIdentity"], "hint: write keystead sts GetCallerIdentity"),
+        (2, ["CreateAccessKey"], "hint: did you mean CreateKey?"),
         (2, ["Zzz\n", "--force"], "error: there is no operation 'Zzz\\n'"),
         (2, ["DescribeKey", "--KeyI", "x"], "hint: did you mean --KeyId?"),
         (2, ["DescribeKey", "--endpoin", "x"], "hint: did you mean --endpoint?"),
@@ -155,17 +157,46 @@ def test_kms_takes_text_only(server: LiveServer, tmp_path: Path) -> None:
     )
 
 
-def test_kms_knows_its_help(server: LiveServer) -> None:
-    overview = keystead("kms", "--help")
+@pytest.mark.parametrize("product", [KMS, STS], ids=lambda one: one.name)
+def test_a_product_knows_its_help(product: Product) -> None:
+    command = product.name.lower()
+    overview = keystead(command, "--help")
     assert overview.returncode == 0
-    assert "  Encrypt  " in overview.stdout
-    assert keystead("kms").stdout == overview.stdout
-    for action in [one.action for one in CATALOGUE.of(KMS)]:
+    assert overview.stdout.startswith(f"usage: keystead {command} ACTION")
+    assert f"keystead {command} ACTION --help shows" in overview.stdout
+    assert keystead(command).stdout == overview.stdout
+    for action in [one.action for one in CATALOGUE.of(product)]:
         assert f"\n  {action} " in overview.stdout
-        told = keystead("kms", action, "--help")
+        told = keystead(command, action, "--help")
         assert (told.returncode, told.stderr) == (0, "")
-        assert told.stdout.startswith(f"usage: keystead kms {action}")
+        assert told.stdout.startswith(f"usage: keystead {command} {action}")
         assert all(len(line) < 80 for line in told.stdout.splitlines())
+
+
+def test_sts_tells_who_calls(server: LiveServer) -> None:
+    where = ["--data", str(server.data)]
+    told = keystead("sts", "GetCallerIdentity", *where, "--region", "cn-beijing")
+    account = server.description["account"]
+    assert json.loads(told.stdout)["Arn"] == f"acs:ram::{account}:root"
+    assert told.stderr == ""
+    recorded = keystead("audit", "list", "--json", "--action", "GetCallerIdentity", *where).stdout
+    (record,) = [json.loads(line) for line in recorded.splitlines()][-1:]
+    assert (record["product"], record["region"]) == ("Sts", "")
+    for words, hint in (
+        (["ListKeys"], "hint: write keystead kms ListKeys"),
+        (["getcalleridentity"], "hint: did you mean GetCallerIdentity?"),
+        (["AssumeRole"], "hint: keystead sts --help lists all; --force sends it anyway"),
+        (["GetCallerIdentity", "--Zzz", "x"], "hint: keystead sts GetCallerIdentity --help lists all"),
+    ):
+        ended = keystead("sts", *words, *where)
+        assert (ended.returncode, ended.stdout) == (2, "")
+        assert hint in ended.stderr
+    ended = keystead("sts", "AssumeRole", "--force", *where)
+    assert ended.returncode == 4
+    assert "error: InvalidAction.NotFound" in ended.stderr
+
+
+def test_kms_help_shows_parameters() -> None:
     assert "--Plaintext" in keystead("kms", "Encrypt", "-h").stdout
 
 

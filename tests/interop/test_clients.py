@@ -78,33 +78,6 @@ def test_the_current_python_sdk_under_run_alone(mode: str) -> None:
     assert told == "decrypted what was encrypted\n"
 
 
-SCHEMES = """
-import os
-from alibabacloud_kms20160120 import models
-from alibabacloud_kms20160120.client import Client
-from alibabacloud_tea_openapi.models import Config
-
-for more in ({"signature_algorithm": "v2"}, {"signature_version": "v4"}, {"signature_algorithm": "ACS3-HMAC-SM3"}):
-    client = Client(Config(
-        access_key_id=os.environ["ALIBABA_CLOUD_ACCESS_KEY_ID"],
-        access_key_secret=os.environ["ALIBABA_CLOUD_ACCESS_KEY_SECRET"],
-        region_id="cn-hangzhou", **more))
-    key_id = client.create_key(models.CreateKeyRequest()).body.key_metadata.key_id
-    blob = client.encrypt(models.EncryptRequest(key_id=key_id, plaintext="a b+c*~é", dry_run="false")).body.ciphertext_blob
-    assert client.decrypt(models.DecryptRequest(ciphertext_blob=blob)).body.plaintext == "a b+c*~é"
-    try:
-        client.describe_key(models.DescribeKeyRequest(key_id="nowhere"))
-    except Exception as error:
-        print(getattr(error, "code", "") or str(error))
-"""
-
-
-@pytest.mark.interop
-def test_the_current_python_sdks_other_signatures() -> None:
-    told = run(*PYTHON, "-c", SCHEMES)
-    assert told.count("Forbidden.KeyNotFound") == 3
-
-
 ERRORS = """
 import os
 from aliyunsdkcore.client import AcsClient
@@ -145,14 +118,12 @@ def test_the_classic_sdk_understands_every_kind_of_refusal() -> None:
 
 
 @pytest.mark.interop
-def test_the_node_sdks_under_run_alone() -> None:
+def test_the_node_sdk_under_run_alone() -> None:
     needs_node()
     env = {"NODE_PATH": str(NODE / "node_modules")}
     assert (
         run("node", EXAMPLES / "node" / "online_encryption.js", env=env) == "decrypted what was encrypted\n"
     )
-    assert run("node", NODE / "openapi.js") == "decrypted what was encrypted\n"
-    assert run("node", NODE / "pop_core.js") == "Forbidden.KeyNotFound\n"
 
 
 @pytest.mark.interop
@@ -162,7 +133,7 @@ def test_nodes_fetch_and_curl_trust_the_runs_ca() -> None:
     url = "https://kms.cn-hangzhou.aliyuncs.com/?Action=ListKeys"
     assert run("node", "-e", f"fetch('{url}').then((r) => console.log(r.status))") == "400\n"
     assert run("curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", url) == "400"
-    assert '"UnsupportedProduct"' in run("curl", "-s", "https://sts.aliyuncs.com/")
+    assert '"UnsupportedProduct"' in run("curl", "-s", "https://ram.aliyuncs.com/")
     assert '"UnsupportedProtocol"' in run("curl", "-s", "http://kms.cn-hangzhou.aliyuncs.com/")
 
 

@@ -37,7 +37,7 @@ TESTED_IN = {
     "server/service/timers": "tests/crash",
 }
 # Unit tests of one subject, not of one module.
-SUBJECTS = {"cli/mistyped", "crypto/golden_blobs", "server/refuse"}
+SUBJECTS = {"cli/mistyped", "crypto/golden_blobs", "proxy/location", "server/refuse"}
 
 MAX_LINES = 400
 VAGUE = {"utils", "util", "helpers", "helper", "common", "misc", "base", "manager", "managers"}

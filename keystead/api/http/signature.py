@@ -2,7 +2,7 @@
 
 RPC v1     HMAC-SHA1, HMAC-SHA256         parameters AccessKeyId, Signature, SignatureNonce, Timestamp, …
 ACS3       HMAC-SHA256, HMAC-SM3          Authorization header and x-acs-* headers
-ACS4       HMAC-SHA256                    the same with a key derived for day, region and product
+ACS4       HMAC-SHA256, HMAC-SM3          the same with a key derived for day, region and product
 
 Rule 1: what is verified is what was decoded, encoded again, never the raw query; and what is used is what was verified,
         decoded: so that whoever stands between the reading of a request and its verification can give it no other meaning.
@@ -52,6 +52,7 @@ _HEADER_METHODS: dict[str, tuple[Scheme, Algorithm]] = {
     "ACS3-HMAC-SHA256": ("acs3", "sha256"),
     "ACS3-HMAC-SM3": ("acs3", "sm3"),
     "ACS4-HMAC-SHA256": ("acs4", "sha256"),
+    "ACS4-HMAC-SM3": ("acs4", "sm3"),
 }
 _OURS = ("ACS3-", "ACS4-")
 # Each of them means that the request (also) speaks RPC v1.
@@ -141,7 +142,7 @@ def verify(claims: Claims, parameters: dict[str, str], secret: Secret) -> Signed
         computed = secret.hmac(claims.algorithm, to_sign, b"&")
     else:
         if claims.scheme == "acs4":
-            secret = secret.derive(*claims.scope)
+            secret = secret.derive(claims.algorithm, *claims.scope)
         method = f"{claims.scheme.upper()}-HMAC-{claims.algorithm.upper()}"
         to_sign = string_to_sign_acs(method, claims.algorithm, claims.signed)
         computed = secret.hmac(claims.algorithm, to_sign)
@@ -285,8 +286,10 @@ def _read_header(request: HttpRequest, parameters: Parameters, authorization: st
     signed = tuple(match["headers"].split(";"))
     _check_signed_headers(request, signed)
     body_hash = digest(algorithm, request.body).hex()
-    if headers.get("x-acs-content-sha256", "") != body_hash:
-        raise IncompleteSignature(reason="x-acs-content-sha256 must be the hash of the body.")
+    # ACS4 names the header after the hash; ACS3 keeps the name of the other one.
+    name = f"x-acs-content-{algorithm}" if scheme == "acs4" else "x-acs-content-sha256"
+    if headers.get(name, "") != body_hash:
+        raise IncompleteSignature(reason=f"{name} must be the hash of the body.")
     return Claims(
         scheme=scheme,
         algorithm=algorithm,

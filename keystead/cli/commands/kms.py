@@ -1,4 +1,4 @@
-"""`keystead kms`: call any operation, as with the vendor's CLI.
+"""`keystead kms` and `keystead sts`: call any operation of a product, as with the vendor's CLI.
 
 Parameters are named and sent as on the wire; only their names are checked here, their values by the server.
 """
@@ -14,18 +14,19 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from keystead.cli import answers, output, target
+from keystead.cli import COMMANDS, answers, output, target
 from keystead.errors import OperatorError
 
 if TYPE_CHECKING:
     from keystead.api.operation import Catalogue, Operation
     from keystead.cli.query import Query
     from keystead.client.transport import Session
+    from keystead.domain.products import Product
 
 _OPTIONS = (*(name for name, _, _ in target.OPTIONS), "--query", "--output")
 _FILE_BYTES = 1 << 20  # far more than any parameter may have
 _HEAD = """\
-usage: keystead kms ACTION [--Parameter VALUE …] [options]
+usage: keystead {command} ACTION [--Parameter VALUE …] [options]
 
 Parameters are named as on the wire. A VALUE file:PATH is read from that file and - from standard input, exactly and as
 UTF-8 text: that keeps secrets out of the command line, which other users of the machine can see. Every operation takes
@@ -45,7 +46,7 @@ options:
 
 {target.FOUND}
 
-keystead kms ACTION --help shows the parameters of one operation."""
+keystead {{command}} ACTION --help shows the parameters of one operation."""
 
 
 class Words(msgspec.Struct):
@@ -60,32 +61,42 @@ class Words(msgspec.Struct):
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the command. What follows it is parsed here, since parameters are named as on the wire."""
+    """Add the command."""
+    from keystead.domain.products import KMS
+
+    add_product(subparsers, KMS, "call an operation, as with the vendor's CLI")
+
+
+def add_product(
+    subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]", product: "Product", summary: str
+) -> None:
+    """Add the command of one product. What follows it is parsed here, since parameters are named as on the wire."""
+    name = product.name.lower()
     parser = subparsers.add_parser(
-        "kms",
-        help="call an operation, as with the vendor's CLI",
-        usage="keystead kms ACTION [--Parameter VALUE …] [options]",
-        description="Call an operation. keystead kms --help lists all, keystead kms ACTION --help shows one.",
+        name,
+        help=summary,
+        usage=f"keystead {name} ACTION [--Parameter VALUE …] [options]",
+        description=f"Call an operation. keystead {name} --help lists all, keystead {name} ACTION --help shows one.",
         add_help=False,
     )
     parser.add_argument("words", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
-    parser.set_defaults(func=main)
+    parser.set_defaults(func=main, product=product)
 
 
 def main(args: argparse.Namespace) -> int:
     """Call one operation and print its answer."""
     import keystead.operations  # noqa: F401 - fills the catalogue
     from keystead.api.operation import CATALOGUE
-    from keystead.domain.products import KMS
 
+    product: Product = args.product
     raw: list[str] = args.words[1:] if args.words[:1] == ["--"] else args.words
     words = parse(raw)
     if not words.action or words.action == "help":
-        output.text(overview(CATALOGUE))
+        output.text(overview(CATALOGUE, product))
         return output.DONE
-    operation = CATALOGUE.find(KMS.version, words.action)
+    operation = CATALOGUE.find(product.version, words.action)
     if operation is None and (not words.force or not (words.action.isascii() and words.action.isalnum())):
-        raise _unknown(words.action, CATALOGUE)
+        raise _unknown(words.action, CATALOGUE, product)
     if operation is not None:
         if words.help:
             output.text(describe(operation))
@@ -106,7 +117,7 @@ def main(args: argparse.Namespace) -> int:
         # --force is for what this program does not know.
         if operation is not None and not words.force:
             query.check(operation.reply)
-    return _call(words, query, form)
+    return _call(words, product, query, form)
 
 
 def parse(raw: list[str]) -> Words:
@@ -145,11 +156,15 @@ def parse(raw: list[str]) -> Words:
     return words
 
 
-def _unknown(action: str, catalogue: "Catalogue") -> output.WrongCommandLine:
-    from keystead.domain.products import KMS
-
-    near = output.nearest(action, [one.action for one in catalogue.of(KMS)])
-    hint = f"did you mean {near}?" if near else "keystead kms --help lists all; --force sends it anyway"
+def _unknown(action: str, catalogue: "Catalogue", product: "Product") -> output.WrongCommandLine:
+    command = product.name.lower()
+    elsewhere = [one.product.name.lower() for one in catalogue if one.action == action]
+    if named := [name for name in elsewhere if name in COMMANDS]:
+        hint = f"write keystead {named[0]} {action}"
+    elif near := output.nearest(action, [one.action for one in catalogue.of(product)]):
+        hint = f"did you mean {near}?"
+    else:
+        hint = f"keystead {command} --help lists all; --force sends it anyway"
     return output.WrongCommandLine(f"there is no operation {action!r}", hint=hint)
 
 
@@ -159,7 +174,8 @@ def _check_names(operation: "Operation", parameters: dict[str, str]) -> None:
     for name, value in parameters.items():
         if name not in known and not any(name.startswith(f"{one}.") for one in known):
             near = output.nearest(name, known + options)
-            hint = f"did you mean --{near}?" if near else f"keystead kms {operation.action} --help lists all"
+            every = f"keystead {operation.product.name.lower()} {operation.action} --help lists all"
+            hint = f"did you mean --{near}?" if near else every
             raise output.WrongCommandLine(f"{operation.action} has no parameter {name!r}", hint=hint)
         if value[:2] == "--" and value[2:] in known:
             raise output.WrongCommandLine(f"--{name} has no value", hint=f"write it as --{name} VALUE")
@@ -168,12 +184,11 @@ def _check_names(operation: "Operation", parameters: dict[str, str]) -> None:
 # --- the call
 
 
-def _call(words: Words, query: "Query | None", form: str) -> int:
+def _call(words: Words, product: "Product", query: "Query | None", form: str) -> int:
     from keystead.api.operation import CATALOGUE
     from keystead.cli import remedies
     from keystead.client.transport import Session
     from keystead.clock import SystemClock
-    from keystead.domain.products import KMS
     from keystead.entropy import SystemEntropy
 
     options = words.options
@@ -182,16 +197,17 @@ def _call(words: Words, query: "Query | None", form: str) -> int:
     )
     if list(words.parameters.values()).count("-") > 1:
         raise output.WrongCommandLine("standard input can be read once only", hint="give one value as -")
-    binary = _binary(words.action)
+    binary = _binary(words.action, product)
     parameters = {
         name: _value(name, value, words.literal, name in binary) for name, value in words.parameters.items()
     }
     if region := options.get("--region"):
         parameters.setdefault("RegionId", region)
     # With --force the action may be any word.
-    command = f"kms {words.action}" if CATALOGUE.find(KMS.version, words.action) else "kms"
+    noun = product.name.lower()
+    command = f"{noun} {words.action}" if CATALOGUE.find(product.version, words.action) else noun
     with Session(endpoint, SystemClock(), SystemEntropy(), command) as session:
-        answer = session.call(words.action, KMS.version, parameters)
+        answer = session.call(words.action, product.version, parameters)
         if 200 <= answer.status < 300:
             answers.show(
                 answer.members if query is None else query.of(answer.members),
@@ -219,12 +235,11 @@ def _members(session: "Session", action: str, parameters: dict[str, str]) -> dic
     return None
 
 
-def _binary(action: str) -> set[str]:
+def _binary(action: str, product: "Product") -> set[str]:
     """The parameters of an operation that are base64, and nothing else."""
     from keystead.api.operation import CATALOGUE
-    from keystead.domain.products import KMS
 
-    operation = CATALOGUE.find(KMS.version, action)
+    operation = CATALOGUE.find(product.version, action)
     return set() if operation is None else {one.name for one in operation.fields if one.param.binary}
 
 
@@ -281,22 +296,22 @@ def _value(name: str, text: str, literal: bool = False, binary: bool = False) ->
 # --- help
 
 
-def overview(catalogue: "Catalogue") -> str:
-    """What `keystead kms --help` prints."""
-    from keystead.domain.products import KMS
-
-    lines = [*_fold(_HEAD), "", "operations:"]
-    for one in catalogue.of(KMS):
+def overview(catalogue: "Catalogue", product: "Product") -> str:
+    """What `keystead PRODUCT --help` prints."""
+    command = product.name.lower()
+    lines = [*_fold(_HEAD.format(command=command)), "", "operations:"]
+    for one in catalogue.of(product):
         lines += _beside(f"  {one.action:<32} ", one.summary)
-    lines += ["", *_fold(_FOOT)]
+    lines += ["", *_fold(_FOOT.format(command=command))]
     return "\n".join(lines) + "\n"
 
 
 def describe(operation: "Operation") -> str:
-    """What `keystead kms ACTION --help` prints."""
+    """What `keystead PRODUCT ACTION --help` prints."""
+    command = operation.product.name.lower()
     required = [f" --{field.name} VALUE" for field in operation.fields if field.required]
     optional = " [--Parameter …]" if len(required) < len(operation.fields) else ""
-    lines = _beside("usage: ", f"keystead kms {operation.action}{''.join(required)}{optional}")
+    lines = _beside("usage: ", f"keystead {command} {operation.action}{''.join(required)}{optional}")
     lines += ["", *_fold(operation.summary)]
     if operation.fields:
         lines += ["", "parameters:"]
@@ -312,7 +327,7 @@ def describe(operation: "Operation") -> str:
             about.append("better as file:PATH or -, since a command line can be seen")
         for text in filter(None, about):
             lines += _beside(" " * (width + 6), text)
-    lines += ["", "keystead kms --help shows the options."]
+    lines += ["", f"keystead {command} --help shows the options."]
     return "\n".join(lines) + "\n"
 
 

@@ -1,11 +1,11 @@
-// Sends TLS connections to the vendor's kms, sts and ram hosts through the proxy of `keystead run`.
+// Sends TLS connections to the vendor's kms, sts, ram and location hosts through the proxy of `keystead run`.
 "use strict";
 
 const net = require("node:net");
 const tls = require("node:tls");
 const { Duplex } = require("node:stream");
 
-const OURS = /^(kms|sts|ram)(-vpc|-intranet)?(\.[a-z0-9-]+)?\.aliyuncs\.com$/i;
+const OURS = /^(kms|sts|ram|location)(-vpc|-intranet|-readonly)?(\.[a-z0-9-]+)?\.aliyuncs\.com$/i;
 const proxy = process.env.KEYSTEAD_PROXY ? new URL(process.env.KEYSTEAD_PROXY) : null;
 
 // A connection through the proxy that can be handed out before it stands.

@@ -18,7 +18,7 @@ async function main() {
     new OpenApi.Config({
       accessKeyId: process.env.ALIBABA_CLOUD_ACCESS_KEY_ID,
       accessKeySecret: process.env.ALIBABA_CLOUD_ACCESS_KEY_SECRET,
-      endpoint: "kms.cn-hangzhou.aliyuncs.com",
+      endpoint: process.env.KMS_ENDPOINT ?? "kms.cn-hangzhou.aliyuncs.com",
     }),
   );
   const known = {};
@@ -69,7 +69,7 @@ async function main() {
     known.$PUBLIC = body.PublicKey ?? known.$PUBLIC;
     answers.push([action, body, declared(reply.constructor)]);
   }
-  console.log(JSON.stringify([lacks, answers, refusals]));
+  console.log(JSON.stringify([[lacks, answers, refusals]]));
 }
 
 main().catch((error) => {

@@ -7,7 +7,7 @@ async function main() {
     new OpenApi.Config({
       accessKeyId: process.env.ALIBABA_CLOUD_ACCESS_KEY_ID,
       accessKeySecret: process.env.ALIBABA_CLOUD_ACCESS_KEY_SECRET,
-      endpoint: "kms.cn-hangzhou.aliyuncs.com",
+      endpoint: process.env.KMS_ENDPOINT ?? "kms.cn-hangzhou.aliyuncs.com",
     }),
   );
   const call = async (action, query, body) => {
@@ -19,10 +19,11 @@ async function main() {
     return reply.body;
   };
   const { KeyMetadata } = await call("CreateKey", {}, {});
-  const { CiphertextBlob } = await call("Encrypt", { KeyId: KeyMetadata.KeyId }, { Plaintext: "a b+c*~é" });
+  await call("CreateAlias", { KeyId: KeyMetadata.KeyId }, { AliasName: "alias/Apollo/WorkKey" });
+  const { CiphertextBlob } = await call("Encrypt", { KeyId: "alias/Apollo/WorkKey" }, { Plaintext: "a b+c*~é" });
   const { Plaintext } = await call("Decrypt", {}, { CiphertextBlob });
   if (Plaintext !== "a b+c*~é") throw new Error(Plaintext);
-  console.log("decrypted what was encrypted");
+  console.log(JSON.stringify({ version: require("@alicloud/openapi-client/package.json").version }));
 }
 
 main().catch((error) => {

@@ -75,13 +75,34 @@ def test_a_bundle_is_the_earlier_one_or_the_roots_and_ours(tmp_path: Path) -> No
     [
         ({}, "localhost,127.0.0.1,::1"),
         ({"NO_PROXY": "localhost,x"}, "localhost,x,127.0.0.1,::1"),
-        ({"NO_PROXY": "a,*,.aliyuncs.com,kms.cn-hangzhou.aliyuncs.com", "HTTPS_PROXY": "http://p:1"}, "a"),
+        (
+            {
+                "NO_PROXY": "a,*,.aliyuncs.com,kms.cn-hangzhou.aliyuncs.com.,.com,*.COM",
+                "HTTPS_PROXY": "http://p:1",
+            },
+            "a",
+        ),
         ({"no_proxy": "low", "NO_PROXY": "up", "ALL_PROXY": "http://p:1"}, "low"),
     ],
 )
 def test_the_vendors_hosts_are_never_exempt(before: dict[str, str], expected: str, tmp_path: Path) -> None:
     values = made(before, tmp_path).values
     assert values["NO_PROXY"] == values["no_proxy"] == expected
+
+
+def test_terraform_asks_nobody_for_the_account_and_the_endpoint(tmp_path: Path) -> None:
+    values = made({}, tmp_path).values
+    assert values["ALIBABA_CLOUD_ACCOUNT_TYPE"] == "Domestic"
+    assert values["ALIBABA_CLOUD_ENDPOINT_KMS"] == "kms.cn-beijing.aliyuncs.com"
+
+
+def test_bundles_are_never_half_there(tmp_path: Path) -> None:
+    made({}, tmp_path)
+    values = made({}, tmp_path).values  # as `env` does, while programs of another shell read there
+    names = {path.name for path in tmp_path.iterdir()}
+    named = {"SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS"}
+    assert len(names) == 3
+    assert {Path(values[name]).name for name in named} < names
 
 
 def test_a_shell_gets_the_same_quoted(tmp_path: Path) -> None:
@@ -94,6 +115,7 @@ def test_a_shell_gets_back_what_it_had(tmp_path: Path) -> None:
         "HTTPS_PROXY": "http://proxy.example:3128",
         "PYTHONPATH": "/my libs:/it's",
         "NODE_OPTIONS": "--max-old-space-size=64",
+        "JAVA_TOOL_OPTIONS": "-Xmx64m '-Da=b c'",
         "ALIBABA_CLOUD_ACCESS_KEY_ID": "mine",
         "ALIBABA_CLOUD_SECURITY_TOKEN": "token\nof two lines",
         "NO_PROXY": "",

@@ -1,6 +1,7 @@
 import pytest
 
-from keystead.proxy.interception import Route, route_of
+from keystead.api.http.message import HttpRequest
+from keystead.proxy.interception import Route, asks_elsewhere, route_of
 
 
 @pytest.mark.parametrize(
@@ -9,9 +10,16 @@ from keystead.proxy.interception import Route, route_of
         ("kms.cn-hangzhou.aliyuncs.com", Route.SERVE),
         ("kms-vpc.cn-beijing.aliyuncs.com", Route.SERVE),
         ("kms-intranet.cn-beijing.aliyuncs.com", Route.SERVE),
-        ("sts.aliyuncs.com", Route.REFUSE),
-        ("sts-vpc.cn-hangzhou.aliyuncs.com", Route.REFUSE),
+        ("sts.aliyuncs.com", Route.SERVE),
+        ("sts.cn-hangzhou.aliyuncs.com", Route.SERVE),
+        ("sts-vpc.cn-hangzhou.aliyuncs.com", Route.SERVE),
+        ("sts.aliyuncs.com.evil.example", Route.PASS),
+        ("xsts.aliyuncs.com", Route.PASS),
         ("ram.aliyuncs.com", Route.REFUSE),
+        ("location.aliyuncs.com", Route.ASK),
+        ("location-readonly.aliyuncs.com", Route.ASK),
+        ("location.cn-beijing.aliyuncs.com", Route.ASK),
+        ("location.aliyuncs.com.evil.example", Route.PASS),
         ("oss-cn-hangzhou.aliyuncs.com", Route.PASS),
         ("kms.aliyuncs.com.evil.example", Route.PASS),
         ("kms.cn-hangzhou.aliyuncs.com.evil.example", Route.PASS),
@@ -21,3 +29,32 @@ from keystead.proxy.interception import Route, route_of
 )
 def test_the_vendors_hosts_are_answered_and_all_others_left_alone(host: str, route: Route) -> None:
     assert route_of(host) is route
+
+
+FORM = {"content-type": "application/x-www-form-urlencoded"}
+
+
+@pytest.mark.parametrize(
+    ("target", "headers", "body", "elsewhere"),
+    [
+        ("/?Action=DescribeEndpoints&ServiceCode=kms", {}, b"", False),
+        ("/?Action=DescribeEndpoints&ServiceCode=Sts", {}, b"", False),
+        ("/?Action=DescribeEndpoints&ServiceCode=ecs", {}, b"", True),
+        ("/?Action=DescribeRegions&ServiceCode=kms", {}, b"", True),
+        ("/?ServiceCode=kms", {"x-acs-action": "DescribeEndpoints"}, b"", False),
+        ("/?ServiceCode=ecs", {"x-acs-action": "DescribeEndpoints"}, b"", True),
+        ("/", FORM, b"Action=DescribeEndpoints&ServiceCode=ram", False),
+        ("/", FORM, b"Action=DescribeEndpoints&ServiceCode=vpc", True),
+        # The server says what is missing or broken.
+        ("/?Action=DescribeEndpoints", {}, b"", False),
+        ("/?Action=DescribeEndpoints&ServiceCode=ecs&ServiceCode=kms", {}, b"", False),
+        ("/?a=%", {}, b"", False),
+        ("/elsewhere", {}, b"", False),
+        ("/", {}, b"", True),
+    ],
+)
+def test_only_questions_for_endpoints_of_ours_are_answered_here(
+    target: str, headers: dict[str, str], body: bytes, elsewhere: bool
+) -> None:
+    request = HttpRequest(method="POST", target=target, headers=headers, body=body)
+    assert asks_elsewhere(request) is elsewhere

@@ -2,6 +2,10 @@
 
 import asyncio
 import base64
+import logging
+import os
+import socket
+import ssl
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -11,6 +15,7 @@ from keystead.entropy import SystemEntropy
 from keystead.proxy.server import ProxyServer
 from keystead.proxy.tunnel import Tunnel
 from keystead.proxy.upstream import Upstream
+from tests.live import needs
 
 
 def play(
@@ -29,6 +34,13 @@ def play(
     asyncio.run(main())
 
 
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait until it holds; TimeoutError if it does not come to that."""
+    async with asyncio.timeout(20):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
 def credentials(proxy: ProxyServer) -> bytes:
     pair = proxy.url.partition("://")[2].partition("@")[0]
     return b"Proxy-Authorization: Basic " + base64.b64encode(pair.encode()) + b"\r\n"
@@ -42,27 +54,74 @@ async def ask(port: int, request: bytes) -> bytes:
     return found
 
 
+OUTWARD = (
+    b"CONNECT example.com:443",
+    b"CONNECT kms.cn-hangzhou.aliyuncs.com:22",
+    b"CONNECT oss-cn-hangzhou.aliyuncs.com:443",
+    b"GET http://example.com/",
+    b"GET kms.cn-hangzhou.aliyuncs.com",
+)
+
+
+def refused_for_want_of_a_token(answer: bytes) -> bool:
+    return answer.startswith(b"HTTP/1.1 407 ") and b'Proxy-Authenticate: Basic realm="keystead"' in answer
+
+
 @pytest.mark.parametrize(
     "header",
     [
-        b"",
         b"Proxy-Authorization: Basic a2V5c3RlYWQ6d3Jvbmc=\r\n",
         b"Proxy-Authorization: Basic !\r\n",
         b"Proxy-Authorization: Bearer x\r\n",
+        b"proxy-authorization:\r\n",
     ],
 )
-def test_nobody_without_the_token_gets_through(header: bytes) -> None:
+def test_nobody_with_a_wrong_token_gets_through(header: bytes) -> None:
     async def scenario(proxy: ProxyServer, port: int) -> None:
-        for line in (
-            b"CONNECT example.com:443",
-            b"CONNECT kms.cn-hangzhou.aliyuncs.com:22",
-            b"CONNECT oss-cn-hangzhou.aliyuncs.com:443",
-            b"GET http://example.com/",
-            b"GET kms.cn-hangzhou.aliyuncs.com",
-        ):
+        for line in OUTWARD:
             answer = await ask(port, line + b" HTTP/1.1\r\nHost: h\r\n" + header + b"\r\n")
-            assert answer.startswith(b"HTTP/1.1 407 ")
-            assert b'Proxy-Authenticate: Basic realm="keystead"' in answer
+            assert refused_for_want_of_a_token(answer)
+
+    play(scenario)
+
+
+PYTHON = "/usr/bin/python3"  # that of the tests may lie where another user can't look
+ASK = """
+import socket, sys
+with socket.create_connection(("127.0.0.1", int(sys.argv[1])), timeout=20) as connection:
+    connection.sendall(bytes.fromhex(sys.argv[2]))
+    while data := connection.recv(65536):
+        sys.stdout.buffer.write(data)
+"""
+
+
+async def ask_as(user: int | None, port: int, request: bytes) -> bytes:
+    process = await asyncio.create_subprocess_exec(
+        *(PYTHON, "-I", "-c", ASK, str(port), request.hex()),
+        stdout=asyncio.subprocess.PIPE,
+        user=user,
+    )
+    found, _ = await asyncio.wait_for(process.communicate(), 20)
+    return found
+
+
+def test_another_user_without_the_token_does_not_get_through() -> None:
+    if os.geteuid() != 0:
+        pytest.skip("becoming another user needs root")
+    needs(PYTHON)
+
+    async def scenario(proxy: ProxyServer, port: int) -> None:
+        server = await asyncio.start_server(echo, "127.0.0.1", 0)
+        far = server.sockets[0].getsockname()[1]
+        request = b"GET http://127.0.0.1:%d/ HTTP/1.1\r\nHost: h\r\n%b\r\n"
+        for line in OUTWARD:
+            answer = await ask_as(65534, port, line + b" HTTP/1.1\r\nHost: h\r\n\r\n")
+            assert refused_for_want_of_a_token(answer)
+        assert refused_for_want_of_a_token(await ask_as(65534, port, request % (far, b"")))
+        # The same user's programs do, and another user's with the token.
+        assert b"200 OK" in await ask_as(None, port, request % (far, b""))
+        assert b"200 OK" in await ask_as(65534, port, request % (far, credentials(proxy)))
+        server.close()
 
     play(scenario)
 
@@ -74,6 +133,7 @@ def test_what_is_answered_here_needs_no_token() -> None:
             b"kms.cn-hangzhou.aliyuncs.com",
             b"KMS-VPC.cn-beijing.aliyuncs.com",
             b"sts.aliyuncs.com",
+            b"ram.aliyuncs.com",
         ):
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             writer.write(b"CONNECT " + host + b":443 HTTP/1.1\r\n\r\n")
@@ -185,3 +245,57 @@ def test_what_is_no_http_is_answered_or_dropped() -> None:
         writer.close()
 
     play(scenario)
+
+
+# --- the end of the proxy, with clients that are in the middle of something
+
+
+def refused_in_tls(port: int) -> ssl.SSLSocket:
+    """A client that got the whole answer in TLS and says no goodbye, as one does that is killed or hangs."""
+    plain = socket.create_connection(("127.0.0.1", port), timeout=20)
+    plain.sendall(b"CONNECT kms.cn-hangzhou.aliyuncs.com:443 HTTP/1.1\r\n\r\n")
+    assert plain.recv(100).startswith(b"HTTP/1.1 200 ")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    secure = context.wrap_socket(plain, suppress_ragged_eofs=False)
+    secure.sendall(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+    assert secure.recv(100).startswith(b"HTTP/1.1 503 ")
+    return secure
+
+
+def silent(port: int) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", port), timeout=20)
+
+
+def in_the_handshake(port: int) -> socket.socket:
+    plain = silent(port)
+    plain.sendall(b"CONNECT kms.cn-hangzhou.aliyuncs.com:443 HTTP/1.1\r\n\r\n")
+    assert plain.recv(100).startswith(b"HTTP/1.1 200 ")
+    return plain
+
+
+@pytest.mark.parametrize("client", [refused_in_tls, silent, in_the_handshake])
+@pytest.mark.parametrize("told_to_stop", [True, False])
+def test_a_client_that_is_left_in_the_middle_costs_neither_time_nor_words(
+    client: Callable[[int], socket.socket], told_to_stop: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    kept: list[socket.socket] = []
+
+    async def main() -> None:
+        upstream = Upstream(url="http://127.0.0.1:1")
+        proxy = ProxyServer(upstream, Tunnel({}), SystemClock(), SystemEntropy())
+        await proxy.start()
+        kept.append(await asyncio.to_thread(client, int(proxy.url.rpartition(":")[2])))
+        if client is refused_in_tls:
+            await until(lambda: not proxy._tasks)
+        else:
+            await until(lambda: bool(proxy._tasks))
+        if told_to_stop:
+            async with asyncio.timeout(20):  # a client's goodbye in TLS is waited for 30 seconds
+                await proxy.stop()
+
+    with caplog.at_level(logging.DEBUG, "asyncio"):
+        asyncio.run(main())
+    assert [one.getMessage() for one in caplog.records if one.levelno >= logging.WARNING] == []
+    for one in kept:
+        one.close()

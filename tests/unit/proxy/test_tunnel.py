@@ -1,4 +1,5 @@
 import asyncio
+import ssl
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -90,3 +91,12 @@ def test_an_earlier_proxy_that_refuses_is_an_error(answer: bytes) -> None:
             await tunnel.open("h", 443)
 
     play(answer, scenario)
+
+
+def test_a_host_that_does_not_prove_who_it_is_is_an_error() -> None:
+    async def scenario(tunnel: Tunnel) -> None:
+        with pytest.raises((ssl.SSLError, ConnectionError)):
+            await tunnel.open_tls("h")
+
+    asked = play(b"HTTP/1.1 200 OK\r\n\r\nno TLS", scenario)
+    assert asked.startswith(b"CONNECT h:443 HTTP/1.1\r\n")

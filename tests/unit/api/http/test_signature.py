@@ -201,9 +201,24 @@ def test_acs4_vector() -> None:
         HEADERS, VECTORS["acs"]["signatures"]["v4"], method="ACS4-HMAC-SHA256", credential=SCOPE, names=names
     )
     assert check(request).scope == ("20260102", "cn-hangzhou", "Kms")
-    derived = SECRET.derive("20260102", "cn-hangzhou", "Kms")
+    derived = SECRET.derive("sha256", "20260102", "cn-hangzhou", "Kms")
     expected = hmac.new(bytes.fromhex(VECTORS["acs"]["v4"]["key"]), b"x", hashlib.sha256).digest()
     assert derived.hmac("sha256", b"x") == expected
+
+
+def test_acs4_sm3_vector_names_its_hash_in_the_header() -> None:
+    headers = {name: value for name, value in HEADERS.items() if name not in ("accept", "user-agent")}
+    empty = headers.pop("x-acs-content-sha256"), VECTORS["acs"]["empty_sm3"]
+    headers["x-acs-content-sm3"] = empty[1]
+    sign = VECTORS["acs"]["signatures"]["v4_sm3"]
+    claims = check(acs(headers, sign, method="ACS4-HMAC-SM3", credential=SCOPE))
+    assert (claims.scheme, claims.algorithm) == ("acs4", "sm3")
+    for wrong in ({"x-acs-content-sm3": empty[0]}, {"x-acs-content-sha256": empty[1]}):
+        sent = headers | wrong
+        if "x-acs-content-sha256" in wrong:
+            del sent["x-acs-content-sm3"]
+        error = refusal(acs(sent, sign, method="ACS4-HMAC-SM3", credential=SCOPE))
+        assert error.text.endswith("x-acs-content-sm3 must be the hash of the body.")
 
 
 def test_wrong_signature_tells_the_string_to_sign_after_a_colon() -> None:

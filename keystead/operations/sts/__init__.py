@@ -1,0 +1,1 @@
+"""The operations of the vendor's product Sts: who calls."""
