@@ -101,14 +101,14 @@ def _unknown(word: str) -> output.WrongCommandLine:
     """The refusal of what is no command, with the command, verb or operation that was probably meant."""
     import keystead.operations  # noqa: F401 - fills the catalogue
     from keystead.api.operation import CATALOGUE
-    from keystead.domain.products import KMS
 
     known = {name: name for name in COMMANDS}
     for name, command in output.subcommands(parser()).items():
         for verb in output.subcommands(command):
             known.setdefault(verb, f"{name} {verb}")
-    for operation in CATALOGUE.of(KMS):
-        known.setdefault(operation.action, f"kms {operation.action}")
+    for operation in CATALOGUE:
+        if (noun := operation.product.name.lower()) in COMMANDS:
+            known.setdefault(operation.action, f"{noun} {operation.action}")
     near = output.nearest(word, list(known))
     return output.WrongCommandLine(
         f"there is no command {word!r}",
