@@ -70,7 +70,7 @@ def run_operation(
 def _run_here(directory: DataDirectory, action: str, parameters: Mapping[str, str], command: str) -> Answer:
     """Run an operation on a directory that this process has locked: one batch, as in a server."""
     clock, entropy = SystemClock(), SystemEntropy()
-    user = os.getuid()
+    user = os.geteuid()  # as the kernel tells a server of its peer
     opened = open_store(directory, clock, entropy)
     try:
         pipeline = Pipeline(

@@ -22,10 +22,8 @@ class HttpRequest(msgspec.Struct, frozen=True, kw_only=True):
     target: str
     headers: dict[str, str]
     body: bytes = b""
-    source: str = (
-        ""  # the peer's address, without port; of the control socket `unix:UID`, or `unix` if nobody says
-    )
-    user: str = ""  # of the control socket: the name of the operating system's user at its other end
+    source: str = ""  # the peer's address, without port; `unix:UID` for a Unix socket, `unix` if nobody says
+    user: str = ""  # at the other end of a Unix socket: the name of the operating system's user
     tls: str = ""  # "TLSv1.3", "TLSv1.2", or empty for plain HTTP
     channel: Channel = Channel.NETWORK
 
