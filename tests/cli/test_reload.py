@@ -157,6 +157,12 @@ def test_other_paths_of_a_pair_are_taken_and_another_kind_of_certificate_is_not(
     config.write_text(configured("one"))
     with live(tmp_path / "data", "--config", str(config)) as server:
         assert presented(server) == first
+        told_of_ca = keystead("ca", "show", "--data", str(server.data))
+        assert (told_of_ca.returncode, "no certificate authority" in told_of_ca.stderr) == (1, True)
+        assert keystead("ca", "rotate", "--data", str(server.data)).returncode == 0
+        told_of_ca = keystead("ca", "show", "--data", str(server.data))
+        assert "the server that runs has a certificate of your own (tls-cert)" in told_of_ca.stderr
+        assert "served certificate, by CN=own\n" in told_of_ca.stdout
         config.write_text(configured("other"))
         reload(server)
         until(lambda: presented(server) == second)

@@ -46,7 +46,7 @@ def test_names_are_sorted_in_lower_case_and_each_once() -> None:
     ],
 )
 def test_what_is_no_name_is_told(word: str) -> None:
-    with pytest.raises(ValueError, match=re.escape(word)) as refused:
+    with pytest.raises(ValueError, match=f"^{re.escape(word)}$") as refused:
         Names.of(["fine", word])
     assert refused.value.args == (word,)
     assert not is_host(word)
