@@ -26,14 +26,15 @@ def check(args: argparse.Namespace) -> int:
         if place != "-" and not os.path.lexists(place):  # else a wrong name would pass for ever
             raise OperatorError(f"{place}: there is no such file or directory", hint="check the path")
     finder = Finder()
-    failed = seen = ruled = clear = 0
+    failed = seen = ruled = protected = clear = 0
     for shown, path, content in _staged(args.places) if args.staged else _in_work_tree(args.places):
+        found = finder.of(path)
+        seen += 1
+        ruled += found.source is not None
+        if found.rule is None:
+            continue
+        protected += 1
         try:
-            found = finder.of(path)
-            seen += 1
-            ruled += found.source is not None
-            if found.rule is None:
-                continue
             problem = _problem(args, path, found.rule, content())
         except OperatorError as error:
             error.message = f"{shown}: {error.message}"
@@ -57,6 +58,8 @@ def check(args: argparse.Namespace) -> int:
         raise OperatorError(
             f"{files} in the clear", hint="encrypt what is named above: keystead file encrypt"
         )
+    if not failed and not args.staged:  # a hook that finds nothing is silent
+        output.note(f"{protected} of {seen} files are under a rule, none in the clear")
     return failed
 
 
