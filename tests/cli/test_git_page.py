@@ -245,7 +245,14 @@ def test_what_is_encrypted_in_another_way_is_no_plaintext(repository: Repository
         repository.ok("keystead file check certs config")
         == "3 of 3 files are under a rule, none in the clear\n"
     )
-    repository.ok("echo 'b: 2' >> certs/a.yaml")
+    repository.ok(
+        "cp certs/a.yaml certs/a.conf && cat .keystead.toml > kept && echo 'values = true' >> .keystead.toml"
+    )
+    repository.refused(
+        "keystead file check certs/a.conf", "certs/a.conf: its name does not tell its format: give --format"
+    )
+    assert repository.ok("keystead file check --format yaml certs/a.conf").startswith("1 of 1 files")
+    repository.ok("mv kept .keystead.toml && rm certs/a.conf && echo 'b: 2' >> certs/a.yaml")
     repository.refused("keystead file check certs", "certs/a.yaml: in the clear: /b\n")
 
 

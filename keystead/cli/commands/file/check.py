@@ -13,6 +13,11 @@ from keystead.errors import OperatorError
 
 _READ_BYTES = (16 << 20) + 1  # what is larger holds no encrypted values
 _REGULAR = ("100644", "100755")  # git's modes; links and submodules have no content of their own
+# What no setting of the user's changes: names as they are, from the top.
+_STAGED = (
+    *("--literal-pathspecs", "diff", "--cached", "--diff-filter=ACMT", "--raw", "-z"),
+    *("--no-abbrev", "--no-renames", "--no-relative", "--no-ext-diff", "--"),
+)
 _SHOWN_PATHS = 5
 
 
@@ -66,9 +71,11 @@ def check(args: argparse.Namespace) -> int:
 def _problem(args: argparse.Namespace, path: str, rule: Rule, content: bytes) -> str:
     from keystead.files.inspection import clear_parts
 
-    clear = clear_parts(content, format_of(args, path), rule.is_wanted if rule.values else None)
+    form = format_of(args, path)
+    clear = clear_parts(content, form, rule.is_wanted if rule.values else None)
     if clear is None:
-        return "it is not encrypted"
+        untold = rule.values and form is None
+        return "its name does not tell its format: give --format" if untold else "it is not encrypted"
     more = f" and {len(clear) - _SHOWN_PATHS} more" if len(clear) > _SHOWN_PATHS else ""
     return f"in the clear: {', '.join(clear[:_SHOWN_PATHS])}{more}" if clear else ""
 
@@ -97,19 +104,7 @@ def _in_work_tree(places: list[str]) -> Iterator[tuple[str, str, _Content]]:
 
 def _staged(places: list[str]) -> Iterator[tuple[str, str, _Content]]:
     top = Path(_git("rev-parse", "--show-toplevel").decode(errors="surrogateescape").rstrip("\n"))
-    listed = _git(
-        *(
-            "--literal-pathspecs",
-            "diff",
-            "--cached",
-            "--raw",
-            "-z",
-            "--no-abbrev",
-            "--no-renames",
-            "--no-relative",
-        ),
-        *("--no-ext-diff", "--diff-filter=ACMT", "--", *places),
-    )
+    listed = _git(*_STAGED, *places)
     words = listed.decode(errors="surrogateescape").split("\0")
     for entry, path in zip(words[::2], words[1::2], strict=False):
         _, mode, _, blob, _ = entry.split(" ")
