@@ -555,6 +555,8 @@ def test_files_are_brought_to_the_primary_version(server: LiveServer, here: Path
     assert before == {path: path.read_bytes() for path in Path("d/e").iterdir()}
     refused_one = file(server, "reencrypt", "--apply", "d")
     assert refused_one.returncode == 5
+    assert refused_one.stderr.endswith("\n3 encrypted files, 0 re-encrypted\n")
+    assert refused_one.stderr.count("error: ") == 3
     assert before == {path: path.read_bytes() for path in Path("d/e").iterdir()}
     done = file(server, "reencrypt", "--apply", "d", *context)
     assert (done.returncode, done.stderr) == (0, "3 encrypted files, 3 re-encrypted\n")

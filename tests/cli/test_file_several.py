@@ -242,6 +242,19 @@ def test_in_place_links_owners_and_modes_stay(server: LiveServer, here: Path) ->
     assert file(server, "decrypt", "link.yaml").stdout == "a: 1\nb: 2\n"
 
 
+def test_a_value_that_was_empty_is_new(server: LiveServer, here: Path) -> None:
+    Path("a.ini").write_text("[s]\nhost = h\npassword =\ntoken = t\n")
+    assert encrypt(server, "--values", "--only", "*token", "a.ini").returncode == 0
+    ended = keystead(
+        *("file", "edit", "--data", str(server.data), "a.ini.cipher"),
+        env={"VISUAL": "sed -i -e 's/password =/password = hunter2/' -e 's/= h$/= h2/'"},
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
+    sealed = Path("a.ini.cipher").read_text()
+    assert sealed.startswith("[s]\nhost = h2\npassword = kms:")
+    assert "password = hunter2\n" in file(server, "decrypt", "a.ini.cipher").stdout
+
+
 def test_edit_loses_nothing(server: LiveServer, here: Path) -> None:
     Path("a.yaml").write_text("a: 1\n")
     assert encrypt(server, "--values", "a.yaml", "-o", "a.yaml", "--force").returncode == 0

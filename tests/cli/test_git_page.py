@@ -223,11 +223,12 @@ def test_what_is_in_the_clear(repository: Repository, name: str, content: str, t
     place = repository.folder / name
     place.parent.mkdir(exist_ok=True)
     place.write_text(content)
+    quiet = f"{0 if '/b/' in name else 1} of 1 files are under a rule, none in the clear\n"
     for line in (f"keystead file check {name}", f"git add {name} && keystead file check --staged"):
         if told:
             repository.refused(line, f"{name}: {told}")
         else:
-            assert repository.ok(line) == ""
+            assert repository.ok(line) == ("" if "--staged" in line else quiet)
 
 
 def test_what_is_encrypted_in_another_way_is_no_plaintext(repository: Repository) -> None:
@@ -240,8 +241,18 @@ def test_what_is_encrypted_in_another_way_is_no_plaintext(repository: Repository
     repository.ok("rm certs/key.pem; echo 'a: 1' > certs/a.yaml")
     repository.ok("keystead file encrypt --values certs/a.yaml -o certs/a.yaml --force")
     repository.ok("head -c 100000 /dev/urandom > certs/x; keystead file encrypt certs/x -o certs/x --force")
-    assert repository.ok("keystead file check certs config") == ""
-    repository.ok("echo 'b: 2' >> certs/a.yaml")
+    assert (
+        repository.ok("keystead file check certs config")
+        == "3 of 3 files are under a rule, none in the clear\n"
+    )
+    repository.ok(
+        "cp certs/a.yaml certs/a.conf && cat .keystead.toml > kept && echo 'values = true' >> .keystead.toml"
+    )
+    repository.refused(
+        "keystead file check certs/a.conf", "certs/a.conf: its name does not tell its format: give --format"
+    )
+    assert repository.ok("keystead file check --format yaml certs/a.conf").startswith("1 of 1 files")
+    repository.ok("mv kept .keystead.toml && rm certs/a.conf && echo 'b: 2' >> certs/a.yaml")
     repository.refused("keystead file check certs", "certs/a.yaml: in the clear: /b\n")
 
 
@@ -278,3 +289,5 @@ def test_without_a_key(repository: Repository) -> None:
         "keystead file encrypt config/app.yaml", "has an unknown member kee", "did you mean key?"
     )
     assert sorted(os.listdir(repository.folder / "config")) == ["app.yaml"]
+    ended = repository.run("keystead file check config certs")
+    assert (ended.returncode, ended.stdout.count("error: ")) == (1, 1)

@@ -13,6 +13,11 @@ from keystead.errors import OperatorError
 
 _READ_BYTES = (16 << 20) + 1  # what is larger holds no encrypted values
 _REGULAR = ("100644", "100755")  # git's modes; links and submodules have no content of their own
+# What no setting of the user's changes: names as they are, from the top.
+_STAGED = (
+    *("--literal-pathspecs", "diff", "--cached", "--diff-filter=ACMT", "--raw", "-z"),
+    *("--no-abbrev", "--no-renames", "--no-relative", "--no-ext-diff", "--"),
+)
 _SHOWN_PATHS = 5
 
 
@@ -26,14 +31,15 @@ def check(args: argparse.Namespace) -> int:
         if place != "-" and not os.path.lexists(place):  # else a wrong name would pass for ever
             raise OperatorError(f"{place}: there is no such file or directory", hint="check the path")
     finder = Finder()
-    failed = seen = ruled = clear = 0
+    failed = seen = ruled = protected = clear = 0
     for shown, path, content in _staged(args.places) if args.staged else _in_work_tree(args.places):
+        found = finder.of(path)
+        seen += 1
+        ruled += found.source is not None
+        if found.rule is None:
+            continue
+        protected += 1
         try:
-            found = finder.of(path)
-            seen += 1
-            ruled += found.source is not None
-            if found.rule is None:
-                continue
             problem = _problem(args, path, found.rule, content())
         except OperatorError as error:
             error.message = f"{shown}: {error.message}"
@@ -57,15 +63,19 @@ def check(args: argparse.Namespace) -> int:
         raise OperatorError(
             f"{files} in the clear", hint="encrypt what is named above: keystead file encrypt"
         )
+    if not failed and not args.staged:  # a hook that finds nothing is silent
+        output.note(f"{protected} of {seen} files are under a rule, none in the clear")
     return failed
 
 
 def _problem(args: argparse.Namespace, path: str, rule: Rule, content: bytes) -> str:
     from keystead.files.inspection import clear_parts
 
-    clear = clear_parts(content, format_of(args, path), rule.is_wanted if rule.values else None)
+    form = format_of(args, path)
+    clear = clear_parts(content, form, rule.is_wanted if rule.values else None)
     if clear is None:
-        return "it is not encrypted"
+        untold = rule.values and form is None
+        return "its name does not tell its format: give --format" if untold else "it is not encrypted"
     more = f" and {len(clear) - _SHOWN_PATHS} more" if len(clear) > _SHOWN_PATHS else ""
     return f"in the clear: {', '.join(clear[:_SHOWN_PATHS])}{more}" if clear else ""
 
@@ -94,19 +104,7 @@ def _in_work_tree(places: list[str]) -> Iterator[tuple[str, str, _Content]]:
 
 def _staged(places: list[str]) -> Iterator[tuple[str, str, _Content]]:
     top = Path(_git("rev-parse", "--show-toplevel").decode(errors="surrogateescape").rstrip("\n"))
-    listed = _git(
-        *(
-            "--literal-pathspecs",
-            "diff",
-            "--cached",
-            "--raw",
-            "-z",
-            "--no-abbrev",
-            "--no-renames",
-            "--no-relative",
-        ),
-        *("--no-ext-diff", "--diff-filter=ACMT", "--", *places),
-    )
+    listed = _git(*_STAGED, *places)
     words = listed.decode(errors="surrogateescape").split("\0")
     for entry, path in zip(words[::2], words[1::2], strict=False):
         _, mode, _, blob, _ = entry.split(" ")

@@ -156,9 +156,8 @@ def _before(
     if not args.force or out == "-" or not Path(out).is_file():
         return {}
     try:
-        return config_values.decrypt(kms, context, config_values.text_of(Path(out).read_bytes(), form), form)[
-            1
-        ]
+        text = config_values.text_of(Path(out).read_bytes(), form)
+        return config_values.decrypt(kms, context, text, form)[1]
     except Unreachable:
         raise
     except (OperatorError, OSError):

@@ -32,11 +32,11 @@ def reencrypt(args: argparse.Namespace) -> int:
                     found = reencryption.old_versions(keys, source, form)
                     if not found:
                         continue
-                    old += 1
                     if args.apply:
                         source.seek(0)
                         content = reencryption.re_encrypted(kms, keys, context, source, form)
                         write_back(content, path, source)
+                old += 1
                 for one in found:
                     output.line(f"{path}  key {one.key_id}  {one.version_id} -> {one.primary}")
             except Unreachable:
