@@ -37,6 +37,42 @@ def test_kms_prints_the_guides_expected_output(server: LiveServer) -> None:
     assert list(json.loads(told.stdout)) == ["RequestId"]
 
 
+def test_a_refusal_that_another_key_explains_says_which(server: LiveServer) -> None:
+    first, second = (json.loads(kms(server, "CreateKey").stdout)["KeyMetadata"]["KeyId"] for _ in range(2))
+    create = ("CreateAlias", "--AliasName", "alias/taken", "--KeyId")
+    assert kms(server, *create, first).returncode == 0
+    kms(server, "ScheduleKeyDeletion", "--KeyId", first, "--PendingWindowInDays", "7")
+    told = kms(server, *create, second)
+    error, hint = told.stderr.splitlines()
+    assert (told.returncode, told.stdout, error) == (
+        4, "", "error: AliasAlreadyExists: AliasName Already Exists.",
+    )  # fmt: skip
+    assert hint.startswith(
+        f"hint: alias/taken names the key {first}, which is in state PendingDeletion until 2"
+    )
+    assert f"keystead kms CancelKeyDeletion --KeyId {first} keeps it" in hint
+    assert "; request id " in hint
+
+
+def test_the_key_of_a_service_is_there_for_whoever_names_it(server: LiveServer) -> None:
+    told = kms(server, "Encrypt", "--KeyId", "alias/acs/mse", "--Plaintext", "x")
+    blob = json.loads(told.stdout)["CiphertextBlob"]
+    assert json.loads(kms(server, "Decrypt", "--CiphertextBlob", blob).stdout)["Plaintext"] == "x"
+    key_id = json.loads(told.stdout)["KeyId"]
+    told = kms(server, "DisableKey", "--KeyId", key_id)
+    assert (told.returncode, "service key, which its service manages" in told.stderr) == (4, True)
+    told = kms(server, "Encrypt", "--KeyId", "alias/acs/MSE", "--Plaintext", "x")
+    assert (told.returncode, "did you mean alias/acs/mse?" in told.stderr) == (4, True)
+
+
+def test_keys_of_services_can_be_switched_off(tmp_path: Path) -> None:
+    with live(tmp_path / "data", "--service-keys", "no") as running:
+        told = kms(running, "Encrypt", "--KeyId", "alias/acs/mse", "--Plaintext", "x")
+        assert told.returncode == 4
+        assert told.stderr.startswith("error: Forbidden.AliasNotFound")
+        assert "--service-keys yes" in told.stderr
+
+
 def test_kms_encrypts_a_file_and_decrypts_it_exactly(server: LiveServer, tmp_path: Path) -> None:
     key_id = json.loads(kms(server, "CreateKey", "--Description=密钥").stdout)["KeyMetadata"]["KeyId"]
     (tmp_path / "key.pem").write_bytes("-----\r\n密\n".encode())

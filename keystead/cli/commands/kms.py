@@ -8,8 +8,9 @@ import shlex
 import shutil
 import sys
 import textwrap
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -18,6 +19,7 @@ from keystead.errors import OperatorError
 
 if TYPE_CHECKING:
     from keystead.api.operation import Catalogue, Operation
+    from keystead.client.transport import Session
     from keystead.domain.products import Product
 
 _OPTIONS = tuple(name for name, _, _ in target.OPTIONS)
@@ -166,6 +168,7 @@ def _check_names(operation: "Operation", parameters: dict[str, str]) -> None:
 
 
 def _call(words: Words, product: "Product") -> int:
+    from keystead.cli import remedies
     from keystead.client.transport import Session
     from keystead.clock import SystemClock
     from keystead.entropy import SystemEntropy
@@ -184,14 +187,28 @@ def _call(words: Words, product: "Product") -> int:
         parameters.setdefault("RegionId", region)
     with Session(endpoint, SystemClock(), SystemEntropy()) as session:
         answer = session.call(words.action, product.version, parameters)
-    if 200 <= answer.status < 300:
-        output.answer(answer.members)
-        return output.DONE
-    code, request_id = answer.members["Code"], answer.members.get("RequestId", "")
-    output.error(
-        f"{code}: {answer.members.get('Message', '')}", hint=f"request id {request_id}" if request_id else ""
-    )
+        if 200 <= answer.status < 300:
+            output.answer(answer.members)
+            return output.DONE
+        code, request_id = answer.members["Code"], answer.members.get("RequestId", "")
+        where = {name: parameters[name] for name in ("RegionId",) if name in parameters}
+        hints = [
+            remedies.remedy(code, parameters, lambda action, asked: _members(session, action, asked | where)),
+            f"request id {request_id}" if request_id else "",
+        ]
+    output.error(f"{code}: {answer.members.get('Message', '')}", hint="; ".join(filter(None, hints)))
     return output.REFUSED
+
+
+def _members(session: "Session", action: str, parameters: dict[str, str]) -> dict[str, Any] | None:
+    """The members of an answer that is only wanted for a hint."""
+    from keystead.domain.products import KMS
+
+    with suppress(OperatorError):
+        answer = session.call(action, KMS.version, parameters)
+        if 200 <= answer.status < 300:
+            return answer.members
+    return None
 
 
 def _binary(action: str, product: "Product") -> set[str]:

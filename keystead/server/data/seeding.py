@@ -11,7 +11,7 @@ from keystead.api.pipeline import Pipeline
 from keystead.crypto.vault import Vault
 from keystead.domain.accounts import AccessKey, AccessKeyStatus
 from keystead.domain.keys.algorithms import USAGES
-from keystead.domain.keys.aliases import Alias
+from keystead.domain.keys.aliases import Alias, service_of
 from keystead.domain.keys.key import DAY, Key, KeyFilter, KeyVersion, Origin, Wrapped
 from keystead.domain.keys.lifecycle import Event, KeyState
 from keystead.errors import OperatorError
@@ -121,7 +121,9 @@ def _check_free(store: Store, key: Key, versions: list[tuple[KeyVersion, bytes]]
         if store.aliases.get(key.account, key.region, name) is not None:
             raise OperatorError(
                 f"the seed's key {key.key_id} cannot have the alias {name}: another key of this server has it",
-                hint="seed a new data directory, or delete that alias first",
+                # The alias of a service's key is nobody's to delete.
+                hint="seed a new data directory"
+                + ("" if service_of(name) else ", or delete that alias first"),
             )
     for version, _ in versions:
         if store.keys.version(version.version_id) is not None:

@@ -72,6 +72,23 @@ def test_planting_again_changes_nothing_and_beside_others_is_refused() -> None:
     assert service.ok("ListKeys")["TotalCount"] == 4
 
 
+def test_planting_again_minds_no_keys_of_services() -> None:
+    service = planted()
+    service.ok("Encrypt", KeyId="alias/acs/oss", Plaintext="x")
+    seeding.seed_store(service.pipeline, seeds.read(str(SEED)))
+    assert service.ok("ListKeys")["TotalCount"] == 4
+    # The name that the seed gave to a key of its own is that key's.
+    assert service.ok("DescribeKey", KeyId="alias/acs/mse")["KeyMetadata"]["Creator"] == service.account
+
+
+def test_a_name_that_a_services_key_has_is_not_to_be_deleted() -> None:
+    service = Service()
+    service.ok("Encrypt", KeyId="alias/acs/mse", Plaintext="x")
+    with pytest.raises(OperatorError, match="cannot have the alias alias/acs/mse") as caught:
+        seeding.seed_store(service.pipeline, seeds.read(str(SEED)))
+    assert caught.value.hint == "seed a new data directory"
+
+
 def test_a_seed_of_another_account_is_refused() -> None:
     clock, entropy = FixedClock(), SeededEntropy()
     world, _ = open_in_memory(clock, entropy, "1999999999999999")

@@ -1,0 +1,139 @@
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from keystead.cli.remedies import remedy
+from tests.harness import Service
+
+
+def told(service: Service, action: str, **parameters: str) -> tuple[str, str]:
+    """The code of a refused call, and the hint about it."""
+
+    def ask(asked: str, more: dict[str, str]) -> Mapping[str, Any] | None:
+        status, members = service.call(asked, **more)
+        return members if status == 200 else None
+
+    code = service.refused(action, **parameters)
+    return code, remedy(code, parameters, ask)
+
+
+def test_a_taken_alias_is_shown_with_its_key_and_how_to_have_it() -> None:
+    service = Service()
+    first, second = service.key(), service.key()
+    service.ok("CreateAlias", AliasName="alias/a", KeyId=first)
+    create = {"AliasName": "alias/a", "KeyId": second}
+    code, hint = told(service, "CreateAlias", **create)
+    assert code == "AliasAlreadyExists"
+    assert hint == (
+        f"alias/a names the key {first}, which is in state Enabled; "
+        f"keystead kms UpdateAlias --AliasName alias/a --KeyId {second} moves the alias, "
+        "DeleteAlias --AliasName alias/a frees it"
+    )
+    service.ok("ScheduleKeyDeletion", KeyId=first, PendingWindowInDays="7")
+    _, hint = told(service, "CreateAlias", **create)
+    assert f"{first}, which is in state PendingDeletion until 2026-01-09T03:04:05Z, and goes with it" in hint
+    assert f"keystead kms CancelKeyDeletion --KeyId {first} keeps it" in hint
+    assert "UpdateAlias" in hint
+    # What the hint says works.
+    service.ok("UpdateAlias", **create)
+    assert told(service, "CreateAlias", **create) == (
+        "AliasAlreadyExists", "alias/a names this very key already",
+    )  # fmt: skip
+    arn = f"acs:kms:cn-hangzhou:{service.account}:key/{second}"
+    assert told(service, "CreateAlias", AliasName="alias/a", KeyId=arn)[1].endswith("already")
+    service.ok("DeleteAlias", AliasName="alias/a")
+    service.ok("CreateAlias", **create)
+
+
+def test_a_state_that_is_in_the_way_is_shown_with_the_way_out() -> None:
+    service = Service()
+    key_id = service.key()
+    encrypt = {"KeyId": key_id, "Plaintext": "x"}
+    service.ok("DisableKey", KeyId=key_id)
+    code, hint = told(service, "Encrypt", **encrypt)
+    assert code == "Rejected.Disabled"
+    assert hint == (
+        f"it is the key {key_id}, which is in state Disabled; keystead kms EnableKey --KeyId {key_id} enables it"
+    )
+    service.ok("ScheduleKeyDeletion", KeyId=key_id, PendingWindowInDays="7")
+    for action, asked in (("Encrypt", encrypt), ("EnableKey", {"KeyId": key_id})):
+        _, hint = told(service, action, **asked)
+        assert "PendingDeletion until 2026-01-09T03:04:05Z; keystead kms CancelKeyDeletion" in hint
+    external = service.key(Origin="EXTERNAL")
+    code, hint = told(service, "Encrypt", KeyId=external, Plaintext="x")
+    assert (code, hint.endswith(f"keystead key import {external} FILE gives it its material")) == (
+        "Rejected.PendingImport", True,
+    )  # fmt: skip
+    # That there is nothing to cancel is no puzzle.
+    for enabled in (True, False):
+        other = service.key()
+        if not enabled:
+            service.ok("DisableKey", KeyId=other)
+        assert told(service, "CancelKeyDeletion", KeyId=other) == ("Rejected.StateModifiedFailed", "")
+
+
+def test_a_protection_is_shown_with_its_reason() -> None:
+    service = Service()
+    metadata = service.ok("CreateKey")["KeyMetadata"]
+    protect = {"ProtectedResourceArn": metadata["Arn"], "EnableDeletionProtection": "true"}
+    service.ok("SetDeletionProtection", **protect)
+    schedule = {"KeyId": metadata["KeyId"], "PendingWindowInDays": "7"}
+    code, hint = told(service, "ScheduleKeyDeletion", **schedule)
+    assert code == "Rejected.DeletionProtection"
+    assert hint == (
+        f"keystead kms SetDeletionProtection --ProtectedResourceArn {metadata['Arn']} "
+        "--EnableDeletionProtection false allows it"
+    )
+    service.ok("SetDeletionProtection", **protect, DeletionProtectionDescription="used by nacos")
+    _, hint = told(service, "ScheduleKeyDeletion", **schedule)
+    assert hint.startswith("the reason that was given: used by nacos; keystead kms SetDeletionProtection")
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("alias/acs/MSE", "did you mean alias/acs/mse?"),
+        ("alias/acs/zzzzzz", "it is none of the services that have a key: acm, actiontrail, "),
+        ("alias/acs/oss", "--service-keys yes"),
+        ("acs:kms:cn-beijing:1000000000000001:alias/acs/oss", ""),
+        ("alias/other", ""),
+        ("alias/my-alias/acs/oss", ""),
+    ],
+)
+def test_a_services_alias_that_is_not_found_says_why(name: str, expected: str) -> None:
+    service = Service()
+    service.pipeline.service_keys = False
+    code, hint = told(service, "Encrypt", KeyId=name, Plaintext="x")
+    assert code == "Forbidden.AliasNotFound"
+    assert (expected in hint) if expected else hint == ""
+
+
+def test_a_reserved_name_is_called_so() -> None:
+    service = Service()
+    code, hint = told(service, "CreateAlias", AliasName="alias/acs/mse", KeyId=service.key())
+    assert (code, hint) == ("InvalidParameter", "alias/acs is reserved for the keys of services")
+    assert told(service, "CreateAlias", AliasName="alias/ä", KeyId=service.key())[1] == ""
+
+
+@pytest.mark.parametrize(
+    ("code", "parameters"),
+    [
+        ("AliasAlreadyExists", {"AliasName": "alias/a", "KeyId": "k"}),
+        ("AliasAlreadyExists", {}),
+        ("Rejected.Disabled", {"CiphertextBlob": "b"}),
+        ("Rejected.DeletionProtection", {"KeyId": "k"}),
+        ("Forbidden.KeyNotFound", {"KeyId": "k"}),
+        ("Forbidden.AliasNotFound", {}),
+    ],
+)
+def test_without_an_answer_there_is_no_hint(code: str, parameters: dict[str, str]) -> None:
+    assert remedy(code, parameters, lambda action, asked: None) == ""
+
+
+@pytest.mark.parametrize(
+    "answer", [{}, {"KeyMetadata": {}}, {"KeyMetadata": {"KeyId": "k", "Arn": "a"}}, {"KeyMetadata": "text"}]
+)
+def test_an_answer_of_another_shape_gives_no_hint(answer: dict[str, Any]) -> None:
+    asked = {"AliasName": "alias/a", "KeyId": "k"}
+    assert remedy("AliasAlreadyExists", asked, lambda action, more: answer) == ""
