@@ -6,6 +6,8 @@ import signal
 import socket
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
+from typing import cast
 
 import keystead.operations  # noqa: F401 - fills the catalogue
 from keystead import __version__
@@ -21,14 +23,16 @@ from keystead.server.data import seed_file as seeds
 from keystead.server.data import seeding
 from keystead.server.data.directory import DataDirectory, Running
 from keystead.server.data.opened_store import OpenedStore, open_store
-from keystead.server.network import certificates, listener
-from keystead.server.network.connection import Handler, Limits
+from keystead.server.network import certificates, confinement, listener
 from keystead.server.network.endpoint import Endpoint
-from keystead.server.network.front_supervisor import Front
+from keystead.server.network.front_supervisor import Confine, Front
+from keystead.server.network.limits import Handler, Limits
+from keystead.server.network.probe import Probe
 from keystead.server.service import ops
 from keystead.server.service.pools import PROCESSORS
 from keystead.server.service.sequencer import PATIENCE
 from keystead.server.service.timers import Service
+from keystead.server.service.watch import Watch
 from keystead.settings import Settings
 
 _LEFT_BEHIND = 2.0  # seconds that a front process may outlive a server that was killed
@@ -48,7 +52,7 @@ class Server:
         self.running: Running | None = None
         wanted = settings.front_process
         self._fronted = wanted == "yes" or (wanted == "auto" and PROCESSORS > 1)
-        self._endpoints: list[Endpoint | Front] = []
+        self._endpoints: list[Endpoint | Front | Watch] = []
         self._api: Endpoint | Front | None = None
         self._certificate: certificates.Issued | certificates.Files | None = None
         self._proxy: ProxyServer | None = None
@@ -85,7 +89,7 @@ class Server:
             port = sockets[0].getsockname()[1]
             self._api = self._endpoint_or_front(sockets)
             await self._api.start(None if self._certificate is None else self._certificate.renewed())
-            ops_url = await self._listen_ops()
+            ops_url = await self._listen_ops(Probe(sockets, tls=not settings.http))
             await self._listen_control()
             shown = f"[{host}]" if ":" in host else host
             if host in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
@@ -145,6 +149,8 @@ class Server:
             limits=self._limits(),
             connections=self.service.metrics,
             log=(self.settings.log_format, self.settings.log_level),
+            confine=cast("Confine", self.settings.front_confinement),
+            restarting=self.service.metrics.front_restarting,
         )
         self._endpoints.append(front)
         self.service.metrics.watch_front(lambda: front.pid)
@@ -153,7 +159,13 @@ class Server:
     def _endpoint(
         self, handler: Handler, sockets: list[socket.socket], channel: Channel = Channel.NETWORK
     ) -> Endpoint:
-        endpoint = Endpoint(
+        endpoint = self._listener(handler, sockets, channel)
+        self._endpoints.append(endpoint)
+        return endpoint
+
+    def _listener(self, handler: Handler, sockets: list[socket.socket], channel: Channel) -> Endpoint:
+        """For the event loop that runs."""
+        return Endpoint(
             handler,
             sockets,
             limits=self._limits(),
@@ -161,8 +173,6 @@ class Server:
             connections=self.service.metrics,
             channel=channel,
         )
-        self._endpoints.append(endpoint)
-        return endpoint
 
     def _limits(self) -> Limits:
         settings = self.settings
@@ -187,14 +197,17 @@ class Server:
         self.directory.write_bytes(self.directory.proxy_ca, proxy.certificate_pem, 0o600)
         return proxy.url
 
-    async def _listen_ops(self) -> str:
+    async def _listen_ops(self, probe: Probe) -> str:
         wanted = self.settings.ops_listen
         if not wanted:
             wanted = "127.0.0.1:8444" if self.settings.listen == "localhost:8443" else "127.0.0.1:0"
         host, port = listener.parse_address(wanted)
         sockets = listener.listen(host, port)
         port = sockets[0].getsockname()[1]
-        await self._endpoint(ops.handler(self.service.metrics, self._problems), sockets).start()
+        handler = ops.handler(self.service.metrics, partial(self._problems, probe))
+        watch = Watch(self.service.hanging, lambda: self._listener(handler, sockets, Channel.NETWORK))
+        await watch.start()
+        self._endpoints.append(watch)
         shown = f"[{host}]" if ":" in host else host
         return f"http://{shown}:{port}"
 
@@ -241,9 +254,12 @@ class Server:
         if not self.settings.http:
             self.service.every(_CERTIFICATE_EVERY, "certificate", renew)
 
-    def _problems(self) -> list[str]:
+    async def _problems(self, probe: Probe) -> list[str]:
+        """What keeps calls from being answered: what is known of it, else what shows when one tries."""
         assert self._api is not None
-        return [problem for problem in (self.service.metrics.store_problem, self._api.problem) if problem]
+        known = (*self.service.hanging.problems(), self.service.metrics.store_problem, self._api.problem)
+        found = [problem for problem in known if problem]
+        return found or [problem for problem in (await probe.problem(),) if problem]
 
 
 async def serve(settings: Settings, announce: Callable[[Server], None]) -> None:
@@ -252,6 +268,7 @@ async def serve(settings: Settings, announce: Callable[[Server], None]) -> None:
     loop = asyncio.get_running_loop()
     stopped = asyncio.Event()
     os.umask(0o077)
+    confinement.hide()
     # Before the start is announced: who reads server.json may send a signal at once, and is to get an orderly stop.
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopped.set)

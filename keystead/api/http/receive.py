@@ -29,6 +29,7 @@ class Received(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     version: str = ""
     claims: signature.Claims | None = None  # None: there is a refusal, or it came by the control socket
     refusal: KmsError | None = None  # why it is not taken; its cause, if any, is a fault of ours
+    size: int = 0  # bytes of target and body, as they came
 
     def __repr__(self) -> str:
         return f"<Received {len(self.parameters)} parameters>"
@@ -70,6 +71,7 @@ def receive(request: HttpRequest) -> Received:
         version=version,
         claims=claims,
         refusal=refusal,
+        size=len(request.target) + len(request.body),
     )
 
 

@@ -8,8 +8,9 @@ import pytest
 
 from keystead.api.http.message import HttpRequest, HttpResponse
 from keystead.clock import FixedClock
-from keystead.server.network.connection import HttpServer, Limits
+from keystead.server.network.connection import HttpServer
 from keystead.server.network.endpoint import refuse
+from keystead.server.network.limits import Limits
 
 Reply = Callable[[HttpResponse], None]
 

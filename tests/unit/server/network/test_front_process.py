@@ -13,8 +13,8 @@ from keystead.api.http import receive
 from keystead.api.http.message import HttpRequest, HttpResponse
 from keystead.errors import InternalFailure
 from keystead.server.network import listener
-from keystead.server.network.connection import Limits
 from keystead.server.network.front_process import FrontProcess
+from keystead.server.network.limits import Limits
 from keystead.server.network.link import Answered, Asked, Begin, FromFront, Link, Present, Stop
 from keystead.server.network.listener import Pem
 from tests.unit.server.network.test_endpoint import authority, certificate, leaf

@@ -21,8 +21,8 @@ from keystead.api.http.receive import Received
 from keystead.errors import OperatorError
 from keystead.server.network import front_supervisor as module
 from keystead.server.network import listener
-from keystead.server.network.connection import Limits, Reply
 from keystead.server.network.front_supervisor import Front
+from keystead.server.network.limits import Limits, Reply
 from keystead.server.network.link import Asked, FromFront, Link
 from tests.harness import Service
 from tests.unit.server.network.test_connection import Counted

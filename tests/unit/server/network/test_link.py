@@ -12,7 +12,7 @@ from keystead.api.http import receive
 from keystead.api.http.message import HttpResponse
 from keystead.errors import BadRequest, InternalFailure, KmsError
 from keystead.server.network import link as module
-from keystead.server.network.connection import Limits
+from keystead.server.network.limits import Limits
 from keystead.server.network.link import (
     Answered,
     Asked,
