@@ -125,9 +125,7 @@ def test_what_is_planted_in_the_front_process_is_refused_everything(tmp_path: Pa
     assert "Traceback" not in server.log.read_text()
 
 
-@pytest.mark.parametrize(
-    "wanted", ["read root.key", "go out", "start a program", "use the control socket"]
-)
+@pytest.mark.parametrize("wanted", ["read root.key", "go out", "start a program", "use the control socket"])
 def test_without_confinement_the_same_attempts_are_found_to_succeed(wanted: str, tmp_path: Path) -> None:
     """The test above could not fail otherwise."""
     server = attacked(tmp_path, "--front-confinement", "no")
