@@ -31,6 +31,7 @@ TESTED_IN = {
     "server/data/opened_store": "tests/cli",
     "server/ephemeral": "tests/interop",
     "server/network/certificates": "tests/cli",
+    "server/network/limits": "tests/unit/server/network/test_connection.py",
     "server/service/metrics": "tests/unit/server/service/test_ops.py",
     "server/service/timers": "tests/crash",
 }

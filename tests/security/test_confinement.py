@@ -1,5 +1,6 @@
 """Whoever runs code in the front process has no files, no programs, no way out and no way to the server's memory."""
 
+import ctypes
 import json
 import os
 import re
@@ -11,8 +12,20 @@ from typing import Any
 
 import pytest
 
+from keystead.server.network import confinement
 from tests.live import LiveServer, live
 
+
+def has_landlock() -> bool:
+    if sys.platform != "linux":
+        return False
+    try:
+        return confinement.Kernel().syscall(444, None, ctypes.c_size_t(0), ctypes.c_uint(1)) > 0
+    except OSError:
+        return False
+
+
+pytestmark = pytest.mark.skipif(not has_landlock(), reason="the kernel has no Landlock")
 KEYS = ("root.key", "keystead.db", "root-access-key.json")
 
 # Imported by the front process and the server alike, before anything of ours. What it plants acts in the front process, when

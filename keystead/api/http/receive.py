@@ -55,7 +55,9 @@ def receive(request: HttpRequest) -> Received:
         signed_headers = headers if claims is None or claims.scheme != "v1" else {}
         action, version = action_and_version(parameters, signed_headers)
     except KmsError as error:
-        refusal = error
+        refusal = error.with_traceback(
+            None
+        )  # its frames would keep the request until the next garbage collection
     except Exception as error:  # a bug of ours: the caller learns the request id and nothing else
         refusal = InternalFailure()
         refusal.__cause__ = error
