@@ -208,7 +208,7 @@ class HttpProtocol(asyncio.Protocol):
         if pending or self._since:
             self._since = self._server.loop.time()
         self._take(pending)
-        if not self._stuck and not self._closing:
+        if not self._stuck and not self._transport.is_closing():
             self._reading = True
             self._transport.resume_reading()
 

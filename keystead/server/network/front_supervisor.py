@@ -20,6 +20,7 @@ from keystead.errors import OperatorError
 from keystead.server import logs
 from keystead.server.network.limits import Connections, Limits, Reply
 from keystead.server.network.link import (
+    Alive,
     Answered,
     Asked,
     Begin,
@@ -70,7 +71,7 @@ class Front:
         self._limits = limits
         self._observer = connections
         self._log = log
-        self._confine = confine
+        self._confine: Confine = confine
         self._restarting = restarting
         self._pem: Pem | None = None
         self._link: Link | None = None
@@ -231,6 +232,8 @@ class Front:
                 self._in_time()
                 self._listening.set()
                 self._ping()
+            case Alive():
+                pass  # as any message shows
 
     def _say_confined(self, unconfined: tuple[str, ...]) -> None:
         if self._confine == "no" or unconfined == self._unconfined:

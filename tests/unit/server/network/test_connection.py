@@ -418,12 +418,26 @@ def test_a_half_closed_client_still_gets_its_answer() -> None:
     run(scenario, hold=True)
 
 
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not condition():
+            await asyncio.sleep(0.001)
+
+
+async def waiting(edge: Endpoint, count: int) -> None:
+    await until(lambda: len(edge.waiting) == count)
+
+
+async def arriving(edge: Endpoint, total: int) -> None:
+    await until(lambda: edge.http.arriving >= total or bool(edge.counted.refusals))
+
+
 def test_of_requests_that_come_at_once_no_more_are_taken_than_may_wait() -> None:
     async def scenario(edge: Endpoint) -> None:
         reader, writer = await edge.connect()
         writer.write(b"".join(b"GET /%d HTTP/1.1\r\nHost: h\r\n\r\n" % n for n in range(50)))
         for count in range(4, 51):
-            await until(lambda count=count: len(edge.waiting) == count)
+            await waiting(edge, count)
             await asyncio.sleep(0.001)
             assert len(edge.waiting) == count
             edge.waiting[count - 4](ok(b"body-%d." % (count - 4)))
@@ -444,19 +458,13 @@ def test_bodies_in_a_long_pipeline_are_kept_apart() -> None:
         _, writer = await edge.connect()
         writer.write(pieces)
         for count in (2, 4, 5):
-            await until(lambda count=count: len(edge.waiting) == count)
+            await waiting(edge, count)
             for reply in edge.waiting[:count]:
                 reply(ok())
         assert [len(request.body) for request in edge.requests] == [0, 3, 40_000, 16_384, 1]
         writer.close()
 
     run(scenario, Limits(pipelined=2), hold=True)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while not condition():
-            await asyncio.sleep(0.001)
 
 
 def test_while_held_nothing_is_taken_and_afterwards_everything() -> None:
@@ -524,7 +532,7 @@ def test_long_bodies_that_are_not_whole_share_a_limit(extra: int) -> None:
             several, (100_000, 100_000 + extra), (100_000, 200_000), strict=True
         ):
             writer.write(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 150000\r\n\r\n" + b"x" * length)
-            await until(lambda total=total: edge.http.arriving >= total or bool(edge.counted.refusals))
+            await arriving(edge, total)
         if extra:
             answer = await asyncio.wait_for(several[1][0].read(65536), 5)
             assert answer.startswith(b"HTTP/1.1 503 ")

@@ -267,7 +267,7 @@ def test_one_that_keeps_ending_is_started_later_and_later(monkeypatch: pytest.Mo
             return 1
 
         monkeypatch.setattr(desk.front, "_one", ends)
-        monkeypatch.setattr(module.asyncio, "sleep", noted)
+        monkeypatch.setattr(asyncio, "sleep", noted)
         os.kill(desk.front.pid, signal.SIGKILL)
         await asyncio.wait({desk.front._life}, timeout=10)  # type: ignore[type-var]
         monkeypatch.undo()

@@ -120,7 +120,7 @@ def test_a_listener_that_is_full_says_so() -> None:
 def test_a_listener_that_hangs_up_answers_nothing() -> None:
     async def scenario() -> None:
         server = await asyncio.start_server(lambda reader, writer: writer.close(), "127.0.0.1", 0)
-        probe = Probe([server.sockets[0]], tls=False)  # type: ignore[list-item]
+        probe = Probe([server.sockets[0]], tls=False)
         assert (
             (await probe.problem())
             .partition(" at ")[2]
