@@ -173,7 +173,7 @@ class HttpProtocol(asyncio.Protocol):
         """Parse what arrived, request by request, for as long as requests may be taken."""
         begin = 0
         while begin < len(data):
-            if self._stuck:
+            if self._stuck():
                 self._pending = data[begin:]
                 break
             end = data.find(_END_OF_HEAD, begin, begin + _PIECE)
@@ -181,10 +181,9 @@ class HttpProtocol(asyncio.Protocol):
             if not self._parse(data[begin:end]):
                 return
             begin = end
-        if self._stuck:
+        if self._stuck():
             self._pause()
 
-    @property
     def _stuck(self) -> bool:
         """Whether no more requests may be taken: too many await answers, those are not taken, or the server holds all."""
         full = len(self._exchanges) >= self._limits.pipelined
@@ -201,14 +200,14 @@ class HttpProtocol(asyncio.Protocol):
         """Take what waits, and read again, if requests may be taken again."""
         if self._reading or self._closing:
             return
-        if self._stuck:
+        if self._stuck():
             self._pause()
             return
         pending, self._pending = self._pending, b""
         if pending or self._since:
             self._since = self._server.loop.time()
         self._take(pending)
-        if not self._stuck and not self._transport.is_closing():
+        if not self._stuck() and not self._transport.is_closing():
             self._reading = True
             self._transport.resume_reading()
 

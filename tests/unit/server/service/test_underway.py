@@ -7,6 +7,11 @@ import pytest
 from keystead.server.service.underway import COMMIT, HOPE, LOOP, PATIENCE, SLOW_WORK, Hanging, Underway
 
 
+@pytest.fixture(autouse=True)
+def _logged(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "keystead")
+
+
 class Watched:
     def __init__(self) -> None:
         self.underway = Underway()
