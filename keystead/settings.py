@@ -70,7 +70,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid
         str,
         msgspec.Meta(
             description="whether the front process gives up files, programs and connections of its own: "
-            "auto, as far as the kernel has Landlock and seccomp for it; yes, no start without both; or no",
+            "auto, as far as the kernel has Landlock and seccomp for it; yes, no start without both; or no, "
+            "and both processes can be looked into by their user",
             pattern=r"\A(auto|yes|no)\Z",
         ),
     ] = "auto"

@@ -268,7 +268,8 @@ async def serve(settings: Settings, announce: Callable[[Server], None]) -> None:
     loop = asyncio.get_running_loop()
     stopped = asyncio.Event()
     os.umask(0o077)
-    confinement.hide()
+    if settings.front_confinement != "no":
+        confinement.hide()
     # Before the start is announced: who reads server.json may send a signal at once, and is to get an orderly stop.
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopped.set)
