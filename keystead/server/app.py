@@ -66,6 +66,11 @@ class Server:
                 f"plain HTTP on {host} would show secrets to the network",
                 hint="leave out --http, or listen on localhost",
             )
+        if settings.front_confinement == "yes" and not self._fronted:
+            raise OperatorError(
+                "there is no front process that could be confined",
+                hint="add --front-process yes, or leave out --front-confinement yes",
+            )
         self.directory.prepare()
         self.directory.lock()
         try:

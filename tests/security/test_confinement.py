@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from keystead.server.network import confinement
-from tests.live import LiveServer, live
+from tests.live import LiveServer, keystead, live
 
 
 def has_landlock() -> bool:
@@ -112,15 +112,19 @@ def attacked(tmp_path: Path, *options: str, more: str = "") -> LiveServer:
 
 def told(server: LiveServer, wanted: str) -> Any:
     """What came of the attempts, once the log says it."""
+
+    def said() -> list[str]:
+        return re.findall(r"^planted (.*)\n", server.log.read_text(), re.M)
+
     client = server.client()
-    before = server.log.read_text().count("\nplanted ")
+    before = len(said())
     client.send(f"/?planted={wanted.replace(' ', '%20')}")
     client.close()
     deadline = time.monotonic() + 30
-    while server.log.read_text().count("\nplanted ") == before:
+    while len(said()) == before:
         assert time.monotonic() < deadline
         time.sleep(0.01)
-    return json.loads(re.findall(r"^planted (.*)$", server.log.read_text(), re.M)[-1])
+    return json.loads(said()[-1])
 
 
 def test_what_is_planted_in_the_front_process_is_refused_everything(tmp_path: Path) -> None:
@@ -198,6 +202,16 @@ def test_where_it_is_demanded_a_kernel_without_it_is_an_error(tmp_path: Path) ->
     log = server.log.read_text()
     assert '"front process cannot be confined", "reason": "seccomp: Function not implemented"' in log
     assert "error: the front process did not start" in log
+
+
+def test_without_a_front_process_nothing_can_be_confined(tmp_path: Path) -> None:
+    done = keystead(
+        "serve", "--data", str(tmp_path / "data"), "--front-process", "no", "--front-confinement", "yes"
+    )
+    assert done.returncode == 1
+    assert "error: there is no front process that could be confined" in done.stderr
+    assert "hint: add --front-process yes" in done.stderr
+    assert not (tmp_path / "data").exists()
 
 
 @pytest.mark.parametrize(("choice", "filters"), [("auto", "2"), ("no", "0")])

@@ -10,6 +10,7 @@ What is open already stays usable: listening sockets, the link, the log. A file 
 certificate that is renewed. None of it can be taken back. It must be called while the process has one thread.
 """
 
+import contextlib
 import ctypes
 import os
 import platform
@@ -84,10 +85,10 @@ class Kernel:
 def without_io_uring() -> None:
     """No ring of requests to the kernel can be made from now on: seccomp does not see what goes through one. An event loop
     that begins after this does without."""
-    kernel = _kernel()
-    architecture = platform.machine()
+    kernel, architecture = _kernel(), _architecture()
     if kernel is not None and architecture in _ARCHITECTURES:
-        _filter(kernel, program(architecture, refused=_numbers(_IO_URING, architecture)))
+        with contextlib.suppress(OSError):  # where there is no seccomp, `confine` says so
+            _filter(kernel, program(architecture, refused=_numbers(_IO_URING, architecture)))
 
 
 def confine() -> tuple[str, ...]:
@@ -137,6 +138,16 @@ def _kernel() -> Kernel | None:
     return Kernel() if sys.platform == "linux" else None
 
 
+def _architecture() -> str:
+    """By whose numbers this process makes its calls: a program of 32 bits has its own on the same kernel."""
+    bits = 8 * struct.calcsize("P")
+    return (
+        platform.machine()
+        if (bits, sys.byteorder) == (64, "little")
+        else f"{bits} bits of {platform.machine()}"
+    )
+
+
 def _no_files(kernel: Kernel) -> None:
     """Landlock, with no exception: this process has opened what it needs."""
     version = kernel.syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), ctypes.c_uint(_ASK_VERSION))
@@ -158,7 +169,7 @@ def _no_files(kernel: Kernel) -> None:
 def _no_calls(kernel: Kernel) -> None:
     """seccomp, and memory that is not shown. This comes last: it forbids some of what the rest needs."""
     kernel.prctl(_SET_DUMPABLE, ctypes.c_ulong(0))
-    architecture = platform.machine()
+    architecture = _architecture()
     if architecture not in _ARCHITECTURES:
         raise OSError(0, f"its calls on {architecture} are not known here")
     deadly, refused = (_numbers(table, architecture) for table in (_DEADLY, _REFUSED + _IO_URING))

@@ -134,6 +134,23 @@ def test_what_the_kernel_does_not_have_is_told_and_the_rest_is_done(
     assert ("prctl", 22) in kernel.asked
 
 
+def test_without_seccomp_rings_stay_and_nothing_fails(linux: Callable[[Kernel], Kernel]) -> None:
+    kernel = linux(Kernel(fails=lambda *asked: errno.EINVAL if asked == ("prctl", 22) else 0))
+    without_io_uring()
+    assert kernel.asked == [("prctl", 38), ("prctl", 22)]
+
+
+def test_a_program_of_32_bits_on_a_kernel_of_64_is_not_filtered(
+    linux: Callable[[Kernel], Kernel], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kernel = linux(Kernel())
+    calcsize = struct.calcsize
+    monkeypatch.setattr(struct, "calcsize", lambda form: 4 if form == "P" else calcsize(form))
+    without_io_uring()
+    assert confine() == ("seccomp: its calls on 32 bits of x86_64 are not known here",)
+    assert ("prctl", 22) not in kernel.asked
+
+
 def test_on_another_processor_there_is_landlock_alone(
     linux: Callable[[Kernel], Kernel], monkeypatch: pytest.MonkeyPatch
 ) -> None:

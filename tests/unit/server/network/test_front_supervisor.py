@@ -371,6 +371,7 @@ def test_a_signal_in_its_first_moments_does_not_end_it() -> None:
 def test_it_is_not_given_what_leads_to_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ALIBABA_CLOUD_ACCESS_KEY_SECRET", "canary")
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", "/canary")
+    monkeypatch.setenv("DATABASE_PASSWORD", "canary")
 
     async def scenario(desk: Desk) -> None:
         await desk.front.start()

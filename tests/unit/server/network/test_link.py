@@ -238,7 +238,7 @@ def test_a_frame_may_come_in_pieces() -> None:
 def refusing(name: str, values: dict[str, str]) -> bytes:
     """A request with a refusal that this end would not have made."""
     asked = msgspec.msgpack.decode(module._encode([Asked(1, msgspec.structs.replace(SIGNED, claims=None))]))
-    asked[0][2][-1] = [name, values]
+    asked[0][2][-2] = [name, values]
     return msgspec.msgpack.encode(asked)
 
 
