@@ -14,13 +14,11 @@ import httptools
 
 from keystead.api.http.message import Channel, HttpRequest, HttpResponse
 from keystead.clock import Clock
-from keystead.server.network.framing import Refused, check_head, joined
+from keystead.server.network.framing import Refused, check_head, end_of_piece, joined
 from keystead.server.network.limits import Connections, Handler, Limits, Refuse
 
 _GOODBYE = 0.3  # seconds
 _SHORT = 64 * 1024  # bytes of a body
-_PIECE = 16 * 1024  # bytes that are parsed before it is asked again whether more requests may be taken
-_END_OF_HEAD = b"\r\n\r\n"
 _REASONS = {status.value: status.phrase for status in HTTPStatus}
 
 
@@ -167,7 +165,12 @@ class HttpProtocol(asyncio.Protocol):
             return
         if not self._since:
             self._since = self._server.loop.time()
-        self._take(data)
+        if self._reading and not self._server.held and end_of_piece(data) == len(data):
+            # One request, the usual: the same as below, without its questions.
+            if self._parse(data) and len(self._exchanges) >= self._limits.pipelined:
+                self._pause()
+        else:
+            self._take(data)
 
     def _take(self, data: bytes) -> None:
         """Parse what arrived, request by request, for as long as requests may be taken."""
@@ -176,8 +179,7 @@ class HttpProtocol(asyncio.Protocol):
             if self._stuck():
                 self._pending = data[begin:]
                 break
-            end = data.find(_END_OF_HEAD, begin, begin + _PIECE)
-            end = begin + _PIECE if end < 0 else end + len(_END_OF_HEAD)
+            end = end_of_piece(data, begin)
             if not self._parse(data[begin:end]):
                 return
             begin = end
@@ -299,7 +301,8 @@ class HttpProtocol(asyncio.Protocol):
         if close:
             self._closing = True
         body = bytes(self._body)
-        self._forget_body()
+        if body:
+            self._forget_body()
         try:
             target = self._target.decode("ascii")
         except UnicodeDecodeError:
