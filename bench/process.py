@@ -42,11 +42,14 @@ def busy_seconds() -> float:
 
 
 def memory_mib(pid: int) -> float:
-    """Resident memory of a process and its children; what they share counts once."""
+    """Resident memory of a process and its children; what they share counts once, where one may look."""
     kib = 0
     for one in family(pid):
-        rollup = Path(f"/proc/{one}/smaps_rollup").read_text()
-        kib += next(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:"))
+        try:
+            name, text = "Pss:", Path(f"/proc/{one}/smaps_rollup").read_text()
+        except PermissionError:  # a process that shows its memory to root alone
+            name, text = "VmRSS:", Path(f"/proc/{one}/status").read_text()
+        kib += next(int(line.split()[1]) for line in text.splitlines() if line.startswith(name))
     return kib / 1024
 
 

@@ -78,6 +78,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid
             pattern=r"\A(auto|yes|no)\Z",
         ),
     ] = "auto"
+    front_confinement: Annotated[
+        str,
+        msgspec.Meta(
+            description="whether the front process gives up files, programs and connections of its own: "
+            "auto, as far as the kernel has Landlock and seccomp for it; yes, no start without both; or no, "
+            "and both processes can be looked into by their user",
+            pattern=r"\A(auto|yes|no)\Z",
+        ),
+    ] = "auto"
     proxy: Annotated[
         bool, msgspec.Meta(description="also run the proxy that `keystead env` points official clients to")
     ] = False

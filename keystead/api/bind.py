@@ -13,6 +13,7 @@ from keystead.errors import (
     ActionNotFound,
     InvalidParameter,
     InvalidVersion,
+    KmsError,
     MissingParameter,
 )
 
@@ -52,7 +53,8 @@ def bind_call(
         found.region = region_of(operation.product, host, parameters, home)
         found.request = bind(operation, parameters)
     except Exception as error:  # it is raised when the caller is known
-        found.refusal = error
+        # A refusal's frames would keep the request until the next garbage collection; a fault's are for the log.
+        found.refusal = error.with_traceback(None) if isinstance(error, KmsError) else error
     return found
 
 

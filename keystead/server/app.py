@@ -6,6 +6,8 @@ import signal
 import socket
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
+from typing import cast
 
 import msgspec
 
@@ -27,15 +29,17 @@ from keystead.server.data import seed_file as seeds
 from keystead.server.data import seeding
 from keystead.server.data.directory import DataDirectory, Running
 from keystead.server.data.opened_store import open_store
-from keystead.server.network import listener
+from keystead.server.network import confinement, listener
 from keystead.server.network.certificate_watch import CertificateWatch
-from keystead.server.network.connection import Handler, Limits
 from keystead.server.network.endpoint import Endpoint
-from keystead.server.network.front_supervisor import Front
+from keystead.server.network.front_supervisor import Confine, Front
+from keystead.server.network.limits import Handler, Limits
+from keystead.server.network.probe import Probe
 from keystead.server.service import ops
 from keystead.server.service.pools import PROCESSORS
 from keystead.server.service.sequencer import PATIENCE
 from keystead.server.service.timers import Service
+from keystead.server.service.watch import Watch
 from keystead.server.systemd import ServiceManager
 from keystead.settings import SETTINGS, Settings
 
@@ -57,7 +61,7 @@ class Server:
         self.running: Running | None = None
         wanted = settings.front_process
         self._fronted = wanted == "yes" or (wanted == "auto" and PROCESSORS > 1)
-        self._endpoints: list[Endpoint | Front] = []
+        self._endpoints: list[Endpoint | Front | Watch] = []
         self._api: Endpoint | Front | None = None
         self._certificate: CertificateWatch | None = None
         self._proxy: ProxyServer | None = None
@@ -70,6 +74,11 @@ class Server:
             raise OperatorError(
                 f"plain HTTP on {host} would show secrets to the network",
                 hint="leave out --http, or listen on localhost",
+            )
+        if settings.front_confinement == "yes" and not self._fronted:
+            raise OperatorError(
+                "there is no front process that could be confined",
+                hint="add --front-process yes, or leave out --front-confinement yes",
             )
         self.directory.prepare()
         self.directory.lock()
@@ -97,7 +106,7 @@ class Server:
             fixed, port = port != 0, sockets[0].getsockname()[1]
             self._api = self._endpoint_or_front(sockets)
             await self._api.start(None if self._certificate is None else self._certificate.first)
-            ops_url = await self._listen_ops(fixed)
+            ops_url = await self._listen_ops(fixed, Probe(sockets, tls=not settings.http))
             await self._listen_control()
             shown = f"[{host}]" if ":" in host else host
             if host in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
@@ -157,6 +166,8 @@ class Server:
             limits=self._limits(),
             connections=self.service.metrics,
             log=log_of(self.settings),
+            confine=cast("Confine", self.settings.front_confinement),
+            restarting=self.service.metrics.front_restarting,
         )
         self._endpoints.append(front)
         self.service.metrics.watch_front(lambda: front.pid)
@@ -165,7 +176,13 @@ class Server:
     def _endpoint(
         self, handler: Handler, sockets: list[socket.socket], channel: Channel = Channel.NETWORK
     ) -> Endpoint:
-        endpoint = Endpoint(
+        endpoint = self._listener(handler, sockets, channel)
+        self._endpoints.append(endpoint)
+        return endpoint
+
+    def _listener(self, handler: Handler, sockets: list[socket.socket], channel: Channel) -> Endpoint:
+        """For the event loop that runs."""
+        return Endpoint(
             handler,
             sockets,
             limits=self._limits(),
@@ -173,8 +190,6 @@ class Server:
             connections=self.service.metrics,
             channel=channel,
         )
-        self._endpoints.append(endpoint)
-        return endpoint
 
     def _limits(self) -> Limits:
         settings = self.settings
@@ -199,7 +214,7 @@ class Server:
         self.directory.write_bytes(self.directory.proxy_ca, proxy.certificate_pem, 0o600)
         return proxy.url
 
-    async def _listen_ops(self, fixed: bool) -> str:
+    async def _listen_ops(self, fixed: bool, probe: Probe) -> str:
         """Listen for /health and the like. `fixed`: whether the port of the API was chosen by whoever started this."""
         chosen = self.settings.ops_listen
         host, port = listener.parse_address(chosen) if chosen else ("127.0.0.1", _OPS_PORT if fixed else 0)
@@ -212,7 +227,10 @@ class Server:
             taken = problem  # keys are more precious than figures about them
             sockets = listener.listen(host, 0)
         port = sockets[0].getsockname()[1]
-        await self._endpoint(ops.handler(self.service.metrics, self._problems), sockets).start()
+        handler = ops.handler(self.service.metrics, partial(self._problems, probe))
+        watch = Watch(self.service.hanging, lambda: self._listener(handler, sockets, Channel.NETWORK))
+        await watch.start()
+        self._endpoints.append(watch)
         shown = f"[{host}]" if ":" in host else host
         url = f"http://{shown}:{port}"
         if taken is not None:
@@ -302,14 +320,20 @@ class Server:
         assert running is not None
 
         def inform() -> None:
-            manager.inform(sequencer.ended, "; ".join(self._problems()) or f"serves {running.url}")
+            manager.inform(sequencer.ended, "; ".join(self._known_problems()) or f"serves {running.url}")
             sequencer.run(lambda pipeline, batch: False)  # so that there is a batch until the next time
 
         self.service.every(manager.often, "inform", inform)
 
-    def _problems(self) -> list[str]:
+    def _known_problems(self) -> list[str]:
+        """What is known to keep calls from being answered."""
         assert self._api is not None
-        return [problem for problem in (self.service.metrics.store_problem, self._api.problem) if problem]
+        known = (*self.service.hanging.problems(), self.service.metrics.store_problem, self._api.problem)
+        return [problem for problem in known if problem]
+
+    async def _problems(self, probe: Probe) -> list[str]:
+        """What keeps calls from being answered: what is known of it, else what shows when one tries."""
+        return self._known_problems() or [problem for problem in (await probe.problem(),) if problem]
 
 
 def log_of(settings: Settings) -> logs.Log:
@@ -345,6 +369,8 @@ async def serve(load: Callable[[], Settings], announce: Callable[[Server], None]
         else:
             early = True
 
+    if settings.front_confinement != "no":
+        confinement.hide()
     # Before the start is announced: who reads server.json may send a signal at once, and is to get an orderly stop.
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopped.set)

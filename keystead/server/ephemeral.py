@@ -12,8 +12,8 @@ from keystead.server.data.opened_store import EPHEMERAL_ACCOUNT, open_in_memory
 from keystead.server.data.seed_file import Seed
 from keystead.server.data.seeding import seed_store
 from keystead.server.network import listener
-from keystead.server.network.connection import Limits
 from keystead.server.network.endpoint import Endpoint
+from keystead.server.network.limits import Limits
 from keystead.server.service.timers import Service
 
 

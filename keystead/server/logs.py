@@ -8,6 +8,7 @@ import logging
 import sys
 import traceback
 from logging.handlers import WatchedFileHandler
+from types import FrameType
 from typing import NamedTuple
 
 from keystead.clock import iso8601
@@ -64,9 +65,17 @@ def event(name: str, level: str = "info", **fields: object) -> None:
 
 def failure(name: str, error: BaseException, **fields: object) -> None:
     """Log an exception by its type and places: file, line and function of each frame."""
-    frames = traceback.extract_tb(error.__traceback__)
-    places = [f"{frame.filename.rpartition('/')[2]}:{frame.lineno} {frame.name}" for frame in frames[-12:]]
-    event(name, "error", error=type(error).__name__, places=places, **fields)
+    found = _told(traceback.extract_tb(error.__traceback__))
+    event(name, "error", error=type(error).__name__, places=found, **fields)
+
+
+def places(frame: FrameType) -> list[str]:
+    """Where a thread is: file, line and function of each frame, the innermost last."""
+    return _told(traceback.extract_stack(frame))
+
+
+def _told(frames: traceback.StackSummary) -> list[str]:
+    return [f"{frame.filename.rpartition('/')[2]}:{frame.lineno} {frame.name}" for frame in frames[-12:]]
 
 
 class _File(WatchedFileHandler):

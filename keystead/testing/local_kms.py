@@ -33,8 +33,9 @@ from keystead.server.data.opened_store import open_in_memory
 from keystead.server.data.seed_file import Seed, SeedAccessKey
 from keystead.server.data.seeding import seed_store
 from keystead.server.network import listener
-from keystead.server.network.connection import HttpProtocol, HttpServer, Limits, Reply
+from keystead.server.network.connection import HttpProtocol, HttpServer
 from keystead.server.network.endpoint import refuse
+from keystead.server.network.limits import Limits, Reply
 from keystead.server.service.timers import Service
 from keystead.testing.calls import Call, Calls
 from keystead.testing.clock import ClientClock, TestClock

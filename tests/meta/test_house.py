@@ -33,6 +33,7 @@ TESTED_IN = {
     "server/data/opened_store": "tests/cli",
     "server/ephemeral": "tests/interop",
     "server/network/certificate_watch": "tests/cli",
+    "server/network/limits": "tests/unit/server/network/test_connection.py",
     "server/service/metrics": "tests/unit/server/service/test_ops.py",
     "server/service/timers": "tests/crash",
 }

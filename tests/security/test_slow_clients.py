@@ -193,6 +193,7 @@ def measure(directory: Path, count: int, seconds: int, planted: str = "") -> Res
     program.write_text(PROGRAM)
     server = LiveServer(
         directory / "data", "--request-seconds", str(seconds), "--idle-seconds", str(seconds), "--stop-seconds", "1",
+        "--front-confinement", "no",  # descriptors are counted from outside
         *(["--front-process", "no"] if planted else []),
         program=[sys.executable, str(program), str(WRITE_SECONDS if EVIDENCE else seconds), planted],
     )  # fmt: skip

@@ -33,6 +33,7 @@ class Received(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     version: str = ""
     claims: signature.Claims | None = None  # None: there is a refusal, or it came by the control socket
     refusal: KmsError | None = None  # why it is not taken; its cause, if any, is a fault of ours
+    size: int = 0  # bytes of target and body, as they came
 
     def __repr__(self) -> str:
         return f"<Received {len(self.parameters)} parameters>"
@@ -63,7 +64,9 @@ def receive(request: HttpRequest) -> Received:
         else:
             action, version = signature.action_and_version(parameters, headers)
     except KmsError as error:
-        refusal = error
+        refusal = error.with_traceback(
+            None
+        )  # its frames would keep the request until the next garbage collection
     except Exception as error:  # a bug of ours: the caller learns the request id and nothing else
         refusal = InternalFailure()
         refusal.__cause__ = error
@@ -81,6 +84,7 @@ def receive(request: HttpRequest) -> Received:
         version=version,
         claims=claims,
         refusal=refusal,
+        size=len(request.target) + len(request.body),
     )
 
 

@@ -150,7 +150,8 @@ def verify(claims: Claims, parameters: dict[str, str], secret: Secret) -> Signed
         # What was signed and is no request was not sent as one: who handed it on made claims of it.
         with suppress(LookupError, ValueError):
             return _signed_acs(claims) if claims.scheme != "v1" else _signed_v1(claims, parameters)
-    raise SignatureDoesNotMatch(string_to_sign=to_sign.decode(errors="replace"))
+    # What is longer nobody compares by eye, and an answer must not be longer than its question.
+    raise SignatureDoesNotMatch(string_to_sign=to_sign[:_LONG].decode(errors="replace"))
 
 
 def check_window(timestamp: int, now: float) -> None:

@@ -7,9 +7,8 @@ any such thing the connection is answered once and closed, since nobody can tell
 
 import asyncio
 import email.utils
-from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any, Protocol
+from typing import Any
 
 import httptools
 import msgspec
@@ -18,39 +17,11 @@ from keystead import owners
 from keystead.api.http.message import Channel, HttpRequest, HttpResponse
 from keystead.clock import Clock
 from keystead.server.network import peer
-from keystead.server.network.framing import Refused, check_head, joined
-
-Reply = Callable[[HttpResponse], None]
-Handler = Callable[[HttpRequest, Reply], None]
-Refuse = Callable[[int, str, str], HttpResponse]
-
-
-class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """Sizes in bytes, times in seconds."""
-
-    target: int = 128 * 1024
-    headers: int = 32 * 1024
-    header_fields: int = 100
-    body: int = 1024 * 1024
-    request_seconds: float = 30
-    idle_seconds: float = 75
-    write_seconds: float = 30
-    connections: int = 2000
-    pipelined: int = 16
-    buffered: int = 256 * 1024
-
-
-class Connections(Protocol):
-    """Whoever counts connections for the metrics."""
-
-    def opened(self) -> None: ...
-
-    def closed(self) -> None: ...
-
-    def refused(self, code: str) -> None: ...
-
+from keystead.server.network.framing import Refused, check_head, end_of_piece, joined
+from keystead.server.network.limits import Connections, Handler, Limits, Refuse
 
 _GOODBYE = 0.3  # seconds
+_SHORT = 64 * 1024  # bytes of a body
 _REASONS = {status.value: status.phrase for status in HTTPStatus}
 
 
@@ -77,6 +48,9 @@ class HttpServer:
         self.channel = channel
         self.open: set[HttpProtocol] = set()
         self.stopping = False
+        self.held = False
+        self.waiting: set[HttpProtocol] = set()  # until it is held no longer
+        self.arriving = 0  # bytes of bodies that are not whole
         self._date = (0, "")
         self._sweep: asyncio.TimerHandle | None = loop.call_later(1, self._check_deadlines)
 
@@ -90,6 +64,14 @@ class HttpServer:
         if now != self._date[0]:
             self._date = (now, email.utils.formatdate(now, usegmt=True))
         return self._date[1]
+
+    def hold(self, held: bool) -> None:
+        """Hand on no request for the time being, or go on. Who sends more of them meanwhile is not read."""
+        self.held = held
+        if not held:
+            waiting, self.waiting = self.waiting, set()
+            for connection in waiting:
+                connection.go_on()
 
     async def stop(self, seconds: float) -> None:
         """Let accepted requests finish, for at most so long; close idle connections at once, and with 0 all of them."""
@@ -116,15 +98,12 @@ class HttpServer:
         self._sweep = self.loop.call_later(1, self._check_deadlines)
 
 
-class _Exchange:
+class _Exchange(msgspec.Struct):
     """One request and, later, its response; responses leave in the order of the requests."""
 
-    __slots__ = ("close", "head", "response")
-
-    def __init__(self, head: bool, close: bool) -> None:
-        self.head = head
-        self.close = close
-        self.response: HttpResponse | None = None
+    head: bool
+    close: bool
+    response: HttpResponse | None = None
 
 
 class HttpProtocol(asyncio.Protocol):
@@ -139,7 +118,8 @@ class HttpProtocol(asyncio.Protocol):
         self._user = ""
         self._tls = ""
         self._exchanges: list[_Exchange] = []
-        self._paused = False
+        self._pending = b""  # arrived, and not parsed before requests may be taken again
+        self._reading = True
         self._closing = False  # no further request is read
         self._since = 0.0  # when the request that is being read began; 0: none is
         self._idle_since = 0.0
@@ -176,15 +156,71 @@ class HttpProtocol(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._server.open.discard(self)
         self._server.observer.closed()
+        self._server.waiting.discard(self)
         self._closing = True
+        self._forget_body()
 
     def data_received(self, data: bytes) -> None:
         if self._closing:
             return
+        if self._pending:
+            self._pending += data  # it was on its way when reading was paused
+            return
         if not self._since:
             self._since = self._server.loop.time()
+        if self._reading and not self._server.held and end_of_piece(data) == len(data):
+            # One request, the usual: the same as below, without its questions.
+            if self._parse(data) and len(self._exchanges) >= self._limits.pipelined:
+                self._pause()
+        else:
+            self._take(data)
+
+    def _take(self, data: bytes) -> None:
+        """Parse what arrived, request by request, for as long as requests may be taken."""
+        begin = 0
+        while begin < len(data):
+            if self._stuck():
+                self._pending = data[begin:]
+                break
+            end = end_of_piece(data, begin)
+            if not self._parse(data[begin:end]):
+                return
+            begin = end
+        if self._stuck():
+            self._pause()
+
+    def _stuck(self) -> bool:
+        """Whether no more requests may be taken: too many await answers, those are not taken, or the server holds all."""
+        full = len(self._exchanges) >= self._limits.pipelined
+        return full or self._blocked_since != 0 or self._server.held
+
+    def _pause(self) -> None:
+        if self._server.held:
+            self._server.waiting.add(self)
+        if self._reading:
+            self._reading = False
+            self._transport.pause_reading()
+
+    def go_on(self) -> None:
+        """Take what waits, and read again, if requests may be taken again."""
+        if self._reading or self._closing:
+            return
+        if self._stuck():
+            self._pause()
+            return
+        pending, self._pending = self._pending, b""
+        if pending or self._since:
+            self._since = self._server.loop.time()
+        self._take(pending)
+        if not self._stuck() and not self._transport.is_closing():
+            self._reading = True
+            self._transport.resume_reading()
+
+    def _parse(self, data: bytes) -> bool:
+        """Whether it is well-formed so far."""
         try:
             self._parser.feed_data(data)
+            return True
         except Refused as refused:
             self._refuse(refused)
         except httptools.HttpParserUpgrade:
@@ -195,15 +231,15 @@ class HttpProtocol(asyncio.Protocol):
             while cause is not None and not isinstance(cause, Refused):
                 cause = cause.__context__
             self._refuse(cause or Refused(400, "InvalidRequest", "The request is not well-formed HTTP/1.1."))
+        return False
 
     def pause_writing(self) -> None:
         self._blocked_since = self._server.loop.time()
-        self._transport.pause_reading()
+        self._pause()
 
     def resume_writing(self) -> None:
         self._blocked_since = 0.0
-        if not self._paused:
-            self._transport.resume_reading()
+        self.go_on()
 
     def eof_received(self) -> bool:
         # A client that half-closes still gets the answers to what it sent.
@@ -246,9 +282,17 @@ class HttpProtocol(asyncio.Protocol):
                 self._write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def on_body(self, body: bytes) -> None:
+        server = self._server
         self._body += body
+        server.arriving += len(body)
         if len(self._body) > self._limits.body:
             raise Refused(413, "InvalidRequest", f"The body is longer than {self._limits.body} bytes.")
+        if server.arriving > self._limits.bodies and len(self._body) > _SHORT:
+            raise Refused(503, "ServiceUnavailable", "There are too many long requests; try again.")
+
+    def _forget_body(self) -> None:
+        self._server.arriving -= len(self._body)
+        self._body = bytearray()
 
     def on_message_complete(self) -> None:
         server = self._server
@@ -259,9 +303,9 @@ class HttpProtocol(asyncio.Protocol):
         self._exchanges.append(exchange)
         if close:
             self._closing = True
-        if len(self._exchanges) >= self._limits.pipelined and not self._paused:
-            self._paused = True
-            self._transport.pause_reading()
+        body = bytes(self._body)
+        if body:
+            self._forget_body()
         try:
             target = self._target.decode("ascii")
         except UnicodeDecodeError:
@@ -272,7 +316,7 @@ class HttpProtocol(asyncio.Protocol):
             method=method,
             target=target,
             headers=self._headers,
-            body=bytes(self._body),
+            body=body,
             source=self._source,
             user=self._user,
             tls=self._tls,
@@ -292,10 +336,8 @@ class HttpProtocol(asyncio.Protocol):
                 self._exchanges.clear()
                 return
         self._idle_since = self._server.loop.time()
-        if self._paused and len(self._exchanges) < self._limits.pipelined:
-            self._paused = False
-            if not self._blocked_since:
-                self._transport.resume_reading()
+        if not self._reading:
+            self.go_on()
         if self._closing and not self._exchanges:
             self._transport.close()
 
@@ -322,6 +364,7 @@ class HttpProtocol(asyncio.Protocol):
         self._server.observer.refused(refused.code)
         self._closing = True
         self._since = 0.0
+        self._forget_body()
         exchange = _Exchange(False, True)
         self._exchanges.append(exchange)
         response = self._server.refuse(refused.status, refused.code, refused.message)
@@ -334,6 +377,8 @@ class HttpProtocol(asyncio.Protocol):
         limits = self._limits
         if self._blocked_since and now - self._blocked_since > limits.write_seconds:
             self.abort()
+        elif not self._reading:
+            pass  # it is not the client that keeps anybody waiting
         elif self._since and now - self._since > limits.request_seconds:
             self._refuse(Refused(408, "InvalidRequest", "The request took too long to arrive."))
         elif not self._exchanges and not self._since and now - self._idle_since > limits.idle_seconds:

@@ -9,7 +9,8 @@ from keystead.api.http.encode import refusal
 from keystead.api.http.message import Channel, HttpResponse
 from keystead.clock import Clock
 from keystead.server.network import listener
-from keystead.server.network.connection import Connections, Handler, HttpServer, Limits
+from keystead.server.network.connection import HttpServer
+from keystead.server.network.limits import Connections, Handler, Limits
 from keystead.server.network.listener import Pem
 
 _SHUTDOWN = 2.0  # seconds that a client has to say goodbye in TLS
@@ -75,6 +76,10 @@ class Endpoint:
     def adjust(self, limits: Limits) -> None:
         """Keep to these limits on new connections."""
         self._limits = self._http.limits = limits
+
+    def hold(self, held: bool) -> None:
+        """Take no requests for the time being, or take them again; clients that send some wait meanwhile."""
+        self._http.hold(held)
 
     async def stop(self, seconds: float) -> None:
         """Accept nothing more, and let accepted requests finish, for at most so long."""

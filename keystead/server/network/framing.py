@@ -19,6 +19,10 @@ _ONCE = {
 }
 
 
+_END_OF_HEAD = b"\r\n\r\n"
+_PIECE = 16 * 1024  # bytes
+
+
 class Refused(Exception):
     """The bytes are not a request that this server takes."""
 
@@ -68,3 +72,12 @@ def check_head(
         raise Refused(400, "InvalidRequest", "Content-Length must be a number.")
     if int(length) > max_body:
         raise Refused(413, "InvalidRequest", f"The body is longer than {max_body} bytes.")
+
+
+def end_of_piece(data: bytes, begin: int = 0) -> int:
+    """How far to parse at once from here: hardly more than one request, so that it can be asked whether to take the next."""
+    limit = begin + _PIECE
+    # The first line is the long one, and one byte is looked for much faster than four.
+    line = data.find(b"\r", begin, limit)
+    end = data.find(_END_OF_HEAD, line, limit) if line >= 0 else -1
+    return min(limit, len(data)) if end < 0 else end + len(_END_OF_HEAD)

@@ -7,6 +7,7 @@ starts with them blocked), and when the server is gone, so is this.
 import asyncio
 import socket
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import uvloop
@@ -16,10 +17,12 @@ from keystead.api.http.receive import receive
 from keystead.clock import SystemClock
 from keystead.errors import OperatorError
 from keystead.server import logs
-from keystead.server.network.connection import Limits, Reply
+from keystead.server.network import confinement
 from keystead.server.network.endpoint import Endpoint
+from keystead.server.network.limits import Limits, Reply
 from keystead.server.network.link import (
     Adjust,
+    Alive,
     Answered,
     Asked,
     Begin,
@@ -29,6 +32,7 @@ from keystead.server.network.link import (
     Listening,
     Malformed,
     Opened,
+    Ping,
     Present,
     Stop,
 )
@@ -38,9 +42,11 @@ from keystead.server.network.listener import Pem
 class FrontProcess:
     """This process' end of the link, and the endpoint behind it."""
 
-    def __init__(self) -> None:
+    def __init__(self, confine: Callable[[], tuple[str, ...]] = tuple) -> None:
+        """`confine` is called when all that is needed is open; says what could not be given up."""
+        self._confine = confine
         self._loop = asyncio.get_running_loop()
-        self._link = Link(list[FromServer], self._received, self._lost)
+        self._link = Link(list[FromServer], self._received, self._lost, self._crowded)
         self._endpoint: Endpoint | None = None
         self._limits = Limits()
         self._pem: Pem | None = None
@@ -63,7 +69,7 @@ class FrontProcess:
             logs.failure("request not read", received.refusal.__cause__)
         self._number += 1
         self._replies[self._number] = reply
-        self._link.send(Asked(self._number, received))
+        self._link.send(Asked(self._number, received), received.size)
 
     def opened(self) -> None:
         self._link.send(Opened())
@@ -93,6 +99,8 @@ class FrontProcess:
                 _log_to(log)
                 if self._endpoint is not None:
                     self._endpoint.adjust(limits)
+            case Ping():
+                self._link.send(Alive())
             case Stop(seconds):
                 self._run(self._stop(seconds))
 
@@ -111,7 +119,12 @@ class FrontProcess:
             connections=self,
         )
         await self._endpoint.start(self._pem)
-        self._link.send(Listening())
+        self._link.send(Listening(self._confine()))
+
+    def _crowded(self, crowded: bool) -> None:
+        """While the server takes little, little is taken from the clients."""
+        if self._endpoint is not None:
+            self._endpoint.hold(crowded)
 
     async def _stop(self, seconds: float) -> None:
         if self._endpoint is not None:
@@ -146,10 +159,17 @@ def _log_to(log: logs.Log) -> None:
         logs.configure(log.form, log.level)
 
 
-async def _main(descriptor: int) -> None:
-    await FrontProcess().run(descriptor)
+async def _main(descriptor: int, confined: bool) -> None:
+    await FrontProcess(confinement.confine if confined else tuple).run(descriptor)
+
+
+def main(descriptor: int, *, confined: bool) -> None:
+    """Be the front process of the server at the other end of this socket."""
+    if confined:
+        confinement.without_io_uring()
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_main(descriptor, confined))
 
 
 if __name__ == "__main__":
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_main(int(sys.argv[1])))
+    main(int(sys.argv[1]), confined=sys.argv[2] == "confined")

@@ -1,4 +1,9 @@
-"""The server's side of the front process: started, told what to serve, started again should it ever end, and stopped."""
+"""The server's side of the front process: started, told what to serve, watched, and stopped.
+
+It is asked for a sign of life all the time. One that hangs is killed; one that has ended, however that came, is started
+again: at once the first time, later and later if it keeps ending. Time is counted by this side's own turns, so that a
+machine that slept, or a service that was stopped as a whole, does not look like a front process that hangs.
+"""
 
 import asyncio
 import os
@@ -7,14 +12,16 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 from keystead.api.http.message import Channel
 from keystead.api.http.receive import Received
 from keystead.errors import OperatorError
 from keystead.server import logs
-from keystead.server.network.connection import Connections, Limits, Reply
+from keystead.server.network.limits import Connections, Limits, Reply
 from keystead.server.network.link import (
     Adjust,
+    Alive,
     Answered,
     Asked,
     Begin,
@@ -24,14 +31,23 @@ from keystead.server.network.link import (
     Listening,
     Malformed,
     Opened,
+    Ping,
     Present,
     Stop,
 )
 from keystead.server.network.listener import Pem
 
+Confine = Literal["auto", "yes", "no"]  # auto: as far as the kernel can; yes: not without
+
 _START = 30.0  # seconds that it may take until it accepts connections
-_AGAIN = 1.0  # seconds until it is started once more, after it ended by itself
-_NOT_FOR_THE_FRONT = ("ALIBABA_CLOUD_", "CREDENTIALS_DIRECTORY")  # variables that hold or lead to secrets
+_AGAIN = 0.1  # seconds until it is started once more, after it ended by itself; twice as long each time,
+_LATEST = 5.0  # up to so long,
+_STEADY = 60.0  # and from the beginning once it lived for so long
+_PING = 0.5  # seconds
+_SILENCE = 4  # pings without any sign of life, after which it is killed
+_QUIET = 2  # pings without any sign of life, after which it is said to give none
+# The only variables that it is given: whatever else is in the environment may be a secret, or lead to one.
+_FOR_THE_FRONT = ("PATH", "LANG", "LC_", "TZ", "PYTHON", "OPENSSL_", "LD_", "DYLD_", "MALLOC_", "TMPDIR")
 _GRACE = 5.0  # seconds that it may take to end when nothing is left to do, after which it is killed
 
 
@@ -46,13 +62,18 @@ class Front:
         limits: Limits,
         connections: Connections,
         log: logs.Log,
+        confine: Confine = "no",
+        restarting: Callable[[str], None] = lambda reason: None,
     ) -> None:
+        """`restarting` is told why, each time that it is to be started again: "silent" or "ended"."""
         self._loop = asyncio.get_running_loop()
         self._take = take
         self._sockets = sockets
         self._limits = limits
         self._observer = connections
-        self._log = log
+        self._confine: Confine = confine
+        self._log = self._loggable(log)
+        self._restarting = restarting
         self._pem: Pem | None = None
         self._link: Link | None = None
         self._process: subprocess.Popen[bytes] | None = None
@@ -60,6 +81,9 @@ class Front:
         self._listening = asyncio.Event()
         self._served = False  # whether a process ever came to listen
         self._overdue: asyncio.TimerHandle | None = None
+        self._pinging: asyncio.TimerHandle | None = None
+        self._unanswered = 0  # pings since the last sign of life
+        self._unconfined: tuple[str, ...] | None = None  # as it said last
         self._stopping = False
         self._life: asyncio.Task[None] | None = None
 
@@ -71,7 +95,9 @@ class Front:
     @property
     def problem(self) -> str:
         """What keeps it from serving; empty: nothing."""
-        return "" if self._listening.is_set() else "the front process is being started again"
+        if not self._listening.is_set():
+            return "the front process is being started again"
+        return "the front process gives no sign of life" if self._unanswered > _QUIET else ""
 
     async def start(self, pem: Pem | None = None) -> None:
         """Accept connections. OperatorError if the process does not come to it."""
@@ -94,9 +120,13 @@ class Front:
 
     def adjust(self, limits: Limits, log: logs.Log) -> None:
         """Keep to these limits on new connections, and log like this."""
-        self._limits, self._log = limits, log
+        self._limits, self._log = limits, self._loggable(log)
         if self._link is not None:
-            self._link.send(Adjust(limits, log))
+            self._link.send(Adjust(limits, self._log))
+
+    def _loggable(self, log: logs.Log) -> logs.Log:
+        """How the front process logs: confined it can't open a file anew, and uses standard error."""
+        return log if self._confine == "no" else log._replace(file="")
 
     async def stop(self, seconds: float) -> None:
         """Accept nothing more, and let accepted requests finish, for at most so long."""
@@ -115,7 +145,9 @@ class Front:
 
     async def _live(self) -> None:
         """One process after another until the stop, or the end of a first one that never served."""
+        pause = _AGAIN
         while True:
+            began = self._loop.time()
             try:
                 status = await self._one()
                 if not self._stopping:
@@ -124,16 +156,19 @@ class Front:
                 logs.failure("front process cannot be started", error)
             if self._stopping or not self._served:
                 return
-            await asyncio.sleep(_AGAIN)
+            self._restarting("silent" if self._unanswered > _SILENCE else "ended")
+            pause = _AGAIN if self._loop.time() - began > _STEADY else min(2 * pause, _LATEST)
+            await asyncio.sleep(pause)
             if self._stopping:
                 return
 
     async def _one(self) -> int:
         """A process from its start to its end; its exit status, negative if a signal ended it. OSError if it can't start."""
+        self._unanswered = 0
         descriptors = tuple(one.fileno() for one in self._sockets)
         ours, theirs = socket.socketpair()
         try:
-            process = self._process = _popen(theirs, descriptors)
+            process = self._process = _popen(theirs, descriptors, self._confine)
         except BaseException:
             ours.close()
             raise
@@ -142,7 +177,7 @@ class Front:
         try:
             ours.setblocking(False)
             gone = asyncio.Event()
-            link = Link(list[FromFront], self._received, gone.set)
+            link = Link(list[FromFront], self._received, gone.set, lambda crowded: link.read(not crowded))
             await self._loop.create_unix_connection(lambda: link, sock=ours)
             self._link = link
             log = self._log
@@ -155,6 +190,8 @@ class Front:
                 await asyncio.sleep(0.01)
         finally:
             self._in_time()
+            if self._pinging is not None:
+                self._pinging.cancel()
             if self._link is None:
                 ours.close()
             else:
@@ -167,13 +204,28 @@ class Front:
             self._open = 0
         return process.returncode
 
+    def _ping(self) -> None:
+        assert self._link is not None
+        assert self._process is not None
+        self._unanswered += 1
+        if self._unanswered > _SILENCE:
+            logs.event("front process hangs", "error", seconds=_SILENCE * _PING, pid=self._process.pid)
+            self._process.kill()  # even one that was stopped
+            self._link.abort()
+            return
+        self._link.send(Ping())
+        self._pinging = self._loop.call_later(_PING, self._ping)
+
     def _received(self, link: Link, message: FromFront) -> None:
+        self._unanswered = 0
         match message:
             case Asked(number, received):
                 if received.channel is not Channel.NETWORK:
                     link.abort()  # the control socket is not the front's: it is not itself any more
                     return
-                self._take(received, lambda response: link.send(Answered(number, response)))
+                self._take(
+                    received, lambda response: link.send(Answered(number, response), len(response.body))
+                )
             case Opened():
                 self._open += 1
                 self._observer.opened()
@@ -182,10 +234,27 @@ class Front:
                 self._observer.closed()
             case Malformed(code):
                 self._observer.refused(code)
-            case Listening():
+            case Listening(unconfined):
+                if self._confine == "yes" and unconfined:
+                    logs.event("front process cannot be confined", "error", reason="; ".join(unconfined))
+                    link.abort()
+                    return
+                self._say_confined(unconfined)
                 self._served = True
                 self._in_time()
                 self._listening.set()
+                self._ping()
+            case Alive():
+                pass  # as any message shows
+
+    def _say_confined(self, unconfined: tuple[str, ...]) -> None:
+        if self._confine == "no" or unconfined == self._unconfined:
+            return
+        self._unconfined = unconfined
+        if unconfined:
+            logs.event("front process not confined as a whole", reason="; ".join(unconfined))
+        else:
+            logs.event("front process confined")
 
     def _in_time(self) -> None:
         if self._overdue is not None:
@@ -193,17 +262,16 @@ class Front:
             self._overdue = None
 
 
-def _popen(link: socket.socket, descriptors: tuple[int, ...]) -> "subprocess.Popen[bytes]":
+def _popen(link: socket.socket, descriptors: tuple[int, ...], confine: Confine) -> "subprocess.Popen[bytes]":
     """Start the process with its end of the link and what it is to listen on."""
-    environment = {
-        name: value for name, value in os.environ.items() if not name.startswith(_NOT_FOR_THE_FRONT)
-    }
+    environment = {name: value for name, value in os.environ.items() if name.startswith(_FOR_THE_FRONT)}
+    arguments = [str(link.fileno()), "free" if confine == "no" else "confined"]
     # What a terminal or a service manager sends to all processes is not the front's to follow, from its first moment on.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
     try:
         return subprocess.Popen(
             # -P: what lies in the folder that the server was started in is no module of ours.
-            [sys.executable, "-P", "-m", "keystead.server.network.front_process", str(link.fileno())],
+            [sys.executable, "-P", "-m", "keystead.server.network.front_process", *arguments],
             stdin=subprocess.DEVNULL,
             pass_fds=[link.fileno(), *descriptors],
             env={**environment, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},

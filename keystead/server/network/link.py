@@ -18,11 +18,17 @@ from keystead.api.http.message import HttpResponse
 from keystead.api.http.receive import Received
 from keystead.errors import KmsError
 from keystead.server import logs
-from keystead.server.network.connection import Limits
+from keystead.server.network.limits import Limits
 from keystead.server.network.listener import Pem
 
-FRAME = 64 * 1024 * 1024  # bytes; a frame that says to be longer is none
+FRAME = (
+    8 * 1024 * 1024
+)  # bytes; a frame that says to be longer is none. The longest request makes a fifth of one
+CROWD = (
+    1024 * 1024
+)  # bytes that the other end has not taken, from which on `crowded` asks for no more of them
 _BURST = 8  # messages that wait for the end of the turn; more leave at once, so that both processes have work
+_BULK = 256 * 1024  # bytes of requests and answers that share a frame; with more it leaves at once
 _LENGTH = 4
 
 
@@ -66,6 +72,8 @@ class Stop(Message, frozen=True, tag=3):
 class Listening(Message, frozen=True, tag=4):
     """The front: connections are accepted."""
 
+    unconfined: tuple[str, ...] = ()  # what it could not give up, and why
+
 
 class Asked(Message, frozen=True, tag=5):
     """The front: a request, with a number of its own."""
@@ -95,8 +103,16 @@ class Adjust(Message, frozen=True, tag=20):
     log: logs.Log
 
 
-FromServer = Begin | Present | Adjust | Answered | Stop
-FromFront = Listening | Asked | Opened | Closed | Malformed
+class Ping(Message, frozen=True, tag=9):
+    """The server: give a sign of life."""
+
+
+class Alive(Message, frozen=True, tag=10):
+    """The front: its loop turns."""
+
+
+FromServer = Begin | Present | Adjust | Answered | Stop | Ping
+FromFront = Listening | Asked | Opened | Closed | Malformed | Alive
 
 
 def _to_wire(value: Any) -> object:
@@ -119,26 +135,50 @@ _encode = msgspec.msgpack.Encoder(enc_hook=_to_wire).encode
 
 
 class Link(asyncio.Protocol):
-    """One end: `received` is called with it and each message, `lost` once when the other end is gone or talks nonsense."""
+    """One end: `received` is called with it and each message, `lost` once when the other end is gone or talks nonsense.
 
-    def __init__(self, kinds: Any, received: Callable[["Link", Any], None], lost: Callable[[], None]) -> None:
+    `crowded` is told when the other end takes so little that what waits for it must not grow, and when it takes it again.
+    """
+
+    def __init__(
+        self,
+        kinds: Any,
+        received: Callable[["Link", Any], None],
+        lost: Callable[[], None],
+        crowded: Callable[[bool], None] = lambda crowded: None,
+    ) -> None:
         self._decoder = msgspec.msgpack.Decoder(kinds, dec_hook=_from_wire)
         self._received = received
         self._lost = lost
+        self._crowded = crowded
         self._loop = asyncio.get_running_loop()
         self._transport: Any = None
         self._outgoing: list[Message] = []
+        self._bytes = 0  # of requests and answers among them
         self._scheduled = False
+        self._blocked = False  # the transport has more to send than it likes
+        self._full = False  # the same, so much that `crowded` was told
         self._incoming = bytearray()
 
-    def send(self, message: Message) -> None:
-        """Send a message soon. When the other end is gone it is dropped, as `lost` tells."""
+    def send(self, message: Message, size: int = 0) -> None:
+        """Send a message soon, with so many bytes of a request or an answer in it. When the other end is gone it is dropped,
+        as `lost` tells."""
         self._outgoing.append(message)
-        if len(self._outgoing) >= _BURST:
+        self._bytes += size
+        if len(self._outgoing) >= _BURST or self._bytes >= _BULK:
             self._flush()
         elif not self._scheduled:
             self._scheduled = True
             self._loop.call_soon(self._end_of_turn)
+
+    def read(self, wanted: bool) -> None:
+        """Whether to read what the other end sends."""
+        if self._transport.is_closing():
+            return
+        if wanted:
+            self._transport.resume_reading()
+        else:
+            self._transport.pause_reading()
 
     def close(self) -> None:
         """Send what waits, then end."""
@@ -177,6 +217,15 @@ class Link(asyncio.Protocol):
                 return
         del incoming[:begin]
 
+    def pause_writing(self) -> None:
+        self._blocked = True
+
+    def resume_writing(self) -> None:
+        self._blocked = False
+        if self._full:
+            self._full = False
+            self._crowded(False)
+
     def connection_lost(self, exc: Exception | None) -> None:
         self._lost()
 
@@ -188,6 +237,10 @@ class Link(asyncio.Protocol):
 
     def _flush(self) -> None:
         messages, self._outgoing = self._outgoing, []
+        self._bytes = 0
         if messages and not self._transport.is_closing():
             frame = _encode(messages)
             self._transport.write(len(frame).to_bytes(_LENGTH, "big") + frame)
+            if self._blocked and not self._full and self._transport.get_write_buffer_size() > CROWD:
+                self._full = True
+                self._crowded(True)

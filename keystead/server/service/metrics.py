@@ -54,7 +54,7 @@ class Calls(Collector):
 
     def collect(self) -> Iterator[Metric]:
         answers = CounterMetricFamily("keystead_requests", "Answered calls", labels=["action", "code"])
-        for labels, amount in self._answers.items():
+        for labels, amount in self._answers.copy().items():  # the event loop goes on counting
             answers.add_metric(labels, amount)
         yield answers
         bounds = [*map(floatToGoString, _SECONDS), "+Inf"]
@@ -100,6 +100,17 @@ class Metrics:
         self._log_records = Gauge(
             "keystead_audit_log_records", "Records in the audit log, at most a minute ago", registry=registry
         )
+        self._front_restarts = Counter(
+            "keystead_front_restarts",
+            "Front processes started in place of another",
+            ["reason"],
+            registry=registry,
+        )
+        for reason in ("silent", "ended"):
+            self._front_restarts.labels(reason)
+        self._hanging = Gauge(
+            "keystead_hanging", "What does not come to its end", ["work"], registry=registry
+        )
         Info("keystead_build", "The running program", registry=registry).info({"version": __version__})
         ProcessCollector(registry=registry)
         self.store_problem = ""
@@ -131,8 +142,16 @@ class Metrics:
             self._keys.labels(state.value).set(keys.get(state, 0))
         self._log_records.set(records)
 
+    def front_restarting(self, reason: str) -> None:
+        """The front process is gone, and is started again."""
+        self._front_restarts.labels(reason).inc()
+
+    def hanging(self, work: str, amount: int) -> None:
+        """So many pieces of this kind of work do not come to their end."""
+        self._hanging.labels(work).set(amount)
+
     def text(self) -> bytes:
-        """The exposition format."""
+        """The exposition format. From any thread."""
         return generate_latest(self.registry)
 
     # --- the sequencer's observer

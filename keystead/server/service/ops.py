@@ -1,7 +1,8 @@
 """The ops listener: /health, /ready and /metrics, for machines on this host; not authenticated, not recorded."""
 
+import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from keystead.api.http.message import HttpRequest, HttpResponse
 from keystead.server.service.metrics import Metrics
@@ -10,11 +11,12 @@ _METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 def handler(
-    metrics: Metrics, problems: Callable[[], list[str]]
+    metrics: Metrics, problems: Callable[[], Awaitable[list[str]]]
 ) -> Callable[[HttpRequest, Callable[[HttpResponse], None]], None]:
-    """Answers at once. `problems` says what keeps the server from answering calls; nothing: it is ready."""
+    """`problems` says what keeps the server from answering calls; nothing: it is ready."""
+    tasks: set[asyncio.Task[None]] = set()
 
-    def answer(request: HttpRequest) -> HttpResponse:
+    async def answer(request: HttpRequest) -> HttpResponse:
         path = request.target.partition("?")[0]
         if path not in ("/health", "/ready", "/metrics"):
             return _json(404, {"error": "there are /health, /ready and /metrics here"})
@@ -24,11 +26,16 @@ def handler(
             return _json(200, {"status": "ok"})
         if path == "/metrics":
             return HttpResponse(status=200, content_type=_METRICS_TYPE, body=metrics.text())
-        found = problems()
+        found = await problems()
         return _json(503 if found else 200, {"status": "not ready" if found else "ready", "problems": found})
 
+    async def answered(request: HttpRequest, reply: Callable[[HttpResponse], None]) -> None:
+        reply(await answer(request))
+
     def handle(request: HttpRequest, reply: Callable[[HttpResponse], None]) -> None:
-        reply(answer(request))
+        task = asyncio.create_task(answered(request, reply))
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
 
     return handle
 

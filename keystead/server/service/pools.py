@@ -17,6 +17,7 @@ from typing import Any
 
 from keystead.api.slow import Slow
 from keystead.clock import Clock
+from keystead.server.service.underway import SLOW_WORK, Underway
 
 Done = Callable[[Future[Any]], None]
 
@@ -32,8 +33,9 @@ NICE = 19  # the lowest priority that still has a share, if a small one, of a ma
 class Pools:
     """Where slow work is computed."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, underway: Underway) -> None:
         self._clock = clock
+        self._underway = underway
         self._using = ThreadPoolExecutor(THREADS, thread_name_prefix="slow", initializer=_stand_back)
         self._making = ThreadPoolExecutor(1, thread_name_prefix="making")
         self._ending = threading.Event()
@@ -75,11 +77,13 @@ class Pools:
 
     def _work(self, slow: Slow, tell: Done) -> None:
         begun = self._clock.processor()
+        self._underway.begin(SLOW_WORK)
         try:
             outcome = slow.run()
         except BaseException as panic:  # of a library: the call's own failure, and not the end of the loop
             outcome = Future()
             outcome.set_exception(RuntimeError(f"{type(panic).__name__} in slow work"))
+        self._underway.end(SLOW_WORK)
         spent = self._clock.processor() - begun
         rests = 0.0 if slow.making else self._rests  # as it was while this piece of work took its share
         tell(outcome)

@@ -26,8 +26,9 @@ from keystead.api.prepare import Prepared
 from keystead.api.slow import Attempt, Slow
 from keystead.clock import Clock
 from keystead.errors import ServiceUnavailableTemporary
-from keystead.server.network.connection import Reply
+from keystead.server.network.limits import Reply
 from keystead.server.service.pools import Pools
+from keystead.server.service.underway import COMMIT, Underway
 from keystead.store.ports import Store
 
 Job = Callable[[Pipeline, Batch], bool]
@@ -38,6 +39,9 @@ PATIENCE = 0.002  # seconds; for a loop that has no connections to serve
 _LATELY = 16  # commits
 BATCH = 1024  # calls in one commit; what is beyond waits for the next
 QUEUE = 20_000  # calls waiting; more are refused, since their clients would give up before their turn
+QUEUE_BYTES = (
+    32 * 1024 * 1024
+)  # of the requests of calls waiting; more are refused, since they would take the memory
 
 
 class Observer(Protocol):
@@ -64,10 +68,16 @@ class Committer:
     since waiting out a quick fsync takes less time than handing it over and being told."""
 
     def __init__(
-        self, store: Store, clock: Clock, loop: asyncio.AbstractEventLoop, patience: float = 0.0
+        self,
+        store: Store,
+        clock: Clock,
+        loop: asyncio.AbstractEventLoop,
+        underway: Underway,
+        patience: float = 0.0,
     ) -> None:
         self._store = store
         self._clock = clock
+        self._underway = underway
         self._loop = loop
         self._patience = patience
         self._usual = 0.0  # seconds that a commit takes of late
@@ -90,10 +100,12 @@ class Committer:
     def _commit(self) -> Exception | None:
         began = self._clock.monotonic()
         error: Exception | None = None
+        self._underway.begin(COMMIT)
         try:
             self._store.commit()
         except Exception as raised:  # whatever it is, the batch is not durable and its clients must hear so
             error = raised
+        self._underway.end(COMMIT)
         self._usual += (self._clock.monotonic() - began - self._usual) / _LATELY
         return error
 
@@ -111,16 +123,19 @@ class Sequencer:
         observer: Observer,
         loop: asyncio.AbstractEventLoop,
         patience: float = 0.0,
+        underway: Underway | None = None,
     ) -> None:
         """`patience`: seconds that a commit may usually take for the loop to wait for it."""
+        underway = underway or Underway()
         self._pipeline = pipeline
         self._store = pipeline.store
         self._observer = observer
         self._loop = loop
-        self._committer = Committer(self._store, pipeline.clock, loop, patience)
-        self._pools = Pools(pipeline.clock)
+        self._committer = Committer(self._store, pipeline.clock, loop, underway, patience)
+        self._pools = Pools(pipeline.clock, underway)
         self._queue: deque[_Queued] = deque()
         self._computing = 0  # calls whose slow work is in a pool
+        self._bytes = 0  # of the requests of all calls that are not answered
         self._due: deque[Job] = deque()
         self._scheduled = False
         self._committing = False
@@ -134,9 +149,10 @@ class Sequencer:
 
     def take(self, asked: Received, reply: Reply) -> None:
         """Queue a request that was read already."""
-        if len(self._queue) + self._computing >= QUEUE:
+        if len(self._queue) + self._computing >= QUEUE or self._bytes + asked.size > QUEUE_BYTES:
             reply(_unavailable(asked))
             return
+        self._bytes += asked.size
         prepared = self._pipeline.prepare(asked)
         self._queue.append(_Queued(prepared, reply, self._loop.time(), Attempt()))
         self._schedule()
@@ -274,6 +290,7 @@ class Sequencer:
             self._reply(call, _unavailable(call.prepared.asked, request_id))
 
     def _reply(self, call: _Queued, response: HttpResponse) -> None:
+        self._bytes -= call.prepared.asked.size
         self._pipeline.finish(call.attempt)
         try:
             call.reply(response)

@@ -12,14 +12,16 @@ from keystead.server.data.opened_store import OpenedStore
 from keystead.server.service import refusals
 from keystead.server.service.metrics import Metrics
 from keystead.server.service.sequencer import Sequencer
+from keystead.server.service.underway import LOOP, Hanging, Underway
 
 _DELETIONS_EVERY = 1.0  # seconds; it also finds out within so long that the store can't commit, or can again
 _ROTATIONS_EVERY = 60.0
 _NONCES_EVERY = 30.0
+_TURNS_EVERY = 0.5
 
 
 class Service:
-    """Pipeline and sequencer over a opened, with their timers: the service without its sockets."""
+    """Pipeline and sequencer over an opened store, with their timers: the service without its sockets."""
 
     def __init__(
         self,
@@ -45,12 +47,20 @@ class Service:
             client_clock=client_clock,
             service_keys=service_keys,
         )
-        self.sequencer = Sequencer(self.pipeline, self.metrics, loop, patience)
+        self._underway = Underway()
+        self.hanging = Hanging(self._underway, self.metrics.hanging)
+        self.sequencer = Sequencer(self.pipeline, self.metrics, loop, patience, self._underway)
         self._loop = loop
         self._timers: dict[str, asyncio.TimerHandle] = {}
 
+    def alive(self) -> bool:
+        """Whether it is worth to go on; else something has hung for so long that a new start is better. Ask it on the event
+        loop: that it answers shows that that turns."""
+        return not self.hanging.hopeless
+
     def start_timers(self) -> None:
         """Carry out what is due now and from here on."""
+        self.every(_TURNS_EVERY, "turns", lambda: self._underway.begin(LOOP))
         self.every(_DELETIONS_EVERY, "deletions", lambda: self.sequencer.run(delete_due))
         self.every(_DELETIONS_EVERY, "expiries", lambda: self.sequencer.run(expire_due))
         self.every(_ROTATIONS_EVERY, "rotations", lambda: self.sequencer.run(rotate_due))

@@ -1,7 +1,11 @@
+import gc
+
 import pytest
 
 import keystead.operations  # noqa: F401 - fills the catalogue
 from keystead.api import bind
+from keystead.api.http import receive
+from keystead.api.http.message import Channel, HttpRequest
 from keystead.api.operation import CATALOGUE
 from keystead.domain.products import KMS
 from keystead.errors import ActionNotFound, InvalidParameter, InvalidVersion, MissingParameter
@@ -75,3 +79,27 @@ def test_what_was_understood_shows_no_value() -> None:
     found = bind.bind_call(CATALOGUE, "Encrypt", "2016-01-20", asked, "localhost", "cn-hangzhou")
     assert found.refusal is None
     assert repr(found) == "<Bound Encrypt>"
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "?Action=Encrypt&Version=2016-01-20&KeyId=k&Plaintext=" + "p" * 10_000,  # refused when it is bound
+        "?Action=Encrypt&Version=2016-01-20&Plaintext=%",  # when it is read
+    ],
+)
+def test_a_refused_request_leaves_nothing_to_the_garbage_collector(query: str) -> None:
+    """A flood of long ones would take all memory until it runs."""
+    request = HttpRequest(method="POST", target=f"/{query}", headers={}, channel=Channel.CONTROL)
+    gc.collect()
+    gc.disable()
+    try:
+        asked = receive.receive(request)
+        found = bind.bind_call(
+            CATALOGUE, asked.action, asked.version, asked.parameters, asked.host, "cn-hangzhou"
+        )
+        assert (found.refusal or asked.refusal) is not None
+        del asked, found
+        assert gc.collect() == 0
+    finally:
+        gc.enable()

@@ -221,6 +221,20 @@ def test_acs4_sm3_vector_names_its_hash_in_the_header() -> None:
         assert error.text.endswith("x-acs-content-sm3 must be the hash of the body.")
 
 
+def test_of_a_long_string_to_sign_the_beginning_is_told() -> None:
+    service = Service()
+    key = service.answer(service.request("CreateKey"))
+    assert key
+    for length, told in ((1000, 1000), (70_000, 0)):
+        request = service.request(
+            "Encrypt", {"Plaintext": "p" * length}, access_key=(service.access_key[0], "wrong")
+        )
+        (answer,) = service.answer(request)
+        assert answer.code == "SignatureDoesNotMatch"
+        assert (b"p" * length in answer.response.body) == bool(told)
+        assert 1000 < len(answer.response.body) < 66_000 + 1000
+
+
 def test_wrong_signature_tells_the_string_to_sign_after_a_colon() -> None:
     error = refusal(v1("POST", V1 | {"Signature": "AAAA"}))
     assert isinstance(error, SignatureDoesNotMatch)

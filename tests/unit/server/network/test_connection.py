@@ -8,8 +8,9 @@ import pytest
 
 from keystead.api.http.message import HttpRequest, HttpResponse
 from keystead.clock import FixedClock
-from keystead.server.network.connection import HttpServer, Limits
+from keystead.server.network.connection import HttpServer
 from keystead.server.network.endpoint import refuse
+from keystead.server.network.limits import Limits
 
 Reply = Callable[[HttpResponse], None]
 
@@ -415,3 +416,136 @@ def test_a_half_closed_client_still_gets_its_answer() -> None:
         assert (await asyncio.wait_for(reader.read(), 1)).endswith(b"late")
 
     run(scenario, hold=True)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not condition():
+            await asyncio.sleep(0.001)
+
+
+async def waiting(edge: Endpoint, count: int) -> None:
+    await until(lambda: len(edge.waiting) == count)
+
+
+async def arriving(edge: Endpoint, total: int) -> None:
+    await until(lambda: edge.http.arriving >= total or bool(edge.counted.refusals))
+
+
+def test_of_requests_that_come_at_once_no_more_are_taken_than_may_wait() -> None:
+    async def scenario(edge: Endpoint) -> None:
+        reader, writer = await edge.connect()
+        writer.write(b"".join(b"GET /%d HTTP/1.1\r\nHost: h\r\n\r\n" % n for n in range(50)))
+        for count in range(4, 51):
+            await waiting(edge, count)
+            await asyncio.sleep(0.001)
+            assert len(edge.waiting) == count
+            edge.waiting[count - 4](ok(b"body-%d." % (count - 4)))
+        for reply in edge.waiting[-3:]:
+            reply(ok(b"last"))
+        found = await asyncio.wait_for(reader.readuntil(b"last"), 5)
+        assert [found.count(b"body-%d." % n) for n in range(47)] == [1] * 47
+        assert [request.target for request in edge.requests] == [f"/{n}" for n in range(50)]
+        writer.close()
+
+    run(scenario, Limits(pipelined=4), hold=True)
+
+
+def test_bodies_in_a_long_pipeline_are_kept_apart() -> None:
+    pieces = b"".join(bodied(length) for length in (0, 3, 40_000, 16_384, 1))
+
+    async def scenario(edge: Endpoint) -> None:
+        _, writer = await edge.connect()
+        writer.write(pieces)
+        for count in (2, 4, 5):
+            await waiting(edge, count)
+            for reply in edge.waiting[:count]:
+                reply(ok())
+        assert [len(request.body) for request in edge.requests] == [0, 3, 40_000, 16_384, 1]
+        writer.close()
+
+    run(scenario, Limits(pipelined=2), hold=True)
+
+
+def test_while_held_nothing_is_taken_and_afterwards_everything() -> None:
+    async def scenario(edge: Endpoint) -> None:
+        several = [await edge.connect() for _ in range(3)]
+        several[0][1].write(bodied(100)[:-50])  # half a request; the rest comes while it is held
+        await until(lambda: edge.http.arriving == 50)
+        edge.http.hold(True)
+        several[0][1].write(b"x" * 50)
+        for _, writer in several[1:]:
+            writer.write(GET * 2)
+        await until(lambda: len(edge.http.waiting) == 3)
+        assert edge.requests == []
+        several[2][1].transport.abort()
+        await asyncio.sleep(0.01)
+        edge.http.hold(False)
+        await until(lambda: len(edge.requests) >= 3)
+        for reader, _ in several[:2]:
+            assert b"200 OK" in await asyncio.wait_for(reader.read(65536), 5)
+        for _, writer in several:
+            writer.close()
+
+    run(scenario)
+
+
+def test_who_waited_for_answers_when_the_holding_began_goes_on_after_it() -> None:
+    async def scenario(edge: Endpoint) -> None:
+        _, writer = await edge.connect()
+        writer.write(GET * 3)
+        await until(lambda: len(edge.waiting) == 1)
+        edge.http.hold(True)
+        edge.waiting[0](ok())
+        await asyncio.sleep(0.01)
+        assert len(edge.requests) == 1
+        edge.http.hold(False)
+        await until(lambda: len(edge.requests) == 2)
+        writer.close()
+
+    run(scenario, Limits(pipelined=1), hold=True)
+
+
+def test_time_that_the_server_takes_is_not_the_client_s() -> None:
+    async def scenario(edge: Endpoint) -> None:
+        reader, writer = await edge.connect()
+        writer.write(GET + GET[:10])
+        await until(lambda: len(edge.waiting) == 1)
+        (connection,) = edge.http.open
+        connection.check_deadline(edge.http.loop.time() + 1000)
+        edge.waiting[0](ok())
+        writer.write(GET[10:])
+        await until(lambda: len(edge.waiting) == 2)
+        edge.waiting[1](ok())
+        await until(lambda: len(edge.http.open) == 1)
+        assert (await asyncio.wait_for(reader.read(65536), 5)).startswith(b"HTTP/1.1 200")
+        writer.close()
+
+    run(scenario, Limits(pipelined=1), hold=True)
+
+
+@pytest.mark.parametrize("extra", [0, 1])
+def test_long_bodies_that_are_not_whole_share_a_limit(extra: int) -> None:
+    async def scenario(edge: Endpoint) -> None:
+        several = [await edge.connect() for _ in range(2)]
+        for (_, writer), length, total in zip(
+            several, (100_000, 100_000 + extra), (100_000, 200_000), strict=True
+        ):
+            writer.write(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 150000\r\n\r\n" + b"x" * length)
+            await arriving(edge, total)
+        if extra:
+            answer = await asyncio.wait_for(several[1][0].read(65536), 5)
+            assert answer.startswith(b"HTTP/1.1 503 ")
+            assert b"too many long requests" in answer
+            await until(lambda: edge.http.arriving == 100_000)
+            several[0][1].write(b"x" * 50_000)  # there is room for the first one again
+            assert b"200 OK" in await asyncio.wait_for(several[0][0].read(65536), 5)
+        assert edge.counted.refusals == ["ServiceUnavailable"] * extra
+        third = await edge.connect()
+        third[1].write(bodied(1000))  # a short one is always taken
+        assert b"200 OK" in await asyncio.wait_for(third[0].read(65536), 5)
+        for _, writer in [*several, third]:
+            writer.transport.abort()
+        await until(lambda: edge.http.arriving == 0)
+
+    run(scenario, Limits(bodies=200_000))

@@ -15,8 +15,8 @@ from keystead.clock import FixedClock
 from keystead.crypto.authority import Authority
 from keystead.owners import name_of
 from keystead.server.network import listener
-from keystead.server.network.connection import Limits, Reply
 from keystead.server.network.endpoint import Endpoint
+from keystead.server.network.limits import Limits, Reply
 from keystead.server.network.listener import Pem
 from tests.unit.server.network.test_connection import Counted
 

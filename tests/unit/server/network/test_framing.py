@@ -2,7 +2,7 @@
 
 import pytest
 
-from keystead.server.network.framing import Refused, check_head, joined
+from keystead.server.network.framing import Refused, check_head, end_of_piece, joined
 
 HOST = {"host": "localhost"}
 
@@ -76,3 +76,23 @@ def test_a_head_that_two_readers_could_read_differently_is_refused(
     with pytest.raises(Refused) as caught:
         check_head(version, method, target, headers, 10)
     assert (caught.value.status, caught.value.code) == (status, "InvalidRequest")
+
+
+@pytest.mark.parametrize(
+    ("data", "begin", "end"),
+    [
+        (b"GET / HTTP/1.1\r\n\r\n", 0, 18),
+        (b"GET / HTTP/1.1\r\nHost: h\r\n\r\nGET", 0, 27),
+        (b"GET / HTTP/1.1\r\nHost: h\r\n\r\nGET", 27, 30),
+        (b"GET / HTTP/1.1\r\n", 0, 16),
+        (b"", 0, 0),
+        (b"x" * 16_384, 0, 16_384),
+        (b"x" * 16_385, 0, 16_384),
+        (b"x" * 40_000, 16_384, 32_768),
+        (b"x" * 40_000, 32_768, 40_000),
+        (b"x" * 16_380 + b"\r\n\r\n" + b"y", 0, 16_384),
+        (b"x" * 16_381 + b"\r\n\r\n" + b"y", 0, 16_384),
+    ],
+)
+def test_a_piece_has_the_end_of_one_head_or_is_short(data: bytes, begin: int, end: int) -> None:
+    assert end_of_piece(data, begin) == end

@@ -16,8 +16,8 @@ from keystead.errors import InternalFailure
 from keystead.server import logs
 from keystead.server.logs import Log
 from keystead.server.network import listener
-from keystead.server.network.connection import Limits
 from keystead.server.network.front_process import FrontProcess
+from keystead.server.network.limits import Limits
 from keystead.server.network.link import Adjust, Answered, Asked, Begin, FromFront, Link, Present, Stop
 from keystead.server.network.listener import Pem
 from tests.unit.server.network.test_endpoint import authority, certificate, leaf

@@ -7,6 +7,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
@@ -22,9 +23,9 @@ from keystead.errors import OperatorError
 from keystead.server.logs import Log
 from keystead.server.network import front_supervisor as module
 from keystead.server.network import listener
-from keystead.server.network.connection import Limits, Reply
-from keystead.server.network.front_supervisor import Front
-from keystead.server.network.link import Asked, FromFront, Link
+from keystead.server.network.front_supervisor import Confine, Front
+from keystead.server.network.limits import Limits, Reply
+from keystead.server.network.link import Asked, FromFront, Link, Listening
 from tests.harness import Service
 from tests.unit.server.network.test_connection import Counted
 from tests.unit.server.network.test_endpoint import authority, certificate, leaf
@@ -36,7 +37,7 @@ REQUEST = b"GET /?Action=A HTTP/1.1\r\nHost: h\r\n\r\n"
 class Desk(Counted):
     """Takes what a front hands on: answers at once, or holds it."""
 
-    def __init__(self) -> None:
+    def __init__(self, confine: Confine = "no") -> None:
         super().__init__()
         self.asked: list[Received] = []
         self.hold = False
@@ -44,8 +45,15 @@ class Desk(Counted):
         self.writers: list[asyncio.StreamWriter] = []
         self.sockets = listener.listen("127.0.0.1", 0)
         self.port = self.sockets[0].getsockname()[1]
+        self.reasons: list[str] = []
         self.front = Front(
-            self.take, self.sockets, limits=Limits(connections=3), connections=self, log=Log("json", "error")
+            self.take,
+            self.sockets,
+            limits=Limits(connections=3),
+            connections=self,
+            log=Log("json", "error"),
+            confine=confine,
+            restarting=self.reasons.append,
         )
 
     def take(self, asked: Received, reply: Reply) -> None:
@@ -81,9 +89,9 @@ class Client:
         return head + await self.reader.readexactly(length)
 
 
-def play(scenario: Callable[[Desk], Coroutine[None, None, None]]) -> None:
+def play(scenario: Callable[[Desk], Coroutine[None, None, None]], confine: Confine = "no") -> None:
     async def main() -> None:
-        desk = Desk()
+        desk = Desk(confine)
         try:
             await scenario(desk)
         finally:
@@ -200,6 +208,78 @@ def test_a_front_that_is_killed_is_started_again(
     assert "front process ended" in caplog.text
 
 
+def test_one_that_gives_no_sign_of_life_is_killed_and_said(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(module, "_PING", 0.1)
+
+    async def scenario(desk: Desk) -> None:
+        await desk.front.start()
+        client = await desk.connect()
+        assert (await client.ask()).endswith(b"hello")
+        pid = desk.front.pid
+        os.kill(pid, signal.SIGSTOP)
+        await desk.until(lambda: desk.front.problem == "the front process gives no sign of life")
+        await desk.until(lambda: desk.front.pid not in (0, pid) and not desk.front.problem)
+        assert not Path(f"/proc/{pid}").exists()
+        assert await client.reader.read() == b""
+        assert desk.reasons == ["silent"]
+        assert (await (await desk.connect()).ask()).endswith(b"hello")
+        os.kill(desk.front.pid, signal.SIGKILL)
+        await desk.until(lambda: desk.reasons == ["silent", "ended"])
+
+    play(scenario)
+    assert caplog.text.count("front process hangs") == 1
+
+
+def test_one_that_answers_is_not_killed_however_long_this_side_slept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_PING", 0.05)
+
+    async def scenario(desk: Desk) -> None:
+        await desk.front.start()
+        pid = desk.front.pid
+        for _ in range(3):
+            time.sleep(10 * module._PING)  # the loop does not turn: no ping is missed, and none is counted
+            await asyncio.sleep(2 * module._PING)
+        assert desk.front.pid == pid
+        assert desk.reasons == []
+        assert desk.front.problem == ""
+
+    play(scenario)
+
+
+def test_one_that_keeps_ending_is_started_later_and_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+    sleep = asyncio.sleep
+
+    async def scenario(desk: Desk) -> None:
+        await desk.front.start()
+
+        async def noted(seconds: float) -> None:
+            if seconds >= module._AGAIN:
+                pauses.append(seconds)
+            await sleep(0)
+
+        async def ends() -> int:
+            if len(pauses) == 9:
+                monkeypatch.setattr(module, "_STEADY", -1.0)  # that one lived for long
+            if len(pauses) == 10:
+                desk.front._stopping = True
+            return 1
+
+        monkeypatch.setattr(desk.front, "_one", ends)
+        monkeypatch.setattr(asyncio, "sleep", noted)
+        os.kill(desk.front.pid, signal.SIGKILL)
+        await asyncio.wait({desk.front._life}, timeout=10)  # type: ignore[type-var]
+        monkeypatch.undo()
+
+    play(scenario)
+    first = module._AGAIN
+    assert pauses[:5] == [first * 2**power for power in range(1, 6)]
+    assert pauses[5:9] == [module._LATEST] * 4
+    assert pauses[9] == first
+
+
 def test_a_front_that_cannot_be_started_again_is_tried_until_it_can(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -292,6 +372,7 @@ def test_a_signal_in_its_first_moments_does_not_end_it() -> None:
 def test_it_is_not_given_what_leads_to_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ALIBABA_CLOUD_ACCESS_KEY_SECRET", "canary")
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", "/canary")
+    monkeypatch.setenv("DATABASE_PASSWORD", "canary")
 
     async def scenario(desk: Desk) -> None:
         await desk.front.start()
@@ -330,6 +411,62 @@ def test_a_front_that_speaks_of_the_control_socket_is_ended() -> None:
         theirs.close()
 
     play(scenario)
+
+
+def test_what_it_could_not_give_up_is_said_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "keystead")
+
+    async def scenario(desk: Desk) -> None:
+        desk.front._say_confined(("seccomp: not here",))
+        desk.front._say_confined(("seccomp: not here",))
+        desk.front._say_confined(())
+
+    play(scenario, "auto")
+    play(scenario, "no")
+    assert [(record.message, record.fields) for record in caplog.records] == [  # type: ignore[attr-defined]
+        ("front process not confined as a whole", {"reason": "seccomp: not here"}),
+        ("front process confined", {}),
+    ]
+
+
+def test_one_that_must_be_confined_and_is_not_does_not_serve(caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario(desk: Desk) -> None:
+        ours, theirs = socket.socketpair()
+        gone = asyncio.Event()
+        link = Link(list[FromFront], desk.front._received, gone.set)
+        await asyncio.get_running_loop().create_unix_connection(lambda: link, sock=ours)
+        desk.front._received(link, Listening(("Landlock: not here",)))
+        await asyncio.wait_for(gone.wait(), 5)
+        assert desk.front.problem
+        theirs.close()
+
+    play(scenario, "yes")
+    assert "front process cannot be confined" in caplog.text
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="by what the Linux kernel has")
+def test_one_that_is_confined_does_all_that_one_does_that_is_not(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "keystead")
+
+    async def scenario(desk: Desk) -> None:
+        issuer = authority()
+        await desk.front.start(certificate(issuer))
+        context = ssl._create_unverified_context()
+        assert (await (await desk.connect(context)).ask()).endswith(b"hello")
+        new = certificate(issuer)
+        desk.front.present(new)  # through a file in memory
+        shown: Any = None
+        async with asyncio.timeout(10):
+            while shown != leaf(new):
+                client = await desk.connect(context)
+                shown = client.writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
+                client.writer.close()
+        assert desk.reasons == []
+
+    play(scenario, "auto")
+    assert "confined" in caplog.text
 
 
 def test_what_lies_in_the_working_directory_is_not_imported(

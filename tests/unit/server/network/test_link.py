@@ -13,9 +13,10 @@ from keystead.api.http.message import HttpResponse
 from keystead.errors import BadRequest, InternalFailure, KmsError
 from keystead.server.logs import Log
 from keystead.server.network import link as module
-from keystead.server.network.connection import Limits
+from keystead.server.network.limits import Limits
 from keystead.server.network.link import (
     Adjust,
+    Alive,
     Answered,
     Asked,
     Begin,
@@ -27,6 +28,7 @@ from keystead.server.network.link import (
     Malformed,
     Message,
     Opened,
+    Ping,
     Present,
     Stop,
 )
@@ -44,10 +46,14 @@ class Pair:
         self.server: list[Any] = []
         self.front: list[Any] = []
         self.lost: list[str] = []
+        self.crowded: list[bool] = []
 
     async def connect(self) -> "Pair":
         self.of_server = Link(
-            list[FromFront], lambda _, m: self.server.append(m), lambda: self.lost.append("server")
+            list[FromFront],
+            lambda _, m: self.server.append(m),
+            lambda: self.lost.append("server"),
+            self.crowded.append,
         )
         self.of_front = Link(
             list[FromServer], lambda _, m: self.front.append(m), lambda: self.lost.append("front")
@@ -87,6 +93,7 @@ def play(scenario: Callable[[Pair], Awaitable[None]]) -> None:
         Present(Pem(b"certificate", b"key")),
         Answered(1, RESPONSE),
         Stop(1.5),
+        Ping(),
     ],
 )
 def test_what_the_server_says_arrives(message: Message) -> None:
@@ -98,7 +105,9 @@ def test_what_the_server_says_arrives(message: Message) -> None:
     play(scenario)
 
 
-@pytest.mark.parametrize("message", [Listening(), Opened(), Closed(), Malformed("c"), Asked(2, SIGNED)])
+@pytest.mark.parametrize(
+    "message", [Listening(), Listening(("a",)), Alive(), Opened(), Closed(), Malformed("c"), Asked(2, SIGNED)]
+)
 def test_what_the_front_says_arrives(message: Message) -> None:
     async def scenario(pair: Pair) -> None:
         pair.of_front.send(message)
@@ -142,6 +151,79 @@ def test_messages_of_one_turn_share_a_frame_and_a_crowd_does_not_wait_for_its_en
     play(scenario)
 
 
+def test_what_is_long_does_not_wait_for_the_end_of_the_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    frames: list[int] = []
+    encode = module._encode
+
+    def counted(messages: list[Message]) -> bytes:
+        frames.append(len(messages))
+        return encode(messages)
+
+    monkeypatch.setattr(module, "_encode", counted)
+
+    async def scenario(pair: Pair) -> None:
+        for size in (module._BULK - 1, 0, 1, module._BULK, 1):
+            pair.of_front.send(Opened(), size)
+        await pair.until(lambda: len(pair.server) == 5)
+        assert frames == [3, 1, 1]
+
+    play(scenario)
+
+
+def test_the_longest_requests_fit_into_a_frame() -> None:
+    limits = Limits()
+    request = Service().request("Encrypt")
+    target = request.target + "&a=" + "%26" * ((limits.target - len(request.target)) // 3 - 1)
+    body = b"b=" + b"%26" * (limits.body // 3 - 1)
+    form = {**request.headers, "content-type": "application/x-www-form-urlencoded"}
+    long = receive.receive(
+        msgspec.structs.replace(request, method="POST", target=target, body=body, headers=form)
+    )
+    assert long.size > limits.body
+    assert long.refusal is None
+    short = receive.receive(msgspec.structs.replace(request, target=f"{request.target}&a={'%26' * 10_000}"))
+    assert short.refusal is None
+    # So many leave together at most.
+    together = [Asked(1, short)] * (module._BULK // short.size) + [Asked(2, long)]
+    assert len(module._encode(together)) < module.FRAME / 2
+
+
+def test_an_end_that_takes_nothing_is_told_of_and_may_be_read_no_more() -> None:
+    answer = Answered(1, msgspec.structs.replace(RESPONSE, body=bytes(100_000)))
+
+    async def scenario(pair: Pair) -> None:
+        pair.of_front.read(False)
+        for _ in range(9):
+            pair.of_server.send(answer, 100_000)
+            await asyncio.sleep(0.01)
+        assert pair.crowded == []  # what the kernel holds, and up to so much here
+        for _ in range(6):
+            pair.of_server.send(answer, 100_000)
+            await asyncio.sleep(0.01)
+        assert pair.crowded == [True]
+        pair.of_server.read(False)
+        pair.of_front.send(Opened())
+        await asyncio.sleep(0.05)
+        assert pair.server == []
+        pair.of_front.read(True)
+        await pair.until(lambda: len(pair.front) == 15)
+        assert pair.crowded == [True, False]
+        pair.of_server.read(True)
+        await pair.until(lambda: pair.server == [Opened()])
+
+    play(scenario)
+
+
+def test_an_end_that_is_gone_is_not_read() -> None:
+    async def scenario(pair: Pair) -> None:
+        pair.of_front.abort()
+        for wanted in (False, True):
+            pair.of_front.read(wanted)
+        await pair.until(lambda: sorted(pair.lost) == ["front", "server"])
+
+    play(scenario)
+
+
 def test_a_frame_may_come_in_pieces() -> None:
     frame = module._encode([Opened(), Malformed("x" * 300)])
     whole = len(frame).to_bytes(4, "big") + frame
@@ -160,7 +242,7 @@ def test_a_frame_may_come_in_pieces() -> None:
 def refusing(name: str, values: dict[str, str]) -> bytes:
     """A request with a refusal that this end would not have made."""
     asked = msgspec.msgpack.decode(module._encode([Asked(1, msgspec.structs.replace(SIGNED, claims=None))]))
-    asked[0][2][-1] = [name, values]
+    asked[0][2][-2] = [name, values]
     return msgspec.msgpack.encode(asked)
 
 

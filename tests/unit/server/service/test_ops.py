@@ -1,3 +1,4 @@
+import asyncio
 import json
 from pathlib import Path
 
@@ -16,10 +17,16 @@ from keystead.store.ports import StoreFailure
 def get(
     target: str, method: str = "GET", problems: list[str] | None = None, metrics: Metrics | None = None
 ) -> HttpResponse:
-    answers: list[HttpResponse] = []
-    handle = ops.handler(metrics or Metrics(), lambda: problems or [])
-    handle(HttpRequest(method=method, target=target, headers={}), answers.append)
-    return answers[0]
+    async def found() -> list[str]:
+        return problems or []
+
+    async def main() -> HttpResponse:
+        answer: asyncio.Future[HttpResponse] = asyncio.get_running_loop().create_future()
+        handle = ops.handler(metrics or Metrics(), found)
+        handle(HttpRequest(method=method, target=target, headers={}), answer.set_result)
+        return await answer
+
+    return asyncio.run(main())
 
 
 def test_health_is_ok_and_ready_names_what_is_in_the_way() -> None:
@@ -51,6 +58,8 @@ def test_metrics_count_what_happened() -> None:
     assert metrics.store_problem == "disk full"
     metrics.store_failed(ZeroDivisionError(), 1)
     metrics.reply_failed(OSError())
+    metrics.front_restarting("silent")
+    metrics.hanging("commit", 1)
     text = get("/metrics", metrics=metrics).body.decode()
     for line in (
         'keystead_requests_total{action="DescribeKey",code="Forbidden.KeyNotFound"} 2.0',
@@ -67,6 +76,9 @@ def test_metrics_count_what_happened() -> None:
         "keystead_faults_total 2.0",
         "keystead_connections 1.0",
         "keystead_malformed_requests_total 1.0",
+        'keystead_front_restarts_total{reason="silent"} 1.0',
+        'keystead_front_restarts_total{reason="ended"} 0.0',
+        'keystead_hanging{work="commit"} 1.0',
     ):
         assert line in text
     assert "canary" not in text

@@ -10,6 +10,7 @@ import pytest
 from keystead.api.slow import Slow
 from keystead.clock import FixedClock
 from keystead.server.service.pools import CROWD, LONGEST, NICE, PASSES, RESTS, THREADS, Pools
+from keystead.server.service.underway import Underway
 
 
 class Ending(threading.Event):
@@ -32,7 +33,7 @@ class Outcomes:
 
     def __init__(self) -> None:
         self.clock = FixedClock(0)
-        self.pools = Pools(self.clock)
+        self.pools = Pools(self.clock, Underway())
         self.ending = self.pools._ending = Ending()
         self.values: list[Any] = []
         self._arrived = threading.Semaphore(0)

@@ -281,6 +281,25 @@ def test_a_full_queue_refuses_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     play(scenario)
 
 
+def test_a_queue_of_long_requests_refuses_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario(line: Line) -> None:
+        requests = [line.service.request("ListKeys") for _ in range(6)]
+        whole = sum(len(request.target) + len(request.body) for request in requests[:3])
+        monkeypatch.setattr(module, "QUEUE_BYTES", whole)
+        for request in requests[:4]:
+            line.submit(request)
+        assert line.statuses == [503]
+        await line.sequencer.drain()
+        line.submit(requests[4])  # whoever was answered makes room
+        await line.sequencer.drain()
+        assert line.statuses == [503, 200, 200, 200, 200]
+        monkeypatch.setattr(module, "QUEUE_BYTES", len(requests[5].target) - 1)
+        line.submit(requests[5])
+        assert line.statuses[5:] == [503]
+
+    play(scenario)
+
+
 def test_a_long_queue_is_answered_in_batches_and_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "BATCH", 2)
 
