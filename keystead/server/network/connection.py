@@ -295,8 +295,7 @@ class HttpProtocol(asyncio.Protocol):
         self._body = bytearray()
 
     def on_message_complete(self) -> None:
-        server = self._server
-        self._since = 0.0
+        server, self._since = self._server, 0.0
         method = self._parser.get_method().decode()
         close = not self._parser.should_keep_alive() or server.stopping
         exchange = _Exchange(method == "HEAD", close)
