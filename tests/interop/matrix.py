@@ -58,9 +58,9 @@ class Ran(NamedTuple):
 def observe(folder: Path, *command: str, serve: tuple[str, ...] = ()) -> Ran:
     """Run a command under `keystead run`, with a server of its own on a directory in `folder`."""
     with live(folder / "observed", "--http", *serve) as server, _relay(server) as (url, calls):
-        names = ("ALIBABA_CLOUD_ACCESS_KEY_ID", "ALIBABA_CLOUD_ACCESS_KEY_SECRET")
-        key = dict(zip(names, server.client().access_key, strict=True))
-        ended = keystead("run", "--endpoint", url, "--", *command, env=key, timeout=300)
+        key = server.client().access_key
+        pair = {"ALIBABA_CLOUD_ACCESS_KEY_ID": key[0], "ALIBABA_CLOUD_ACCESS_KEY_SECRET": key[1]}
+        ended = keystead("run", "--endpoint", url, "--", *command, env=pair, timeout=300)
         assert ended.returncode == 0, ended.stderr
         return Ran(ended.stdout, calls)
 
