@@ -76,9 +76,9 @@ class Parser(argparse.ArgumentParser):
                 return f"did you mean {near}?"
         return f"{self.prog} --help shows how to write it"
 
-    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+    def parse_known_args(self, *given: Any, **named: Any) -> Any:
         """As argparse does; a command says itself that it does not know an option, or takes no further words."""
-        found, unknown = super().parse_known_args(args, namespace)
+        found, unknown = super().parse_known_args(*given, **named)
         if unknown:
             # Other words than options are not shown: what is pasted beside an AccessKey id is its secret.
             options = [word.partition("=")[0] for word in unknown if word.startswith("--")]

@@ -186,34 +186,26 @@ class LocalKms:
 
         change = self.environment()
         proxy = change.values["HTTPS_PROXY"]
-        return AcsClient(
-            *self.access_key,
-            self.region,
-            **{
-                "verify": change.values["REQUESTS_CA_BUNDLE"],
-                "proxy": {"http": proxy, "https": proxy},
-                "auto_retry": False,
-                **options,
-            },
-        )
+        given: dict[str, Any] = {
+            "verify": change.values["REQUESTS_CA_BUNDLE"],
+            "proxy": {"http": proxy, "https": proxy},
+            "auto_retry": False,
+        }
+        return AcsClient(*self.access_key, self.region, **given | options)
 
     def client(self, **options: Any) -> "Client":
         """A client of alibabacloud_kms20160120; the options are those of its Config."""
         from alibabacloud_kms20160120.client import Client
         from alibabacloud_tea_openapi.models import Config
 
-        return Client(
-            Config(
-                **{
-                    "access_key_id": self.access_key[0],
-                    "access_key_secret": self.access_key[1],
-                    "region_id": self.region,
-                    "endpoint": self.url.removeprefix("http://"),
-                    "protocol": "HTTP",
-                    **options,
-                }
-            )
-        )
+        given: dict[str, Any] = {
+            "access_key_id": self.access_key[0],
+            "access_key_secret": self.access_key[1],
+            "region_id": self.region,
+            "endpoint": self.url.removeprefix("http://"),
+            "protocol": "HTTP",
+        }
+        return Client(Config(**given | options))
 
     # --- the server's thread
 
