@@ -43,7 +43,8 @@ class Watch:
 
     def adjust(self, limits: Limits) -> None:
         """Keep to these limits on new connections."""
-        self._loop.call_soon_threadsafe(self._listener.adjust, limits)
+        if not self._ended.done():
+            self._loop.call_soon_threadsafe(self._listener.adjust, limits)
 
     # --- in the thread
 
