@@ -17,6 +17,7 @@ from tests.live import KEYSTEAD, LiveServer, keystead, live
 # Each command that calls a server, and the names by which it does; what it is given must show in none.
 CALLS = {
     "kms": (["kms", "DescribeKey", "--KeyId", "KEY"], "kms DescribeKey"),
+    "sts": (["sts", "GetCallerIdentity"], "sts GetCallerIdentity"),
     "file encrypt": (["file", "encrypt", "--key", "KEY", "canary.txt"], "file encrypt"),
     "file decrypt": (["file", "decrypt", "canary.txt.cipher", "-o", "out"], "file decrypt"),
     "file inspect": (["file", "inspect", "--check", "canary.txt.cipher"], "file inspect"),
@@ -29,9 +30,13 @@ CALLS = {
     "access-key activate": (["access-key", "activate", "canary"], "access-key activate"),
     "access-key deactivate": (["access-key", "deactivate", "canary"], "access-key deactivate"),
     "access-key delete": (["access-key", "delete", "canary"], "access-key delete"),
+    "ca rotate": (["ca", "rotate", "--name", "canary.example.org"], "ca rotate"),
+    "ca retire": (["ca", "retire"], "ca retire"),
 }
-# They call none: `run` and `env` only say where one is.
-NO_CALLS = {"serve", "run", "env", "config check", "audit list", "audit export", "audit verify"}
+# They call none: `run` and `env` only say where one is, others read what is in the directory.
+NO_CALLS = {
+    "serve", "run", "env", "config check", "audit list", "audit export", "audit verify", "ca show", "backup", "file check",
+}  # fmt: skip
 USER = pwd.getpwuid(os.getuid()).pw_name
 
 
