@@ -116,7 +116,7 @@ def metrics_page() -> str:
     head = (
         "`/metrics` of the ops listener gives these in the Prometheus text format; `ops_url` in `server.json` says where. "
         "A scrape costs no look into the database. `keystead_front_process_…` are the same as `process_…`, of the front "
-        "process."
+        "process, where the server may see it (not with systemd's `ProtectProc=invisible`)."
     )
     return f"# Metrics\n\n{head}\n\n" + _table(("Metric", "Type", "Meaning"), rows) + "\n"
 

@@ -97,6 +97,15 @@ class ServiceUnavailable(KmsError, code="ServiceUnavailable", status=503, messag
 # fmt: on
 
 
+# Refusals that another try may not meet.
+LATER = frozenset(
+    {
+        "InternalFailure", "Rejected.Throttling", "ServiceUnavailable", "ServiceUnavailableTemporary", "Throttling",
+        "Throttling.Api", "Throttling.User",
+    }
+)  # fmt: skip
+
+
 class OperatorError(Exception):
     """An error for the person at the terminal: lower case, no full stop, never a sensitive value."""
 

@@ -26,7 +26,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from keystead.errors import DoesNotOpen, OperatorError, Refused, Unreachable
+from keystead.errors import LATER, DoesNotOpen, OperatorError, Refused, Unreachable
 
 DONE = 0
 FAILED = 1
@@ -233,6 +233,11 @@ def trouble(problem: OperatorError) -> int:
     """Print an operator's error; gives the exit status."""
     error(problem.message, problem.hint)
     return status(problem)
+
+
+def refused(code: str) -> int:
+    """The exit status of a server's refusal: some are only for now."""
+    return UNREACHABLE if code in LATER else REFUSED
 
 
 def status(problem: OperatorError) -> int:

@@ -14,15 +14,12 @@ from keystead.crypto.primitives import asymmetric
 from keystead.domain.keys.key import KeySpec
 from keystead.domain.products import KMS
 from keystead.entropy import Entropy
-from keystead.errors import DoesNotOpen, OperatorError, Refused, Unreachable
+from keystead.errors import LATER, DoesNotOpen, OperatorError, Refused, Unreachable
 
 _PAGE = 100
 # Answers to Decrypt that say that the ciphertext, or its context, is not what was encrypted: ours, and the vendor's.
 _UNOPENED = frozenset(
     {"InvalidParameter", "Forbidden.DecryptError", "InvalidCiphertext", "Forbidden.KeyNotFound"}
-)
-_LATER = frozenset(
-    {"Throttling", "Throttling.User", "ServiceUnavailable", "ServiceUnavailableTemporary", "InternalFailure"}
 )
 
 
@@ -158,7 +155,7 @@ class Kms:
         code, message = str(answer.members["Code"]), answer.members.get("Message", "")
         told = f"{code}: {message}"
         request_id = answer.members.get("RequestId", "")
-        if code in _LATER:
+        if code in LATER:
             raise Unreachable(
                 f"the server cannot answer now: {told}", hint=f"try again; request id {request_id}"
             )

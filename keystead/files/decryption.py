@@ -26,6 +26,8 @@ def plaintext(
     if form is not None and holds_values(content, form):
         opened, _ = config_values.decrypt(kms, context, config_values.text_of(content, form), form)
         return iter([config_values.bytes_of(opened)])
+    if form is not None and holds_nothing(content, form):
+        return iter([content])
     return encrypted_file.decrypt(kms, context, io.BytesIO(content))
 
 
@@ -37,6 +39,8 @@ def text_and_sealed(
     if holds_values(content, form):
         opened, values = config_values.decrypt(kms, context, config_values.text_of(content, form), form)
         return opened, frozenset(values)
+    if holds_nothing(content, form):
+        return config_values.text_of(content, form), frozenset()
     again = encrypted_file.Again(content, source)
     whole = b"".join(plaintext(kms, context, again, None))
     return config_values.text_of(whole, form), None
@@ -50,5 +54,17 @@ def holds_values(content: bytes, form: Format) -> bool:
         return False
     try:
         return bool(config_values.sealed_values(config_values.text_of(content, form), form))
+    except OperatorError:
+        return False
+
+
+def holds_nothing(content: bytes, form: Format) -> bool:
+    """Whether this is a file of the format without any value, comments alone, as encrypting the values of several leaves it.
+
+    What has nothing in it at all is none: it was cut off."""
+    if not content.strip() or len(content) > VALUES_BYTES or encrypted_file.as_blob(content) is not None:
+        return False
+    try:
+        return not config_values.all_paths(config_values.text_of(content, form), form)
     except OperatorError:
         return False

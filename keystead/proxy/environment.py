@@ -6,6 +6,7 @@ and JAVA_TOOL_OPTIONS are extended. Nothing is written but CA bundles, in a dire
 
 import hashlib
 import os
+import re
 import shlex
 import ssl
 from collections.abc import Mapping
@@ -80,6 +81,7 @@ class Change(msgspec.Struct, frozen=True):
     values: dict[str, str]
     removed: tuple[str, ...]
     before: dict[str, str]  # the earlier values of all of these, where they had any
+    warnings: tuple[str, ...] = ()  # what of the earlier environment is not kept, though it should be
 
     def apply(self, environment: Mapping[str, str]) -> dict[str, str]:
         """A changed copy."""
@@ -163,7 +165,13 @@ def change(
     values["NODE_EXTRA_CA_CERTS"] = bundles.extra(before.get("NODE_EXTRA_CA_CERTS", ""))
 
     earlier = before.get("JAVA_TOOL_OPTIONS", "")
-    store = bundles.trust_store(java.earlier_store(earlier))
+    named = java.earlier_store(earlier)
+    trusted = _trusted(named)
+    warnings: tuple[str, ...] = ()
+    if named is not None and not trusted:
+        unread = f"the trust store {named[0]} of JAVA_TOOL_OPTIONS cannot be read with its password"
+        warnings = (f"{unread}; Java programs trust the system's roots instead",)
+    store = bundles.trust_store(named, trusted)
     values["JAVA_TOOL_OPTIONS"] = java.options(earlier, store, urlsplit(proxy_url), no_proxy.split(","))
 
     hooks = resources.files("keystead.proxy") / "hooks"
@@ -173,14 +181,15 @@ def change(
     require = '--require "' + str(hooks / "hook.cjs").replace("\\", "\\\\").replace('"', '\\"') + '"'
     values["NODE_OPTIONS"] = f"{options} {require}".strip()
     removed = tuple(name for name in _REMOVED if name in before)
-    return Change(values, removed, {name: before[name] for name in (*removed, *values) if name in before})
+    replaced = {name: before[name] for name in (*removed, *values) if name in before}
+    return Change(values, removed, replaced, warnings)
 
 
 def _no_proxy(before: Mapping[str, str]) -> str:
     """The earlier exemptions without the vendor's hosts; local ones are added where no proxy was set before."""
     text = before.get("no_proxy") or before.get("NO_PROXY") or ""
     kept = [one.strip() for one in text.split(",") if one.strip()]
-    kept = [one for one in kept if not _vendors(one.lower().strip("*."))]
+    kept = [one for one in kept if not _vendors(re.sub(r":\d*$", "", one.lower()).strip("*."))]
     if not any(before.get(name) for name in (*_PROXY_NAMES, "ALL_PROXY", "all_proxy")):
         kept += [one for one in ("localhost", "127.0.0.1", "::1") if one not in kept]
     return ",".join(kept)
@@ -212,13 +221,8 @@ class _Bundles:
             f"extra-{_short(earlier)}.pem", (_read(earlier) if earlier else b"") + b"\n" + self._ca
         )
 
-    def trust_store(self, earlier: tuple[str, bytes] | None) -> Path:
-        """The path of a trust store for Java, after an earlier one with its password, if that can be read."""
-        content = b""
-        if earlier is not None:
-            path, password = earlier
-            with suppress(ValueError):
-                content = trusted_by(_read(path), password)
+    def trust_store(self, earlier: tuple[str, bytes] | None, content: bytes) -> Path:
+        """The path of a trust store for Java: what an earlier one trusted, or else the usual roots, and ours."""
         store = make_trust_store((content or _roots()) + b"\n" + self._ca, java.PASSWORD.encode())
         return Path(self._write(f"trust-{_short(str(earlier))}.p12", store))
 
@@ -229,6 +233,14 @@ class _Bundles:
         part.write_bytes(content)
         part.replace(path)
         return str(path)
+
+
+def _trusted(store: tuple[str, bytes] | None) -> bytes:
+    """The certificates of an earlier trust store; nothing if there is none that can be read."""
+    if store is not None:
+        with suppress(ValueError):
+            return trusted_by(_read(store[0]), store[1])
+    return b""
 
 
 def _roots() -> bytes:

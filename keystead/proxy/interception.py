@@ -24,7 +24,8 @@ class Route(enum.Enum):
 
 
 def route_of(host: str) -> Route:
-    """The way of a request to this lower-case host name."""
+    """The way of a request to this lower-case host name, with or without the root's dot."""
+    host = host.removesuffix(".")
     if LOCATION.serves(host):
         return Route.ASK
     if any(product.serves(host) for product in PRODUCTS):

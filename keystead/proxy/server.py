@@ -153,12 +153,24 @@ class ProxyServer:
     def _authorized(self, given: str | None, writer: Writer) -> bool:
         if given is None:
             return peer.owner(writer) == os.geteuid()  # Java can give a proxy no token
-        scheme, _, encoded = given.partition(" ")
+        return self._is_token(given)
+
+    def _is_token(self, given: str) -> bool:
+        scheme, _, encoded = given.strip().partition(" ")
         try:
             pair = base64.b64decode(encoded.strip(), validate=True)
         except ValueError:
             return False
         return scheme.lower() == "basic" and hmac.compare_digest(pair, f"keystead:{self._token}".encode())
+
+    def _once(self, lines: list[str], body: bytes, *more: str) -> bytes:
+        """What goes on, without our token: some clients copy a proxy's credentials into the request itself."""
+        kept = [lines[0]]
+        for line in lines[1:]:
+            name, _, value = line.partition(":")
+            if name.strip().lower() != "authorization" or not self._is_token(value):
+                kept.append(line)
+        return once(kept, body, *more)
 
     async def _connect(
         self, route: Route, host: str, parts: SplitResult, lines: list[str], reader: Reader, writer: Writer
@@ -186,7 +198,7 @@ class ProxyServer:
     async def _ask(self, host: str, lines: list[str], reader: Reader, writer: Writer) -> None:
         """In TLS: one request whose meaning decides where it goes."""
         asked, body = await one_request(reader)
-        first = once(asked, body)
+        first = self._once(asked, body)
         if not asks_elsewhere(as_request(asked, body)):
             await self._forward(host, reader, writer, first)
         elif await self._may_pass(lines, writer):
@@ -215,7 +227,7 @@ class ProxyServer:
             here = [f"{method} {path} HTTP/1.1", *lines[1:]]
             body = await body_of(here, reader)
             if not asks_elsewhere(as_request(here, body)):
-                await self._forward(host, reader, writer, once(here, body))
+                await self._forward(host, reader, writer, self._once(here, body))
                 return
             if not await self._may_pass(lines, writer):
                 return
@@ -230,7 +242,7 @@ class ProxyServer:
             return
         more = [] if proxy is None else authorization(proxy)
         first = f"{method} {path if proxy is None else target} HTTP/1.1"
-        far_writer.write(once([first, *lines[1:]], body, *more))
+        far_writer.write(self._once([first, *lines[1:]], body, *more))
         await _join(reader, writer, far_reader, far_writer)
 
     async def _forward(self, host: str, reader: Reader, writer: Writer, first: bytes = b"") -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import signal
 import socket
 from collections.abc import Callable
 from contextlib import suppress
@@ -16,9 +15,9 @@ from keystead import __version__
 from keystead.api.batch import Batch
 from keystead.api.http.message import Channel
 from keystead.api.pipeline import Pipeline
-from keystead.clock import Clock, SystemClock
+from keystead.clock import Clock
 from keystead.crypto import authority
-from keystead.entropy import Entropy, SystemEntropy
+from keystead.entropy import Entropy
 from keystead.errors import OperatorError
 from keystead.portable import socket_path
 from keystead.proxy.server import ProxyServer
@@ -29,7 +28,7 @@ from keystead.server.data import seed_file as seeds
 from keystead.server.data import seeding
 from keystead.server.data.directory import DataDirectory, Running
 from keystead.server.data.opened_store import open_store
-from keystead.server.network import confinement, listener
+from keystead.server.network import listener
 from keystead.server.network.certificate_watch import CertificateWatch
 from keystead.server.network.endpoint import Endpoint
 from keystead.server.network.front_supervisor import Confine, Front
@@ -47,6 +46,7 @@ _LEFT_BEHIND = 2.0  # seconds that a front process may outlive a server that was
 _CERTIFICATE_EVERY = 2.0
 _FIGURES_EVERY = 60.0
 _OPS_PORT = 8444
+_FOLLOWED_WITHIN = 1.0
 
 
 class Server:
@@ -268,7 +268,21 @@ class Server:
         if self._certificate is not None:
             assert self._api is not None
             self._certificate.look(self._api.present)
-            self.service.sequencer.run(self._certificate.adopt)
+            self.service.sequencer.run(self._certificate.adopting())
+
+    def follow(self, then: Callable[[], None]) -> None:
+        """Call `then` on the event loop, once what was done to the server's CAs is known here; after a second anyway."""
+        loop, waiting = asyncio.get_running_loop(), [then]
+
+        def once() -> None:
+            if waiting:
+                waiting.pop()()
+
+        if self._certificate is not None:
+            self.service.sequencer.run(self._certificate.adopting(once))
+            loop.call_later(_FOLLOWED_WITHIN, once)
+        else:
+            once()
 
     def reload(self, wanted: Settings) -> None:
         """Take the settings that can be taken while it runs, and look at the certificate.
@@ -339,60 +353,3 @@ class Server:
 def log_of(settings: Settings) -> logs.Log:
     """How the settings say to log."""
     return logs.Log(settings.log_format, settings.log_level, settings.log_file)
-
-
-async def serve(load: Callable[[], Settings], announce: Callable[[Server], None]) -> None:
-    """Run a server until SIGINT or SIGTERM, with the settings that `load` gives now and at each SIGHUP; `announce` is
-    called when it accepts requests."""
-    settings = load()
-    os.umask(0o077)
-    logs.configure(*log_of(settings))
-    server = Server(settings, SystemClock(), SystemEntropy())
-    loop = asyncio.get_running_loop()
-    manager = ServiceManager.of(os.environ, server.clock)
-    stopped, started, early = asyncio.Event(), False, False
-    terminals = [descriptor for descriptor in (0, 1, 2) if os.isatty(descriptor)]
-
-    def hang_up() -> None:
-        nonlocal early
-        if not all(map(os.isatty, terminals)):
-            stopped.set()  # its terminal was closed, which is what this signal says there
-        elif started:
-            manager.reloading()
-            try:
-                server.reload(load())
-            except (OperatorError, OSError) as problem:
-                told = problem.message if isinstance(problem, OperatorError) else str(problem)
-                logs.event("not reloaded", "warning", reason=told)
-            finally:
-                manager.ready()
-        else:
-            early = True
-
-    if settings.front_confinement != "no":
-        confinement.hide()
-    # Before the start is announced: who reads server.json may send a signal at once, and is to get an orderly stop.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stopped.set)
-    loop.add_signal_handler(signal.SIGHUP, hang_up)
-    await server.start()
-    server.watch()
-    started = True
-    if early:
-        hang_up()
-    assert server.running is not None
-    logs.event(
-        "serving",
-        url=server.running.url,
-        ops_url=server.running.ops_url,
-        data=str(server.directory.path),
-        pid=os.getpid(),
-    )
-    announce(server)
-    manager.ready()
-    server.inform(manager)
-    await stopped.wait()
-    logs.event("stopping")
-    manager.stopping()
-    await server.stop()
-    logs.event("stopped")

@@ -344,6 +344,10 @@ class AuditLog:
 
     def head(self, chain: str) -> Head:
         row = self._database.row("SELECT records, hash FROM chains WHERE chain = ?", (chain,))
+        if row is None:  # one of a database that was copied from elsewhere, or a new one
+            row = self._database.row(
+                "SELECT sequence, hash FROM audit WHERE chain = ? ORDER BY position DESC LIMIT 1", (chain,)
+            )
         return Head() if row is None else Head(row[0], row[1])
 
     def append(self, rows: Sequence[tuple[Record, bytes]]) -> None:

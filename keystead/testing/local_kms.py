@@ -315,7 +315,7 @@ class LocalKms:
                 text, request_id = fault.message, uuid4(self._entropy)
                 answered(encode.refusal(fault.status, fault.code, text, request_id, asked.host, asked.xml))
             case Effect.SLOW:
-                self._loop.call_later(fault.seconds, self._service.sequencer.take, asked, answered)
+                self._loop.call_later(fault.seconds, lambda: self._service.sequencer.take(asked, answered))
             case Effect.CUT:
                 reply(_CUT)
             case Effect.CUT_AFTER:

@@ -214,10 +214,12 @@ def test_a_full_disk_leaves_the_old_backups_and_no_half_one(data: Path, tmp_path
 def test_a_damaged_log_is_backed_up_and_said(data: Path, tmp_path: Path) -> None:
     damaged = tmp_path / "damaged"
     shutil.copytree(data, damaged)
+    good = back_up(data, tmp_path / "backups")
     with sqlite3.connect(damaged / "keystead.db") as connection:
         connection.execute("UPDATE audit SET source = '203.0.113.7' WHERE sequence = 2")
     connection.close()
-    told = keystead("backup", str(tmp_path / "backups"), "--data", str(damaged))
+    told = keystead("backup", str(tmp_path / "backups"), "--keep", "1", "--data", str(damaged))
     assert told.returncode == 1
+    assert good.exists()  # it is what is left
     assert "the backup is made, but its audit log is damaged: record 2 of chain" in told.stderr
     assert (Path(told.stdout.strip()) / "keystead.db").exists()

@@ -549,3 +549,13 @@ def test_serve_with_ones_own_certificate(tmp_path: Path) -> None:
         "serve", "--data", str(tmp_path / "data"), "--tls-cert", "/nowhere", "--tls-key", "/nowhere"
     )
     assert (told.returncode, "cannot read /nowhere" in told.stderr) == (1, True)
+
+
+def test_run_without_room_for_its_files_fails_by_itself(tmp_path: Path) -> None:
+    told = subprocess.run(
+        ["sh", "-c", 'ulimit -f 0; exec "$@"', "sh", *KEYSTEAD, "run", "--", "true"],
+        cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert told.returncode == 125
+    assert told.stderr.startswith("error: cannot run it: ")
+    assert "Traceback" not in told.stderr

@@ -73,6 +73,23 @@ def test_a_file_without_values_passes_among_others_and_fails_alone(
     assert Path(f"{name}.cipher").read_text() == NOTHING[name]
     assert stat.S_IMODE(Path(f"{name}.cipher").stat().st_mode) == 0o640
     assert "secret" not in Path("other.yaml.cipher").read_text()
+    Path("out").mkdir()
+    words = [
+        "file",
+        "decrypt",
+        f"{name}.cipher",
+        "other.yaml.cipher",
+        "-o",
+        "out",
+        "--data",
+        str(server.data),
+    ]
+    opened = keystead(*words)
+    if NOTHING[name].strip():
+        assert (opened.returncode, Path("out", name).read_text()) == (0, NOTHING[name]), opened.stderr
+    else:
+        assert opened.returncode == 5  # it could be one that was cut off
+    assert Path("out", "other.yaml").read_text() == "b: secret\n"
 
 
 def test_what_was_encrypted_already_stays(server: LiveServer, here: Path) -> None:

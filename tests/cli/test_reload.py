@@ -319,3 +319,33 @@ def healthy(server: LiveServer) -> bool:
         return connection.getresponse().status == 200
     finally:
         connection.close()
+
+
+def test_a_name_that_a_rotation_has_just_allowed_is_taken(tmp_path: Path) -> None:
+    config, log = tmp_path / "keystead.toml", tmp_path / "keystead.log"
+    config.write_text(f'log-file = "{log}"\n')
+    data = tmp_path / "data"
+    with live(data, "--config", str(config)) as server:
+        assert keystead("ca", "rotate", "--name", "kms2.example.org", "--data", str(data)).returncode == 0
+        config.write_text(f'log-file = "{log}"\nname = ["kms2.example.org"]\n')
+        reload(server)
+        until(lambda: told(log, "reloaded") != [] or told(log, "not reloaded") != [])
+    assert told(log, "not reloaded") == []
+    assert told(log, "reloaded")[0]["names"] == ["name"]
+
+
+def test_a_pair_whose_end_can_not_be_read_is_served_and_a_better_one_after_it(tmp_path: Path) -> None:
+    own(tmp_path)
+    plain = (tmp_path / "cert.pem").read_text()
+    trusted = subprocess.run(
+        ["openssl", "x509", "-trustout", "-in", str(tmp_path / "cert.pem")],
+        capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    assert "BEGIN TRUSTED CERTIFICATE" in trusted
+    (tmp_path / "cert.pem").write_text(trusted)
+    pair = ("--tls-cert", str(tmp_path / "cert.pem"), "--tls-key", str(tmp_path / "key.pem"))
+    with live(tmp_path / "data", *pair) as server:
+        first = presented(server)
+        assert first.decode().splitlines()[1] in plain
+        own(tmp_path)
+        until(lambda: presented(server) != first)

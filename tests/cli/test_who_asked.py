@@ -4,6 +4,8 @@ import argparse
 import json
 import os
 import pwd
+import re
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -195,3 +197,23 @@ def test_a_description_that_is_too_long_makes_nothing(server: LiveServer, tmp_pa
     assert (ended.returncode, "at most 256 characters" in ended.stderr) == (4, True)
     assert not (tmp_path / "key.json").exists()
     assert json.loads(keystead(*listing).stdout)["AccessKeys"] == before
+
+
+def test_a_secret_that_can_not_be_written_down_makes_no_access_key(
+    server: LiveServer, tmp_path: Path
+) -> None:
+    def ids() -> list[str]:
+        told = keystead("access-key", "list", "--data", str(server.data)).stdout
+        return re.findall('"AccessKeyId": "(.*)"', told)
+
+    before = ids()
+    words = [*KEYSTEAD, "access-key", "create", "-o", "file", "--data", str(server.data)]
+    told = subprocess.run(  # no file may have a byte, as on a full disk
+        ["sh", "-c", 'ulimit -f 0; exec "$@"', "sh", *words],
+        cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert told.returncode == 1
+    assert told.stderr.startswith("error: cannot write file: File too large\nhint: ")
+    assert "no AccessKey was made" in told.stderr
+    assert not (tmp_path / "file").exists()
+    assert ids() == before != []

@@ -28,6 +28,7 @@ TESTED_IN = {
     "store": "tests/store",
     "testing": "tests/unit/testing",
     "server/app": "tests/crash",
+    "server/foreground": "tests/cli",
     "server/data/backup": "tests/cli",
     "server/data/discovery": "tests/cli",
     "server/data/opened_store": "tests/cli",

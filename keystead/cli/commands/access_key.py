@@ -6,11 +6,12 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import TextIO
 
 from keystead.cli import output, target
 from keystead.domain.accounts import claimed_id
 from keystead.errors import OperatorError
+
+_ROOM = 4096  # bytes; far more than an AccessKey's file has
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -66,16 +67,13 @@ def main(args: argparse.Namespace) -> int:
     out = getattr(args, "out", None)
     with _new_file(out) if out else nullcontext() as file:
         status, members = run_operation(data, args.action, parameters, args.command_name)
-        if file is not None and status == 200:
+        if file is not None and out and status == 200:
             made = members["AccessKey"]
-            kept = {name: made[name] for name in ("AccessKeyId", "AccessKeySecret")}
-            file.write(json.dumps(kept, indent=2) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+            _keep(made, file, out)
             made["AccessKeySecret"] = f"(in {out})"
     if status != 200:
-        output.error(f"{members['Code']}: {members['Message']}", _hint(args))
-        return output.REFUSED
+        output.error(f"{members['Code']}: {members['Message']}", _hint(args, members["Code"]))
+        return output.refused(members["Code"])
     output.answer(members)
     if args.action == "CreateAccessKey" and not out:
         output.warning("the secret is shown this once; keep it where only its user can read it")
@@ -86,9 +84,9 @@ def main(args: argparse.Namespace) -> int:
     return output.DONE
 
 
-def _hint(args: argparse.Namespace) -> str:
+def _hint(args: argparse.Namespace, code: str) -> str:
     if "access_key_id" not in args:
-        return "a description has at most 256 characters"
+        return "a description has at most 256 characters" if code == "InvalidParameter" else "try again"
     if claimed_id(args.access_key_id) == "malformed":
         # It is neither shown nor recorded; but a shell keeps what was typed.
         return "keystead access-key list shows all; if that was a secret, your shell's history has it now"
@@ -96,10 +94,10 @@ def _hint(args: argparse.Namespace) -> str:
 
 
 @contextmanager
-def _new_file(out: str) -> Iterator[TextIO]:
-    """A new file that only its user can read, gone again if nothing was written to it.
+def _new_file(out: str) -> Iterator[int]:
+    """A new file that only its user can read, open for writing; gone again if nothing was kept in it.
 
-    It is there before the AccessKey is made: a secret that can't be written down would be lost.
+    It is there, with its room on the disk, before the AccessKey is made: a secret that can't be written down would be lost.
     """
     path = Path(out)
     try:
@@ -109,8 +107,35 @@ def _new_file(out: str) -> Iterator[TextIO]:
     except OSError as error:
         raise OperatorError(f"cannot write {out}: {error.strerror}", hint="name another file") from None
     try:
-        with open(descriptor, "w", encoding="utf-8") as file:
-            yield file
+        try:
+            _write(descriptor, b" " * _ROOM)
+        except OSError as error:
+            raise OperatorError(
+                f"cannot write {out}: {error.strerror}", hint="name a file elsewhere; no AccessKey was made"
+            ) from None
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        yield descriptor
     finally:
-        if path.stat().st_size == 0:
-            path.unlink()
+        if os.lseek(descriptor, 0, os.SEEK_CUR) in (0, _ROOM):
+            path.unlink(missing_ok=True)
+        os.close(descriptor)
+
+
+def _keep(made: dict[str, str], descriptor: int, out: str) -> None:
+    kept = {name: made[name] for name in ("AccessKeyId", "AccessKeySecret")}
+    content = json.dumps(kept, indent=2).encode() + b"\n"
+    try:
+        _write(descriptor, content)
+        os.ftruncate(descriptor, len(content))
+    except OSError as error:
+        used = made["AccessKeyId"]
+        raise OperatorError(
+            f"the secret of the new AccessKey {used} cannot be written to {out}: {error.strerror}",
+            hint=f"nobody has it; remove the AccessKey with keystead access-key delete {used}",
+        ) from None
+
+
+def _write(descriptor: int, content: bytes) -> None:
+    while content:
+        content = content[os.write(descriptor, content) :]
+    os.fsync(descriptor)

@@ -51,5 +51,7 @@ def main(args: argparse.Namespace) -> int:
         data=str(found.directory.path),
         endpoint_ca=found.ca_file,
     )
+    for warning in made.warnings:
+        output.warning(warning)
     sys.stdout.write(made.shell())
     return output.DONE

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from keystead.domain.products import Product
 
 _OPTIONS = (*(name for name, _, _ in target.OPTIONS), "--query", "--output")
+_WOULD_SUCCEED = "DryRunOperationError"
 _FILE_BYTES = 1 << 20  # far more than any parameter may have
 _HEAD = """\
 usage: keystead {command} ACTION [--Parameter VALUE …] [options]
@@ -215,13 +216,16 @@ def _call(words: Words, product: "Product", query: "Query | None", form: str) ->
             )
             return output.DONE
         code, request_id = answer.members["Code"], answer.members.get("RequestId", "")
+        if code == _WOULD_SUCCEED:
+            output.note("the call would have succeeded; nothing was changed")
+            return output.DONE
         where = {name: parameters[name] for name in ("RegionId",) if name in parameters}
         hints = [
             remedies.remedy(code, parameters, lambda action, asked: _members(session, action, asked | where)),
             f"request id {request_id}" if request_id else "",
         ]
     output.error(f"{code}: {answer.members.get('Message', '')}", hint="; ".join(filter(None, hints)))
-    return output.REFUSED
+    return output.refused(code)
 
 
 def _members(session: "Session", action: str, parameters: dict[str, str]) -> dict[str, Any] | None:

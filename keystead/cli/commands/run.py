@@ -54,6 +54,9 @@ def main(args: argparse.Namespace) -> int:
     except OperatorError as problem:
         output.trouble(problem)
         return _FAILED
+    except OSError as problem:
+        output.error(f"cannot run it: {problem.strerror or problem}", hint="check the free space, and TMPDIR")
+        return _FAILED
 
 
 async def _run(args: argparse.Namespace, command: list[str]) -> int:
@@ -99,7 +102,7 @@ async def _run(args: argparse.Namespace, command: list[str]) -> int:
         stack.push_async_callback(proxy.stop)
         folder = Path(tempfile.mkdtemp(prefix="keystead-run-"))
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        environment = change(
+        made = change(
             os.environ,
             access_key=access_key,
             region=region or "cn-hangzhou",
@@ -109,5 +112,8 @@ async def _run(args: argparse.Namespace, command: list[str]) -> int:
             endpoint=url,
             data=data,
             endpoint_ca=ca_file and str(Path(ca_file).absolute()),
-        ).apply(os.environ)
+        )
+        for warning in made.warnings:
+            output.warning(warning)
+        environment = made.apply(os.environ)
         return await child_process.run(command, environment)

@@ -49,10 +49,10 @@ def main(args: argparse.Namespace) -> int:
     # Late: these take most of the start-up time, and other commands do without them.
     import uvloop
 
-    from keystead.server import app
+    from keystead.server import foreground
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(app.serve(load, announce))
+        runner.run(foreground.serve(load, announce))
     return 0
 
 

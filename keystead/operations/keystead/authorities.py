@@ -48,7 +48,7 @@ def rotate_authority(call: Call, request: RotateAuthorityRequest) -> RotateAutho
     """Make a new CA for the names of the one before and more; that one goes on beside it until the overlap ends."""
     kept = call.store.authorities.all()
     names = describe(kept[-1].certificate.encode()).names if kept else LOCAL
-    made = make_authority(call.vault, names | request.names, call.now, call.entropy)
+    made = make_authority(call.vault, names | LOCAL | request.names, call.now, call.entropy)
     overlap = request.overlap_days * DAY
     call.store.authorities.replace(succeed(kept, made, call.now, overlap))
     described = describe(made.certificate.encode())

@@ -72,7 +72,8 @@ def back_up(directory: DataDirectory, into: Path, keep: int | None, clock: Clock
         ) from None
     finally:
         shutil.rmtree(part, ignore_errors=True)
-    return Backup(folder=folder, verdicts=verdicts, removed=_prune(folder, keep))
+    damaged = any(verdict.bad for verdict in verdicts)  # then the older ones are what is left
+    return Backup(folder=folder, verdicts=verdicts, removed=() if damaged else _prune(folder, keep))
 
 
 def _prune(made: Path, keep: int | None) -> tuple[Path, ...]:

@@ -1,12 +1,13 @@
 """Keeps the served certificate right while a server runs: renewed, replaced by its operator, or by another CA."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Sequence
 
 from keystead.api.batch import Batch
 from keystead.api.pipeline import Pipeline
 from keystead.clock import Clock, iso8601
 from keystead.crypto.authority import first_expiry
-from keystead.domain.authorities import bundle
+from keystead.domain.authorities import KeptAuthority, bundle
 from keystead.entropy import Entropy
 from keystead.errors import OperatorError
 from keystead.server import logs
@@ -24,7 +25,7 @@ from keystead.settings import Settings
 
 
 class CertificateWatch:
-    """The certificate of one server. `expires` is when the first of what is served does, in seconds since 1970."""
+    """The certificate of one server. `expires`: when the first of what is served does, in seconds since 1970, or 0."""
 
     def __init__(
         self,
@@ -39,6 +40,7 @@ class CertificateWatch:
         self._directory = directory
         self._clock = clock
         self._host = host
+        self._loop = asyncio.get_running_loop()
         self._trouble = ""
         self.expires = 0
         names = names_for(host, settings.name)
@@ -60,9 +62,11 @@ class CertificateWatch:
             pem = self._source.renewed()
             if pem is not None:
                 present(self._noted(pem))
-                logs.event("certificate renewed", expires=iso8601(self.expires))
+                logs.event(
+                    "certificate renewed", expires=iso8601(self.expires) if self.expires else "unknown"
+                )
             self._publish()
-        except (OperatorError, OSError) as error:
+        except (OperatorError, OSError, ValueError) as error:
             told = f"{error.message}; {error.hint}" if isinstance(error, OperatorError) else str(error)
             if told != self._trouble:
                 logs.event("certificate not renewed", "warning", reason=told)
@@ -70,11 +74,25 @@ class CertificateWatch:
         else:
             self._trouble = ""
 
-    def adopt(self, pipeline: Pipeline, _: Batch) -> bool:
-        """A job of the sequencer: follow what was done to the server's CAs."""
-        if isinstance(self._source, Issued):
-            self._source.kept = pipeline.store.authorities.all()
-        return False
+    def adopting(self, then: Callable[[], None] = lambda: None) -> Callable[[Pipeline, Batch], bool]:
+        """A job of the sequencer: follow what was done to the server's CAs, and call `then` on the event loop after it.
+
+        What a batch finds may not be durable yet, so it counts once the next one finds it as well.
+        """
+        seen: Sequence[KeptAuthority] | None = None
+
+        def adopt(pipeline: Pipeline, _: Batch) -> bool:
+            nonlocal seen
+            found = pipeline.store.authorities.all()
+            if isinstance(self._source, Issued) and found != seen:
+                seen = found
+                return True
+            if isinstance(self._source, Issued):
+                self._source.kept = found
+            self._loop.call_soon(then)
+            return False
+
+        return adopt
 
     def takes(self, settings: Settings) -> set[str]:
         """Which settings `change` can take from these; another kind of certificate needs a restart."""
@@ -92,7 +110,10 @@ class CertificateWatch:
 
     def _noted(self, pem: Pem) -> Pem:
         chains = [pem.certificate, *(one.certificate for one in pem.named)]
-        self.expires = min(map(first_expiry, chains))
+        try:
+            self.expires = min(map(first_expiry, chains))
+        except ValueError:  # a form that is served all the same, as BEGIN TRUSTED CERTIFICATE
+            self.expires = 0
         return pem
 
     def _publish(self, anyway: bool = False) -> None:

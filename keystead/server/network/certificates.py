@@ -106,7 +106,7 @@ class Issued:
         self._clock = clock
         self._opened: dict[str, Authority | None] = {}
         self._served: tuple[object, ...] = ()  # what the last certificates were made for
-        self._expires = 0
+        self._renew_at = 0.0
 
     def want(self, names: Names) -> None:
         """Be for these names from now on; OperatorError, and the names as before, if the CA may not issue for one."""
@@ -121,7 +121,7 @@ class Issued:
         now = self._clock.now()
         authorities = self._authorities()
         state = (tuple(one.certificate_pem for one in authorities), self._names)
-        if state == self._served and self._expires - now > LEAF_LIFETIME / 3:
+        if state == self._served and now < self._renew_at:
             return None
         newest = authorities[-1]
         self._admit(self._names, newest)
@@ -132,7 +132,9 @@ class Issued:
                 expires=iso8601(newest.described.expires),
             )
         leaves = [self._issue(one, now) for one in authorities]
-        self._served, self._expires = state, min(leaf.expires for _, leaf in leaves)
+        # Near its end a CA's certificates end with it, however new they are.
+        left = min(leaf.expires for _, leaf in leaves) - now
+        self._served, self._renew_at = state, now + max(left * 2 / 3, LEAF_LIFETIME / 1000)
         first, *later = leaves
         known = set(first[0].hosts)
         named = []

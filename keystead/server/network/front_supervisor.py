@@ -234,6 +234,8 @@ class Front:
                 self._observer.closed()
             case Malformed(code):
                 self._observer.refused(code)
+            case Listening() if self._listening.is_set():
+                link.abort()  # it says so once; who says more is not our program any longer
             case Listening(unconfined):
                 if self._confine == "yes" and unconfined:
                     logs.event("front process cannot be confined", "error", reason="; ".join(unconfined))

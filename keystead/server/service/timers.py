@@ -8,6 +8,7 @@ from keystead.api.pipeline import Pipeline
 from keystead.api.scheduled import delete_due, expire_due, purge_nonces, rotate_due
 from keystead.clock import Clock
 from keystead.entropy import Entropy
+from keystead.server import logs
 from keystead.server.data.opened_store import OpenedStore
 from keystead.server.service import refusals
 from keystead.server.service.metrics import Metrics
@@ -53,11 +54,6 @@ class Service:
         self._loop = loop
         self._timers: dict[str, asyncio.TimerHandle] = {}
 
-    def alive(self) -> bool:
-        """Whether it is worth to go on; else something has hung for so long that a new start is better. Ask it on the event
-        loop: that it answers shows that that turns."""
-        return not self.hanging.hopeless
-
     def start_timers(self) -> None:
         """Carry out what is due now and from here on."""
         self.every(_TURNS_EVERY, "turns", lambda: self._underway.begin(LOOP))
@@ -69,7 +65,10 @@ class Service:
 
     def every(self, seconds: float, name: str, action: Callable[[], None]) -> None:
         """Do something now and then every so many seconds until the stop."""
-        action()
+        try:
+            action()
+        except Exception as error:  # a bug, and no reason to leave it undone from here on
+            logs.failure("timer failed", error, action=name)
         self._timers[name] = self._loop.call_later(seconds, self.every, seconds, name, action)
 
     async def stop(self) -> None:

@@ -13,7 +13,6 @@ COMMIT = "commit"
 SLOW_WORK = "slow work"  # one piece
 # Seconds after which each is said to hang. A key pair may take long on a machine that others keep busy.
 PATIENCE = {LOOP: 5, COMMIT: 5, SLOW_WORK: 60}
-HOPE = 300  # seconds after which nothing but a new start will help
 # What keeps all calls from being answered; a piece of slow work keeps its own caller waiting.
 BLOCKS_ALL = {
     COMMIT: "a commit has not returned for {} s: the disk hangs",
@@ -82,11 +81,6 @@ class Hanging:
             for kind, text in BLOCKS_ALL.items()
             if (found := self._longer_than(kind, PATIENCE[kind]))
         ]
-
-    @property
-    def hopeless(self) -> bool:
-        """Whether something has hung for so long that a new start is better than to wait on."""
-        return any(self._longer_than(kind, HOPE) for kind in PATIENCE)
 
     def _longer_than(self, kind: str, least: int) -> list[int]:
         """For how many seconds each piece of the kind has been seen, if that is so many."""

@@ -4,7 +4,6 @@ CREATE TABLE chains (
     records INTEGER NOT NULL,
     hash BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
--- SQLite takes the other columns from the row that has the maximum.
-INSERT INTO chains SELECT chain, sequence, hash FROM (
-    SELECT chain, sequence, hash, max(position) FROM audit GROUP BY chain
-);
+-- Of the server's own chain, which is mostly the last record; another's end is looked for when it is asked for.
+INSERT INTO chains SELECT chain, sequence, hash FROM audit
+WHERE chain = (SELECT value FROM meta WHERE name = 'server_id') ORDER BY position DESC LIMIT 1;

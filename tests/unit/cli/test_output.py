@@ -164,3 +164,11 @@ def test_every_command_is_in_the_help_and_has_its_own(
                 cli.main([name, "--help"])
             assert ended.value.code == 0
             assert capsys.readouterr().out.startswith(f"usage: keystead {name}")
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [("Rejected.Throttling", 3), ("ServiceUnavailableTemporary", 3), ("Forbidden.KeyNotFound", 4)],
+)
+def test_a_refusal_for_now_has_the_status_of_no_answer(code: str, status: int) -> None:
+    assert output.refused(code) == status

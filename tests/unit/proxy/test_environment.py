@@ -77,7 +77,7 @@ def test_a_bundle_is_the_earlier_one_or_the_roots_and_ours(tmp_path: Path) -> No
         ({"NO_PROXY": "localhost,x"}, "localhost,x,127.0.0.1,::1"),
         (
             {
-                "NO_PROXY": "a,*,.aliyuncs.com,kms.cn-hangzhou.aliyuncs.com.,.com,*.COM",
+                "NO_PROXY": "a,*,.aliyuncs.com,kms.cn-hangzhou.aliyuncs.com.,.com,*.COM,kms.cn-hangzhou.aliyuncs.com:443,*:443",
                 "HTTPS_PROXY": "http://p:1",
             },
             "a",
@@ -140,3 +140,9 @@ def test_a_shell_gets_back_what_it_had(tmp_path: Path) -> None:
     assert before(again) == had
     assert undo(had) == ""
     assert undo({"KEYSTEAD_BEFORE": "nonsense"}) == ""
+
+
+def test_a_trust_store_that_can_not_be_read_is_said(tmp_path: Path) -> None:
+    assert made({"JAVA_TOOL_OPTIONS": "-Xmx1g"}, tmp_path).warnings == ()
+    (warning,) = made({"JAVA_TOOL_OPTIONS": "-Djavax.net.ssl.trustStore=/none.p12"}, tmp_path).warnings
+    assert warning.startswith("the trust store /none.p12 of JAVA_TOOL_OPTIONS cannot be read")

@@ -8,6 +8,9 @@ from keystead.proxy.interception import Route, asks_elsewhere, route_of
     ("host", "route"),
     [
         ("kms.cn-hangzhou.aliyuncs.com", Route.SERVE),
+        ("kms.cn-hangzhou.aliyuncs.com.", Route.SERVE),
+        ("location.aliyuncs.com.", Route.ASK),
+        ("ram.aliyuncs.com.", Route.REFUSE),
         ("kms-vpc.cn-beijing.aliyuncs.com", Route.SERVE),
         ("kms-intranet.cn-beijing.aliyuncs.com", Route.SERVE),
         ("sts.aliyuncs.com", Route.SERVE),

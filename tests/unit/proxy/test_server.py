@@ -188,6 +188,10 @@ def test_a_plain_request_to_another_host_is_passed_on_without_our_token() -> Non
         request = b"GET http://127.0.0.1:%d/a?b HTTP/1.1\r\nHost: h\r\nKeep-Alive: 1\r\n" % far
         answer = await ask(port, request + credentials(proxy) + b"\r\n")
         assert answer.endswith(b"GET /a?b HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+        # Some clients copy it into the request itself; an Authorization of their own stays.
+        copied = credentials(proxy).removeprefix(b"Proxy-")
+        answer = await ask(port, request + credentials(proxy) + copied + b"Authorization: Basic dTpw\r\n\r\n")
+        assert answer.endswith(b"Host: h\r\nAuthorization: Basic dTpw\r\nConnection: close\r\n\r\n")
         server.close()
 
     play(scenario)

@@ -1,5 +1,6 @@
 """The server within a test process: clock, faults, calls, clients, and what is refused."""
 
+import json
 import os
 import socket
 import subprocess
@@ -13,6 +14,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from keystead import cli
 from keystead.errors import OperatorError, Refused
 from keystead.testing.local_kms import LocalKms
 from tests.live import Client
@@ -307,3 +309,33 @@ def test_programs_in_its_environment_know_nothing_of_it(kms: LocalKms) -> None:
     )
     assert (told.stdout, told.returncode) == ("1\n", 0), told.stderr
     assert kms.calls == ["ListKeys"]
+
+
+def test_commands_meet_faults_and_tell_those_for_now_by_their_status(
+    kms: LocalKms, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    key = tmp_path / "key.json"
+    key.write_text(json.dumps({"AccessKeyId": kms.access_key[0], "AccessKeySecret": kms.access_key[1]}))
+    kms.fail("ListKeys", status=429)
+    kms.fail("ListKeys", code="Forbidden.KeyNotFound")
+    words = ["--endpoint", kms.url, "--access-key", str(key)]
+    assert [cli.main(["kms", "ListKeys", *words]) for _ in range(3)] == [3, 4, 0]
+    capsys.readouterr()
+    assert cli.main(["kms", "CreateKey", "--DryRun", "true", *words]) == 0
+    told = capsys.readouterr()
+    assert (told.out, told.err) == ("", "the call would have succeeded; nothing was changed\n")
+    assert cli.main(["kms", "DisableKey", "--KeyId", "none", "--DryRun", "true", *words]) == 4
+
+
+def test_a_slow_call_outlives_a_reset(kms: LocalKms) -> None:
+    kms.slow("ListKeys", seconds=0.3)
+    told: list[int] = []
+    calling = threading.Thread(
+        target=lambda: told.append(client(kms).call("ListKeys", Version="2016-01-20")[0])
+    )
+    calling.start()
+    while not kms.calls:
+        time.sleep(0.01)
+    kms.reset()
+    calling.join(20)
+    assert told == [200]

@@ -64,7 +64,7 @@ def encrypt(args: argparse.Namespace) -> int:
 
 
 def _how(args: argparse.Namespace, todo: list[Plan]) -> dict[str, _How]:
-    finder = Finder()
+    finder = Finder(needed=not args.key)
     how = {}
     for name, _ in todo:
         found = finder.of(name)
@@ -80,7 +80,9 @@ def _how(args: argparse.Namespace, todo: list[Plan]) -> dict[str, _How]:
         only = tuple(args.only) or (found.rule.only if found.rule else ())
         how[name] = _How(key=key, values=values, only=only)
         if found.source and (not args.key or (found.rule and args.values is None)):
-            output.note(f"{called(name)}: {'its values' if values else 'as a whole'} under {key}, by {found}")
+            those = f" that match {' or '.join(only)}" if only else ""
+            what = f"its values{those}" if values else "as a whole"
+            output.note(f"{called(name)}: {what} under {key}, by {found}")
     return how
 
 

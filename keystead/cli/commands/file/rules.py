@@ -67,7 +67,9 @@ def matches(path: str, only: "tuple[str, ...] | list[str]") -> bool:
 class Finder:
     """Finds the rules of files; each `.keystead.toml` is read once, and what is passed by is said once."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, needed: bool = True) -> None:
+        """`needed`: whether a folder that may not be looked into is an error, since it could have rules."""
+        self._needed = needed
         self._read: dict[Path, Rules | None] = {}
         self.passed_by: list[Path] = []
 
@@ -101,6 +103,8 @@ class Finder:
         except FileNotFoundError:
             return None
         except OSError as error:
+            if isinstance(error, PermissionError) and not self._needed:
+                return None
             raise OperatorError(
                 f"cannot read {source}: {error.strerror}",
                 hint="check its permissions; it has the rules for files",

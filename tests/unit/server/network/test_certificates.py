@@ -151,6 +151,11 @@ def test_one_is_issued_anew_in_time_and_outlives_no_ca() -> None:
     assert world.new().certificate != first.certificate
     world.clock.time = NOW + LIFETIME - DAY
     assert first_expiry(world.new().certificate) == NOW + LIFETIME
+    assert world.issued.renewed() is None  # however near the end of its CA, a new one is new for an hour
+    world.clock.advance(3599)
+    assert world.issued.renewed() is None
+    world.clock.advance(DAY * 2 // 3)
+    assert first_expiry(world.new().certificate) == NOW + LIFETIME
 
 
 def test_it_is_for_all_names_of_its_ca_and_what_else_that_may_issue_for() -> None:

@@ -431,6 +431,20 @@ def test_what_it_could_not_give_up_is_said_once(
     ]
 
 
+def test_one_that_listens_twice_is_not_listened_to() -> None:
+    async def scenario(desk: Desk) -> None:
+        await desk.front.start(None)
+        pid = desk.front.pid
+        link = desk.front._link
+        assert link is not None
+        desk.front._received(link, Listening(()))
+        while desk.front.pid == pid or desk.front.problem:
+            await asyncio.sleep(0.05)
+        assert desk.reasons == ["ended"]
+
+    play(scenario)
+
+
 def test_one_that_must_be_confined_and_is_not_does_not_serve(caplog: pytest.LogCaptureFixture) -> None:
     async def scenario(desk: Desk) -> None:
         ours, theirs = socket.socketpair()

@@ -193,3 +193,15 @@ def test_rules_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / NAME).rmdir()
     os.mkfifo(tmp_path / NAME)
     assert Finder().of(str(tmp_path / "a")).key == ""
+
+
+def test_where_rules_are_not_needed_a_folder_that_may_not_be_looked_into_has_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def forbidden(self: Path) -> os.stat_result:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "lstat", forbidden)
+    assert Finder(needed=False).of(str(tmp_path / "a.env")).source is None
+    with pytest.raises(OperatorError, match=r"cannot read .*\.keystead\.toml: Permission denied"):
+        Finder().of(str(tmp_path / "a.env"))

@@ -1,0 +1,76 @@
+"""A server in the foreground: from its settings until a signal ends it."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable
+
+from keystead.clock import SystemClock
+from keystead.entropy import SystemEntropy
+from keystead.errors import OperatorError
+from keystead.server import logs
+from keystead.server.app import Server, log_of
+from keystead.server.network import confinement
+from keystead.server.systemd import ServiceManager
+from keystead.settings import Settings
+
+
+async def serve(load: Callable[[], Settings], announce: Callable[[Server], None]) -> None:
+    """Run a server until SIGINT or SIGTERM, with the settings that `load` gives now and at each SIGHUP; `announce` is
+    called when it accepts requests."""
+    settings = load()
+    os.umask(0o077)
+    logs.configure(*log_of(settings))
+    server = Server(settings, SystemClock(), SystemEntropy())
+    loop = asyncio.get_running_loop()
+    manager = ServiceManager.of(os.environ, server.clock)
+    stopped, started, early = asyncio.Event(), False, False
+    terminals = [descriptor for descriptor in (0, 1, 2) if os.isatty(descriptor)]
+
+    def reload() -> None:
+        try:
+            server.reload(load())
+        except OperatorError as problem:
+            logs.event("not reloaded", "warning", reason=f"{problem.message}; {problem.hint}")
+        except OSError as problem:
+            logs.event("not reloaded", "warning", reason=str(problem))
+        finally:
+            manager.ready()
+
+    def hang_up() -> None:
+        nonlocal early
+        if not all(map(os.isatty, terminals)):
+            stopped.set()  # its terminal was closed, which is what this signal says there
+        elif started:
+            manager.reloading()
+            server.follow(reload)
+        else:
+            early = True
+
+    if settings.front_confinement != "no":
+        confinement.hide()
+    # Before the start is announced: who reads server.json may send a signal at once, and is to get an orderly stop.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopped.set)
+    loop.add_signal_handler(signal.SIGHUP, hang_up)
+    await server.start()
+    server.watch()
+    started = True
+    if early:
+        hang_up()
+    assert server.running is not None
+    logs.event(
+        "serving",
+        url=server.running.url,
+        ops_url=server.running.ops_url,
+        data=str(server.directory.path),
+        pid=os.getpid(),
+    )
+    announce(server)
+    manager.ready()
+    server.inform(manager)
+    await stopped.wait()
+    logs.event("stopping")
+    manager.stopping()
+    await server.stop()
+    logs.event("stopped")
