@@ -158,6 +158,8 @@ STRANGE = {
     "ALIBABA_CLOUD_SECURITY_TOKEN": "strange",
     "HTTPS_PROXY": "http://127.0.0.1:9",
     "HTTP_PROXY": "http://127.0.0.1:9",
+    "PYTHONPATH": "/nowhere/theirs",
+    "NODE_OPTIONS": "--no-deprecation",
 }
 
 

@@ -83,17 +83,42 @@ def test_kms_by_default_data_endpoint_and_within_run(servers: tuple[LiveServer, 
     assert listed(keystead("run", *data, "--", *inside, env=home)) == [mine]
 
 
+def command_on(server: LiveServer, words: list[str], folder: Path) -> list[str]:
+    """The words with what they are about: a ciphertext of this server's, and key material."""
+    blob = server.client().ok("Encrypt", KeyId=marked(server), Plaintext="x")["CiphertextBlob"]
+    (folder / "x.cipher").write_text(blob)
+    (folder / "material").write_bytes(bytes(32))
+    made = {"CIPHER": str(folder / "x.cipher"), "MATERIAL": str(folder / "material")}
+    return [made.get(word, word.replace("CIPHER", made["CIPHER"])) for word in words]
+
+
+@pytest.mark.parametrize("words", ABOUT_A_SERVER.values(), ids=ABOUT_A_SERVER)
+def test_commands_about_a_server_by_default_data_and_endpoint(
+    words: list[str], servers: tuple[LiveServer, LiveServer], tmp_path: Path
+) -> None:
+    default, other = servers
+    home = {"XDG_DATA_HOME": str(default.data.parent)}
+    found = other.description
+    far = ["--endpoint", found["url"], "--ca", found["ca_file"]]
+    for options, env, asked, left in (
+        ([], home, default, other),
+        (["--data", str(other.data)], home, other, default),
+        ([], {**home, "KEYSTEAD_DATA": str(other.data)}, other, default),
+        (far, {**home, **pair_of(other)}, other, default),
+    ):
+        command = command_on(asked, words, tmp_path)
+        place = command.index("--") if "--" in command else len(command)
+        before = records(asked), records(left)
+        keystead(*command[:place], *options, *command[place:], env=env, cwd=tmp_path)
+        assert (records(asked) > before[0], records(left)) == (True, before[1])
+
+
 @pytest.mark.parametrize("words", ABOUT_A_SERVER.values(), ids=ABOUT_A_SERVER)
 def test_commands_about_a_server_follow_the_environment_of_run(
     words: list[str], servers: tuple[LiveServer, LiveServer], tmp_path: Path
 ) -> None:
     default, other = servers
-    key_id = marked(other)
-    blob = other.client().ok("Encrypt", KeyId=key_id, Plaintext="x")["CiphertextBlob"]
-    (tmp_path / "x.cipher").write_text(blob)
-    (tmp_path / "material").write_bytes(bytes(32))
-    made = {"CIPHER": str(tmp_path / "x.cipher"), "MATERIAL": str(tmp_path / "material")}
-    command = [made.get(word, word.replace("CIPHER", made["CIPHER"])) for word in words]
+    command = command_on(other, words, tmp_path)
     home = {"XDG_DATA_HOME": str(default.data.parent)}
     before = default.client().ok("ListKeys")
     count = records(other)
