@@ -132,7 +132,8 @@ def record(content: object) -> None:
 def text(content: str) -> None:
     """Print text that this program made."""
     try:
-        sys.stdout.write(content)
+        encoding = sys.stdout.encoding or "utf-8"
+        sys.stdout.write(content.encode(encoding, "backslashreplace").decode(encoding))
     except BrokenPipeError:
         raise
     except OSError as problem:

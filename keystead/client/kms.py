@@ -174,18 +174,3 @@ def _unopened() -> Iterator[None]:
             "the server cannot open the ciphertext",
             hint="it is damaged, of another server or account, or needs another --context NAME=VALUE or --region",
         ) from None
-
-
-def context_of(pairs: list[str]) -> dict[str, str]:
-    """The encryption context of `NAME=VALUE` words; OperatorError names what is wrong with them."""
-    context: dict[str, str] = {}
-    for number, pair in enumerate(pairs, 1):
-        name, equals, value = pair.partition("=")
-        if not equals or not name:
-            raise OperatorError(
-                f"--context number {number} is not NAME=VALUE", hint="as in --context app=billing"
-            )
-        if name in context:
-            raise OperatorError(f"--context {name} is given twice", hint="give each name once")
-        context[name] = value
-    return context

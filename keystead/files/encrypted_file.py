@@ -81,6 +81,11 @@ def sealed(kms: Kms, key: str, context: Mapping[str, str], plaintext: Iterator[b
     return envelope.seal(plaintext, data_key, blob, tuple(sorted(context)), kms.entropy)
 
 
+def begins(content: bytes) -> bool:
+    """Whether content begins as an encrypted file of any size does."""
+    return content.startswith(envelope.MAGIC)
+
+
 def read(source: envelope.Readable) -> Ciphertext:
     """Read what tells how to open a file. DoesNotOpen if it is no encrypted file, or one that is cut off."""
     head = source.read(len(envelope.MAGIC))
@@ -96,9 +101,13 @@ def read(source: envelope.Readable) -> Ciphertext:
         raise DoesNotOpen("it is empty", hint="an encrypted file is never empty")
     if envelope.MAGIC.startswith(head):
         raise damaged()
-    blob = as_blob(head + source.read(BLOB_CHARACTERS))
+    content = head + source.read(BLOB_CHARACTERS)
+    blob = as_blob(content)
     if blob is None:
-        raise DoesNotOpen("it is not an encrypted file", hint="keystead file encrypt makes one")
+        hint = "keystead file encrypt makes one"
+        if b"kms:" in content:
+            hint = "values in it may be encrypted: --format tells its format; look whether it is well-formed"
+        raise DoesNotOpen("it is not an encrypted file", hint=hint)
     return Ciphertext(blob=blob, envelope=None)
 
 

@@ -189,7 +189,7 @@ def _no_proxy(before: Mapping[str, str]) -> str:
     """The earlier exemptions without the vendor's hosts; local ones are added where no proxy was set before."""
     text = before.get("no_proxy") or before.get("NO_PROXY") or ""
     kept = [one.strip() for one in text.split(",") if one.strip()]
-    kept = [one for one in kept if not _vendors(re.sub(r":\d*$", "", one.lower()).strip("*."))]
+    kept = [one for one in kept if not _vendors(re.sub(r":[0-9]*\Z", "", one.lower()).strip("*."))]
     if not any(before.get(name) for name in (*_PROXY_NAMES, "ALL_PROXY", "all_proxy")):
         kept += [one for one in ("localhost", "127.0.0.1", "::1") if one not in kept]
     return ",".join(kept)

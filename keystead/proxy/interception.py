@@ -9,9 +9,9 @@ from keystead.api.http.signature import action_and_version
 from keystead.domain.products import LOCATION, PRODUCTS, endpoint_of
 from keystead.errors import KmsError
 
-# Hosts of the vendor's that a client of ours may call beside those of our products. The internet's answer would be to
-# another account's AccessKey, so these are refused here rather than passed on.
-_NOT_SERVED = re.compile(r"ram(?:-vpc)?(?:\.[a-z0-9-]+)?\.aliyuncs\.com")
+# Hosts of the vendor's that a client of ours may call beside those that are answered. The internet's answer would be to
+# another account's AccessKey, and plaintexts would be on their way to it, so these are refused here rather than passed on.
+_NOT_SERVED = re.compile(r"(?:kms|ram|sts)(?:-[a-z0-9]+)*(?:\.[a-z0-9-]+)?\.aliyuncs\.com")
 
 
 class Route(enum.Enum):

@@ -130,7 +130,9 @@ class ProxyServer:
             await say(writer, "400 Bad Request", "this is an HTTP proxy\n")
             return
         answered = target.endswith(":443") if method == "CONNECT" else parts.scheme == "http"
-        route = route_of(host) if answered else Route.PASS
+        route = route_of(host)
+        if not answered and route is not Route.PASS:
+            route = Route.REFUSE  # at another port the vendor would have it
         if route is Route.PASS and not await self._may_pass(lines, writer):
             return
         if method == "CONNECT":
@@ -185,7 +187,8 @@ class ProxyServer:
                 await self._ask(host, lines, reader, writer)
             else:
                 await one_request(reader)
-                await self._fail(NotServed(host=host), host, writer)
+                where = host if parts.port == 443 else f"{host}:{parts.port}"
+                await self._fail(NotServed(host=where), host, writer)
             return
         try:
             far_reader, far_writer = await asyncio.wait_for(self._tunnel.open(host, parts.port or 0), 60)

@@ -6,12 +6,25 @@ import ssl
 from collections.abc import Mapping
 from urllib.parse import SplitResult, unquote, urlsplit
 
+from keystead.errors import OperatorError
+
+_USABLE = {"http", "https"}
+
 
 class Tunnel:
     """Opens connections to other hosts as the environment before `run` said."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
+        """OperatorError for a variable that is not the URL of a proxy."""
         self._proxies = {scheme: _proxy_for(scheme, environment) for scheme in ("http", "https")}
+        kinds = {proxy.scheme for proxy in self._proxies.values() if proxy is not None} - _USABLE
+        # Going direct instead would be what the proxy is there to prevent.
+        self.warning = (
+            f"the proxy that is set is a {'/'.join(sorted(kinds))} proxy, which cannot be used here: nothing but the "
+            "answered hosts is reached"
+            if kinds
+            else ""
+        )
         exempt = environment.get("no_proxy") or environment.get("NO_PROXY") or ""
         self._exempt = [
             one.strip().lower().lstrip("*").lstrip(".") for one in exempt.split(",") if one.strip()
@@ -53,7 +66,9 @@ class Tunnel:
         return reader, writer
 
     async def to_proxy(self, proxy: SplitResult) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """A connection to the earlier proxy itself."""
+        """A connection to the earlier proxy itself; OSError if it is none for HTTP."""
+        if proxy.scheme not in _USABLE:
+            raise OSError(f"a {proxy.scheme} proxy cannot be used here")
         secure = proxy.scheme == "https"
         port = proxy.port or (443 if secure else 80)
         return await asyncio.open_connection(
@@ -73,7 +88,11 @@ def _proxy_for(scheme: str, environment: Mapping[str, str]) -> SplitResult | Non
     for name in (f"{scheme}_proxy", f"{scheme.upper()}_PROXY", "all_proxy", "ALL_PROXY"):
         text = environment.get(name, "")
         if text:
-            parts = urlsplit(text if "://" in text else f"http://{text}")
-            # A SOCKS proxy is beyond us: what went through it goes direct, and fails if that is not allowed.
-            return parts if parts.scheme in ("http", "https") and parts.hostname else None
+            try:
+                parts = urlsplit(text if "://" in text else f"http://{text}")
+                if parts.hostname and parts.port != 0:
+                    return parts
+            except ValueError:
+                pass
+            raise OperatorError(f"{name} is not the URL of a proxy", hint="as in http://proxy.example:3128")
     return None

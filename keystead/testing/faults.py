@@ -33,6 +33,7 @@ class Fault(msgspec.Struct, kw_only=True):
     action: str
     effect: Effect
     times: int | None
+    met: bool = False
     status: int = 0
     code: str = ""
     message: str = ""
@@ -51,6 +52,9 @@ class Faults:
 
     def plan(self, fault: Fault) -> None:
         """ValueError for a fault that could never be met."""
+        given: tuple[object, object] = (fault.times, fault.seconds)
+        if not isinstance(given[0], int | None) or not isinstance(given[1], int | float):
+            raise ValueError("times and seconds are numbers")
         known = [one.action for one in CATALOGUE.of(KMS)]
         if fault.action and fault.action not in known:
             near = nearest(fault.action, known)
@@ -58,7 +62,7 @@ class Faults:
                 f"there is no operation {fault.action!r}" + (f"; did you mean {near!r}?" if near else "")
             )
         if fault.times is not None and fault.times < 1:
-            raise ValueError("times must be at least 1, or None for always")
+            raise ValueError("times must be a number, at least 1, or None for always")
         if not 0 <= fault.seconds < float("inf"):
             raise ValueError("seconds must be 0 or more")
         self._planned.append(fault)
@@ -67,6 +71,7 @@ class Faults:
         """The fault of a call, which is used up by that."""
         for fault in self._planned:
             if fault.action in ("", action):
+                fault.met = True
                 if fault.times is not None:
                     fault.times -= 1
                     if fault.times == 0:
@@ -75,8 +80,8 @@ class Faults:
         return None
 
     def unmet(self) -> Iterable[Fault]:
-        """Faults that no call has met as often as was planned."""
-        return [fault for fault in self._planned if fault.times is not None]
+        """Faults that no call has met as often as was planned; once is enough for those that are always so."""
+        return [fault for fault in self._planned if fault.times is not None or not fault.met]
 
     def clear(self) -> None:
         self._planned.clear()

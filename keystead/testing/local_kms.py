@@ -4,7 +4,7 @@ import asyncio
 import os
 import tempfile
 import threading
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,9 @@ import uvloop
 from keystead.api.http import encode, parse, signature
 from keystead.api.http.message import HttpRequest, HttpResponse
 from keystead.api.http.receive import Received, receive
+from keystead.api.operation import CATALOGUE
 from keystead.api.scheduled import delete_due, expire_due, purge_nonces, rotate_due
+from keystead.cli.output import nearest
 from keystead.client.transport import Endpoint as ClientEndpoint
 from keystead.client.transport import Session
 from keystead.clock import SystemClock
@@ -119,17 +121,23 @@ class LocalKms:
 
     # --- what a test does with it
 
-    def call(self, action: str, **parameters: str) -> dict[str, Any]:
-        """A call by the test itself, with no fault and not in `calls`. Refused, with its code, if the server refuses."""
+    def call(self, action: str, **parameters: str | int | bool) -> dict[str, Any]:
+        """A call by the test itself, with no fault and not in `calls`. Refused, with its code, if the server refuses;
+        ValueError for an operation or a parameter that there is not."""
+        _check(action, parameters)
+        sent = {
+            name: str(value).lower() if isinstance(value, bool) else str(value)
+            for name, value in parameters.items()
+        }
         endpoint = ClientEndpoint(url=self.url, ca_file=None, access_key=self._own, security_token="")
         with Session(endpoint, SystemClock(), self._entropy, "testing") as session:
-            answer = session.call(action, KMS.version, {"RegionId": self.region, **parameters})
+            answer = session.call(action, KMS.version, {"RegionId": self.region, **sent})
         if not 200 <= answer.status < 300:
             code = answer.members["Code"]
             raise Refused(f"{code}: {answer.members.get('Message', '')}", code=code)
         return answer.members
 
-    def new_key(self, **parameters: str) -> str:
+    def new_key(self, **parameters: str | int | bool) -> str:
         """The id of a new key; the parameters are those of CreateKey."""
         return str(self.call("CreateKey", **parameters)["KeyMetadata"]["KeyId"])
 
@@ -328,6 +336,22 @@ class LocalKms:
             with suppress(msgspec.MsgspecError, KeyError):  # XML
                 call.code = msgspec.json.decode(response.body)["Code"]
         reply(response)
+
+
+def _check(action: str, parameters: Mapping[str, object]) -> None:
+    actions = [one.action for one in CATALOGUE.of(KMS)]
+    operation = CATALOGUE.find(KMS.version, action)
+    if operation is None:
+        raise ValueError(f"there is no operation {action!r}" + _meant(action, actions))
+    known = [field.name for field in operation.fields] + ["RegionId", "DryRun"]
+    for name in parameters:
+        if name not in known and not any(name.startswith(f"{one}.") for one in known):
+            raise ValueError(f"{action} has no parameter {name!r}" + _meant(name, known))
+
+
+def _meant(word: str, known: Sequence[str]) -> str:
+    near = nearest(word, known)
+    return f"; did you mean {near!r}?" if near else ""
 
 
 def _call(request: HttpRequest) -> Call:

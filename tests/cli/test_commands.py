@@ -559,3 +559,14 @@ def test_run_without_room_for_its_files_fails_by_itself(tmp_path: Path) -> None:
     assert told.returncode == 125
     assert told.stderr.startswith("error: cannot run it: ")
     assert "Traceback" not in told.stderr
+
+
+def test_a_region_that_is_none_is_refused_by_run() -> None:
+    told = keystead("run", "--region", "XX bad", "--", "true")
+    assert (told.returncode, "--region is not a region" in told.stderr) == (2, True)
+
+
+def test_help_is_shown_in_any_encoding() -> None:
+    told = keystead("kms", "ListKeys", "--help", env={"PYTHONIOENCODING": "ascii"})
+    assert (told.returncode, "usage: keystead kms ListKeys" in told.stdout) == (0, True)
+    assert keystead("run", "--help", env={"PYTHONIOENCODING": "ascii"}).returncode == 0

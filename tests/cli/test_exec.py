@@ -312,3 +312,16 @@ def test_the_access_key_can_be_in_a_file(server: LiveServer, tmp_path: Path) -> 
     assert (ended.returncode, ended.stdout) == (0, "t0ken\n")
     ended = keystead(*words, "--access-key", str(tmp_path / "none"), *end)
     assert (ended.returncode, "there is no AccessKey file" in ended.stderr) == (125, True)
+
+
+def test_an_encrypted_file_is_not_replaced_by_its_plaintext(server: LiveServer, tmp_path: Path) -> None:
+    cipher = tmp_path / "a.cipher"
+    cipher.write_text("kept")
+    link = tmp_path / "link"
+    link.symlink_to(cipher)
+    for path in (cipher, link):
+        told = keystead(
+            "exec", "--on-disk", "--file", f"{path}={cipher}", "--data", str(server.data), "--", "true"
+        )
+        assert (told.returncode, "would replace an encrypted file" in told.stderr) == (2, True)
+    assert cipher.read_text() == "kept"

@@ -153,8 +153,8 @@ def test_context(server: LiveServer, here: Path) -> None:
         )
     refused(file(server, "decrypt", "small.cipher"), 5, "needs another --context")
     refused(file(server, "decrypt", "large.cipher"), 5, "give --context app=… --context env=…")
-    refused(encrypt(server, "small", "--context", "app"), 1, "--context number 1 is not NAME=VALUE")
-    refused(encrypt(server, "small", "--context", "a=1", "--context", "a=2"), 1, "--context a is given twice")
+    refused(encrypt(server, "small", "--context", "app"), 2, "--context number 1 is not NAME=VALUE")
+    refused(encrypt(server, "small", "--context", "a=1", "--context", "a=2"), 2, "--context a is given twice")
 
 
 # --- what is refused

@@ -352,3 +352,23 @@ def test_the_format_can_be_named(server: LiveServer, here: Path) -> None:
     assert encrypt(server, "--values", "--format", "ini", "app.conf").returncode == 0
     assert Path("app.conf.cipher").read_text().startswith("[s]\nkey = kms:")
     assert file(server, "decrypt", "--format", "ini", "app.conf.cipher").stdout == "[s]\nkey = secret\n"
+
+
+def test_a_pattern_is_for_every_value_of_a_key_that_stands_twice(server: LiveServer, here: Path) -> None:
+    Path("s.properties").write_text("db.password=one\n#---\ndb.password=two\nname=x\n")
+    assert encrypt(server, "--values", "--only", "*.password", "s.properties").returncode == 0
+    sealed = Path("s.properties.cipher").read_text()
+    assert ("one" in sealed, "two" in sealed, "name=x" in sealed) == (False, False, True)
+
+
+def test_what_is_encrypted_already_is_said(server: LiveServer, here: Path) -> None:
+    Path("big").write_text("x" * 10_000)
+    assert encrypt(server, "big").returncode == 0
+    told = encrypt(server, "big.cipher", "-o", "twice")
+    assert "big.cipher: it is encrypted already, and now once more" in told.stderr
+    Path("u.service").write_text("[Service]\nA=secret\n")
+    assert encrypt(server, "--values", "--format", "ini", "u.service").returncode == 0
+    told = keystead("file", "decrypt", "u.service.cipher", "--data", str(server.data))
+    assert (told.returncode, "--format tells its format" in told.stderr) == (5, True)
+    told = keystead("file", "reencrypt", "u.service.cipher", "--data", str(server.data))
+    assert "warning: u.service.cipher: it is not an encrypted file" in told.stderr

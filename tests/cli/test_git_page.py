@@ -266,7 +266,7 @@ def test_the_command_line_goes_first(repository: Repository) -> None:
     assert quiet == ""
     assert re.findall(r"(\w+): \"?kms:", (repository.folder / "a.yaml").read_text()) == ["host"]
     told = repository.ok("keystead file encrypt --only '*host' config/app.yaml -o b.yaml")
-    assert told.startswith("config/app.yaml: its values under alias/Apollo/WorkKey, by /")
+    assert told.startswith("config/app.yaml: its values that match *host under alias/Apollo/WorkKey, by /")
     assert re.findall(r"(\w+): \"?kms:", (repository.folder / "b.yaml").read_text()) == ["host"]
     told = repository.ok("keystead file encrypt --no-values config/app.yaml -o c.yaml")
     assert told.startswith("config/app.yaml: as a whole under alias/Apollo/WorkKey")

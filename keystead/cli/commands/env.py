@@ -23,7 +23,15 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def main(args: argparse.Namespace) -> int:
-    """Print exports, or what puts the earlier values back."""
+    """Print exports, or what puts the earlier values back; on a failure what makes `eval` fail with it."""
+    try:
+        return _print(args)
+    except OperatorError as problem:
+        output.text(f"(exit {output.status(problem)})\n")  # else a script goes on to the vendor's own service
+        raise
+
+
+def _print(args: argparse.Namespace) -> int:
     from keystead.proxy import environment
     from keystead.server.data.discovery import environment_access_key, running_server
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from keystead.cli import child_process, output, target
-from keystead.cli.commands.file.reading import add_options, format_of, opened
+from keystead.cli.commands.file.reading import add_options, context_of, format_of, opened
 from keystead.cli.memory_files import in_memory, where_else
 from keystead.clock import SystemClock
 from keystead.entropy import SystemEntropy
@@ -122,9 +122,14 @@ def _plan(args: argparse.Namespace) -> _Plan:
         raise output.WrongCommandLine("--interpolate belongs to --env-file", hint="give both, or neither")
     if not (files or variables or args.env_file):
         raise output.WrongCommandLine("there is nothing to decrypt", hint="give --file, --env or --env-file")
+    ciphers = [cipher for _, cipher in files + variables] + args.env_file
     for number, (path, _) in enumerate(files):
         if path in [one for one, _ in files[:number]]:
             raise output.WrongCommandLine(f"--file {path} is given twice", hint="give each path once")
+        if any(_same(path, one) for one in ciphers):
+            raise output.WrongCommandLine(
+                f"--file {path} would replace an encrypted file by its plaintext", hint="name another PATH"
+            )
         if not path.parent.is_dir():
             raise OperatorError(f"the directory {path.parent} does not exist", hint="make it, with mode 0700")
         if not args.on_disk and not in_memory(path.parent):
@@ -132,6 +137,13 @@ def _plan(args: argparse.Namespace) -> _Plan:
                 f"{path.parent} is not in memory: the plaintext would be on a disk", hint=where_else()
             )
     return _Plan(files=files, variables=variables, owner=_owner(args.owner), command=command)
+
+
+def _same(path: Path, other: str) -> bool:
+    try:
+        return path.samefile(other)
+    except OSError:
+        return False  # one of them is not there
 
 
 def _pairs(option: str, words: list[str]) -> list[tuple[str, str]]:
@@ -165,8 +177,6 @@ def _owner(words: str | None) -> tuple[int, int]:
 
 def _decrypt(args: argparse.Namespace, plan: _Plan, files: ExitStack) -> dict[str, str]:
     """Write the files, removed by `files`, and give the command's environment."""
-    from keystead.client.kms import context_of
-
     context = context_of(args.context)
     whole = list(dict.fromkeys(cipher for _, cipher in plan.files + plan.variables))
 
@@ -275,6 +285,10 @@ def _variables(
             )
         else:
             found = dotenv.interpolated(file.text, file.sealed, above, before)
+            references = list(dotenv.references(file.text))
+            if file.sealed.issuperset(references):  # then the option did nothing
+                for name in references:
+                    output.warning(f"{file.cipher}: {name} was encrypted, so the ${{…}} in it stays as it is")
     return {name: _value(name, value.encode()) for name, value in found.items()}
 
 

@@ -37,6 +37,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def main(args: argparse.Namespace) -> int:
     """Run the command; its exit status is ours."""
+    from keystead.api.bind import valid_region
+
     command = args.command[1:] if args.command[:1] == ["--"] else args.command
     if not command:
         raise output.WrongCommandLine(
@@ -48,6 +50,10 @@ def main(args: argparse.Namespace) -> int:
         raise output.WrongCommandLine(
             "--seed is for a private server",
             hint="leave --data and --endpoint out, or seed with keystead serve",
+        )
+    if args.region is not None and not valid_region(args.region):
+        raise output.WrongCommandLine(
+            "--region is not a region", hint="words of a-z 0-9 joined by hyphens, as in cn-hangzhou"
         )
     try:
         return asyncio.run(_run(args, command))
@@ -97,11 +103,15 @@ async def _run(args: argparse.Namespace, command: list[str]) -> int:
             private = await stack.enter_async_context(server)
             url, access_key = private.url, private.access_key
             upstream = Upstream(url=url)
-        proxy = ProxyServer(upstream, Tunnel(os.environ), clock, entropy)
+        tunnel = Tunnel(os.environ)
+        if tunnel.warning:
+            output.warning(tunnel.warning)
+        proxy = ProxyServer(upstream, tunnel, clock, entropy)
         await proxy.start()
         stack.push_async_callback(proxy.stop)
         folder = Path(tempfile.mkdtemp(prefix="keystead-run-"))
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        folder.chmod(0o755)  # a program may go on as another user; nothing in it is secret
         made = change(
             os.environ,
             access_key=access_key,

@@ -1,11 +1,12 @@
-// Sends TLS connections to the vendor's kms, sts, ram and location hosts through the proxy of `keystead run`.
+// Sends TLS connections to the vendor's kms, sts, ram and location hosts through the proxy of `keystead run`, and refuses
+// every other connection to them: it would take secrets to the vendor, or over the network in the clear.
 "use strict";
 
 const net = require("node:net");
 const tls = require("node:tls");
 const { Duplex } = require("node:stream");
 
-const OURS = /^(kms|sts|ram|location)(-vpc|-intranet|-readonly)?(\.[a-z0-9-]+)?\.aliyuncs\.com$/i;
+const OURS = /^(kms|sts|ram|location)(-[a-z0-9]+)*(\.[a-z0-9-]+)?\.aliyuncs\.com\.?$/i;
 const proxy = process.env.KEYSTEAD_PROXY ? new URL(process.env.KEYSTEAD_PROXY) : null;
 
 // A connection through the proxy that can be handed out before it stands.
@@ -75,6 +76,15 @@ class Tunnel extends Duplex {
 }
 
 if (proxy) {
+  const open = net.Socket.prototype.connect;
+  net.Socket.prototype.connect = function (...args) {
+    const first = Array.isArray(args[0]) ? args[0][0] : args[0];
+    const host = typeof first === "object" && first !== null ? first.host : args[1];
+    if (typeof host !== "string" || !OURS.test(host)) return open.apply(this, args);
+    this.connecting = true;
+    process.nextTick(() => this.destroy(new Error(`keystead run answers for ${host} by HTTPS only`)));
+    return this;
+  };
   const connect = tls.connect;
   tls.connect = function (...args) {
     const options = typeof args[0] === "object" && args[0] !== null ? args[0] : {};

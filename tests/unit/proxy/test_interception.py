@@ -61,3 +61,10 @@ def test_only_questions_for_endpoints_of_ours_are_answered_here(
 ) -> None:
     request = HttpRequest(method="POST", target=target, headers=headers, body=body)
     assert asks_elsewhere(request) is elsewhere
+
+
+@pytest.mark.parametrize(
+    "host", ["kms.aliyuncs.com", "kms-dualstack.cn-hangzhou.aliyuncs.com", "sts-x.cn-beijing.aliyuncs.com"]
+)
+def test_what_is_like_ours_and_not_answered_is_not_left_to_the_vendor(host: str) -> None:
+    assert route_of(host) is Route.REFUSE

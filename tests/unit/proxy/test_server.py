@@ -56,7 +56,6 @@ async def ask(port: int, request: bytes) -> bytes:
 
 OUTWARD = (
     b"CONNECT example.com:443",
-    b"CONNECT kms.cn-hangzhou.aliyuncs.com:22",
     b"CONNECT oss-cn-hangzhou.aliyuncs.com:443",
     b"GET http://example.com/",
     b"GET kms.cn-hangzhou.aliyuncs.com",
@@ -303,3 +302,18 @@ def test_a_client_that_is_left_in_the_middle_costs_neither_time_nor_words(
     assert [one.getMessage() for one in caplog.records if one.levelno >= logging.WARNING] == []
     for one in kept:
         one.close()
+
+
+def test_another_port_of_an_answered_host_is_refused_and_nothing_goes_to_the_vendor() -> None:
+    async def scenario(proxy: ProxyServer, port: int) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"CONNECT kms.cn-hangzhou.aliyuncs.com:8443 HTTP/1.1\r\nHost: h\r\n\r\n")
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
+        context = ssl.create_default_context(cadata=proxy.certificate_pem.decode())
+        await writer.start_tls(context, server_hostname="kms.cn-hangzhou.aliyuncs.com")
+        writer.write(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+        answer = await asyncio.wait_for(reader.read(), 20)
+        assert b"it does not serve kms.cn-hangzhou.aliyuncs.com:8443" in answer
+        writer.close()
+
+    play(scenario)

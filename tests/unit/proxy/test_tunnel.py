@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from keystead.errors import OperatorError
 from keystead.proxy.tunnel import Tunnel, authorization
 
 
@@ -22,8 +23,23 @@ def test_the_earlier_proxy_is_found_in_every_spelling() -> None:
     )
 
 
-def test_a_proxy_of_another_kind_is_none() -> None:
-    assert through({"ALL_PROXY": "socks5://p:1"}, "https", "h") is None
+def test_nothing_goes_round_a_proxy_of_another_kind() -> None:
+    async def scenario() -> None:
+        tunnel = Tunnel({"ALL_PROXY": "socks5://p:1"})
+        assert tunnel.warning.startswith("the proxy that is set is a socks5 proxy, which cannot be used here")
+        with pytest.raises(OSError, match="socks5 proxy"):
+            await tunnel.open("h", 443)
+
+    asyncio.run(scenario())
+    assert Tunnel({"HTTPS_PROXY": "http://p:1"}).warning == Tunnel({}).warning == ""
+
+
+@pytest.mark.parametrize(
+    "url", ["http://[::1", "http://[proxy]:80", "http://p:abc", "http://h:99999", "http://"]
+)
+def test_what_is_no_proxy_is_told(url: str) -> None:
+    with pytest.raises(OperatorError, match="https_proxy is not the URL of a proxy"):
+        Tunnel({"https_proxy": url})
 
 
 @pytest.mark.parametrize(

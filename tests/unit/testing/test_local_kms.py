@@ -339,3 +339,24 @@ def test_a_slow_call_outlives_a_reset(kms: LocalKms) -> None:
     kms.reset()
     calling.join(20)
     assert told == [200]
+
+
+def test_its_own_calls_are_checked_and_take_numbers(kms: LocalKms) -> None:
+    key = kms.new_key(EnableAutomaticRotation=True, RotationInterval="365d")
+    assert kms.call("DescribeKey", KeyId=key)["KeyMetadata"]["AutomaticRotation"] == "Enabled"
+    kms.call("ScheduleKeyDeletion", KeyId=key, PendingWindowInDays=7)
+    with pytest.raises(ValueError, match=r"CreateKey has no parameter 'keySpec'; did you mean 'KeySpec'\?"):
+        kms.new_key(keySpec="RSA_2048")
+    with pytest.raises(
+        ValueError, match=r"there is no operation 'Describekey'; did you mean 'DescribeKey'\?"
+    ):
+        kms.call("Describekey")
+    with pytest.raises(ValueError, match="are numbers"):
+        kms.slow(seconds="2")  # type: ignore[arg-type]
+
+
+def test_what_is_always_so_is_to_be_met_once(kms: LocalKms) -> None:
+    kms.fail("ListKeys", status=503, times=None)
+    assert kms.unmet() == ["503 ServiceUnavailableTemporary for ListKeys"]
+    assert client(kms).call("ListKeys", Version="2016-01-20")[0] == 503
+    assert kms.unmet() == []

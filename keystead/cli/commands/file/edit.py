@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import msgspec
 
 from keystead.cli import child_process, output, target
-from keystead.cli.commands.file.reading import SUFFIX, format_of, opened
+from keystead.cli.commands.file.reading import SUFFIX, context_of, format_of, opened
 from keystead.cli.commands.file.writing import write_back
 from keystead.cli.memory_files import private_directory
 from keystead.errors import OperatorError
@@ -37,7 +37,6 @@ class _Content(msgspec.Struct, kw_only=True):
 
 def edit(args: argparse.Namespace) -> int:
     """Decrypt, edit, encrypt. A file that was not changed is not written."""
-    from keystead.client.kms import context_of
 
     context = context_of(args.context)
     path = Path(args.file)
@@ -109,8 +108,12 @@ def _seal(kms: "Kms", key: str, context: Mapping[str, str], changed: bytes, foun
     from keystead.files import config_values, encrypted_file
 
     if found.form is None:
+        if not changed and found.plaintext:
+            raise OperatorError("nothing is left in it", hint="remove the file if that is what you want")
         return b"".join(encrypted_file.encrypt(kms, key, context, io.BytesIO(changed)))
     text = config_values.text_of(changed, found.form)
+    if found.values and not config_values.all_paths(text, found.form):
+        raise OperatorError("there is no value left in it", hint="remove the file if that is what you want")
     # A value that stood there in the clear stays so; a new one is encrypted.
     left = {path for path in _paths(found) if path not in found.values}
     sealed = config_values.encrypt(

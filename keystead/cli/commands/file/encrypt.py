@@ -1,6 +1,7 @@
 """`keystead file encrypt` and `decrypt`."""
 
 import argparse
+import io
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -8,7 +9,15 @@ from typing import TYPE_CHECKING, BinaryIO
 import msgspec
 
 from keystead.cli import output, target
-from keystead.cli.commands.file.reading import FORMATS, SUFFIX, content_of, format_of, mode_of, opened
+from keystead.cli.commands.file.reading import (
+    FORMATS,
+    SUFFIX,
+    content_of,
+    context_of,
+    format_of,
+    mode_of,
+    opened,
+)
 from keystead.cli.commands.file.rules import Finder, matches
 from keystead.cli.commands.file.several import Plan, called, each, plans
 from keystead.cli.commands.file.writing import write
@@ -33,7 +42,6 @@ class _How(msgspec.Struct, frozen=True, kw_only=True):
 
 def encrypt(args: argparse.Namespace) -> int:
     """Encrypt each file."""
-    from keystead.client.kms import context_of
     from keystead.files import config_values, encrypted_file
 
     context = context_of(args.context)
@@ -57,6 +65,8 @@ def encrypt(args: argparse.Namespace) -> int:
                     content = _values(args, kms, how[name], context, name, source, out)
                     write(iter([content]), out, mode_of(source), replace=args.force)
                 else:
+                    if name.endswith(SUFFIX) or looks_sealed(source):
+                        output.warning(f"{called(name)}: it is encrypted already, and now once more")
                     sealed = encrypted_file.encrypt(kms, how[name].key, context, _Watched(source, name))
                     write(sealed, out, mode_of(source), replace=args.force)
 
@@ -149,6 +159,13 @@ def _values(
     return config_values.bytes_of(changed)
 
 
+def looks_sealed(source: BinaryIO) -> bool:
+    """Whether it begins as an encrypted file of any size does."""
+    from keystead.files.encrypted_file import begins
+
+    return isinstance(source, io.BufferedReader) and begins(source.peek())
+
+
 def _before(
     args: argparse.Namespace, kms: "Kms", context: dict[str, str], form: "Format", out: str
 ) -> "dict[str, Value]":
@@ -168,7 +185,6 @@ def _before(
 
 def decrypt(args: argparse.Namespace) -> int:
     """Decrypt each file."""
-    from keystead.client.kms import context_of
     from keystead.files import decryption
 
     context = context_of(args.context)

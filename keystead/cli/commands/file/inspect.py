@@ -5,13 +5,12 @@ from contextlib import nullcontext
 from typing import Any
 
 from keystead.cli import output, target
-from keystead.cli.commands.file.reading import format_of, opened
+from keystead.cli.commands.file.reading import context_of, format_of, opened
 from keystead.cli.commands.file.several import each
 
 
 def inspect(args: argparse.Namespace) -> int:
     """Print what each file is."""
-    from keystead.client.kms import context_of
     from keystead.files import inspection
 
     context = context_of(args.context)

@@ -40,6 +40,21 @@ def add_format(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def context_of(pairs: list[str]) -> dict[str, str]:
+    """The encryption context of `NAME=VALUE` words; WrongCommandLine names what is wrong with them."""
+    context: dict[str, str] = {}
+    for number, pair in enumerate(pairs, 1):
+        name, equals, value = pair.partition("=")
+        if not equals or not name:
+            raise output.WrongCommandLine(
+                f"--context number {number} is not NAME=VALUE", hint="as in --context app=billing"
+            )
+        if name in context:
+            raise output.WrongCommandLine(f"--context {name} is given twice", hint="give each name once")
+        context[name] = value
+    return context
+
+
 def format_of(args: argparse.Namespace, name: str) -> "Format | None":
     """The format that --format, or else the file's name, tells."""
     from keystead.files.formats import known

@@ -3,14 +3,13 @@
 import argparse
 
 from keystead.cli import output, target
-from keystead.cli.commands.file.reading import format_of, opened, walked
+from keystead.cli.commands.file.reading import context_of, format_of, opened, walked
 from keystead.cli.commands.file.writing import write_back
 from keystead.errors import DoesNotOpen, OperatorError, Unreachable
 
 
 def reencrypt(args: argparse.Namespace) -> int:
     """Tell which files are under old versions; with --apply, re-encrypt them. Other files are passed by."""
-    from keystead.client.kms import context_of
     from keystead.files import reencryption
     from keystead.files.inspection import inspect
 
@@ -25,8 +24,11 @@ def reencrypt(args: argparse.Namespace) -> int:
                 with opened(path) as source:
                     try:
                         inspect(source, form)
-                    except DoesNotOpen:
-                        continue  # not an encrypted file, or one that `inspect` would say more of
+                    except DoesNotOpen as problem:
+                        # In a directory others are too; `inspect` would say more of one that is damaged.
+                        if path in args.places:
+                            output.warning(f"{path}: {problem.message}; {problem.hint}")
+                        continue
                     seen += 1
                     source.seek(0)
                     found = reencryption.old_versions(keys, source, form)

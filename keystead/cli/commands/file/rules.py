@@ -60,8 +60,12 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def matches(path: str, only: "tuple[str, ...] | list[str]") -> bool:
-    """Whether a pattern of `only` matches the path of a value; without patterns every path is meant."""
-    return not only or any(fnmatchcase(path, pattern) for pattern in only)
+    """Whether a pattern of `only` matches the path of a value; without patterns every path is meant.
+
+    One for a list, or for a key that stands more than once, is for each of its values: their paths end with a number.
+    """
+    whole = re.sub(r"/[0-9]+\Z", "", path)
+    return not only or any(fnmatchcase(path, pattern) or fnmatchcase(whole, pattern) for pattern in only)
 
 
 class Finder:
@@ -167,17 +171,24 @@ def _members(kind: type[msgspec.Struct]) -> str:
 def glob(pattern: str) -> "re.Pattern[str]":
     """What a path below the directory of the rules is matched with: `*` and `?` within a name, `**` across directories.
 
-    A pattern without a `/` matches in every directory; one that ends with a `/` all that is below.
+    A pattern without a `/` matches in every directory; one that matches a directory is for all that is below.
     """
     if not pattern.strip("/") or set(pattern) & set("[]{}!\\"):
         raise OperatorError(
             f"the path {pattern!r} of a rule cannot be matched", hint="only *, ** and ? have a meaning in it"
         )
+    parts = pattern.strip("/").split("/")
+    if pattern != pattern.strip() or "//" in pattern or {".", ".."} & set(parts) or pattern.endswith(SUFFIX):
+        raise OperatorError(
+            f"the path {pattern!r} of a rule cannot be matched",
+            hint=f"write it from the directory of {NAME}, without ., .., blanks at its ends and {SUFFIX}",
+        )
     below = pattern + "**" if pattern.endswith("/") else pattern
     anchored = below.lstrip("/") if "/" in pattern.rstrip("/") else f"**/{below}"
     words = re.split(r"(\*\*/|\*\*|\*|\?)", anchored)
     meant = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
-    return re.compile("".join(meant.get(word) or re.escape(word) for word in words) + r"\Z", re.DOTALL)
+    found = "".join(meant.get(word) or re.escape(word) for word in words)
+    return re.compile(rf"{found}(?:/.*)?\Z", re.DOTALL)
 
 
 def _upwards(folder: Path) -> Iterator[Path]:

@@ -52,6 +52,11 @@ def test_a_file_of_rules() -> None:
         ("[[rules]]\npath='x'\nonly = ['a']", "has only without values", "add values = true"),
         ("[[rules]]\npath='[ab].yaml'", "cannot be matched", "only *, ** and ?"),
         ("[[rules]]\npath='a.{yml,yaml}'", "cannot be matched", "only *, ** and ?"),
+        ("[[rules]]\npath='./a'", "cannot be matched", "from the directory of .keystead.toml"),
+        ("[[rules]]\npath='../a'", "cannot be matched", "from the directory of .keystead.toml"),
+        ("[[rules]]\npath='a//b'", "cannot be matched", "from the directory of .keystead.toml"),
+        ("[[rules]]\npath='a '", "cannot be matched", "from the directory of .keystead.toml"),
+        ("[[rules]]\npath='*.yaml.cipher'", "cannot be matched", "and .cipher"),
         ("[[rules]]\npath='!a'", "cannot be matched", "only *, ** and ?"),
         ("[[rules]]\npath=''", "cannot be matched", "only *, ** and ?"),
         ("[[rules]]\npath='/'", "cannot be matched", "only *, ** and ?"),
@@ -75,7 +80,8 @@ def test_the_largest_file() -> None:
 @pytest.mark.parametrize(
     ("pattern", "matched", "others"),
     [
-        ("*.pem", ["a.pem", "x/y/a.pem", ".pem"], ["a.pem.txt", "a.pem/x", "apem"]),
+        ("*.pem", ["a.pem", "x/y/a.pem", ".pem", "a.pem/x"], ["a.pem.txt", "apem"]),
+        ("secrets", ["secrets", "secrets/a", "x/secrets/y/z"], ["xsecrets/a", "secretsx"]),
         ("/*.pem", ["a.pem"], ["x/a.pem"]),
         ("config/*.yaml", ["config/a.yaml"], ["x/config/a.yaml", "config/x/a.yaml"]),
         ("**/config/*.yaml", ["config/a.yaml", "x/y/config/a.yaml"], ["xconfig/a.yaml"]),
