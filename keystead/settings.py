@@ -171,6 +171,8 @@ def load(file: str | None, flags: dict[str, Any]) -> Settings:
         raise OperatorError(
             f"a setting in {where} is not valid: {error}", hint="keystead serve --help lists all settings"
         ) from None
+    if not settings.data:  # a variable that is not set
+        raise OperatorError("the data directory has no name", hint="leave --data out, or name a directory")
     if bool(settings.tls_cert) != bool(settings.tls_key):
         raise OperatorError("tls-cert and tls-key belong together", hint="give both, or neither")
     if settings.http and settings.tls_cert:

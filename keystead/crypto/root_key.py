@@ -58,15 +58,24 @@ def ephemeral(entropy: Entropy) -> SoftwareRootKey:
 
 
 def create_file(path: Path, entropy: Entropy) -> SoftwareRootKey:
-    """Make a new root key file, mode 0600, durable before it returns. Never replaces a file."""
+    """Make a new root key file, mode 0600, durable before it returns. Never replaces a file.
+
+    OperatorError, and no file, if there is no room for it.
+    """
     key = entropy.take(KEY_BYTES)
     text = f"{_HEADER}\n{base64.b64encode(key).decode()}\n{_fingerprint(key)}\n"
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    with open(descriptor, "w", encoding="ascii") as file:
-        file.write(text)
-        file.flush()
-        sync(file.fileno())
-    sync_directory(path.parent)
+    try:
+        with open(descriptor, "w", encoding="ascii") as file:
+            file.write(text)
+            file.flush()
+            sync(file.fileno())
+        sync_directory(path.parent)
+    except OSError as error:
+        path.unlink()  # nothing is under it yet, and half of one would be taken for a damaged one
+        raise OperatorError(
+            f"cannot write the root key file {path}: {error.strerror}", hint="check the free space there"
+        ) from None
     return SoftwareRootKey(key, entropy)
 
 

@@ -268,7 +268,8 @@ class Server:
         if self._certificate is not None:
             assert self._api is not None
             self._certificate.look(self._api.present)
-            self.service.sequencer.run(self._certificate.adopting())
+            look = partial(self._certificate.look, self._api.present)
+            self.service.sequencer.run(self._certificate.adopting(look))
 
     def follow(self, then: Callable[[], None]) -> None:
         """Call `then` on the event loop, once what was done to the server's CAs is known here; after a second anyway."""

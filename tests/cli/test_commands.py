@@ -570,3 +570,19 @@ def test_help_is_shown_in_any_encoding() -> None:
     told = keystead("kms", "ListKeys", "--help", env={"PYTHONIOENCODING": "ascii"})
     assert (told.returncode, "usage: keystead kms ListKeys" in told.stdout) == (0, True)
     assert keystead("run", "--help", env={"PYTHONIOENCODING": "ascii"}).returncode == 0
+
+
+def test_node_reaches_the_vendors_hosts_in_no_other_way() -> None:
+    needs("node")
+    program = """
+    const host = "kms.cn-hangzhou.aliyuncs.com";
+    const told = (error) => console.log(error.cause ? error.cause.message : error.message);
+    require("http").get(`http://${host}/?a`).on("error", told);
+    fetch(`http://${host}/`).catch(told);
+    require("net").connect(443, `${host}.`).on("error", told);
+    require("http2").connect(`https://${host}`).on("error", told);
+    """
+    told = keystead("run", "--", "node", "-e", program)
+    assert told.returncode == 0, told.stderr
+    assert len(told.stdout.splitlines()) == 4
+    assert all("by HTTPS only" in line for line in told.stdout.splitlines()), told.stdout

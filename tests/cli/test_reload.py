@@ -181,10 +181,12 @@ def expires(server: LiveServer) -> float:
 
 
 def figure(server: LiveServer, name: str) -> float:
+    """A metric's value; -1 where it is not there yet, since a server answers before it takes all of them."""
     with urlopen(f"{server.description['ops_url']}/metrics") as answer:
         lines = answer.read().decode().splitlines()
-    (line,) = [line for line in lines if line.startswith(f"{name} ")]
-    return float(line.rpartition(" ")[2])
+    found = [line for line in lines if line.startswith(f"{name} ")]
+    assert len(found) <= 1
+    return float(found[0].rpartition(" ")[2]) if found else -1.0
 
 
 PATCHED = """
@@ -226,6 +228,7 @@ def test_metrics_of_what_is_stored(tmp_path: Path) -> None:
         server.client().ok("DisableKey", KeyId=key_id)
     with live(tmp_path / "data") as server:
         until(lambda: figure(server, 'keystead_keys{state="Enabled"}') == 1)
+        until(lambda: figure(server, 'keystead_database_bytes{file="log"}') >= 0)
         assert figure(server, 'keystead_keys{state="Disabled"}') == 1
         assert figure(server, "keystead_audit_log_records") == 3
         assert figure(server, 'keystead_database_bytes{file="database"}') > 4096
@@ -243,6 +246,7 @@ def test_a_renamed_log_file_is_left_alone(tmp_path: Path) -> None:
     log, aside = tmp_path / "keystead.log", tmp_path / "keystead.log.1"
     with live(tmp_path / "data", "--log-file", str(log)) as server:
         assert log.stat().st_mode & 0o777 == 0o600
+        until(lambda: told(log, "serving") != [])
         log.rename(aside)
         reload(server)
         until(lambda: log.exists() and told(log, "reloaded") != [])

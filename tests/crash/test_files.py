@@ -209,3 +209,29 @@ def test_a_port_in_use_is_told(server: LiveServer, tmp_path: Path) -> None:
     assert f"cannot listen on 127.0.0.1:{port}" in ended.stderr
     ended = keystead("serve", "--data", str(tmp_path / "other"), "--listen", "0.0.0.0:0", "--http")
     assert "plain HTTP on 0.0.0.0" in ended.stderr
+
+
+def test_an_empty_database_where_there_was_one_is_told_and_nothing_is_lost(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    with live(data) as server:
+        server.client().ok("CreateKey")
+    access_key = (data / "root-access-key.json").read_bytes()
+    (data / "keystead.db").write_bytes(b"")  # as when the main file alone of a young one was copied
+    for left in data.glob("keystead.db-*"):
+        left.unlink()
+    told = keystead("serve", "--data", str(data), "--listen", "localhost:0")
+    assert (told.returncode, "is empty, although this data directory had one with keys" in told.stderr) == (
+        1,
+        True,
+    )
+    assert (data / "root-access-key.json").read_bytes() == access_key
+    (data / "ca.pem").unlink()
+    with live(data):
+        assert (data / "root-access-key.json.before").read_bytes() == access_key
+        assert (data / "root-access-key.json").read_bytes() != access_key
+
+
+def test_a_data_directory_without_a_name_is_refused(tmp_path: Path) -> None:
+    told = keystead("serve", "--data", "", "--listen", "localhost:0", cwd=tmp_path)
+    assert (told.returncode, "the data directory has no name" in told.stderr) == (1, True)
+    assert list(tmp_path.iterdir()) == []

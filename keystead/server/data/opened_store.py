@@ -16,6 +16,7 @@ from keystead.domain.authorities import KeptAuthority
 from keystead.domain.keys.key import Wrapped
 from keystead.entropy import Entropy
 from keystead.errors import OperatorError
+from keystead.server import logs
 from keystead.server.data.directory import DataDirectory
 from keystead.store.memory import MemoryStore
 from keystead.store.ports import Store
@@ -72,6 +73,18 @@ def open_store(
                 server_id=store.server_id,
                 first_start=False,
             )
+        if directory.certificate.exists() or directory.authority.exists():
+            raise OperatorError(
+                f"the database {directory.database} is empty, although this data directory had one with keys",
+                hint="restore it from a backup, with its -wal file if that is a copy of the files; to begin anew, move "
+                "the whole directory away",
+            )
+        if (
+            directory.root_access_key.exists()
+        ):  # of a first start that was cut off, or of a database that was lost
+            kept = directory.root_access_key.with_name(f"{directory.root_access_key.name}.before")
+            directory.root_access_key.replace(kept)
+            logs.event("the database is empty; a new account is made", "warning", file=str(kept))
         account = new_account or _account_id(entropy)
         access_key_id, secret = _found(store, vault, account, int(clock.now()), entropy)
         # Before the commit: an AccessKey whose secret was never written down would lock everybody out.

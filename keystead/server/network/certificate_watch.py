@@ -74,7 +74,7 @@ class CertificateWatch:
         else:
             self._trouble = ""
 
-    def adopting(self, then: Callable[[], None] = lambda: None) -> Callable[[Pipeline, Batch], bool]:
+    def adopting(self, then: Callable[[], None]) -> Callable[[Pipeline, Batch], bool]:
         """A job of the sequencer: follow what was done to the server's CAs, and call `then` on the event loop after it.
 
         What a batch finds may not be durable yet, so it counts once the next one finds it as well.

@@ -106,3 +106,13 @@ def test_every_truncation_is_found(tmp_path: Path) -> None:
 def test_two_ephemeral_keys_differ() -> None:
     entropy = SeededEntropy()
     assert root_key.ephemeral(entropy).fingerprint != root_key.ephemeral(entropy).fingerprint
+
+
+def test_half_a_root_key_is_never_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(root_key, "sync", full)
+    with pytest.raises(OperatorError, match=r"cannot write the root key file .*: No space left on device"):
+        root_key.create_file(tmp_path / "root.key", SystemEntropy())
+    assert list(tmp_path.iterdir()) == []
