@@ -52,9 +52,7 @@ class Faults:
 
     def plan(self, fault: Fault) -> None:
         """ValueError for a fault that could never be met."""
-        given: tuple[object, object] = (fault.times, fault.seconds)
-        if not isinstance(given[0], int | None) or not isinstance(given[1], int | float):
-            raise ValueError("times and seconds are numbers")
+        _check_numbers(fault.times, fault.seconds)
         known = [one.action for one in CATALOGUE.of(KMS)]
         if fault.action and fault.action not in known:
             near = nearest(fault.action, known)
@@ -85,6 +83,11 @@ class Faults:
 
     def clear(self) -> None:
         self._planned.clear()
+
+
+def _check_numbers(times: object, seconds: object) -> None:
+    if not isinstance(times, int | None) or not isinstance(seconds, int | float):
+        raise ValueError("times and seconds are numbers")  # noqa: TRY004 - as all that is wrong with a plan
 
 
 def refusal(action: str, status: int | None, code: str | None, times: int | None) -> Fault:
