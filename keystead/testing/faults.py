@@ -87,7 +87,7 @@ class Faults:
 
 def _check_numbers(times: object, seconds: object) -> None:
     if not isinstance(times, int | None) or not isinstance(seconds, int | float):
-        raise ValueError("times and seconds are numbers")  # noqa: TRY004 - as all that is wrong with a plan
+        raise ValueError("times and seconds are numbers")
 
 
 def refusal(action: str, status: int | None, code: str | None, times: int | None) -> Fault:
