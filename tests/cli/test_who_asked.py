@@ -5,7 +5,6 @@ import json
 import os
 import pwd
 import re
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any
 import pytest
 
 from keystead import __version__, cli
-from tests.live import KEYSTEAD, LiveServer, keystead, live
+from tests.live import KEYSTEAD, LiveServer, keystead, live, without_room
 
 # Each command that calls a server, and the names by which it does; what it is given must show in none.
 CALLS = {
@@ -207,11 +206,7 @@ def test_a_secret_that_can_not_be_written_down_makes_no_access_key(
         return re.findall('"AccessKeyId": "(.*)"', told)
 
     before = ids()
-    words = [*KEYSTEAD, "access-key", "create", "-o", "file", "--data", str(server.data)]
-    told = subprocess.run(  # no file may have a byte, as on a full disk
-        ["sh", "-c", 'ulimit -f 0; exec "$@"', "sh", *words],
-        cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60,
-    )  # fmt: skip
+    told = without_room(tmp_path, "access-key", "create", "-o", "file", "--data", str(server.data))
     assert told.returncode == 1
     assert told.stderr.startswith("error: cannot write file: File too large\nhint: ")
     assert "no AccessKey was made" in told.stderr
