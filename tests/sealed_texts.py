@@ -4,10 +4,15 @@ from collections.abc import Callable
 
 from hypothesis import strategies as st
 
-from keystead.files.formats.spans import Leaf
+from keystead.files.formats.spans import Leaf, pointer
 
 # What a value becomes: all letters that base64 has, and its padding.
 SEALED = "kms:MDAwMDAwMDAtMDAwMC00MDAwLTgwMDAtMDAwMDAwMDAwMDAwAQ+/Zg=="
+
+
+def values_in(text: str, leaves: Callable[[str], list[Leaf]]) -> list[tuple[str, str]]:
+    """The path of each value, and the value as it stands there."""
+    return [(pointer(leaf.path), text[leaf.start : leaf.end]) for leaf in leaves(text)]
 
 
 def sealed(text: str, leaves: Callable[[str], list[Leaf]]) -> str:

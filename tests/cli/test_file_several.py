@@ -3,28 +3,11 @@
 import os
 import stat
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.live import KEYSTEAD, STRANGE, LiveServer, keystead, live
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
-    with live(tmp_path_factory.mktemp("server") / "data") as running:
-        client = running.client()
-        key_id = client.ok("CreateKey")["KeyMetadata"]["KeyId"]
-        client.ok("CreateAlias", KeyId=key_id, AliasName="alias/work")
-        client.close()
-        yield running
-
-
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 def file(server: LiveServer, verb: str, *words: str) -> "subprocess.CompletedProcess[str]":

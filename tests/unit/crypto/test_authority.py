@@ -1,6 +1,4 @@
-import socket
 import ssl
-import threading
 from pathlib import Path
 
 import msgspec
@@ -24,6 +22,7 @@ from keystead.domain.keys.key import Wrapped
 from keystead.entropy import SeededEntropy
 from keystead.errors import OperatorError
 from keystead.server.network import listener
+from tests.handshakes import handshake
 
 NOW = SystemClock().now()
 
@@ -32,37 +31,19 @@ def authority(dns: list[str], addresses: list[str]) -> Authority:
     return Authority.create("test CA", dns=dns, addresses=addresses, now=NOW, lifetime=86400)
 
 
-def handshake(made: Authority, names: list[str], addresses: list[str], asked: str, folder: Path) -> None:
+def connect(made: Authority, names: list[str], addresses: list[str], asked: str, folder: Path) -> None:
     """A TLS connection of Python's own client to a server with a certificate for these names."""
     context = listener.server_context()
     leaf = made.issue(names, addresses, NOW, 3600)
     listener.load_certificate(context, listener.Pem(leaf.certificate_pem, leaf.key_pem))
     (folder / "ca.pem").write_bytes(made.certificate_pem)
-    client = ssl.create_default_context(cafile=str(folder / "ca.pem"))
-    server_end, client_end = socket.socketpair()
-
-    def serve() -> None:
-        try:
-            with context.wrap_socket(server_end, server_side=True):
-                pass
-        except OSError:
-            pass
-
-    thread = threading.Thread(target=serve)
-    thread.start()
-    try:
-        with client.wrap_socket(client_end, server_hostname=asked):
-            pass
-    finally:
-        client_end.close()
-        thread.join()
-        server_end.close()
+    handshake(context, ssl.create_default_context(cafile=str(folder / "ca.pem")), asked)
 
 
 def test_a_permitted_name_and_address_are_accepted(tmp_path: Path) -> None:
     made = authority(["localhost"], ["127.0.0.1", "::1"])
     for asked in ("localhost", "127.0.0.1", "::1"):
-        handshake(made, ["localhost"], ["127.0.0.1", "::1"], asked, tmp_path)
+        connect(made, ["localhost"], ["127.0.0.1", "::1"], asked, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -74,15 +55,15 @@ def test_what_is_outside_the_constraints_is_refused(
 ) -> None:
     made = authority(["localhost"], ["127.0.0.1"])
     with pytest.raises(ssl.SSLCertVerificationError):
-        handshake(made, names, addresses, asked, tmp_path)
+        connect(made, names, addresses, asked, tmp_path)
 
 
 def test_a_ca_for_names_only_refuses_every_address(tmp_path: Path) -> None:
     made = authority(["aliyuncs.com"], [])
-    handshake(made, ["kms.cn-hangzhou.aliyuncs.com"], [], "kms.cn-hangzhou.aliyuncs.com", tmp_path)
+    connect(made, ["kms.cn-hangzhou.aliyuncs.com"], [], "kms.cn-hangzhou.aliyuncs.com", tmp_path)
     for address in ("127.0.0.1", "::1"):
         with pytest.raises(ssl.SSLCertVerificationError):
-            handshake(made, [], [address], address, tmp_path)
+            connect(made, [], [address], address, tmp_path)
 
 
 def test_constraints_are_critical_and_the_ca_issues_no_ca() -> None:

@@ -11,13 +11,8 @@ from hypothesis import strategies as st
 
 from keystead.errors import OperatorError
 from keystead.files.formats.ini import leaves
-from keystead.files.formats.spans import pointer
 from tests.live import needs
-from tests.sealed_texts import SEALED, sealed, stays_sealed
-
-
-def found(text: str) -> list[tuple[str, str]]:
-    return [(pointer(leaf.path), text[leaf.start : leaf.end]) for leaf in leaves(text)]
+from tests.sealed_texts import SEALED, sealed, stays_sealed, values_in
 
 
 @pytest.mark.parametrize(
@@ -48,7 +43,7 @@ def found(text: str) -> list[tuple[str, str]]:
     ],
 )  # fmt: skip
 def test_values(text: str, values: list[tuple[str, str]]) -> None:
-    assert found(text) == values
+    assert values_in(text, leaves) == values
 
 
 @pytest.mark.parametrize(

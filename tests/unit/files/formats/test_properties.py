@@ -8,14 +8,9 @@ from hypothesis import given
 from keystead.errors import OperatorError
 from keystead.files.config_values import bytes_of
 from keystead.files.formats.properties import leaves, unescaped
-from keystead.files.formats.spans import pointer
-from tests.sealed_texts import PROPERTIES_TEXTS, SEALED, sealed, stays_sealed
+from tests.sealed_texts import PROPERTIES_TEXTS, SEALED, sealed, stays_sealed, values_in
 
 ROOT = Path(__file__).parents[4]
-
-
-def found(text: str) -> list[tuple[str, str]]:
-    return [(pointer(leaf.path), text[leaf.start : leaf.end]) for leaf in leaves(text)]
 
 
 @pytest.mark.parametrize(
@@ -46,7 +41,7 @@ def found(text: str) -> list[tuple[str, str]]:
     ],
 )  # fmt: skip
 def test_values(text: str, values: list[tuple[str, str]]) -> None:
-    assert found(text) == values
+    assert values_in(text, leaves) == values
 
 
 def test_a_wrong_escape_in_a_key() -> None:

@@ -3,7 +3,6 @@
 import os
 import socket
 import ssl
-import threading
 from pathlib import Path
 
 import msgspec
@@ -26,6 +25,7 @@ from keystead.server.network.certificates import (
     own_authorities,
 )
 from keystead.server.network.listener import Pem, load_certificate, server_context
+from tests.handshakes import handshake
 
 NOW = int(SystemClock().now())
 MORE = LOCAL | Names.of(["kms.example", "198.51.100.7"])
@@ -61,26 +61,11 @@ def connects(pem: Pem, trusted: str, asked: str) -> bool:
     """Whether Python's client, which trusts these CAs, takes a server with this certificate for what it asked for."""
     server, client = server_context(), ssl.create_default_context(cadata=trusted)
     load_certificate(server, pem)
-    server_end, client_end = socket.socketpair()
-
-    def serve() -> None:
-        try:
-            with server.wrap_socket(server_end, server_side=True):
-                pass
-        except OSError:
-            pass
-
-    thread = threading.Thread(target=serve)
-    thread.start()
     try:
-        with client.wrap_socket(client_end, server_hostname=asked):
-            return True
+        handshake(server, client, asked)
     except ssl.SSLCertVerificationError:
         return False
-    finally:
-        client_end.close()
-        thread.join()
-        server_end.close()
+    return True
 
 
 # --- names

@@ -1,0 +1,26 @@
+"""What several modules of commands have in common: a module that needs another server has a fixture of its own."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.live import LiveServer, live
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    """A server whose one key is alias/work."""
+    with live(tmp_path_factory.mktemp("server") / "data") as running:
+        client = running.client()
+        key_id = client.ok("CreateKey")["KeyMetadata"]["KeyId"]
+        client.ok("CreateAlias", KeyId=key_id, AliasName="alias/work")
+        client.close()
+        yield running
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A directory of the test's own, which is the current one."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
