@@ -33,9 +33,7 @@ def file_with(content: bytes) -> Iterator[str]:
         if name and path != name:
             os.unlink(name)
             name = ""
-        rest = memoryview(content)
-        while rest:
-            rest = rest[os.write(descriptor, rest) :]
+        write(descriptor, content)
         os.lseek(descriptor, 0, os.SEEK_SET)  # opening it by the descriptor's path may share its position
         yield path
     finally:
@@ -54,6 +52,13 @@ def socket_path(path: Path) -> Iterator[str]:
         link = Path(folder) / "to"
         link.symlink_to(path.parent, target_is_directory=True)
         yield str(link / path.name)
+
+
+def write(descriptor: int, content: bytes) -> None:
+    """Write all of it, however little the system takes at once; OSError if that fails."""
+    rest = memoryview(content)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
 
 
 def sync(descriptor: int) -> None:

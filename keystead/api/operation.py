@@ -114,6 +114,15 @@ class Operation(NamedTuple):
         """The first sentence of the operation's docstring."""
         return (self.function.__doc__ or "").strip().split("\n")[0]
 
+    @property
+    def parameters(self) -> list[str]:
+        """The names of all parameters that it takes, those that every operation takes among them."""
+        return [*(field.name for field in self.fields), "RegionId", "DryRun"]
+
+    def takes(self, name: str) -> bool:
+        """Whether it has this parameter; `Tag.1.Key` is part of `Tag`."""
+        return name.split(".", 1)[0] in self.parameters
+
 
 class Catalogue:
     """All operations. A version names its product, so a version and an action name an operation."""

@@ -23,7 +23,7 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 from keystead.errors import LATER, DoesNotOpen, OperatorError, Refused, Unreachable
@@ -130,7 +130,7 @@ def record(content: object) -> None:
 
 
 def text(content: str) -> None:
-    """Print text that this program made."""
+    """Print text that this program made; what the terminal has no letters for, as escapes."""
     try:
         encoding = sys.stdout.encoding or "utf-8"
         sys.stdout.write(content.encode(encoding, "backslashreplace").decode(encoding))
@@ -169,8 +169,7 @@ def line(content: str) -> None:
 
 def row(cells: Sequence[str]) -> None:
     """Print cells on one line, parted by tabs."""
-    content = "\t".join(map(plain, cells))
-    text(content.encode(sys.stdout.encoding, "backslashreplace").decode(sys.stdout.encoding) + "\n")
+    text("\t".join(map(plain, cells)) + "\n")
 
 
 def table(rows: Sequence[Sequence[str]], first: int) -> None:
@@ -236,9 +235,10 @@ def trouble(problem: OperatorError) -> int:
     return status(problem)
 
 
-def refused(code: str) -> int:
-    """The exit status of a server's refusal: some are only for now."""
-    return UNREACHABLE if code in LATER else REFUSED
+def refusal(members: Mapping[str, Any], hint: str = "") -> int:
+    """Say that a server refused, by the members of its answer; gives the exit status: some refusals are only for now."""
+    error(f"{members['Code']}: {members.get('Message', '')}", hint)
+    return UNREACHABLE if members["Code"] in LATER else REFUSED
 
 
 def status(problem: OperatorError) -> int:

@@ -4,6 +4,7 @@ import os
 import stat
 from pathlib import Path
 
+from keystead import portable
 from keystead.entropy import Entropy
 from keystead.errors import OperatorError
 from keystead.portable import sync, sync_directory
@@ -61,10 +62,8 @@ class Whole:
 
     def write(self, piece: bytes) -> None:
         """Append bytes."""
-        rest = memoryview(piece)
         try:
-            while rest:
-                rest = rest[os.write(self._file, rest) :]
+            portable.write(self._file, piece)
         except BrokenPipeError:
             raise
         except OSError as error:

@@ -24,6 +24,25 @@ class EphemeralServer(msgspec.Struct, frozen=True, kw_only=True):
     access_key: tuple[str, str]
 
 
+def service_in_memory(
+    region: str, clock: Clock, entropy: Entropy, seed: Seed | None, client_clock: Clock | None = None
+) -> tuple[Service, tuple[str, str]]:
+    """A service on the current event loop over a store in memory, with the seed in it; and its root AccessKey."""
+    account = EPHEMERAL_ACCOUNT if seed is None else seed.account
+    opened, access_key = open_in_memory(clock, entropy, account)
+    service = Service(
+        opened,
+        region=region,
+        clock=clock,
+        entropy=entropy,
+        loop=asyncio.get_running_loop(),
+        client_clock=client_clock,
+    )
+    if seed is not None:
+        seed_store(service.pipeline, seed)
+    return service, access_key
+
+
 @asynccontextmanager
 async def ephemeral_server(
     region: str, clock: Clock, entropy: Entropy, seed: Seed | None = None
@@ -32,14 +51,9 @@ async def ephemeral_server(
 
     With a seed its AccessKey is the seed's first one, if that has any.
     """
-    loop = asyncio.get_running_loop()
-    account = EPHEMERAL_ACCOUNT if seed is None else seed.account
-    opened, access_key = open_in_memory(clock, entropy, account)
-    service = Service(opened, region=region, clock=clock, entropy=entropy, loop=loop)
-    if seed is not None:
-        seed_store(service.pipeline, seed)
-        if seed.access_key:
-            access_key = (seed.access_key[0].id, seed.access_key[0].secret)
+    service, access_key = service_in_memory(region, clock, entropy, seed)
+    if seed is not None and seed.access_key:
+        access_key = (seed.access_key[0].id, seed.access_key[0].secret)
     (socket,) = sockets = listener.listen("127.0.0.1", 0)
     port = socket.getsockname()[1]
     endpoint = Endpoint(

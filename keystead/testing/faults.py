@@ -1,11 +1,11 @@
 """Planned faults: the next calls of an action are refused, slow, or cut off."""
 
 import enum
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from keystead.api.operation import CATALOGUE
+from keystead.api.operation import CATALOGUE, Operation
 from keystead.cli.output import nearest
 from keystead.domain.products import KMS
 from keystead.errors import CODES
@@ -53,12 +53,8 @@ class Faults:
     def plan(self, fault: Fault) -> None:
         """ValueError for a fault that could never be met."""
         _check_numbers(fault.times, fault.seconds)
-        known = [one.action for one in CATALOGUE.of(KMS)]
-        if fault.action and fault.action not in known:
-            near = nearest(fault.action, known)
-            raise ValueError(
-                f"there is no operation {fault.action!r}" + (f"; did you mean {near!r}?" if near else "")
-            )
+        if fault.action:
+            operation(fault.action)
         if fault.times is not None and fault.times < 1:
             raise ValueError("times must be a number, at least 1, or None for always")
         if not 0 <= fault.seconds < float("inf"):
@@ -83,6 +79,22 @@ class Faults:
 
     def clear(self) -> None:
         self._planned.clear()
+
+
+def operation(action: str) -> Operation:
+    """The operation of Kms; ValueError if there is none."""
+    found = CATALOGUE.find(KMS.version, action)
+    if found is None:
+        raise ValueError(
+            f"there is no operation {action!r}" + meant(action, [one.action for one in CATALOGUE.of(KMS)])
+        )
+    return found
+
+
+def meant(word: str, known: Sequence[str]) -> str:
+    """The end of an error that names what was probably meant; "" for nothing."""
+    near = nearest(word, known)
+    return f"; did you mean {near!r}?" if near else ""
 
 
 def _check_numbers(times: object, seconds: object) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import os
 import tempfile
 import threading
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Mapping
 from contextlib import AsyncExitStack, suppress
 from functools import partial
 from pathlib import Path
@@ -17,9 +17,7 @@ import uvloop
 from keystead.api.http import encode, parse, signature
 from keystead.api.http.message import HttpRequest, HttpResponse
 from keystead.api.http.receive import Received, receive
-from keystead.api.operation import CATALOGUE
 from keystead.api.scheduled import delete_due, expire_due, purge_nonces, rotate_due
-from keystead.cli.output import nearest
 from keystead.client.transport import Endpoint as ClientEndpoint
 from keystead.client.transport import Session
 from keystead.clock import SystemClock
@@ -31,9 +29,8 @@ from keystead.proxy.server import ProxyServer
 from keystead.proxy.tunnel import Tunnel
 from keystead.proxy.upstream import Upstream
 from keystead.server.data import seed_file
-from keystead.server.data.opened_store import open_in_memory
 from keystead.server.data.seed_file import Seed, SeedAccessKey
-from keystead.server.data.seeding import seed_store
+from keystead.server.ephemeral import service_in_memory
 from keystead.server.network import listener
 from keystead.server.network.connection import HttpProtocol, HttpServer
 from keystead.server.network.endpoint import refuse
@@ -41,7 +38,7 @@ from keystead.server.network.limits import Limits, Reply
 from keystead.server.service.timers import Service
 from keystead.testing.calls import Call, Calls
 from keystead.testing.clock import ClientClock, TestClock
-from keystead.testing.faults import Effect, Fault, Faults, refusal
+from keystead.testing.faults import Effect, Fault, Faults, meant, operation, refusal
 
 if TYPE_CHECKING:
     from alibabacloud_kms20160120.client import Client
@@ -259,16 +256,13 @@ class LocalKms:
                 self._folder.rmdir()
 
     def _new_service(self) -> Service:
-        opened, self._own = open_in_memory(self.clock, self._entropy, self._seed.account)
-        service = Service(
-            opened,
-            region=self.region,
-            clock=self.clock,
+        service, self._own = service_in_memory(
+            self.region,
+            self.clock,
+            self._entropy,
+            self._seed,
             client_clock=self._client_clock,
-            entropy=self._entropy,
-            loop=self._loop,
         )
-        seed_store(service.pipeline, self._seed, anyway=True)
         service.start_timers()
         return service
 
@@ -339,19 +333,10 @@ class LocalKms:
 
 
 def _check(action: str, parameters: Mapping[str, object]) -> None:
-    actions = [one.action for one in CATALOGUE.of(KMS)]
-    operation = CATALOGUE.find(KMS.version, action)
-    if operation is None:
-        raise ValueError(f"there is no operation {action!r}" + _meant(action, actions))
-    known = [field.name for field in operation.fields] + ["RegionId", "DryRun"]
+    asked = operation(action)
     for name in parameters:
-        if name not in known and not any(name.startswith(f"{one}.") for one in known):
-            raise ValueError(f"{action} has no parameter {name!r}" + _meant(name, known))
-
-
-def _meant(word: str, known: Sequence[str]) -> str:
-    near = nearest(word, known)
-    return f"; did you mean {near!r}?" if near else ""
+        if not asked.takes(name):
+            raise ValueError(f"{action} has no parameter {name!r}" + meant(name, asked.parameters))
 
 
 def _call(request: HttpRequest) -> Call:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
+from keystead import portable
 from keystead.cli import output, target
 from keystead.domain.accounts import claimed_id
 from keystead.errors import OperatorError
@@ -72,8 +73,7 @@ def main(args: argparse.Namespace) -> int:
             _keep(made, file, out)
             made["AccessKeySecret"] = f"(in {out})"
     if status != 200:
-        output.error(f"{members['Code']}: {members['Message']}", _hint(args, members["Code"]))
-        return output.refused(members["Code"])
+        return output.refusal(members, _hint(args, members["Code"]))
     output.answer(members)
     if args.action == "CreateAccessKey" and not out:
         output.warning("the secret is shown this once; keep it where only its user can read it")
@@ -136,6 +136,5 @@ def _keep(made: dict[str, str], descriptor: int, out: str) -> None:
 
 
 def _write(descriptor: int, content: bytes) -> None:
-    while content:
-        content = content[os.write(descriptor, content) :]
-    os.fsync(descriptor)
+    portable.write(descriptor, content)
+    portable.sync(descriptor)

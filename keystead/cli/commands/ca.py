@@ -109,8 +109,7 @@ def _operate(args: argparse.Namespace, action: str, parameters: dict[str, str]) 
 
     status, members = run_operation(target.directory(args.data), action, parameters, args.command_name)
     if status != 200:
-        output.error(f"{members['Code']}: {members['Message']}")
-        return output.refused(members["Code"])
+        return output.refusal(members)
     output.answer(members)
     return output.DONE
 

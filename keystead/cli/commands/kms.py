@@ -170,10 +170,10 @@ def _unknown(action: str, catalogue: "Catalogue", product: "Product") -> output.
 
 
 def _check_names(operation: "Operation", parameters: dict[str, str]) -> None:
-    known = [field.name for field in operation.fields] + ["RegionId", "DryRun"]
+    known = operation.parameters
     options = [option[2:] for option in _OPTIONS]
     for name, value in parameters.items():
-        if name not in known and not any(name.startswith(f"{one}.") for one in known):
+        if not operation.takes(name):
             near = output.nearest(name, known + options)
             every = f"keystead {operation.product.name.lower()} {operation.action} --help lists all"
             hint = f"did you mean --{near}?" if near else every
@@ -224,8 +224,7 @@ def _call(words: Words, product: "Product", query: "Query | None", form: str) ->
             remedies.remedy(code, parameters, lambda action, asked: _members(session, action, asked | where)),
             f"request id {request_id}" if request_id else "",
         ]
-    output.error(f"{code}: {answer.members.get('Message', '')}", hint="; ".join(filter(None, hints)))
-    return output.refused(code)
+    return output.refusal(answer.members, hint="; ".join(filter(None, hints)))
 
 
 def _members(session: "Session", action: str, parameters: dict[str, str]) -> dict[str, Any] | None:

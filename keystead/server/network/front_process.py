@@ -86,9 +86,9 @@ class FrontProcess:
         match message:
             case Answered(number, response):
                 self._answer(number, response)
-            case Begin(limits=limits, pem=pem):
+            case Begin(limits=limits, log=log, pem=pem):
                 self._limits, self._pem = limits, pem
-                _log_to(logs.Log(message.log_format, message.log_level, message.log_file))
+                _log_to(log)
                 self._run(self._begin(message))
             case Present(pem):
                 self._pem = pem

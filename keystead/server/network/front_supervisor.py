@@ -180,8 +180,7 @@ class Front:
             link = Link(list[FromFront], self._received, gone.set, lambda crowded: link.read(not crowded))
             await self._loop.create_unix_connection(lambda: link, sock=ours)
             self._link = link
-            log = self._log
-            link.send(Begin(descriptors, self._limits, log.form, log.level, self._pem, log.file))
+            link.send(Begin(descriptors, self._limits, self._log, self._pem))
             self._overdue = self._loop.call_later(_START, link.abort)
             await gone.wait()
             self._listening.clear()

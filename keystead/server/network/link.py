@@ -44,10 +44,8 @@ class Begin(Message, frozen=True, tag=0):
 
     descriptors: tuple[int, ...]
     limits: Limits
-    log_format: str
-    log_level: str
+    log: logs.Log
     pem: Pem | None  # None: plain HTTP
-    log_file: str = ""
 
 
 class Present(Message, frozen=True, tag=1):

@@ -170,5 +170,8 @@ def test_every_command_is_in_the_help_and_has_its_own(
     ("code", "status"),
     [("Rejected.Throttling", 3), ("ServiceUnavailableTemporary", 3), ("Forbidden.KeyNotFound", 4)],
 )
-def test_a_refusal_for_now_has_the_status_of_no_answer(code: str, status: int) -> None:
-    assert output.refused(code) == status
+def test_a_refusal_for_now_has_the_status_of_no_answer(
+    code: str, status: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert output.refusal({"Code": code, "Message": "why"}, "what to do") == status
+    assert capsys.readouterr().err == f"error: {code}: why\nhint: what to do\n"

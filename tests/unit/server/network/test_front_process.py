@@ -102,7 +102,7 @@ def test_a_client_that_is_gone_costs_the_others_nothing(caplog: pytest.LogCaptur
 
 def test_what_cannot_be_served_ends_the_process(caplog: pytest.LogCaptureFixture) -> None:
     async def scenario(server: Server) -> None:
-        server.link.send(Begin((), Limits(), "json", "info", Pem(b"no certificate", b"no key")))
+        server.link.send(Begin((), Limits(), Log("json", "info"), Pem(b"no certificate", b"no key")))
         await asyncio.wait_for(server.gone.wait(), 5)
 
     play(scenario)
@@ -114,7 +114,7 @@ def test_a_certificate_that_comes_while_it_begins_is_the_one_that_is_served() ->
         old, new = certificate(issuer), certificate(issuer)
         (listening,) = listener.listen("127.0.0.1", 0)
         port = listening.getsockname()[1]
-        server.link.send(Begin((listening.detach(),), Limits(), "json", "error", old))
+        server.link.send(Begin((listening.detach(),), Limits(), Log("json", "error"), old))
         server.link.send(Present(new))
         await server.until(lambda: server.received)
         context = ssl._create_unverified_context()
@@ -139,7 +139,7 @@ def test_a_stop_or_a_certificate_before_the_beginning_is_no_failure() -> None:
 def test_other_limits_and_another_log_are_taken(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     async def scenario(server: Server) -> None:
         (listening,) = listener.listen("127.0.0.1", 0)
-        server.link.send(Begin((listening.detach(),), Limits(), "json", "error", None))
+        server.link.send(Begin((listening.detach(),), Limits(), Log("json", "error"), None))
         server.link.send(Adjust(Limits(idle_seconds=5), Log("json", "error")))  # while it begins
         await server.until(lambda: server.received)
         # The file could be opened by the server, and its folder is gone since: the log goes on where it can be seen.

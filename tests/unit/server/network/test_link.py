@@ -86,8 +86,8 @@ def play(scenario: Callable[[Pair], Awaitable[None]]) -> None:
 @pytest.mark.parametrize(
     "message",
     [
-        Begin((3, 4), Limits(connections=7), "json", "debug", Pem(b"certificate", b"key")),
-        Begin((3,), Limits(), "auto", "info", None, "keystead.log"),
+        Begin((3, 4), Limits(connections=7), Log("json", "debug"), Pem(b"certificate", b"key")),
+        Begin((3,), Limits(), Log("auto", "info", "keystead.log"), None),
         Adjust(Limits(idle_seconds=7), Log("text", "debug", "keystead.log")),
         Present(Pem(b"certificate", b"key", (Named(("kms.example",), b"certificate", b"key"),))),
         Present(Pem(b"certificate", b"key")),
