@@ -60,8 +60,9 @@ types: dev
 	$(BIN)/mypy
 	$(BIN)/pyright
 
+# Not --quiet: that keeps warnings from mkdocs itself, and with them its strictness.
 docs: dev
-	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 # The suite of `make test` runs in `coverage`, under measurement.
 check: lint types docs coverage

@@ -1,6 +1,10 @@
-"""Generates the reference pages from the code when the site is built, so that they cannot say anything else."""
+"""Generates pages when the site is built: the reference from the code, so that it cannot say anything else, the home pages
+from the READMEs."""
 
 import argparse
+import os
+import posixpath
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +19,48 @@ from keystead.domain.products import KMS
 from keystead.errors import CODES
 from keystead.server.service.metrics import Metrics
 
+ROOT = Path(__file__).parents[1]
+# The files of the repository's root that are pages too, by their places in the site.
+ROOT_PAGES = {
+    "README.md": "index.md",
+    "README.zh-TW.md": "zh-TW/index.md",
+    "README.zh-CN.md": "zh-CN/index.md",
+    "CHANGELOG.md": "CHANGELOG.md",
+    "CONTRIBUTING.md": "CONTRIBUTING.md",
+    "SECURITY.md": "SECURITY.md",
+}
+COLUMNS = "78"  # of the help of commands: what a page shows without scrolling
+
 
 def on_files(files: Files, config: Any) -> Files:
     """Add the generated pages."""
     for name, content in pages().items():
         files.append(File.generated(config, f"reference/{name}.md", content=content))
+    for name, place in ROOT_PAGES.items():
+        files.append(File.generated(config, place, content=root_page(name)))
     return files
+
+
+def on_post_page(output: str, page: Any, config: Any) -> str:
+    """Say which language a page is in: the same characters look different in Traditional and Simplified Chinese."""
+    language = page.url.split("/")[0]
+    return (
+        output.replace('<html lang="en"', f'<html lang="{language}"', 1)
+        if language.startswith("zh-")
+        else output
+    )
+
+
+def root_page(name: str) -> str:
+    """A file of the root as a page of the site, its links made those of its place there."""
+    place = ROOT_PAGES[name]
+
+    def link(found: re.Match[str]) -> str:
+        target, mark, anchor = found[1].partition("#")
+        target = ROOT_PAGES.get(target, target.removeprefix("docs/"))
+        return f"]({posixpath.relpath(target, posixpath.dirname(place) or '.')}{mark}{anchor})"
+
+    return re.sub(r"\]\(([\w./-][^):]*)\)", link, (ROOT / name).read_text(encoding="utf-8"))
 
 
 def pages() -> dict[str, str]:
@@ -49,7 +89,7 @@ def operations() -> str:
             parts += [f"## {one.product.name}", f"Version `{one.product.version}`."]
         parts += [f"### {one.action}", one.summary]
         if one.fields:
-            parts.append(_table(("Parameter", "Type", "Required", "Values"), _fields(one)))
+            parts.append(_table(("Parameter", "Type", "Values"), _fields(one)))
         members = [field.encode_name for field in _members(one)] + ["RequestId"]
         parts.append("Answers with " + ", ".join(f"`{name}`" for name in members) + ".")
         if one.errors:
@@ -60,9 +100,19 @@ def operations() -> str:
 
 def _fields(operation: Operation) -> list[tuple[str, ...]]:
     return [
-        (f"`{field.name}`", field.param.kind, "yes" if field.required else "no", _cell(field.param.limits))
+        (
+            f"`{field.name}`",
+            f"{field.param.kind}, **required**" if field.required else field.param.kind,
+            _choices(field.param.limits),
+        )
         for field in operation.fields
     ]
+
+
+def _choices(limits: str) -> str:
+    """Names to choose from as such; anything else as it is."""
+    names = limits.split(" | ")
+    return ", ".join(f"`{name}`" for name in names) if len(names) > 1 else _cell(limits)
 
 
 def _members(operation: Operation) -> Any:
@@ -151,6 +201,7 @@ def lifecycle() -> str:
 
 def commands() -> str:
     """The help of every command."""
+    os.environ["COLUMNS"] = COLUMNS
     parts = ["# Commands"]
     for name, parser in _parsers(cli.parser()):
         parts.append(f"## {name}\n\n```text\n{parser.format_help().strip()}\n```")

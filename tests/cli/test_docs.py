@@ -17,7 +17,6 @@ from tests.live import live, needs
 
 ROOT = Path(__file__).parents[2]
 PAGES = [*sorted((ROOT / "docs").rglob("*.md")), ROOT / "README.md", ROOT / "SECURITY.md"]
-KEY = "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASC\n-----END PRIVATE KEY-----\n"
 
 
 def blocks(page: Path, language: str) -> list[str]:
@@ -26,12 +25,18 @@ def blocks(page: Path, language: str) -> list[str]:
     )
 
 
+def commands_of(block: str) -> list[str]:
+    """The commands of a block, each on a line; comments and prompts left out."""
+    whole = re.sub(r" *\\\n *", " ", block)
+    return [line.removeprefix("$ ") for line in whole.splitlines() if line and not line.startswith("#")]
+
+
 def commands() -> list[tuple[str, str]]:
     found = []
     for page in PAGES:
         for block in blocks(page, "sh") + blocks(page, "console"):
-            for line in block.splitlines():
-                command = re.sub(r"^[A-Z_]+=\$\((.*)\)$", r"\1", line.removeprefix("$ ").strip())
+            for line in commands_of(block):
+                command = re.sub(r"^[A-Z_]+=\$\((.*)\)$", r"\1", line.strip())
                 if command.startswith("keystead "):
                     found.append((page.name, command))
     return found
@@ -63,31 +68,44 @@ def shell(command: str, folder: Path, **env: str) -> str:
     return ended.stdout
 
 
+class Shell:
+    """A user's shell, line after line: variables that were set stay so."""
+
+    def __init__(self, folder: Path, **env: str) -> None:
+        self._folder = folder
+        self._env = env
+        self.told: dict[str, str] = {}
+
+    def run(self, line: str) -> str:
+        if line.startswith("pip install"):
+            return ""  # the packages are here already
+        if set_ := re.match(r"(?:export )?([A-Z_]+)=(.*)$", line):
+            name, value = set_.groups()
+            self._env[name] = shell(f"printf %s {value}", self._folder, **self._env)
+            self.told[line] = self._env[name]
+        else:
+            self.told[line] = shell(line, self._folder, **self._env)
+        return self.told[line]
+
+
 def test_the_tutorial(tmp_path: Path) -> None:
     needs("openssl")
-    lines = [
-        line.removeprefix("$ ")
-        for block in blocks(ROOT / "docs" / "tutorial.md", "console")
-        for line in block.splitlines()
-    ]
+    page = ROOT / "docs" / "tutorial.md"
+    lines = [line for block in blocks(page, "console") for line in commands_of(block)]
+    (program,) = blocks(page, "python")
+    (name,) = re.findall(r"Save it\nas `(.*?)`", page.read_text(encoding="utf-8"))
     assert lines[0] == "keystead serve --data ./kms --listen localhost:0"
-    (tmp_path / "examples").symlink_to(ROOT / "examples")
-    (tmp_path / "certs").mkdir()
-    (tmp_path / "certs" / "key.pem").write_text(KEY)
-    known: dict[str, str] = {}
-    told: dict[str, str] = {}
+    user = Shell(tmp_path)
     with live(tmp_path / "kms"):
         for line in lines[1:]:
-            if assigned := re.match(r"([A-Z_]+)=\$\((.*)\)$", line):
-                told[line] = shell(assigned[2], tmp_path, **known)
-                known[assigned[1]] = told[line].strip()
-                continue
-            told[line] = shell(line, tmp_path, **known)
+            told = user.run(line)
             if "DescribeKey" in line:
-                assert f"KeyMetadata.KeyId               {known['KEY_ID']}\n" in told[line]
-            if "decrypt_key.py" in line:
-                assert told[line] == KEY
-    assert len(told) == len(lines) - 1 >= 10
+                key_id = user.run('printf %s "$KEY_ID"')
+                assert f"KeyMetadata.KeyId               {key_id}\n" in told
+            if line.startswith("mv "):
+                (tmp_path / name).write_text(program)
+                assert not (tmp_path / "key.pem").exists()
+    assert len(user.told) >= 11
     assert not (tmp_path / "removed.pem").exists()
     assert "PRIVATE KEY" in (tmp_path / "key.pem").read_text()
 
@@ -98,33 +116,19 @@ def test_the_readmes_first_page(tmp_path: Path) -> None:
     needs("curl")
     page = ROOT / "README.md"
     (block,) = blocks(page, "sh")
-    lines = [line for line in block.splitlines() if line and not line.startswith("#")]
+    *lines, last = commands_of(block)
     (visit,) = re.findall("`(curl [^`]*)`", page.read_text(encoding="utf-8"))
     home = tmp_path / "home"
     shutil.copytree(ROOT / "examples", tmp_path / "examples")
     home.mkdir()
-    told: dict[str, str] = {}
-    script: list[str] = []
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    user = Shell(tmp_path, XDG_DATA_HOME=str(home), PATH=path)
     with live(home / "keystead"):
-        for written in lines[:-1]:
-            if written.startswith("pip install"):
-                continue  # the packages are here already
-            if written.startswith("export") or re.match("[A-Z_]+=", written):
-                kept = written
-                if assigned := re.match(r"([A-Z_]+)=\$\((.*)\)$", written):
-                    told[written] = shell(
-                        "\n".join([*script, assigned[2]]), tmp_path, XDG_DATA_HOME=str(home)
-                    )
-                    kept = f"{assigned[1]}={told[written].strip()}"
-                script.append(kept)
-                continue
-            told[written] = shell("\n".join([*script, written]), tmp_path, XDG_DATA_HOME=str(home))
-        assert [line for line in told if told[line].strip() == "the same"] == [lines[-3]]
+        assert [line for line in lines if user.run(line).strip() == "the same"] == [lines[-2]]
         assert not (tmp_path / "certs" / "key.pem").exists()
-        assert lines[-1].startswith("keystead exec --file /dev/shm/key.pem=certs/key.pem.cipher -- nginx")
-        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        assert last.startswith("keystead exec --file /dev/shm/key.pem=certs/key.pem.cipher -- nginx")
         serving = subprocess.Popen(
-            ["sh", "-c", f"exec {lines[-1]}"],
+            ["sh", "-c", f"exec {last}"],
             cwd=tmp_path,
             env={**os.environ, "PATH": path, "XDG_DATA_HOME": str(home)},
         )

@@ -139,7 +139,8 @@ def test_nginx_on_another_host(tmp_path: Path, tls: Path, memory: Path) -> None:
         key = server.client().access_key
         kms = f"https://{HERE}:{server.description['url'].rpartition(':')[2]}"
         (written,) = (one for one in blocks("sh") if one.startswith("keystead exec --file /run/nginx-tls"))
-        words = written.replace("/etc/nginx/tls", str(tls)).replace("/run/nginx-tls", str(memory)).strip()
+        words = written.replace("\\\n   ", "").replace("/etc/nginx/tls", str(tls))
+        words = words.replace("/run/nginx-tls", str(memory)).strip()
         assert words.endswith("-- nginx -g 'daemon off;'")
         head = words.removesuffix("-- nginx -g 'daemon off;'").removeprefix("keystead ").split()
         command = [*there, *KEYSTEAD, *head, "--endpoint", kms, "--ca", str(server.data / "ca.pem")]
