@@ -165,6 +165,18 @@ def test_the_programs_that_need_no_run(tmp_path: Path) -> None:
             assert re.search(r"total_?count", told, re.IGNORECASE), told
 
 
+def test_the_page_on_keys(tmp_path: Path) -> None:
+    needs("openssl")
+    page = ROOT / "docs" / "how-to" / "keys.md"
+    (tmp_path / "README.md").write_text("# A file to sign\n")
+    script = "".join(blocks(page, "sh"))
+    with live(tmp_path / "data") as server:
+        told = shell(script, tmp_path, KEYSTEAD_DATA=str(server.data))
+    assert "-----BEGIN PUBLIC KEY-----" in told
+    assert '"Value": true' in told
+    assert "CreateServiceKey" in told
+
+
 def test_the_page_on_pytest(tmp_path: Path) -> None:
     page = ROOT / "docs" / "how-to" / "pytest.md"
     *tests, program = blocks(page, "python")
