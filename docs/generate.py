@@ -174,7 +174,8 @@ def metrics_page() -> str:
 def lifecycle() -> str:
     """The two tables of a key's life, and their diagram."""
     gates = [
-        (gate.name, *(refusal.code if refusal else "admitted" for refusal in GATES[gate])) for gate in Gate
+        (gate.name, *(_breakable(refusal.code) if refusal else "admitted" for refusal in GATES[gate]))
+        for gate in Gate
     ]
     users: dict[Gate, list[str]] = {}
     for one in CATALOGUE.of(KMS):
@@ -220,6 +221,11 @@ def _parsers(parser: argparse.ArgumentParser) -> list[tuple[str, argparse.Argume
 def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
+
+
+def _breakable(code: str) -> str:
+    """A code that may go over to the next line after its dot."""
+    return code.replace(".", ".<wbr>")
 
 
 def _cell(text: str) -> str:

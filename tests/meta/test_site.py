@@ -11,8 +11,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*(ROOT / "docs").rglob("*.md"), *ROOT.glob("*.md")])
 LANGUAGES = ["zh-TW", "zh-CN"]
-# A code block of the site shows 84 columns on a screen of 1280 pixels. JSON, INI and text quote lines as they are.
-WIDTH = 84
+# A code block of the site shows 80 columns on a screen of 1280 pixels. JSON, INI and text quote lines as they are.
+WIDTH = 80
 BREAKABLE = {"sh", "console", "systemd", "yaml", "javascript", "java"}
 
 
