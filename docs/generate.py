@@ -145,10 +145,10 @@ def settings_page() -> str:
         for one in settings.SETTINGS
     ]
     head = (
-        "Each is a flag of `keystead serve` (`--listen`) and a name in the TOML file of `--config` (`listen = …`). "
-        "A flag wins over the file. `keystead config check --config FILE` shows what a file makes.\n\n"
-        "On SIGHUP a running server reads the file again, and takes the settings that say so under Reload "
-        "([more](../how-to/certificates.md#reload)); limits of connections hold for new ones."
+        "Each setting is a flag of `keystead serve` (`--listen`), and a name in the TOML file of `--config` (`listen = …`). "
+        "A flag overrides the file. `keystead config check --config FILE` shows the resulting settings.\n\n"
+        "On SIGHUP a running server reads the file again, and applies the settings that have a `yes` under Reload "
+        "([more](../how-to/certificates.md#reload)). Limits of connections apply to new connections."
     )
     return f"# Settings\n\n{head}\n\n" + _table(("Setting", "Meaning", "Default", "Reload"), rows) + "\n"
 
@@ -164,8 +164,8 @@ def metrics_page() -> str:
         for one in metrics.registry.collect()
     ]
     head = (
-        "`/metrics` of the ops listener gives these in the Prometheus text format; `ops_url` in `server.json` says where. "
-        "A scrape costs no look into the database. `keystead_front_process_…` are the same as `process_…`, of the front "
+        "`/metrics` of the ops listener has these in the Prometheus text format; `ops_url` in `server.json` is its address. "
+        "A scrape does not read the database. `keystead_front_process_…` are the same as `process_…`, of the front "
         "process, where the server may see it (not with systemd's `ProtectProc=invisible`)."
     )
     return f"# Metrics\n\n{head}\n\n" + _table(("Metric", "Type", "Meaning"), rows) + "\n"
@@ -191,7 +191,7 @@ def lifecycle() -> str:
     return "\n\n".join(
         [
             "# The life of a key",
-            "Which operation is admitted in which state:",
+            "Each operation goes through a gate. Which gate is open in which state of the key:",
             _table(("Gate", *(state.value for state in KeyState)), gates),
             _table(("Gate", "Operations"), used),
             "Where events lead:",
