@@ -141,6 +141,18 @@ def test_the_readmes_first_page(tmp_path: Path) -> None:
     assert not Path("/dev/shm/key.pem").exists()
 
 
+def test_the_page_on_keys(tmp_path: Path) -> None:
+    needs("openssl")
+    page = ROOT / "docs" / "how-to" / "keys.md"
+    (tmp_path / "README.md").write_text("# A file to sign\n")
+    script = "".join(blocks(page, "sh"))
+    with live(tmp_path / "data") as server:
+        told = shell(script, tmp_path, KEYSTEAD_DATA=str(server.data))
+    assert "-----BEGIN PUBLIC KEY-----" in told
+    assert '"Value": true' in told
+    assert "CreateServiceKey" in told
+
+
 def test_the_programs_that_need_no_run(tmp_path: Path) -> None:
     page = ROOT / "docs" / "how-to" / "clients.md"
     node = ROOT / "tests" / "interop" / "node" / "node_modules"
@@ -163,18 +175,6 @@ def test_the_programs_that_need_no_run(tmp_path: Path) -> None:
             (tmp_path / "program").write_text(written.replace("8443", port).replace("/path/to/ca.pem", ca))
             told = shell(f"{program} program", tmp_path, **env)
             assert re.search(r"total_?count", told, re.IGNORECASE), told
-
-
-def test_the_page_on_keys(tmp_path: Path) -> None:
-    needs("openssl")
-    page = ROOT / "docs" / "how-to" / "keys.md"
-    (tmp_path / "README.md").write_text("# A file to sign\n")
-    script = "".join(blocks(page, "sh"))
-    with live(tmp_path / "data") as server:
-        told = shell(script, tmp_path, KEYSTEAD_DATA=str(server.data))
-    assert "-----BEGIN PUBLIC KEY-----" in told
-    assert '"Value": true' in told
-    assert "CreateServiceKey" in told
 
 
 def test_the_page_on_pytest(tmp_path: Path) -> None:
