@@ -100,6 +100,23 @@ def test_code_fits_its_column() -> None:
     assert wide(f"```sh\n{'x' * (WIDTH + 1)}\n```\n") == ["x" * (WIDTH + 1)]
 
 
+# --- lists and tables
+
+
+def run_in(text: str) -> list[str]:
+    """Lists and tables that the site would take for a part of the paragraph above, for want of an empty line between."""
+    outside = re.sub(r"^```.*?^```|^ {4}[^\n]*$", "", text, flags=re.MULTILINE | re.DOTALL)
+    return re.findall(r"^(?![-|#*>]|\d+\. | |$)[^\n]*\n(?:- |\d+\. |\|)[^\n]*", outside, re.MULTILINE)
+
+
+def test_lists_and_tables_stand_apart_from_the_paragraph_above() -> None:
+    found = {page.name: lines for page in PAGES if (lines := run_in(page.read_text(encoding="utf-8")))}
+    assert found == {}
+    assert run_in("a\n\n- b\n- c\n\n# d\n- e\n\n```sh\nf\n- g\n```\n") == []
+    assert run_in("a\n- b\n") == ["a\n- b"]
+    assert run_in("a\n| b |\n|---|\n") == ["a\n| b |"]
+
+
 # --- menu
 
 
