@@ -145,10 +145,10 @@ def settings_page() -> str:
         for one in settings.SETTINGS
     ]
     head = (
-        "Each setting is a flag of `keystead serve` (`--listen`), and a name in the TOML file of `--config` (`listen = …`). "
-        "A flag overrides the file. `keystead config check --config FILE` shows the resulting settings.\n\n"
-        "On SIGHUP a running server reads the file again, and applies the settings that have a `yes` under Reload "
-        "([more](../how-to/certificates.md#reload)). Limits of connections apply to new connections."
+        "Each is a flag of `keystead serve` (`--listen`) and a name in the TOML file of `--config` (`listen = …`). "
+        "A flag wins over the file. `keystead config check --config FILE` shows what a file makes.\n\n"
+        "On SIGHUP a running server reads the file again, and takes the settings that say so under Reload "
+        "([more](../how-to/certificates.md#reload)); limits of connections hold for new ones."
     )
     return f"# Settings\n\n{head}\n\n" + _table(("Setting", "Meaning", "Default", "Reload"), rows) + "\n"
 
