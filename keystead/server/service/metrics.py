@@ -185,6 +185,9 @@ class Metrics:
             self._faults.inc()
             logs.failure("batch failed", failure, count=calls)
 
+    def given_up(self, action: str) -> None:
+        logs.event("command not carried out: nobody waits for its answer any more", "warning", action=action)
+
     def reply_failed(self, error: Exception) -> None:
         logs.failure("reply not written", error)
 
