@@ -80,7 +80,7 @@ class Server:
                 "there is no front process that could be confined",
                 hint="add --front-process yes, or leave out --front-confinement yes",
             )
-        self.directory.prepare()
+        self.directory.prepare((settings.log_file, settings.seed, settings.tls_cert, settings.tls_key))
         self.directory.lock()
         try:
             seed = seeds.read(settings.seed) if settings.seed else None

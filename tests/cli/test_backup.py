@@ -187,6 +187,9 @@ def test_what_is_in_the_way_is_said(data: Path, tmp_path: Path) -> None:
     told = keystead("backup", "", "--data", str(data), cwd=tmp_path)
     assert told.returncode == 2
     assert "the folder has no name" in told.stderr
+    told = keystead("backup", "-", "--data", str(data), cwd=tmp_path)
+    assert (told.returncode, (tmp_path / "-").exists()) == (2, False)
+    assert "a backup is a folder" in told.stderr
     told = keystead("backup", str(tmp_path / "b"), "--data", str(tmp_path / "nothing"))
     assert (told.returncode, told.stdout) == (1, "")
     assert "there is no data in" in told.stderr

@@ -324,6 +324,9 @@ def test_it_is_shown_to_people(tmp_path: Path) -> None:
     (tmp_path / "ca.pem").write_text("before")
     assert keystead("ca", "show", "-o", str(tmp_path / "ca.pem"), "--data", str(data)).returncode == 0
     assert (tmp_path / "ca.pem").read_text().count("BEGIN CERTIFICATE") == 2
+    shown_pem = keystead("ca", "show", "--pem", "--data", str(data)).stdout
+    told = keystead("ca", "show", "-o", "-", "--data", str(data), cwd=tmp_path)
+    assert (told.stdout, (tmp_path / "-").exists()) == (shown_pem, False)
     for overlap, status in (("3650", 0), ("3651", 2), ("-1", 2), ("x", 2), ("", 2)):
         told = keystead("ca", "rotate", f"--overlap={overlap}", "--data", str(data))
         assert told.returncode == status, told.stderr

@@ -583,3 +583,30 @@ def test_node_reaches_the_vendors_hosts_in_no_other_way() -> None:
     assert told.returncode == 0, told.stderr
     assert len(told.stdout.splitlines()) == 4
     assert all("by HTTPS only" in line for line in told.stdout.splitlines()), told.stdout
+
+
+def test_a_directory_of_others_is_no_data_directory(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    with live(data):
+        told = keystead("access-key", "create", "-o", "-", "--data", str(data), cwd=tmp_path)
+        assert (told.returncode, (tmp_path / "-").exists()) == (0, False)
+        assert json.loads(told.stdout)["AccessKey"]["AccessKeySecret"]
+    backups = tmp_path / "backups"
+    assert keystead("backup", str(backups), "--data", str(data)).returncode == 0
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work" / "notes").write_text("mine")
+    for folder in (tmp_path / "work", backups, tmp_path):
+        before = sorted(folder.rglob("*"))
+        told = keystead("serve", "--data", str(folder), "--listen", "localhost:0")
+        assert (told.returncode, told.stdout) == (2, "")
+        assert f"error: {folder} is not empty, and no data directory of Keystead" in told.stderr
+        assert sorted(folder.rglob("*")) == before
+    assert f"hint: the data directory {data} is in it" in told.stderr
+    # An install that has more in its directory goes on, and so does a first start beside what its settings name.
+    (data / "notes").write_text("mine")
+    with live(data) as server:
+        server.client().ok("ListKeys")
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new" / "lost+found").mkdir()
+    with live(tmp_path / "new", "--log-file", str(tmp_path / "new" / "logs")) as server:
+        server.client().ok("ListKeys")

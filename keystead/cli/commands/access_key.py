@@ -42,7 +42,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
                 "-o",
                 "--out",
                 metavar="FILE",
-                help="write it to a new file that only you can read, not to standard output",
+                help="write it to a new file that only you can read, not to standard output (-)",
             )
         command.set_defaults(func=main, action=action, status=status)
 
@@ -66,6 +66,7 @@ def main(args: argparse.Namespace) -> int:
         )
     data = target.directory(args.data)
     out = getattr(args, "out", None)
+    out = None if out == "-" else out
     with _new_file(out) if out else nullcontext() as file:
         status, members = run_operation(data, args.action, parameters, args.command_name, _unsure(args))
         if file is not None and out and status == 200:

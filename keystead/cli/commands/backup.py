@@ -51,6 +51,8 @@ def main(args: argparse.Namespace) -> int:
 def _folder(text: str) -> Path:
     if not text:  # a variable that is not set
         raise argparse.ArgumentTypeError("the folder has no name")
+    if text == "-":  # what stands for a file elsewhere
+        raise argparse.ArgumentTypeError("a backup is a folder, and goes to no standard output")
     return Path(text)
 
 

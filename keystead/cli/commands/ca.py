@@ -34,7 +34,10 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     form.add_argument("--json", action="store_true", help="as JSON")
     form.add_argument("--pem", action="store_true", help="the certificates that clients are to trust")
     form.add_argument(
-        "-o", "--out", metavar="FILE", help="write these certificates to a file that all users can read"
+        "-o",
+        "--out",
+        metavar="FILE",
+        help="write these certificates to a file that all users can read, - for standard output",
     )
     show.set_defaults(func=show_authorities)
     rotate = verbs.add_parser(
@@ -69,9 +72,9 @@ def show_authorities(args: argparse.Namespace) -> int:
     from keystead.server.operator import own_authorities
 
     found = own_authorities(target.directory(args.data))
-    if args.out:
+    if args.out and args.out != "-":
         _write(Path(args.out), found)
-    elif args.pem:
+    elif args.pem or args.out:
         output.text(found.bundle)
     elif args.json:
         output.answer(_members(found))
