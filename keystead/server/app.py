@@ -201,9 +201,12 @@ class Server:
 
     async def _start_proxy(self, url: str, ca_file: str | None) -> str:
         """The proxy that `keystead env` points clients to, for the life of this server."""
+        tunnel = Tunnel(os.environ)
+        if tunnel.warning:
+            logs.event("proxy without a way out", "warning", reason=tunnel.warning)
         proxy = ProxyServer(
             Upstream(url=url, ca_file=ca_file),
-            Tunnel(os.environ),
+            tunnel,
             self.clock,
             self.entropy,
             authority.LIFETIME,
