@@ -1,7 +1,7 @@
 """A folder of one process in a directory for temporary files; what a process left that was killed, the next one removes.
 
-Each folder has a file that its process holds locked. The kernel lets go of it however the process ends, and a process id that
-is another's by now means nothing.
+Each folder has a file that its process holds locked. The kernel lets go of it however the process ends, and a process id
+that is another's by now means nothing.
 """
 
 import fcntl

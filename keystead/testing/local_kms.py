@@ -75,6 +75,7 @@ class LocalKms:
         self._failure: BaseException | None = None
         self._thread: threading.Thread | None = None
         self._folder: TemporaryFolder | None = None
+        self._tunnel: Tunnel | None = None
         self._proxy: ProxyServer | None = None
 
     # --- its life
@@ -171,8 +172,11 @@ class LocalKms:
     def environment(self, before: Mapping[str, str] | None = None) -> environment.Change:
         """The change of an environment under which official clients work unmodified, as under `keystead run`. What of the
         environment can't be kept is a UserWarning."""
-        tunnel = Tunnel(os.environ)
-        proxy = self._await(self._started_proxy(tunnel))
+        told: list[str] = []
+        if self._tunnel is None:
+            self._tunnel = Tunnel(os.environ)
+            told += [self._tunnel.warning] if self._tunnel.warning else []
+        proxy = self._await(self._started_proxy(self._tunnel))
         if self._folder is None:
             self._folder = TemporaryFolder("keystead-test-")
         made = environment.change(
@@ -186,7 +190,7 @@ class LocalKms:
             data="",
             endpoint_ca=None,
         )
-        for warning in filter(None, (tunnel.warning, *made.warnings)):
+        for warning in (*told, *made.warnings):
             warnings.warn(warning, stacklevel=2)
         return made
 
