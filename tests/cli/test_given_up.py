@@ -62,5 +62,5 @@ def test_what_was_given_up_is_not_carried_out_when_the_server_goes_on(tmp_path: 
         assert access_keys(data) == before
     log = server.log.read_text()
     assert log.count("command not carried out: nobody waits for its answer any more") >= 4
-    told = keystead("audit", "list", "--json", "--data", str(data)).stdout
-    assert told.count('"RotateAuthority"') == 0
+    records = keystead("audit", "list", "--json", "--data", str(data)).stdout
+    assert records.count('"RotateAuthority"') == 0
