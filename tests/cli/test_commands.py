@@ -478,7 +478,7 @@ def test_run_starts_before_its_server_and_says_in_its_answers_what_is_wrong(tmp_
     assert ended.returncode == 0
     reason = "127.0.0.1 at port 1 cannot be reached: "
     assert ended.stderr.startswith(f"warning: {reason}")
-    assert "until then calls are answered with status 503" in ended.stderr
+    assert "until it answers, calls get status 503" in ended.stderr
     answer = json.loads(ended.stdout)
     assert answer["Code"] == "ServiceUnavailable"
     assert f"Keystead's proxy has no server: {reason}" in answer["Message"]

@@ -27,9 +27,8 @@ class HttpRequest(msgspec.Struct, frozen=True, kw_only=True):
     user: str = ""  # at the other end of a Unix socket: the name of the operating system's user
     tls: str = ""  # "TLSv1.3", "TLSv1.2", or empty for plain HTTP
     channel: Channel = Channel.NETWORK
-    awaited: Callable[[], bool] | None = (
-        None  # whether its sender still waits for the answer; None: nobody knows
-    )
+    awaited: Callable[[], bool] | None = None
+    """Whether its sender still waits for the answer; None: nobody knows."""
 
     def __repr__(self) -> str:
         return f"<HttpRequest {self.method} {len(self.target)} bytes of target, {len(self.body)} of body>"

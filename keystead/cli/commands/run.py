@@ -76,7 +76,7 @@ async def _reach(upstream: "Upstream") -> None:
     except Untrusted as problem:
         raise OperatorError(str(problem), hint=problem.hint) from None
     except Gone as problem:
-        output.warning(f"{problem}; until then calls are answered with status 503")
+        output.warning(f"{problem}; until it answers, calls get status 503")
     else:
         writer.close()
 
