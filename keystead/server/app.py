@@ -46,7 +46,7 @@ _LEFT_BEHIND = 2.0  # seconds that a front process may outlive a server that was
 _CERTIFICATE_EVERY = 2.0
 _FIGURES_EVERY = 60.0
 _OPS_PORT = 8444
-_FOLLOWED_WITHIN = 3.0
+_FOLLOWED_WITHIN = 5.0
 
 
 class Server:
