@@ -1,13 +1,12 @@
 """Where plaintext may stand for a while: file systems that live in memory."""
 
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from keystead.errors import OperatorError
+from keystead.files.temporary_folder import TemporaryFolder
 
 _IN_MEMORY = {"tmpfs", "ramfs"}
 _MOUNTS = Path("/proc/self/mountinfo")  # proc(5)
@@ -33,7 +32,7 @@ def where_else() -> str:
 
 
 @contextmanager
-def private_directory(on_disk: bool) -> Iterator[Path]:
+def private_directory(on_disk: bool) -> Iterator[TemporaryFolder]:
     """A directory of one's own in memory, removed with all that is in it.
 
     OperatorError if there is no place in memory, unless a disk is allowed.
@@ -47,8 +46,5 @@ def private_directory(on_disk: bool) -> Iterator[Path]:
             if _MOUNTS.exists()
             else "this system does not tell which ones are: set TMPDIR to one, a RAM disk, and add --on-disk",
         )
-    made = Path(tempfile.mkdtemp(prefix="keystead-", dir=place))
-    try:
+    with closing(TemporaryFolder("keystead-edit-", place)) as made:
         yield made
-    finally:
-        shutil.rmtree(made, ignore_errors=True)

@@ -26,7 +26,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
-from keystead.errors import LATER, DoesNotOpen, OperatorError, Refused, Unreachable
+from keystead.errors import LATER, DoesNotOpen, Misnamed, OperatorError, Refused, Unreachable
 
 DONE = 0
 FAILED = 1
@@ -244,7 +244,7 @@ def refusal(members: Mapping[str, Any], hint: str = "") -> int:
 def status(problem: OperatorError) -> int:
     """The exit status that tells scripts which kind of error it was."""
     match problem:
-        case WrongCommandLine():
+        case WrongCommandLine() | Misnamed():
             return WRONG
         case Unreachable():
             return UNREACHABLE

@@ -54,6 +54,12 @@ def directory(named: str | None) -> str:
     return default_data() if named is None else named
 
 
+def unsure(look: str, named: str | None, more: str = "") -> str:
+    """The hint where a server gave no answer to a command that changes something; `look` is the command that shows it."""
+    option = "" if named is None else f" --data {named}"
+    return f"it may be done all the same: look with keystead {look}{option} before you repeat it{more}"
+
+
 def kms(args: argparse.Namespace) -> "Kms":
     """The server that the options name."""
     from keystead.client.kms import Kms

@@ -181,9 +181,12 @@ def _trust(ca_file: str | None) -> ssl.SSLContext:
 
 
 def send_control(
-    path: Path, action: str, version: str, parameters: Mapping[str, str], command: str
+    path: Path, action: str, version: str, parameters: Mapping[str, str], command: str, unsure: str
 ) -> Answer:
-    """Call an operation through a control socket, as the same user on the same machine."""
+    """Call an operation through a control socket, as the same user on the same machine.
+
+    `unsure` is what to do where no answer comes: it may have been carried out all the same.
+    """
     connection = _UnixConnection(path)
     body = urlencode({**parameters, "Action": action, "Version": version}).encode()
     headers = {
@@ -193,14 +196,13 @@ def send_control(
     }
     try:
         return _exchange(connection, "/", body, headers)
-    except (FileNotFoundError, ConnectionRefusedError):
+    except TimeoutError:
         raise Unreachable(
-            f"the server on {path.parent} is still starting, or stopping", hint="try again in a moment"
+            f"the server on {path.parent} has not answered within {_SECONDS} s", hint=unsure
         ) from None
-    except (OSError, http.client.HTTPException) as error:
-        raise OperatorError(
-            f"cannot reach the server at {path}: {_reason(error)}",
-            hint="run this as the user who runs the server",
+    except (OSError, http.client.HTTPException):
+        raise Unreachable(
+            f"the server on {path.parent} ended the connection without an answer", hint=unsure
         ) from None
     finally:
         connection.close()
@@ -235,8 +237,23 @@ class _UnixConnection(http.client.HTTPConnection):
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(_SECONDS)
-        with socket_path(self._path) as path:
-            self.sock.connect(path)
+        folder = self._path.parent
+        try:
+            with socket_path(self._path) as path:
+                self.sock.connect(path)
+        except (FileNotFoundError, ConnectionRefusedError):
+            raise Unreachable(
+                f"the server on {folder} is still starting, or stopping", hint="try again in a moment"
+            ) from None
+        except (BlockingIOError, TimeoutError):  # so many wait that no more may
+            raise Unreachable(
+                f"the server on {folder} takes no connection", hint="nothing was asked of it; try again later"
+            ) from None
+        except OSError as error:
+            raise OperatorError(
+                f"cannot reach the server at {self._path}: {_reason(error)}",
+                hint="run this as the user who runs the server",
+            ) from None
 
 
 def _reason(error: Exception) -> str:

@@ -44,9 +44,12 @@ _CONNECT = 5.0  # seconds
 
 
 def run_operation(
-    data: str, action: str, parameters: Mapping[str, str], command: str
+    data: str, action: str, parameters: Mapping[str, str], command: str, unsure: str = "try again later"
 ) -> tuple[int, dict[str, Any]]:
-    """Run one of our own operations for a command; status and members of its answer. It is recorded either way."""
+    """Run one of our own operations for a command; status and members of its answer. It is recorded either way.
+
+    `unsure` is the hint where a server gives no answer.
+    """
     directory = DataDirectory(data)
     directory.check_access()
     if not directory.database.exists():
@@ -55,7 +58,7 @@ def run_operation(
             hint="keystead serve makes it; --data names another directory",
         )
     if directory.locked():
-        reached = send_control(directory.control, action, KEYSTEAD.version, parameters, command)
+        reached = send_control(directory.control, action, KEYSTEAD.version, parameters, command, unsure)
         return reached.status, reached.members
     directory.lock()
     try:

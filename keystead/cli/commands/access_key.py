@@ -42,7 +42,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
                 "-o",
                 "--out",
                 metavar="FILE",
-                help="write it to a new file that only you can read, not to standard output",
+                help="write it to a new file that only you can read, not to standard output (-)",
             )
         command.set_defaults(func=main, action=action, status=status)
 
@@ -66,8 +66,9 @@ def main(args: argparse.Namespace) -> int:
         )
     data = target.directory(args.data)
     out = getattr(args, "out", None)
+    out = None if out == "-" else out
     with _new_file(out) if out else nullcontext() as file:
-        status, members = run_operation(data, args.action, parameters, args.command_name)
+        status, members = run_operation(data, args.action, parameters, args.command_name, _unsure(args))
         if file is not None and out and status == 200:
             made = members["AccessKey"]
             _keep(made, file, out)
@@ -91,6 +92,13 @@ def _hint(args: argparse.Namespace, code: str) -> str:
         # It is neither shown nor recorded; but a shell keeps what was typed.
         return "keystead access-key list shows all; if that was a secret, your shell's history has it now"
     return "keystead access-key list shows all"
+
+
+def _unsure(args: argparse.Namespace) -> str:
+    if args.action == "ListAccessKeys":
+        return "try again later"
+    lost = "; nobody has the secret of one that was made" if args.action == "CreateAccessKey" else ""
+    return target.unsure("access-key list", args.data, lost)
 
 
 @contextmanager

@@ -23,7 +23,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "--keep",
         metavar="N",
         type=_amount,
-        help="afterwards remove all backups but the newest N (default: none)",
+        help="afterwards remove all backups of this server but the newest N (default: none)",
     )
     parser.set_defaults(func=main)
 
@@ -37,6 +37,10 @@ def main(args: argparse.Namespace) -> int:
     output.line(str(made.folder))
     for old in made.removed:
         output.note(f"removed {old}")
+    if made.others:
+        output.note(f"backups of other servers, which are not counted and stay: {made.others}")
+    for path, why in made.strange:
+        output.warning(f"{path} is not counted, and stays: {why}")
     status = output.DONE
     for verdict in made.verdicts:
         output.note(f"audit {verdict.head}  chain {verdict.chain}")
@@ -51,6 +55,8 @@ def main(args: argparse.Namespace) -> int:
 def _folder(text: str) -> Path:
     if not text:  # a variable that is not set
         raise argparse.ArgumentTypeError("the folder has no name")
+    if text == "-":  # what stands for a file elsewhere
+        raise argparse.ArgumentTypeError("a backup is a folder, and goes to no standard output")
     return Path(text)
 
 

@@ -3,15 +3,17 @@
 import argparse
 import asyncio
 import os
-import shutil
-import tempfile
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from keystead.cli import child_process, output
 from keystead.clock import SystemClock
 from keystead.entropy import SystemEntropy
 from keystead.errors import OperatorError
+
+if TYPE_CHECKING:
+    from keystead.proxy.upstream import Upstream
 
 _FAILED = 125  # the command was not run: apart from whatever status it could end with, as with env(1) and docker run
 
@@ -65,7 +67,22 @@ def main(args: argparse.Namespace) -> int:
         return _FAILED
 
 
+async def _reach(upstream: "Upstream") -> None:
+    """OperatorError if the server is not to be believed; one that is not there may come while the command runs."""
+    from keystead.proxy.upstream import Gone, Untrusted
+
+    try:
+        _, writer = await upstream.connect()
+    except Untrusted as problem:
+        raise OperatorError(str(problem), hint=problem.hint) from None
+    except Gone as problem:
+        output.warning(f"{problem}; until it answers, calls get status 503")
+    else:
+        writer.close()
+
+
 async def _run(args: argparse.Namespace, command: list[str]) -> int:
+    from keystead.files.temporary_folder import TemporaryFolder
     from keystead.proxy.environment import change
     from keystead.proxy.server import ProxyServer
     from keystead.proxy.tunnel import Tunnel
@@ -87,6 +104,7 @@ async def _run(args: argparse.Namespace, command: list[str]) -> int:
             if ca_file is not None and not os.access(ca_file, os.R_OK):
                 raise OperatorError(f"cannot read the CA certificate {ca_file}", hint="check --ca")
             upstream = Upstream(url=url, ca_file=ca_file)
+            await _reach(upstream)
         elif args.data is not None:
             found = running_server(args.data)
             url, ca_file, region = found.url, found.ca_file, region or found.region
@@ -109,9 +127,8 @@ async def _run(args: argparse.Namespace, command: list[str]) -> int:
         proxy = ProxyServer(upstream, tunnel, clock, entropy)
         await proxy.start()
         stack.push_async_callback(proxy.stop)
-        folder = Path(tempfile.mkdtemp(prefix="keystead-run-"))
-        stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        folder.chmod(0o755)  # a program may go on as another user; nothing in it is secret
+        # A program may go on as another user; nothing in it is secret.
+        folder = stack.enter_context(TemporaryFolder("keystead-run-", mode=0o755))
         made = change(
             os.environ,
             access_key=access_key,

@@ -52,11 +52,11 @@ def edit(args: argparse.Namespace) -> int:
         content = _content(path, source)
         found = _open(kms, context, content, format_of(args, args.file))
         key = _key(args.key, found)
-        copy = place / (path.name.removesuffix(SUFFIX) or "file")
+        copy = place.path / (path.name.removesuffix(SUFFIX) or "file")
         copy.touch(mode=0o600)
         copy.write_bytes(found.plaintext)
         while True:
-            _edit(editor, copy)
+            _edit(editor, copy, place.lock)
             changed = copy.read_bytes()
             if changed == found.plaintext:
                 output.note("nothing was changed")
@@ -139,9 +139,10 @@ def _key(named: str | None, found: _Content) -> str:
     return next(iter(found.key_ids))
 
 
-def _edit(editor: list[str], copy: Path) -> None:
+def _edit(editor: list[str], copy: Path, lock: int) -> None:
     try:
-        status = subprocess.run([*editor, str(copy)], check=False).returncode
+        # With the lock: should we be killed, the copy stays for as long as somebody looks at it.
+        status = subprocess.run([*editor, str(copy)], check=False, pass_fds=[lock]).returncode
     except OSError as error:
         raise OperatorError(
             f"the editor {editor[0]!r} cannot be started: {error.strerror}", hint="set VISUAL or EDITOR"
