@@ -26,7 +26,7 @@ from keystead.errors import OperatorError, Unreachable
 if TYPE_CHECKING:
     from keystead.client.kms import Kms
     from keystead.files.config_values import Value
-    from keystead.files.formats.spans import Format
+    from keystead.files.formats.spans import Format, Leaf
 
 _PROGRESS_BYTES = 32 << 20  # below it a bar would only flicker
 _SHOWN_PATHS = 10
@@ -100,20 +100,19 @@ def _check_only(args: argparse.Namespace) -> None:
     """OperatorError, before anything is written, if the patterns match no path in any file; a warning if one does not."""
     from keystead.files import config_values
 
-    paths: dict[str, None] = {}
+    found: list[Leaf] = []
     for name in args.files:
         form = format_of(args, name)
         try:
             with opened(name) as source:
                 text = config_values.text_of(content_of(source), form) if form else ""
-            paths |= dict.fromkeys(config_values.all_paths(text, form) if form else ())
+            found += config_values.values(text, form) if form else ()
         except OperatorError:
             continue  # it is told when its turn comes
+    paths = list(dict.fromkeys(path for leaf in found for path in leaf.pointers))
     unmatched = [pattern for pattern in args.only if not any(matches(path, (pattern,)) for path in paths)]
     if paths and unmatched == args.only:
-        raise OperatorError(
-            f"--only {' --only '.join(unmatched)} matches no path", hint=_hint(list(paths), unmatched)
-        )
+        raise OperatorError(f"--only {' --only '.join(unmatched)} matches no path", hint=_hint(paths, unmatched))
     for pattern in unmatched:
         output.warning(f"--only {pattern} matches no path")
 
@@ -145,8 +144,9 @@ def _values(
         )
     content = content_of(source)
     text = config_values.text_of(content, form)
-    paths = config_values.all_paths(text, form)
-    if not any(matches(path, how.only) for path in paths):
+    found = config_values.values(text, form)
+    if not any(_is_wanted(leaf, how.only) for leaf in found):
+        paths = [path for leaf in found for path in leaf.pointers]
         hint = _hint(paths, how.only) if paths else "it has no value at all; check --format"
         if len(args.files) == 1:
             raise OperatorError("there is no value to encrypt in it", hint=hint)
@@ -154,9 +154,16 @@ def _values(
         return content
     before = _before(args, kms, context, form, out)
     changed = config_values.encrypt(
-        kms, how.key, context, text, form, lambda path: matches(path, how.only), before
+        kms, how.key, context, text, form, lambda leaf: _is_wanted(leaf, how.only), before
     )
+    if how.only:  # what no pattern was for is in the clear
+        done = len(config_values.sealed_values(changed, form))
+        output.note(f"{called(name)}: {done} of {len(found)} values encrypted")
     return config_values.bytes_of(changed)
+
+
+def _is_wanted(leaf: "Leaf", only: tuple[str, ...]) -> bool:
+    return any(matches(path, only) for path in leaf.pointers)
 
 
 def looks_sealed(source: BinaryIO) -> bool:
