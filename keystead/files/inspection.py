@@ -100,8 +100,8 @@ def clear_parts(
 ) -> list[str] | None:
     """What of a file is not encrypted though it should be: the paths of values; None stands for the whole file.
 
-    With `wanted`, the values with a path that it is true for should be; without, the whole file, or all of its values. What is
-    empty is not in the clear. OperatorError if the values of a file that has some cannot be told.
+    With `wanted`, the values with a path that it is true for should be; without, the whole file, or all of its
+    values. What is empty is not in the clear. OperatorError if the values of a file that has some cannot be told.
     """
     if (
         not content.strip()

@@ -38,9 +38,14 @@ def _with_others(found: list[Leaf], apart: list[Leaf]) -> list[Leaf]:
     """Each leaf with the paths of those that stand where it does when every line is read for itself; both in order."""
     starts = [leaf.start for leaf in apart]
     return [
-        Leaf(leaf.path, leaf.start, leaf.end, tuple(
-            one.path for one in apart[bisect_left(starts, leaf.start) : bisect_right(starts, leaf.end)]
-        ))
+        Leaf(
+            leaf.path,
+            leaf.start,
+            leaf.end,
+            tuple(
+                one.path for one in apart[bisect_left(starts, leaf.start) : bisect_right(starts, leaf.end)]
+            ),
+        )
         for leaf in found
     ]
 

@@ -93,7 +93,11 @@ def _names(leaf: Leaf, content: str, beside: dict[Path, list[str]]) -> Iterator[
             yield (*path, line)
         for at, step in enumerate(path):
             for name in beside.get((*path[:at], str(step).casefold()), ()):
-                yield (*(path[: at - 1] if at and isinstance(path[at - 1], int) else path[:at]), name, *path[at + 1 :])
+                yield (
+                    *(path[: at - 1] if at and isinstance(path[at - 1], int) else path[:at]),
+                    name,
+                    *path[at + 1 :],
+                )
 
 
 def line_of(text: str, at: int) -> int:

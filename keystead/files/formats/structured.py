@@ -93,7 +93,8 @@ def yaml_leaves(text: str) -> list[Leaf]:
         aliased += id(node) in seen
         if aliased > _ALIASED:
             raise OperatorError(
-                f"its aliases stand for more than {_ALIASED} values", hint="encrypt the file as a whole: leave --values out"
+                f"its aliases stand for more than {_ALIASED} values",
+                hint="encrypt the file as a whole: leave --values out",
             )
         if id(node) in above:  # it has itself in it
             return

@@ -51,7 +51,7 @@ def check(args: argparse.Namespace) -> int:
             clear += 1
             output.line(f"{shown}: {problem}{by}")
         elif args.verbose:
-            output.note(f"{shown}: not in the clear{by}")
+            output.line(f"{shown}: not in the clear{by}")
     if finder.passed_by:
         raise OperatorError(
             f"not all was checked: {finder.passed_by[0]} is not trusted",

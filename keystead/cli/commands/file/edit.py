@@ -5,6 +5,7 @@ import io
 import os
 import shlex
 import signal
+import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -115,6 +116,8 @@ def _keep(place: Path, name: str) -> None:
 
 
 def _content(path: Path, source: BinaryIO) -> bytes:
+    if not stat.S_ISREG(os.fstat(source.fileno()).st_mode):
+        raise OperatorError(f"{path} is a device or a pipe", hint="name a file")
     content = source.read(_BYTES + 1)
     if len(content) > _BYTES:
         raise OperatorError(f"{path} is too large to edit", hint="use keystead file decrypt and encrypt")

@@ -15,6 +15,7 @@ from keystead.cli.commands.file.reading import (
     content_of,
     context_of,
     format_of,
+    is_nameless,
     mode_of,
     opened,
 )
@@ -49,12 +50,12 @@ def encrypt(args: argparse.Namespace) -> int:
         args.files,
         args.out,
         lambda name: name + SUFFIX,
-        lambda name: "-" if args.files == ["-"] else name + SUFFIX,
+        lambda name: "-" if len(args.files) == 1 and is_nameless(name) else name + SUFFIX,
     )
     how = _how(args, todo)
     if any(one.values for one in how.values()):
         config_values.check_context(context)
-    if args.only and all(Path(name).is_file() for name in args.files):  # a pipe can be read once only
+    if args.only and all(map(os.path.isfile, args.files)):  # a pipe can be read once only
         _check_only(args)
     with target.kms(args) as kms:
 
@@ -112,7 +113,9 @@ def _check_only(args: argparse.Namespace) -> None:
     paths = list(dict.fromkeys(path for leaf in found for path in leaf.pointers))
     unmatched = [pattern for pattern in args.only if not any(matches(path, (pattern,)) for path in paths)]
     if paths and unmatched == args.only:
-        raise OperatorError(f"--only {' --only '.join(unmatched)} matches no path", hint=_hint(paths, unmatched))
+        raise OperatorError(
+            f"--only {' --only '.join(unmatched)} matches no path", hint=_hint(paths, unmatched)
+        )
     for pattern in unmatched:
         output.warning(f"--only {pattern} matches no path")
 
@@ -179,7 +182,7 @@ def _before(
     """The values of the file that is replaced: those that did not change keep their ciphertext."""
     from keystead.files import config_values
 
-    if not args.force or out == "-" or not Path(out).is_file():
+    if not args.force or out == "-" or not os.path.isfile(out):
         return {}
     try:
         text = config_values.text_of(Path(out).read_bytes(), form)

@@ -1,9 +1,9 @@
 """`.keystead.toml`: the default key, and rules for the files below it.
 
-It is looked for from a file's directory upwards, as far as the root of the git repository or the file system. As with git's
-own files of patterns, the nearest rule that matches counts: a file further down cannot switch off those above by having none.
-One that another user owns, or that everybody may write, could choose a key that is not yours: it is passed by with a warning.
-It never says which server is meant; that would send signed requests to where a stranger wants.
+It is looked for from a file's directory upwards, as far as the root of the git repository or the file system. As with
+git's own files of patterns the nearest rule that matches counts, so none further down switches off those above. One that
+another user owns, or that everybody may write, could choose a key that is not yours: it is passed by with a warning. It
+never says which server is meant; that would send signed requests to where a stranger wants.
 """
 
 import os
@@ -53,7 +53,8 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 class Found(msgspec.Struct, frozen=True, kw_only=True):
     """What a file is under. `rule` is None where none matches.
 
-    `source` is the file of the rule, else of the key, else the nearest; None where there is none. `key_source` is that of the key.
+    `source` is the file of the rule, else that of the key, else the nearest; None where there is none.
+    `key_source` is that of the key.
     """
 
     source: Path | None = None
