@@ -102,8 +102,8 @@ def encrypt(
     form: Format,
     wanted: Callable[[Leaf], bool],
     before: Mapping[str, Value],
-) -> str:
-    """The text with every wanted value encrypted; what is encrypted already stays.
+) -> tuple[str, int]:
+    """The text with every wanted value encrypted, and how many are in it; what is encrypted already stays.
 
     A value that is in `before` with the same path, spelling and key keeps its ciphertext, so that a difference between two
     encrypted files is one between their values.
@@ -116,9 +116,13 @@ def encrypt(
             raise OperatorError(f"the value {path} is there twice", hint="remove one of them")
     key_id = kms.key(key)["KeyId"] if before else ""
     changes = []
+    already = 0
     for leaf, path in zip(leaves, paths, strict=True):
         spelling = text[leaf.start : leaf.end]
-        if not spelling or not wanted(leaf) or _sealed(text, leaf) is not None:
+        if _sealed(text, leaf) is not None:
+            already += 1
+            continue
+        if not spelling or not wanted(leaf):
             continue
         is_latin1 = _BYTES.search(spelling) is not None
         plaintext = bytes_of(spelling).decode("latin-1") if is_latin1 else spelling
@@ -138,7 +142,7 @@ def encrypt(
     # Whatever else a parser may see in this text: it must be the same values at the same places.
     if [leaf.path for leaf in form.leaves(changed)] != [leaf.path for leaf in leaves]:
         raise unkept()
-    return changed
+    return changed, already + len(changes)
 
 
 def replaced(text: str, form: Format, new: Callable[[str, str], str]) -> str:

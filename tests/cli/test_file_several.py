@@ -142,7 +142,7 @@ HIDDEN = {
     "my.cnf": ("[client]\nuser = app\n  password = hunter2\n[mysqld]\nport = 1\n", "1 of 2"),
     "compose.yaml": ("services: {web: {environment: [DB_PASSWORD=hunter2, HOST=h], command: ['--password=hunter2']}}\n", "2 of 3"),
     "pod.yaml": ("env:\n- {name: DB_PASSWORD, value: hunter2}\n- {name: HOST, value: h}\n", "1 of 4"),
-    "task.json": '{"environment": [{"name": "DB_PASSWORD", "value": "hunter2"}, {"name": "HOST", "value": "h"}]}',
+    "task.json": ('{"environment": [{"name": "DB_PASSWORD", "value": "hunter2"}, {"name": "HOST", "value": "h"}]}', "1 of 4"),
     "merged.yaml": ("x: &x {pw: hunter2, host: h}\npasswords: {<<: *x}\nz: 1\n", "2 of 3"),
     "map.yaml": ("data:\n  app.env: |\n    A=1\n    PASSWORD=hunter2\n  b: c\n", "1 of 2"),
     "e.toml": ('env = ["PASSWORD=hunter2"]\na = 1\n', "1 of 2"),
@@ -152,7 +152,7 @@ HIDDEN = {
 @pytest.mark.parametrize("name", HIDDEN)
 def test_a_pattern_finds_what_a_list_or_an_indent_hides(server: LiveServer, here: Path, name: str) -> None:
     """Nothing that the pattern was for is in the clear, all comes back to the byte, and `check` agrees."""
-    content, count = HIDDEN[name] if isinstance(HIDDEN[name], tuple) else (HIDDEN[name], "1 of 4")
+    content, count = HIDDEN[name]
     Path(name).write_text(content)
     only = ["--only", "*password", "--only", "*PASSWORD", "--only", "/passwords/*"]
     ended = encrypt(server, "--values", *only, name)
@@ -402,6 +402,24 @@ def test_a_mark_that_was_changed_does_not_open(server: LiveServer, here: Path) -
     ended = file(server, "decrypt", "a.properties.cipher")
     assert (ended.returncode, ended.stdout) == (5, "")
     assert "the value /a does not open" in ended.stderr
+
+
+def test_what_no_format_reads_is_told_with_a_way_out(server: LiveServer, here: Path) -> None:
+    """Terraform's variables, comments in JSON, a template: no warning for each pattern, as there are no paths at all."""
+    for name, content, told in (
+        ("terraform.tfvars", 'password = "hunter2"\n', "its name does not tell its format"),
+        ("settings.json", '{ // c\n "password": "hunter2" }', "it is not valid JSON"),
+        ("values.yaml", "password: {{ .Values.hunter2 }}\n", "the key in line 1 is no plain word"),
+    ):
+        Path(name).write_text(content)
+        ended = encrypt(server, "--values", "--only", "*password", name)
+        assert (ended.returncode, ended.stdout) == (1, "")
+        assert ended.stderr.startswith(f"error: {name}: {told}")
+        assert "hunter2" not in ended.stderr
+        assert (
+            "encrypt the file as a whole" in ended.stderr
+            or "around {{…}} of a template put quotes" in ended.stderr
+        )
 
 
 def test_the_format_can_be_named(server: LiveServer, here: Path) -> None:

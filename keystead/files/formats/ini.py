@@ -2,8 +2,8 @@
 
 A value reaches to the end of its line and over the lines below that are indented more than its key. What only some readers
 take for a comment, after a value, belongs to the value: else a secret with `#` in it would be encrypted in part. For MySQL,
-git and most others an indented line is an option of its own, so a value is under the paths of the options in it too. Where
-two readers would disagree on where a value ends, the file is refused.
+git and most others an indented line is an option of its own, and a colon may be in a name: a value is under the paths that
+these find too. Where two readers would disagree on where a value ends, the file is refused.
 """
 
 import re
@@ -51,7 +51,7 @@ def _with_others(found: list[Leaf], apart: list[Leaf]) -> list[Leaf]:
 
 
 def _values(text: str, *, joined: bool = True) -> Iterator[Leaf]:
-    """The values in order; unless `joined`, each line for itself, and nothing is refused."""
+    """The values in order; unless `joined`, all that are in each line for itself, and nothing is refused."""
     section: tuple[str, ...] = ()
     value: Leaf | None = None  # may go on in the next line
     indent = 0
@@ -100,6 +100,12 @@ def _values(text: str, *, joined: bool = True) -> Iterator[Leaf]:
             value = Leaf(
                 (*section, assigned["key"].rstrip()), start + assigned.end(), max(end, start + assigned.end())
             )
+            equals = content.find("=") if content[assigned.end("key")] == ":" else -1
+            if not joined and equals >= 0:  # what may have a colon in its name, as npm's //host/:_authToken
+                yield value
+                value = Leaf(
+                    (*section, content[:equals].strip()), start + equals + 1, max(end, start + equals + 1)
+                )
     if value is not None:
         yield value
 

@@ -108,7 +108,8 @@ def line_of(text: str, at: int) -> int:
 def invalid(kind: str, reason: str) -> OperatorError:
     """What is said of a text that its format does not allow; the reason quotes none of it."""
     return OperatorError(
-        f"it is not valid {kind}{reason and ': '}{reason}", hint="correct it, or name another --format"
+        f"it is not valid {kind}{reason and ': '}{reason}",
+        hint="correct it, name another --format, or encrypt the file as a whole: leave --values out",
     )
 
 

@@ -104,7 +104,10 @@ def yaml_leaves(text: str) -> list[Leaf]:
             for key, value in node.value:
                 if not isinstance(key, yaml.ScalarNode):
                     line = key.start_mark.line + 1
-                    raise OperatorError(f"the key in line {line} is no plain word", hint="give it a name")
+                    raise OperatorError(
+                        f"the key in line {line} is no plain word",
+                        hint="give it a name; around {{…}} of a template put quotes",
+                    )
                 merges = key.tag == "tag:yaml.org,2002:merge"
                 walk(value, (*path, key.value), name if merges else (*name, key.value), merges)
         elif isinstance(node, yaml.SequenceNode):
@@ -115,9 +118,8 @@ def yaml_leaves(text: str) -> list[Leaf]:
         above.remove(id(node))
 
     for number, document in enumerate(documents):
-        if document is not None:
-            where = (number,) if len(documents) > 1 else ()
-            walk(document, where, where)
+        where = (number,) if len(documents) > 1 else ()
+        walk(document, where, where)
     leaves: list[tuple[Leaf, str]] = []
     for node, paths in found.values():
         start, end = starts[node.end_mark.index], node.end_mark.index

@@ -168,7 +168,7 @@ def _seal(kms: "Kms", key: str, context: Mapping[str, str], changed: bytes, foun
         spelling, pointers = left.get(leaf.path, ("", []))
         return text[leaf.start : leaf.end] != spelling and not set(leaf.pointers) <= set(pointers)
 
-    sealed = config_values.encrypt(kms, key, context, text, found.form, is_new, found.values)
+    sealed, _ = config_values.encrypt(kms, key, context, text, found.form, is_new, found.values)
     return config_values.bytes_of(sealed)
 
 

@@ -116,7 +116,7 @@ def _check_only(args: argparse.Namespace) -> None:
         raise OperatorError(
             f"--only {' --only '.join(unmatched)} matches no path", hint=_hint(paths, unmatched)
         )
-    for pattern in unmatched:
+    for pattern in unmatched if paths else []:
         output.warning(f"--only {pattern} matches no path")
 
 
@@ -143,7 +143,8 @@ def _values(
     form = format_of(args, name)
     if form is None:
         raise OperatorError(
-            "its name does not tell its format", hint=f"name one with --format: {', '.join(FORMATS)}"
+            "its name does not tell its format",
+            hint=f"name one with --format: {', '.join(FORMATS)}; or encrypt the file as a whole: leave --values out",
         )
     content = content_of(source)
     text = config_values.text_of(content, form)
@@ -156,11 +157,10 @@ def _values(
         output.warning(f"{called(name)}: there is no value to encrypt in it, so it stays as it is; {hint}")
         return content
     before = _before(args, kms, context, form, out)
-    changed = config_values.encrypt(
+    changed, done = config_values.encrypt(
         kms, how.key, context, text, form, lambda leaf: _is_wanted(leaf, how.only), before
     )
     if how.only:  # what no pattern was for is in the clear
-        done = len(config_values.sealed_values(changed, form))
         output.note(f"{called(name)}: {done} of {len(found)} values encrypted")
     return config_values.bytes_of(changed)
 

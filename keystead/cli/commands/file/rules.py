@@ -73,8 +73,10 @@ def matches(path: str, only: "tuple[str, ...] | list[str]") -> bool:
 
     One for a list, or for a key that stands more than once, is for each of its values: their paths end with a number.
     """
-    whole = re.sub(r"/[0-9]+\Z", "", path)
-    return not only or any(fnmatchcase(path, pattern) or fnmatchcase(whole, pattern) for pattern in only)
+    if any(fnmatchcase(path, pattern) for pattern in only):
+        return True
+    whole, _, last = path.rpartition("/")
+    return not only or (last.isdecimal() and any(fnmatchcase(whole, pattern) for pattern in only))
 
 
 class Finder:
