@@ -3,7 +3,7 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -33,8 +33,8 @@ def where_else() -> str:
 
 
 @contextmanager
-def private_directory(on_disk: bool) -> Iterator[Path]:
-    """A directory of one's own in memory, removed with all that is in it.
+def private_directory(on_disk: bool, kept: Callable[[Path], bool]) -> Iterator[Path]:
+    """A directory of one's own in memory, removed with all that is in it unless `kept` says at the end that it stays.
 
     OperatorError if there is no place in memory, unless a disk is allowed.
     """
@@ -51,4 +51,5 @@ def private_directory(on_disk: bool) -> Iterator[Path]:
     try:
         yield made
     finally:
-        shutil.rmtree(made, ignore_errors=True)
+        if not kept(made):
+            shutil.rmtree(made, ignore_errors=True)

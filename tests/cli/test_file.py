@@ -559,7 +559,7 @@ def test_edit(server: LiveServer, here: Path) -> None:
 
 def taken_from_memory(told: str) -> str:
     """What was typed in vain, by what is told of it; and it is gone."""
-    found = re.search(r"in the clear in (/dev/shm/keystead-kept-[^/]+)(/\S+), in memory until", told)
+    found = re.search(r"in the clear in (/dev/shm/keystead-[^/]+)(/\S+), in memory until", told)
     assert found is not None, told
     try:
         assert stat.S_IMODE(Path(found[1]).stat().st_mode) == 0o700

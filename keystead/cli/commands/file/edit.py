@@ -50,18 +50,33 @@ def edit(args: argparse.Namespace) -> int:
     if args.file == "-":
         raise output.WrongCommandLine("standard input cannot be edited", hint="name a file")
     editor = _editor()
+    copy, before, settled = Path(), b"", False
+
+    def kept(place: Path) -> bool:
+        """Whether something was typed in vain. It stays unless this says no, even where a signal comes in between."""
+        if settled or not copy.is_file() or copy.read_bytes() == before:
+            return False
+        where = "in memory until the machine restarts" if in_memory(place) else "on a disk"
+        with suppress(OSError):  # the terminal may be gone
+            output.warning(
+                f"what was typed is not saved; it is in the clear in {copy}, {where}: use it, and remove {place}"
+            )
+        return True
+
     with (
         opened(args.file) as source,
         child_process.signals_raise(),
         target.kms(args) as kms,
-        private_directory(args.on_disk) as place,
+        private_directory(args.on_disk, kept) as place,
     ):
         content = _content(path, source)
         found = _open(kms, context, content, format_of(args, args.file))
         key = args.key or _key(args.file, found)
-        copy = place / (path.name.removesuffix(SUFFIX) or "file")
-        copy.touch(mode=0o600)
-        copy.write_bytes(found.plaintext)
+        before = found.plaintext
+        made = place / (path.name.removesuffix(SUFFIX) or "file")
+        made.touch(mode=0o600)
+        made.write_bytes(before)
+        copy = made
 
         def save(changed: bytes) -> None:
             with opened(args.file) as now:
@@ -70,13 +85,11 @@ def edit(args: argparse.Namespace) -> int:
             write_back(iter([_seal(kms, key, context, changed, found)]), args.file, source)
 
         try:
-            _edit_until_saved(editor, copy, found.plaintext, save)
+            _edit_until_saved(editor, copy, before, save)
         except _GivenUp:
+            settled = True
             raise KeyboardInterrupt from None
-        except (OperatorError, KeyboardInterrupt):
-            if copy.is_file() and copy.read_bytes() != found.plaintext:
-                _keep(place, copy.name)
-            raise
+        settled = True
         return output.DONE
 
 
@@ -98,21 +111,12 @@ def _edit_until_saved(editor: list[str], copy: Path, before: bytes, save: Callab
                 sys.stdin.readline()
             except child_process.Ended:
                 raise
+            except OSError:  # the terminal is gone
+                raise problem from None
             except KeyboardInterrupt:
                 raise _GivenUp from None
         else:
             return
-
-
-def _keep(place: Path, name: str) -> None:
-    """Leave what was typed where it is, under a name that the end of the program does not take away."""
-    kept = place.with_name(place.name.replace("keystead-", "keystead-kept-", 1))
-    place.rename(kept)
-    where = "in memory until the machine restarts" if in_memory(kept) else "on a disk"
-    with suppress(OSError):  # the terminal may be gone
-        output.warning(
-            f"what was typed is not saved; it is in the clear in {kept / name}, {where}: use it, and remove {kept}"
-        )
 
 
 def _content(path: Path, source: BinaryIO) -> bytes:
