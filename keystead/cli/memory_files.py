@@ -1,8 +1,8 @@
 """Where plaintext may stand for a while: file systems that live in memory."""
 
 import os
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from keystead.errors import OperatorError
@@ -32,8 +32,8 @@ def where_else() -> str:
 
 
 @contextmanager
-def private_directory(on_disk: bool) -> Iterator[TemporaryFolder]:
-    """A directory of one's own in memory, removed with all that is in it.
+def private_directory(on_disk: bool, kept: Callable[[Path], bool]) -> Iterator[TemporaryFolder]:
+    """A directory of one's own in memory, removed with all that is in it unless `kept` says at the end that it stays.
 
     OperatorError if there is no place in memory, unless a disk is allowed.
     """
@@ -46,5 +46,11 @@ def private_directory(on_disk: bool) -> Iterator[TemporaryFolder]:
             if _MOUNTS.exists()
             else "this system does not tell which ones are: set TMPDIR to one, a RAM disk, and add --on-disk",
         )
-    with closing(TemporaryFolder("keystead-edit-", place)) as made:
+    made = TemporaryFolder("keystead-edit-", place)
+    try:
         yield made
+    finally:
+        if kept(made.path):
+            made.leave()
+        else:
+            made.close()

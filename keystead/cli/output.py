@@ -68,11 +68,17 @@ class Parser(argparse.ArgumentParser):
 
     def _hint(self, message: str) -> str:
         """The word that was probably meant, else where to read how it is written."""
-        unknown = re.match(r"argument \S+: invalid choice: '(.*?)' |there is no option (\S+)", message)
+        unknown = re.match(r"argument (\S+): invalid choice: '(.*?)' |there is no option (\S+)", message)
         if unknown is not None:
-            options = [option for action in self._actions for option in action.option_strings]
-            known = options if unknown[1] is None else list(subcommands(self))
-            if near := nearest(unknown[1] or unknown[2], known):
+            options = {option: action for action in self._actions for option in action.option_strings}
+            known = list(options)
+            if unknown[1]:
+                known = (
+                    list(options[unknown[1]].choices or ())
+                    if unknown[1] in options
+                    else list(subcommands(self))
+                )
+            if near := nearest(unknown[2] or unknown[3], known):
                 return f"did you mean {near}?"
         return f"{self.prog} --help shows how to write it"
 

@@ -100,8 +100,8 @@ def clear_parts(
 ) -> list[str] | None:
     """What of a file is not encrypted though it should be: the paths of values; None stands for the whole file.
 
-    With `wanted`, the values whose path it is true for should be; without, the whole file, or all of its values. What is
-    empty is not in the clear. OperatorError if the values of a file that has some cannot be told.
+    With `wanted`, the values with a path that it is true for should be; without, the whole file, or all of its
+    values. What is empty is not in the clear. OperatorError if the values of a file that has some cannot be told.
     """
     if (
         not content.strip()
@@ -115,5 +115,6 @@ def clear_parts(
         return None
     clear = config_values.clear_values(config_values.text_of(content, form), form)
     if wanted is None:
-        return clear
-    return [path for path in clear if wanted(path)]
+        return [leaf.pointers[0] for leaf in clear]
+    named = (next(filter(wanted, leaf.pointers), None) for leaf in clear)
+    return [path for path in named if path is not None]

@@ -47,6 +47,14 @@ class TemporaryFolder:
     def close(self) -> None:
         """Remove it with all that is in it."""
         shutil.rmtree(self.path, ignore_errors=True)
+        self._let_go()
+
+    def leave(self) -> None:
+        """Let it stay, whoever comes: it is no longer taken for one that was left by accident."""
+        (self.path / _LOCK).unlink(missing_ok=True)
+        self._let_go()
+
+    def _let_go(self) -> None:
         descriptor, self.lock = self.lock, -1
         if descriptor >= 0:
             os.close(descriptor)

@@ -111,6 +111,8 @@ class _Plan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _plan(args: argparse.Namespace) -> _Plan:
+    from keystead.files.atomic_file import descriptor
+
     command: list[str] = args.command[1:] if args.command[:1] == ["--"] else args.command
     if not command:
         raise output.WrongCommandLine(
@@ -130,7 +132,10 @@ def _plan(args: argparse.Namespace) -> _Plan:
             raise output.WrongCommandLine(
                 f"--file {path} would replace an encrypted file by its plaintext", hint="name another PATH"
             )
-        if not path.parent.is_dir():
+        special = os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path))
+        if special or descriptor(str(path)) is not None:  # it would be written to, and taken away in the end
+            raise OperatorError(f"{path} is a device or a pipe", hint="name another PATH")
+        if not os.path.isdir(path.parent):
             raise OperatorError(f"the directory {path.parent} does not exist", hint="make it, with mode 0700")
         if not args.on_disk and not in_memory(path.parent):
             raise OperatorError(

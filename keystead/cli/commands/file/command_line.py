@@ -97,6 +97,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         action="store_true",
         help="check what git would commit, instead of what is in the work tree",
     )
+    checking.add_argument(
+        "-v", "--verbose", action="store_true", help="name every file under a rule, and the rule"
+    )
     add_format(checking)
     checking.set_defaults(func=check)
     for verb in (encrypting, decrypting, inspecting, editing, renewing):
