@@ -129,7 +129,7 @@ def shown_examples(examples: Sequence[str]) -> str:
     )
 
 
-def subcommands(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+def subcommands(parser: argparse.ArgumentParser) -> dict[str, Parser]:
     """The commands that follow a command, by name."""
     return {
         name: command
