@@ -30,7 +30,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "all else an envelope of any size.",
         examples=(
             "keystead file encrypt --key alias/demo key.pem",
-            "keystead file encrypt --values --only '*password*' app.yaml",
+            "keystead file encrypt --key alias/demo --values app.yaml",
             "pg_dump app | keystead file encrypt --key alias/demo - > app.cipher",
         ),
     )
