@@ -69,7 +69,7 @@ dist: setup
 	@$(BIN)/python -m hatchling build --directory dist
 	@cd dist && sha256sum *
 
-# Completions and man pages anew, in build/share, in keystead/cli/completions and under the environment's share/.
+# Completions and man pages anew: in keystead/cli/completions, and under the environment's share/.
 completions: setup
 	@$(PIP) install --no-build-isolation --no-deps --editable .
 
