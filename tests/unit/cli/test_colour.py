@@ -119,3 +119,17 @@ def test_the_program_at_a_terminal(environment: dict[str, str], coloured: bool, 
         words, env={**inherited, "TERM": "xterm"}, capture_output=True, check=False, cwd=tmp_path
     )
     assert piped.stderr.startswith(b"error: there is no operation")
+
+
+@pytest.mark.usefixtures("plain_environment")
+def test_progress_is_for_terminals_that_can_go_back_on_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, stream, shown in (
+        ("xterm", Terminal(), True),
+        ("dumb", Terminal(), False),
+        ("xterm", io.StringIO(), False),
+    ):
+        monkeypatch.setattr(sys, "stderr", stream)
+        monkeypatch.setenv("TERM", name)
+        output.progress("file", 1, 2)
+        assert (" 50%  ####" in stream.getvalue()) is shown
+        assert bool(stream.getvalue()) is shown
