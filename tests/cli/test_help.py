@@ -80,6 +80,7 @@ def test_examples_are_right(parser: output.Parser) -> None:
     found = []
     for example in parser.examples:
         assert 1 <= len(example.split("\n")) <= 4
+        assert " VALUE" not in example, "a parameter has no sample in call_examples"
         assert max(map(len, example.split("\n"))) <= COLUMNS
         for command in the_commands(example):
             found.append(command)
