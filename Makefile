@@ -4,7 +4,7 @@ PYTHON = python3
 BIN = .venv/bin
 PIP = $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: serve setup dev test coverage lint types docs check evidence bench lock
+.PHONY: serve setup dev test coverage lint types docs dist completions check evidence bench lock
 
 serve: setup
 	@exec $(BIN)/keystead serve
@@ -62,6 +62,16 @@ types: dev
 
 docs: dev
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+# Hatchling names them as it builds: the wheel and the source distribution.
+dist: setup
+	@rm -rf dist
+	@$(BIN)/python -m hatchling build --directory dist
+	@cd dist && sha256sum *
+
+# Completions and man pages anew: in keystead/cli/completions, and under the environment's share/.
+completions: setup
+	@$(PIP) install --no-build-isolation --no-deps --editable .
 
 # The suite of `make test` runs in `coverage`, under measurement.
 check: lint types docs coverage

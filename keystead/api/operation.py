@@ -11,6 +11,7 @@ The action is the function's name in PascalCase; types, parameters, reply member
 Dispatch, the command line and the reference pages are derived from the catalogue; nothing else is registered anywhere.
 """
 
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, TypeVar, get_type_hints
 
@@ -115,6 +116,11 @@ class Operation(NamedTuple):
         return (self.function.__doc__ or "").strip().split("\n")[0]
 
     @property
+    def family(self) -> str:
+        """Its family's name: what its module's docstring begins with, up to the colon."""
+        return (sys.modules[self.function.__module__].__doc__ or "").partition(":")[0].strip()
+
+    @property
     def parameters(self) -> list[str]:
         """The names of all parameters that it takes, those that every operation takes among them."""
         return [*(field.name for field in self.fields), "RegionId", "DryRun"]
@@ -154,6 +160,13 @@ class Catalogue:
     def of(self, product: Product) -> tuple[Operation, ...]:
         """The operations of one product, by action."""
         return tuple(one for one in self if one.product == product)
+
+    def families(self, product: Product) -> dict[str, list[Operation]]:
+        """The operations of one product by family, both in alphabetical order."""
+        found: dict[str, list[Operation]] = {}
+        for one in sorted(self.of(product), key=lambda one: one.family):
+            found.setdefault(one.family, []).append(one)
+        return found
 
 
 CATALOGUE = Catalogue()

@@ -23,16 +23,23 @@ COMMANDS = (
     "ca",
     "backup",
     "config",
+    "completion",
 )
 
 
-def parser(only: str = "") -> argparse.ArgumentParser:
+def parser(only: str = "") -> output.Parser:
     """The whole command line, or that of one command: the others need not be loaded for it."""
     top = output.Parser(
         prog="keystead",
         description="A key management service that you run yourself and that speaks Alibaba Cloud KMS on the wire.",
         epilog="keystead COMMAND --help tells more of one command.",
         allow_abbrev=False,
+        examples=(
+            "keystead serve",
+            "keystead kms CreateKey",
+            "keystead run -- python your_program.py",
+            "keystead help file encrypt",
+        ),
     )
     top.add_argument("--version", action="version", version=f"keystead {__version__}")
     subparsers = top.add_subparsers(title="commands", metavar="COMMAND", required=True)

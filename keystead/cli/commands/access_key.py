@@ -21,6 +21,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "access-key",
         help="make, list and revoke AccessKeys",
         description="Make, list and revoke AccessKeys: through the server that runs on the data directory, or without one.",
+        examples=("keystead access-key create -o app.json", "keystead access-key list"),
     )
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
     for verb, action, status, text in (
@@ -30,9 +31,14 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         ("deactivate", "UpdateAccessKey", "Inactive", "refuse what is signed with one, from now on"),
         ("delete", "DeleteAccessKey", "", "delete one for good"),
     ):
-        command = verbs.add_parser(verb, help=text)
+        words = {"create": " -o app.json --description app", "list": ""}.get(verb, " LTAIEXAMPLE")
+        description = f"{text[0].upper()}{text[1:]}."
+        examples = (f"keystead access-key {verb}{words}",)
+        command = verbs.add_parser(verb, help=text, description=description, examples=examples)
         if verb not in ("create", "list"):
-            command.add_argument("access_key_id", metavar="ID")
+            command.add_argument(
+                "access_key_id", metavar="ID", help="the AccessKey's id, as the list shows it"
+            )
         command.add_argument("--data", metavar="DIR", help=target.DATA)
         if verb == "create":
             command.add_argument(
