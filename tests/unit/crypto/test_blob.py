@@ -2,8 +2,10 @@ import base64
 
 import pytest
 
-from keystead.crypto.blob import MAXIMUM_BYTES, pack, parse
-from keystead.crypto.sealing import OVERHEAD, Unopenable
+from keystead.crypto.blob import pack, parse
+from keystead.crypto.blob_layout import MAXIMUM_BYTES
+from keystead.crypto.derivation import OVERHEAD
+from keystead.crypto.sealing import Unopenable
 
 VERSION = "86a9efd9-3d16-4894-bd4f-1fc43f3f2abf"
 

@@ -2,7 +2,8 @@ import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.kdf.kbkdf import KBKDFHMAC, CounterLocation, Mode
 
-from keystead.crypto.sealing import OVERHEAD, Unopenable, derive, prefixed, seal, seal_with_salt, unseal
+from keystead.crypto.derivation import OVERHEAD, derive, prefixed
+from keystead.crypto.sealing import Unopenable, seal, seal_with_salt, unseal
 from keystead.entropy import SeededEntropy
 
 KEY, SALT = bytes(range(32)), bytes(range(32, 64))
