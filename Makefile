@@ -4,7 +4,7 @@ PYTHON = python3
 BIN = .venv/bin
 PIP = $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: serve setup dev test coverage lint types docs dist check evidence bench lock
+.PHONY: serve setup dev test coverage lint types docs dist client check evidence bench lock
 
 serve: setup
 	@exec $(BIN)/keystead serve
@@ -68,6 +68,10 @@ dist: setup
 	@rm -rf dist
 	@$(BIN)/python -m hatchling build --directory dist
 	@cd dist && sha256sum *
+
+# One file for hosts that only call a server, with its hash.
+client: setup
+	@$(BIN)/python -m pyz.build build/keystead-client.pyz
 
 # The suite of `make test` runs in `coverage`, under measurement.
 check: lint types docs coverage
