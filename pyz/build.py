@@ -23,13 +23,15 @@ import keystead
 import keystead.operations
 from keystead.api.catalogue import CATALOGUE
 from keystead.api.catalogue_data import written
+from keystead.cli.call_examples import example
 from keystead.cli.edition import CLIENT_COMMANDS
 
 HERE = Path(__file__).resolve().parent
 PACKAGE = Path(keystead.__file__).resolve().parent
 BUNDLED = {"jmespath": "jmespath", "tomlkit": "tomlkit", "yaml": "PyYAML"}  # by the name that is imported
-# What only the whole program has, each behind a question of its own (edition.needs_whole) or another way to do it.
-LEFT_OUT = ("keystead.server", "keystead.settings", "keystead.operations")
+# What the client file does without (see edition.needs_whole), or has as data.
+LEFT_OUT = ("keystead.server", "keystead.settings", "keystead.operations", "keystead.cli.call_examples")
+# The one module that does without a package which is not there.
 ELSEWHERE = {"keystead.crypto.primitives.aes_gcm": "cryptography"}
 
 
@@ -96,20 +98,22 @@ def package_files(name: str, of: Distribution) -> Iterator[tuple[str, bytes]]:
 
 def contents() -> dict[str, bytes]:
     """Everything in the archive, by its name there."""
-    found = {
+    told = [one for one in CATALOGUE if one.product.name.lower() in CLIENT_COMMANDS]
+    found = {path.relative_to(PACKAGE.parent).as_posix(): path.read_bytes() for path in modules().values()}
+    for name, of in BUNDLED.items():
+        found.update(package_files(name, distribution(of)))
+    return found | {
         "__main__.py": (HERE / "__main__.py").read_bytes(),
         "licences/keystead/LICENSE": (PACKAGE.parent / "LICENSE").read_bytes(),
         "keystead/operations/__init__.py": (HERE / "operations.py").read_bytes(),
-        "keystead/operations/catalogue.json": json.dumps(
-            written(one for one in CATALOGUE if one.product.name.lower() in CLIENT_COMMANDS),
-            ensure_ascii=False,
-        ).encode(),
+        "keystead/operations/catalogue.json": _json(written(told)),
+        "keystead/cli/call_examples.py": (HERE / "call_examples.py").read_bytes(),
+        "keystead/cli/call_examples.json": _json({one.action: example(one) for one in told}),
     }
-    for path in modules().values():
-        found[path.relative_to(PACKAGE.parent).as_posix()] = path.read_bytes()
-    for name, of in BUNDLED.items():
-        found.update(package_files(name, distribution(of)))
-    return found
+
+
+def _json(content: object) -> bytes:
+    return json.dumps(content, ensure_ascii=False).encode()
 
 
 def archive(files: dict[str, bytes]) -> bytes:

@@ -37,6 +37,7 @@ class Operation(NamedTuple):
     product: Product
     action: str
     summary: str  # the first sentence of its docstring
+    family: str  # what its module's docstring begins with, up to the colon
     function: "Callable[[Any, Any], Reply]"
     request: "type[Request]"
     reply: "type[Reply]"
@@ -90,6 +91,13 @@ class Catalogue:
     def of(self, product: Product) -> tuple[Operation, ...]:
         """The operations of one product, by action."""
         return tuple(one for one in self if one.product == product)
+
+    def families(self, product: Product) -> dict[str, list[Operation]]:
+        """The operations of one product by family, both in alphabetical order."""
+        found: dict[str, list[Operation]] = {}
+        for one in sorted(self.of(product), key=lambda one: one.family):
+            found.setdefault(one.family, []).append(one)
+        return found
 
 
 CATALOGUE = Catalogue()

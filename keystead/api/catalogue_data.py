@@ -9,7 +9,7 @@ from keystead.domain.products import PRODUCTS
 
 _PARAM = ("kind", "limits", "sensitive", "choices", "empty", "binary")
 _FIELD = ("name", "attribute", "required", "doc", "default")
-_OPERATION = ("action", "summary", "changes")
+_OPERATION = ("action", "summary", "family", "changes")
 
 
 def written(operations: Iterable[Operation]) -> list[dict[str, Any]]:

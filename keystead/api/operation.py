@@ -11,6 +11,7 @@ The action is the function's name in PascalCase; types, parameters, reply member
 Dispatch, the command line and the reference pages are derived from the catalogue; nothing else is registered anywhere.
 """
 
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, TypeVar, get_type_hints
 
@@ -149,6 +150,7 @@ def _build(
         product=product,
         action="".join(word.capitalize() for word in function.__name__.split("_")),
         summary=(function.__doc__ or "").strip().split("\n")[0],
+        family=(sys.modules[function.__module__].__doc__ or "").partition(":")[0].strip(),
         function=function,
         request=request,
         reply=reply,

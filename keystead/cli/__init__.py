@@ -23,6 +23,7 @@ COMMANDS = (
     "ca",
     "backup",
     "config",
+    "completion",
 )
 
 
@@ -33,6 +34,12 @@ def parser(only: str = "") -> argparse.ArgumentParser:
         description="A key management service that you run yourself and that speaks Alibaba Cloud KMS on the wire.",
         epilog="keystead COMMAND --help tells more of one command.",
         allow_abbrev=False,
+        examples=(
+            "keystead serve",
+            "keystead kms CreateKey",
+            "keystead run -- python your_program.py",
+            "keystead help file encrypt",
+        ),
     )
     top.add_argument("--version", action="version", version=f"keystead {__version__}")
     subparsers = top.add_subparsers(title="commands", metavar="COMMAND", required=True)

@@ -87,7 +87,7 @@ class Host:
         return done.stdout
 
     def wrong(self, status: int, *words: str, **changes: str | None) -> str:
-        done = self.run(*words, **changes)
+        done = self.run(*words, fed=b"", cwd=None, **changes)
         told = done.stderr.decode()
         assert done.returncode == status, told
         assert re.fullmatch(r"error: [^\n]+\nhint: [^\n]+\n", told), told
@@ -229,6 +229,24 @@ def test_what_is_not_in_it_says_so(host: Host, command: str) -> None:
         assert said.startswith(
             f"error: keystead {command} is not in this file, which holds the client alone\n"
         )
+
+
+def test_its_help_of_every_operation_is_that_of_the_whole_program(host: Host) -> None:
+    import keystead.operations  # noqa: F401 - fills the catalogue
+    from keystead.api.catalogue import CATALOGUE
+    from keystead.cli.commands.kms import describe
+
+    told = [one for one in CATALOGUE if one.product.name.lower() in CLIENT_COMMANDS]
+    program = f"""
+import sys
+sys.path.insert(0, {host.words[1]!r})
+import keystead.operations
+from keystead.api.catalogue import CATALOGUE
+from keystead.cli.commands.kms import describe
+print("".join(describe(one) for one in CATALOGUE), end="")
+"""
+    host.words = [host.words[0], "-I", "-c", program]
+    assert host.ok(COLUMNS="80", LC_ALL="C.UTF-8").decode() == "".join(describe(one) for one in told)
 
 
 def test_its_help_shows_what_is_in_it(host: Host) -> None:

@@ -20,7 +20,6 @@ from keystead.errors import OperatorError, Unreachable
 if TYPE_CHECKING:
     from keystead.client.kms import Kms
 
-FAILED = 125  # as env, timeout and docker do: what fails is not the command
 _VARIABLE_BYTES = 128 << 10  # Linux takes no longer string (execve(2))
 _Result = TypeVar("_Result")
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0
@@ -32,8 +31,13 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "exec",
         help="decrypt into memory and run a command with it",
         description="Decrypt files into memory or variables, run a command, and remove the files when it ends. The exit "
-        f"status is the command's; {FAILED} if it was not started, 126 or 127 if it could not be.",
+        f"status is the command's; {output.NOT_STARTED} if it was not started, 126 or 127 if it could not be.",
         usage="keystead exec [--file PATH=CIPHER …] [--env NAME=CIPHER …] [options] -- CMD …",
+        examples=(
+            "keystead exec --file /dev/shm/key.pem=key.pem.cipher -- nginx",
+            "keystead exec --env DB_PASSWORD=password.cipher -- ./app",
+            "keystead exec --env-file .env.cipher --wait 60 -- ./app --port 80",
+        ),
     )
     parser.add_argument(
         "--file",
@@ -75,7 +79,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     add_options(parser)
     target.add_options(parser)
-    parser.add_argument("command", nargs=argparse.REMAINDER, metavar="-- CMD …")
+    parser.add_argument(
+        "command", nargs=argparse.REMAINDER, metavar="-- CMD …", help="the command and its own words"
+    )
     parser.set_defaults(func=main)
 
 
@@ -90,7 +96,7 @@ def main(args: argparse.Namespace) -> int:
         raise
     except OperatorError as problem:
         output.trouble(problem)
-        return FAILED
+        return output.NOT_STARTED
 
 
 async def _run(command: list[str], environment: dict[str, str], files: ExitStack) -> int:

@@ -17,6 +17,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "key",
         help="import your own key material",
         description="Bring your own key: import material into a key of Origin EXTERNAL.",
+        examples=("keystead key import alias/demo material.bin",),
     )
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
     command = verbs.add_parser(
@@ -25,6 +26,11 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         description="Import material into a key that was created with Origin EXTERNAL: it is wrapped here, under a public "
         "key of the server, and never sent in the clear. Keep a copy: the server can't give it back, and a key "
         "whose material was deleted or expired takes only the same again.",
+        examples=(
+            "openssl rand -out material.bin 32",
+            "keystead key import alias/demo material.bin",
+            "keystead key import alias/demo material.bin --expires 2027-01-31",
+        ),
     )
     command.add_argument("key", metavar="KEY", help="the key: an id, an alias or an ARN")
     command.add_argument("material", metavar="FILE", help="the raw bytes; - for standard input")

@@ -16,28 +16,28 @@ from keystead.cli import COMMANDS, answers, output, target
 from keystead.errors import OperatorError
 
 if TYPE_CHECKING:
-    from keystead.api.catalogue import Catalogue, Operation
+    from keystead.api.catalogue import Catalogue, Field, Operation
     from keystead.cli.query import Query
     from keystead.client.transport import Session
     from keystead.domain.products import Product
 
-_OPTIONS = (*(name for name, _, _ in target.OPTIONS), "--query", "--output")
+# Name, metavar ("" for a flag), help: beside those of `target`.
+OWN_OPTIONS = (
+    ("--query", "EXPR", "print this part of the answer only (JMESPath), as -q EXPR does"),
+    ("--output", "FORM", answers.DESCRIPTION),
+    ("--force", "", "send an operation or a parameter that this program does not know"),
+    ("--literal", "", "send values that look like the name of a file as they are"),
+)
+_OPTIONS = tuple(name for name, metavar, _ in (*target.OPTIONS, *OWN_OPTIONS) if metavar)
 _WOULD_SUCCEED = "DryRunOperationError"
 _FILE_BYTES = 1 << 20  # far more than any parameter may have
-_HEAD = """\
-usage: keystead {command} ACTION [--Parameter VALUE …] [options]
-
+INTRODUCTION = """\
 Parameters are named as on the wire. A VALUE file:PATH is read from that file and - from standard input, exactly and as
 UTF-8 text: that keeps secrets out of the command line, which other users of the machine can see. Every operation takes
 --DryRun true: the answer says whether the call would have succeeded, and nothing is changed."""
 _COLUMN = 22  # where the text of an option begins
-_FORCE = ("--force", "", "send an operation or a parameter that this program does not know")
-_LITERAL = ("--literal", "", "send values that look like the name of a file as they are")
-_QUERY = ("--query", "EXPR", "print this part of the answer only (JMESPath), as -q EXPR does")
-_OUTPUT = ("--output", "FORM", answers.DESCRIPTION)
 _SHOWN = "\n".join(
-    f"  {f'{name} {metavar}':<{_COLUMN - 2}}{text}"
-    for name, metavar, text in (*target.OPTIONS, _QUERY, _OUTPUT, _FORCE, _LITERAL)
+    f"  {f'{name} {metavar}':<{_COLUMN - 2}}{text}" for name, metavar, text in (*target.OPTIONS, *OWN_OPTIONS)
 )
 _FOOT = f"""\
 options:
@@ -46,6 +46,12 @@ options:
 {target.FOUND}
 
 keystead {{command}} ACTION --help shows the parameters of one operation."""
+_EXAMPLES = (
+    "keystead kms CreateKey -q KeyMetadata.KeyId",
+    "keystead kms Encrypt --KeyId alias/demo --Plaintext file:secret.txt",
+    "keystead kms Decrypt --CiphertextBlob file:ciphertext.b64 -q Plaintext",
+    "keystead kms ListKeys --output table",
+)
 
 
 class Words(NamedTuple):
@@ -63,11 +69,14 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     """Add the command."""
     from keystead.domain.products import KMS
 
-    add_product(subparsers, KMS, "call an operation, as with the vendor's CLI")
+    add_product(subparsers, KMS, "call an operation, as with the vendor's CLI", _EXAMPLES)
 
 
 def add_product(
-    subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]", product: "Product", summary: str
+    subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    product: "Product",
+    summary: str,
+    examples: tuple[str, ...],
 ) -> None:
     """Add the command of one product. What follows it is parsed here, since parameters are named as on the wire."""
     name = product.name.lower()
@@ -77,9 +86,10 @@ def add_product(
         usage=f"keystead {name} ACTION [--Parameter VALUE …] [options]",
         description=f"Call an operation. keystead {name} --help lists all, keystead {name} ACTION --help shows one.",
         add_help=False,
+        examples=examples,
     )
     parser.add_argument("words", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
-    parser.set_defaults(func=main, product=product)
+    parser.set_defaults(func=main, product=product, examples=examples)
 
 
 def main(args: argparse.Namespace) -> int:
@@ -91,7 +101,7 @@ def main(args: argparse.Namespace) -> int:
     raw: list[str] = args.words[1:] if args.words[:1] == ["--"] else args.words
     words = parse(raw)
     if not words.action or words.action == "help":
-        output.text(overview(CATALOGUE, product))
+        output.text(overview(CATALOGUE, product, args.examples))
         return output.DONE
     operation = CATALOGUE.find(product.version, words.action)
     if operation is None and (not words.force or not (words.action.isascii() and words.action.isalnum())):
@@ -298,18 +308,22 @@ def _value(name: str, text: str, literal: bool = False, binary: bool = False) ->
 # --- help
 
 
-def overview(catalogue: "Catalogue", product: "Product") -> str:
+def overview(catalogue: "Catalogue", product: "Product", examples: tuple[str, ...]) -> str:
     """What `keystead PRODUCT --help` prints."""
     command = product.name.lower()
-    lines = [*_fold(_HEAD.format(command=command)), "", "operations:"]
-    for one in catalogue.of(product):
-        lines += _beside(f"  {one.action:<32} ", one.summary)
+    lines = [f"usage: keystead {command} ACTION [--Parameter VALUE …] [options]", "", *_fold(INTRODUCTION)]
+    for family, operations in catalogue.families(product).items():
+        lines += ["", f"{family}:"]
+        for one in operations:
+            lines += _beside(f"  {one.action:<32} ", one.summary)
     lines += ["", *_fold(_FOOT.format(command=command))]
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines) + "\n" + output.shown_examples(examples)
 
 
 def describe(operation: "Operation") -> str:
     """What `keystead PRODUCT ACTION --help` prints."""
+    from keystead.cli.call_examples import example
+
     command = operation.product.name.lower()
     required = [f" --{field.name} VALUE" for field in operation.fields if field.required]
     optional = " [--Parameter …]" if len(required) < len(operation.fields) else ""
@@ -323,13 +337,20 @@ def describe(operation: "Operation") -> str:
         if field.default:
             need = f", default {field.default}"
         lines.append(f"  --{field.name:<{width}}  {field.param.kind}{need}")
-        about = [field.doc, field.param.limits]
-        if field.param.sensitive and field.required:
-            about.append("better as file:PATH or -, since a command line can be seen")
-        for text in filter(None, about):
+        for text in about(field):
             lines += _beside(" " * (width + 6), text)
     lines += ["", f"keystead {command} --help shows the options."]
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines) + "\n" + output.shown_examples([example(operation)])
+
+
+def about(field: "Field") -> list[str]:
+    """What there is to say of a parameter."""
+    seen = "better as file:PATH or -, since a command line can be seen"
+    return [
+        text
+        for text in (field.doc, field.param.limits, seen if field.param.sensitive and field.required else "")
+        if text
+    ]
 
 
 def _width() -> int:
