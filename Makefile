@@ -67,7 +67,7 @@ docs: dev
 dist: setup
 	@rm -rf dist
 	@$(BIN)/python -m hatchling build --directory dist
-	@cd dist && sha256sum *
+	@cd dist && sha256sum *.whl *.tar.gz | tee SHA256SUMS
 
 # One file for hosts that only call a server, with its hash.
 client: setup
