@@ -39,7 +39,10 @@ def read(data: Iterable[dict[str, Any]]) -> Iterator[Operation]:
         reply: Any = _Reply(one["reply"])
         request: Any = None
         yield Operation(
-            **{name: one[name] for name in _OPERATION},
+            action=one["action"],
+            summary=one["summary"],
+            family=one["family"],
+            changes=one["changes"],
             product=products[one["product"]],
             function=_not_here,
             request=request,
@@ -56,9 +59,25 @@ def read(data: Iterable[dict[str, Any]]) -> Iterator[Operation]:
 
 
 def _field(one: dict[str, Any]) -> Field:
-    param = {**one["param"], "choices": tuple(one["param"]["choices"])}
+    param: dict[str, Any] = one["param"]
     role = one["role"] and Role(one["role"])
-    return Field(**{name: one[name] for name in _FIELD}, param=Param(parse=_not_here, role=role, **param))
+    return Field(
+        name=one["name"],
+        attribute=one["attribute"],
+        param=Param(
+            param["kind"],
+            _not_here,
+            limits=param["limits"],
+            sensitive=param["sensitive"],
+            role=role,
+            choices=tuple(param["choices"]),
+            empty=param["empty"],
+            binary=param["binary"],
+        ),
+        required=one["required"],
+        doc=one["doc"],
+        default=one["default"],
+    )
 
 
 class _Reply(NamedTuple):

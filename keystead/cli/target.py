@@ -26,16 +26,16 @@ OPTIONS = (
     ("--access-key", "FILE", "the AccessKey: JSON with AccessKeyId and AccessKeySecret"),
     ("--region", "REGION", "the region, where the endpoint's name does not say it"),
 )
-FOUND = """\
+_FOUND = """\
 Without --endpoint and --data it is the server of `keystead run` (KEYSTEAD_ENDPOINT), else the one on KEYSTEAD_DATA,
 else the one on the default data directory. Without --access-key the AccessKey is that of ALIBABA_CLOUD_ACCESS_KEY_ID and
 ALIBABA_CLOUD_ACCESS_KEY_SECRET (with ALIBABA_CLOUD_SECURITY_TOKEN, if set); for a server on a data directory only if it is
 one of that server's, else its root AccessKey. The server is reached directly: no proxy variable counts."""
-if not edition.WHOLE:
-    FOUND = """\
+_FOUND_BY_CLIENT = """\
 Without --endpoint it is the server that KEYSTEAD_ENDPOINT and KEYSTEAD_CA_FILE name. Without --access-key the AccessKey is
 that of ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET (with ALIBABA_CLOUD_SECURITY_TOKEN, if set). The
 server is reached directly: no proxy variable counts."""
+FOUND = _FOUND if edition.WHOLE else _FOUND_BY_CLIENT
 DATA = "the data directory (default: that of KEYSTEAD_DATA, else your own)"
 
 

@@ -134,8 +134,10 @@ def programs(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.skip("there are no packages to install: make build/projects/.made")
     folder = tmp_path_factory.mktemp("installed")
     subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
-    pip = [folder / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([*pip, "--no-index", "--find-links", kept, f"{wheel}[pytest]"], check=True, cwd=folder)
+    pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    subprocess.run(
+        [*pip, "--no-index", "--find-links", str(kept), f"{wheel}[pytest]"], check=True, cwd=folder
+    )
     return folder / "bin"
 
 

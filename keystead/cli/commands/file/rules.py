@@ -134,7 +134,15 @@ def read(content: bytes, source: Path) -> Rules:
             raise OperatorError(f"rule {number} of {source} has no path", hint="say which files it is for")
     rules = Rules(
         key=found.get("key", ""),
-        rules=tuple(Rule(**{**table, "only": tuple(table.get("only", ()))}) for table in tables),
+        rules=tuple(
+            Rule(
+                path=table["path"],
+                key=table.get("key", ""),
+                values=table.get("values", False),
+                only=tuple(table.get("only", ())),
+            )
+            for table in tables
+        ),
     )
     for rule in rules.rules:
         glob(rule.path)

@@ -1,16 +1,13 @@
 import importlib.util
 import os
 import sys
-from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
 import pytest
 
 from keystead.crypto.primitives import aes_gcm, openssl_gcm
-from keystead.crypto.primitives.libcrypto import candidates
 from keystead.crypto.primitives.unopenable import Unopenable
-from keystead.errors import OperatorError
 
 
 def without_the_package() -> ModuleType:
@@ -82,20 +79,3 @@ def test_they_open_what_the_other_sealed() -> None:
     key, nonce, text = os.urandom(32), os.urandom(12), os.urandom(100_000)
     one, other = aes_gcm.AesGcm(key), without_the_package().AesGcm(key)
     assert one.seal(nonce, text) == other.seal(nonce, text)
-
-
-def test_no_library_is_told_with_what_to_install() -> None:
-    with pytest.raises(OperatorError, match="no OpenSSL library") as refused:
-        openssl_gcm.first(["/no/such/library", str(importlib.util.find_spec("_ctypes").origin)])  # type: ignore[union-attr]
-    assert "libssl3" in refused.value.hint
-    assert openssl_gcm.first(["/no/such/library", *candidates()]) is not None
-
-
-def test_a_library_that_refuses_is_no_plaintext(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Refusing:
-        def __getattr__(self, name: str) -> Callable[..., int]:
-            return lambda *_: 0
-
-    monkeypatch.setattr(openssl_gcm, "load", Refusing)
-    with pytest.raises(MemoryError):
-        openssl_gcm.AESGCM(bytes(32)).encrypt(bytes(12), b"x", None)
