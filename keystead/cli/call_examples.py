@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from keystead.errors import KmsError
 
 if TYPE_CHECKING:
-    from keystead.api.operation import Field, Operation
+    from keystead.api.catalogue import Field, Operation
 
 _KEY_ID = "2b4f6c1e-8d3a-4c57-9e02-7f1a5b6c3d48"
 _VERSION_ID = "c7d9e1f3-5a2b-4f86-b1c4-0e8d6a7f9b35"

@@ -37,8 +37,9 @@ def main(args: argparse.Namespace) -> int:
 
 
 def _print(args: argparse.Namespace) -> int:
+    from keystead.client.access_key import environment_access_key
     from keystead.proxy import environment
-    from keystead.server.data.discovery import environment_access_key, running_server
+    from keystead.server.data.discovery import running_server
 
     if args.unset:
         undone = environment.undo(os.environ)

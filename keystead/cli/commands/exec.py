@@ -8,9 +8,7 @@ import pwd
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
-
-import msgspec
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from keystead.cli import child_process, output, target
 from keystead.cli.commands.file.reading import add_options, context_of, format_of, opened
@@ -107,7 +105,7 @@ async def _run(command: list[str], environment: dict[str, str], files: ExitStack
         return await child_process.run(command, environment)
 
 
-class _Plan(msgspec.Struct, frozen=True, kw_only=True):
+class _Plan(NamedTuple):
     """The command line, understood. `owner` is a user id and a group id, -1 where it stays."""
 
     files: list[tuple[Path, str]]
@@ -233,7 +231,7 @@ def _plaintext(args: argparse.Namespace, kms: "Kms", cipher: str, context: dict[
         return b"".join(decryption.plaintext(kms, context, source, format_of(args, cipher)))
 
 
-class _EnvFile(msgspec.Struct, frozen=True, kw_only=True):
+class _EnvFile(NamedTuple):
     """A .env file in the clear. `sealed` has the names of the variables that were encrypted, None if the whole file was."""
 
     cipher: str

@@ -45,6 +45,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def run(args: argparse.Namespace) -> int:
     """Wrap the material and import it."""
+    from keystead.client.import_material import import_material
+
     expires = _seconds(args.expires) if args.expires else 0
     material = _read(args.material)
     with target.kms(args) as kms:
@@ -60,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
                 f"{args.material} has {len(material)} bytes, and material of {metadata['KeySpec']} has {wanted}",
                 hint=f"make some with openssl rand -out FILE {wanted}; no newline belongs to it",
             )
-        kms.import_material(metadata["KeyId"], material, expires)
+        import_material(kms, metadata["KeyId"], material, expires)
     output.note(f"imported into {metadata['KeyId']}; keep {args.material} in a safe place")
     return output.DONE
 

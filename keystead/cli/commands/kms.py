@@ -10,15 +10,13 @@ import sys
 import textwrap
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import msgspec
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from keystead.cli import COMMANDS, answers, output, target
 from keystead.errors import OperatorError
 
 if TYPE_CHECKING:
-    from keystead.api.operation import Catalogue, Field, Operation
+    from keystead.api.catalogue import Catalogue, Field, Operation
     from keystead.cli.query import Query
     from keystead.client.transport import Session
     from keystead.domain.products import Product
@@ -56,7 +54,7 @@ _EXAMPLES = (
 )
 
 
-class Words(msgspec.Struct):
+class Words(NamedTuple):
     """The words of the command line, sorted."""
 
     action: str = ""
@@ -97,7 +95,7 @@ def add_product(
 def main(args: argparse.Namespace) -> int:
     """Call one operation and print its answer."""
     import keystead.operations  # noqa: F401 - fills the catalogue
-    from keystead.api.operation import CATALOGUE
+    from keystead.api.catalogue import CATALOGUE
 
     product: Product = args.product
     raw: list[str] = args.words[1:] if args.words[:1] == ["--"] else args.words
@@ -127,13 +125,16 @@ def main(args: argparse.Namespace) -> int:
         query = Query(words.options["--query"])
         # --force is for what this program does not know.
         if operation is not None and not words.force:
-            query.check(operation.reply)
+            query.check(operation.reply.shape())
     return _call(words, product, query, form)
 
 
 def parse(raw: list[str]) -> Words:
     """Sort the words. WrongCommandLine for what is neither the action, nor an option, nor a parameter with its value."""
-    words = Words()
+    action = ""
+    parameters: dict[str, str] = {}
+    options: dict[str, str] = {}
+    flags: set[str] = set()
     waiting = iter(raw)
     for word in waiting:
         if not output.is_text(word):
@@ -142,29 +143,27 @@ def parse(raw: list[str]) -> Words:
                 "a word of the command line is not UTF-8 text", hint="encode its value as base64"
             )
         if word in ("--help", "-h"):
-            words.help = True
-        elif word == "--force":
-            words.force = True
-        elif word == "--literal":
-            words.literal = True
+            flags.add("--help")
+        elif word in ("--force", "--literal"):
+            flags.add(word)
         elif word == "-q" or (word.startswith("--") and len(word) > 2):
             name, equals, rest = ("--query" if word == "-q" else word).partition("=")
             # A value may begin with dashes, as PEM does.
             value = rest if equals else next(waiting, None)
             if value is None:
                 raise output.WrongCommandLine(f"{name} has no value", hint=f"write it as {name} VALUE")
-            given = words.options if name in _OPTIONS else words.parameters
+            given = options if name in _OPTIONS else parameters
             key = name if name in _OPTIONS else name[2:]
             if key in given:
                 raise output.WrongCommandLine(f"{name} is given twice", hint="give it once")
             given[key] = value
-        elif words.action:
+        elif action:
             raise output.WrongCommandLine(
                 f"{word!r} is not a parameter", hint="write parameters as --Name VALUE"
             )
         else:
-            words.action = word
-    return words
+            action = word
+    return Words(action, parameters, options, "--help" in flags, "--force" in flags, "--literal" in flags)
 
 
 def _unknown(action: str, catalogue: "Catalogue", product: "Product") -> output.WrongCommandLine:
@@ -196,7 +195,7 @@ def _check_names(operation: "Operation", parameters: dict[str, str]) -> None:
 
 
 def _call(words: Words, product: "Product", query: "Query | None", form: str) -> int:
-    from keystead.api.operation import CATALOGUE
+    from keystead.api.catalogue import CATALOGUE
     from keystead.cli import remedies
     from keystead.client.transport import Session
     from keystead.clock import SystemClock
@@ -250,7 +249,7 @@ def _members(session: "Session", action: str, parameters: dict[str, str]) -> dic
 
 def _binary(action: str, product: "Product") -> set[str]:
     """The parameters of an operation that are base64, and nothing else."""
-    from keystead.api.operation import CATALOGUE
+    from keystead.api.catalogue import CATALOGUE
 
     operation = CATALOGUE.find(product.version, action)
     return set() if operation is None else {one.name for one in operation.fields if one.param.binary}
@@ -333,12 +332,11 @@ def describe(operation: "Operation") -> str:
     lines += ["", *_fold(operation.summary)]
     if operation.fields:
         lines += ["", "parameters:"]
-    defaults = {one.encode_name: one.default for one in msgspec.structs.fields(operation.request)}
     width = max((len(field.name) for field in operation.fields), default=0)
     for field in operation.fields:
         need = ", required" if field.required else ""
-        if isinstance(default := defaults[field.name], str | int) and default not in ("", False):
-            need = f", default {str(default).lower() if default is True else default}"
+        if field.default:
+            need = f", default {field.default}"
         lines.append(f"  --{field.name:<{width}}  {field.param.kind}{need}")
         for text in about(field):
             lines += _beside(" " * (width + 6), text)

@@ -89,12 +89,13 @@ async def _reach(upstream: "Upstream") -> None:
 
 
 async def _run(args: argparse.Namespace, command: list[str]) -> int:
+    from keystead.client.access_key import environment_access_key
     from keystead.files.temporary_folder import TemporaryFolder
     from keystead.proxy.environment import change
     from keystead.proxy.server import ProxyServer
     from keystead.proxy.tunnel import Tunnel
     from keystead.proxy.upstream import Upstream
-    from keystead.server.data.discovery import environment_access_key, running_server
+    from keystead.server.data.discovery import running_server
 
     clock, entropy = SystemClock(), SystemEntropy()
     async with AsyncExitStack() as stack:

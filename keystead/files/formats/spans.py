@@ -6,8 +6,7 @@ Only spans are ever replaced, so comments, order and white space stay as they ar
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
-
-import msgspec
+from typing import NamedTuple
 
 from keystead.errors import OperatorError
 
@@ -19,7 +18,7 @@ _ITEM = re.compile(r"([^\s=]+)=")  # of a list: docker compose's NAME=value, a c
 _LINE = re.compile(r"""^[ \t]*(?:export[ \t]+)?["']?([A-Za-z_][\w.-]*)["']?[ \t]*[=:]""", re.MULTILINE)
 
 
-class Leaf(msgspec.Struct, frozen=True):
+class Leaf(NamedTuple):
     """One value: its path, and the characters from `start` to before `end` that spell it.
 
     `others`: further paths under which a reader may find it, or a part of it. A pattern for one of them means it too.
@@ -36,7 +35,7 @@ class Leaf(msgspec.Struct, frozen=True):
         return list(dict.fromkeys(map(pointer, (self.path, *self.others))))
 
 
-class Format(msgspec.Struct, frozen=True, kw_only=True):
+class Format(NamedTuple):
     """A kind of file: what finds its leaves, and the quotes around a string without special characters.
 
     `bytewise`: a file that is not UTF-8 is one of ISO-8859-1. `suffixes` are those of its files' names.

@@ -11,9 +11,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
-
-import msgspec
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from keystead.cli import child_process, output, target
 from keystead.cli.commands.file.reading import SUFFIX, context_of, format_of, opened
@@ -30,7 +28,7 @@ if TYPE_CHECKING:
 _BYTES = 16 << 20  # what anybody edits by hand
 
 
-class _Content(msgspec.Struct, kw_only=True):
+class _Content(NamedTuple):
     """The file in the clear, and under which keys it was. `form` is None unless its values are encrypted."""
 
     plaintext: bytes
