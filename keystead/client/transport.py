@@ -30,6 +30,32 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
     port: int | None
     netloc: str
 
+    @classmethod
+    def of(cls, url: str) -> "Address":
+        """The parts of a URL; OperatorError unless it is `http[s]://HOST[:PORT]`, with a slash at most after it."""
+        # What stands before an @ may be a password, so such a URL is not shown.
+        shown = "what was given" if "@" in url else repr(url)
+        problem = OperatorError(
+            f"{shown} is not an endpoint", hint="write it as https://HOST:PORT, in ASCII letters"
+        )
+        try:
+            parts = urlsplit(url)
+            port = parts.port
+        except ValueError:
+            raise problem from None
+        if parts.scheme not in ("http", "https") or not parts.hostname or not parts.netloc.isascii():
+            raise problem
+        if "@" in parts.netloc or parts.path not in ("", "/") or parts.query or parts.fragment:
+            raise problem
+        if not parts.netloc.isprintable() or " " in parts.netloc or port == 0:
+            raise problem
+        return cls(
+            tls=parts.scheme == "https",
+            host=parts.hostname,
+            port=port,
+            netloc=parts.netloc.removesuffix(":"),
+        )
+
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     """A server, how to verify it, and whom to be there. `ca_file` None means the system's CAs."""
@@ -44,36 +70,16 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def address(self) -> Address:
-        """The parts of the URL; OperatorError unless it is `http[s]://HOST[:PORT]`, with a slash at most after it."""
-        # What stands before an @ may be a password, so such a URL is not shown.
-        shown = "what was given" if "@" in self.url else repr(self.url)
-        problem = OperatorError(
-            f"{shown} is not an endpoint", hint="write it as https://HOST:PORT, in ASCII letters"
-        )
-        try:
-            parts = urlsplit(self.url)
-            port = parts.port
-        except ValueError:
-            raise problem from None
-        if parts.scheme not in ("http", "https") or not parts.hostname or not parts.netloc.isascii():
-            raise problem
-        if "@" in parts.netloc or parts.path not in ("", "/") or parts.query or parts.fragment:
-            raise problem
-        if not parts.netloc.isprintable() or " " in parts.netloc or port == 0:
-            raise problem
-        return Address(
-            tls=parts.scheme == "https",
-            host=parts.hostname,
-            port=port,
-            netloc=parts.netloc.removesuffix(":"),
-        )
+        """The parts of the URL; OperatorError as of `Address.of`."""
+        return Address.of(self.url)
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """Status and members of an answer, in their order."""
+    """Status and members of an answer, in their order; `date` is its Date header."""
 
     status: int
     members: dict[str, Any]
+    date: str = ""
 
 
 class Session:
@@ -222,7 +228,7 @@ def _exchange(
         raise OperatorError(
             f"the answer is not that of a KMS (status {response.status})", hint="check the endpoint"
         ) from None
-    return Answer(response.status, members)
+    return Answer(response.status, members, response.headers.get("Date", ""))
 
 
 class _UnixConnection(http.client.HTTPConnection):
