@@ -23,6 +23,8 @@ COMMANDS = (
     "ca",
     "backup",
     "config",
+    "status",
+    "doctor",
 )
 
 

@@ -131,7 +131,7 @@ class Session:
         except (OSError, http.client.HTTPException, UnicodeError) as error:
             self.close()
             raise Unreachable(
-                f"cannot reach {self._endpoint.url}: {_reason(error)}",
+                f"cannot reach {self._endpoint.url}: {reason(error)}",
                 hint="check that a server runs there, and the network between",
             ) from None
 
@@ -160,7 +160,7 @@ def user_agent(command: str) -> str:
 def _connection(address: Address, ca_file: str | None) -> http.client.HTTPConnection:
     if not address.tls:
         return http.client.HTTPConnection(address.host, address.port, timeout=_SECONDS)
-    return http.client.HTTPSConnection(address.host, address.port, timeout=_SECONDS, context=_trust(ca_file))
+    return http.client.HTTPSConnection(address.host, address.port, timeout=_SECONDS, context=trust(ca_file))
 
 
 def _check_access_key(endpoint: Endpoint) -> None:
@@ -176,14 +176,13 @@ def _check_access_key(endpoint: Endpoint) -> None:
             )
 
 
-def _trust(ca_file: str | None) -> ssl.SSLContext:
+def trust(ca_file: str | None) -> ssl.SSLContext:
+    """Verify as one who trusts the CAs in the file, or the system's; OperatorError if it can't be read."""
     try:
         return ssl.create_default_context(cafile=ca_file)
     except OSError as error:  # SSLError, for what is no certificate, is one too
-        reason = "it is no PEM certificate" if isinstance(error, ssl.SSLError) else _reason(error)
-        raise OperatorError(
-            f"cannot read the CA certificate {ca_file}: {reason}", hint="check --ca"
-        ) from None
+        why = "it is no PEM certificate" if isinstance(error, ssl.SSLError) else reason(error)
+        raise OperatorError(f"cannot read the CA certificate {ca_file}: {why}", hint="check --ca") from None
 
 
 def send_control(
@@ -205,7 +204,7 @@ def send_control(
         ) from None
     except (OSError, http.client.HTTPException) as error:
         raise OperatorError(
-            f"cannot reach the server at {path}: {_reason(error)}",
+            f"cannot reach the server at {path}: {reason(error)}",
             hint="run this as the user who runs the server",
         ) from None
     finally:
@@ -245,5 +244,6 @@ class _UnixConnection(http.client.HTTPConnection):
             self.sock.connect(path)
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
+    """Why a connection failed, in a few words."""
     return getattr(error, "strerror", None) or str(error) or type(error).__name__

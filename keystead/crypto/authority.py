@@ -186,6 +186,11 @@ def describe(certificate_pem: bytes) -> Described:
     return _described(x509.load_pem_x509_certificate(certificate_pem))
 
 
+def describe_all(bundle_pem: bytes) -> tuple[Described, ...]:
+    """What each certificate of a bundle says; ValueError if there is none."""
+    return tuple(map(_described, x509.load_pem_x509_certificates(bundle_pem)))
+
+
 def first_expiry(chain_pem: bytes) -> int:
     """When the first certificate of a chain expires, in seconds since 1970; ValueError if there is none."""
     return min(_seconds(one.not_valid_after_utc) for one in x509.load_pem_x509_certificates(chain_pem))
