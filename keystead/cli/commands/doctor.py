@@ -33,7 +33,7 @@ def main(args: argparse.Namespace) -> int:
 
     chosen = target.select(args.endpoint, args.ca, args.data)
     scene = scenes.look(
-        chosen, args.access_key, os.environ, SystemClock(), SystemEntropy(), args.command_name
+        chosen, args.access_key, args.region, os.environ, SystemClock(), SystemEntropy(), args.command_name
     )
     found = examine(scene)
     if args.output == "table":

@@ -37,7 +37,7 @@ def main(args: argparse.Namespace) -> int:
 
     chosen = target.select(args.endpoint, args.ca, args.data)
     scene = scenes.look(
-        chosen, args.access_key, os.environ, SystemClock(), SystemEntropy(), args.command_name
+        chosen, args.access_key, args.region, os.environ, SystemClock(), SystemEntropy(), args.command_name
     )
     wrong = _wrong(scene)
     if args.output == "table":
@@ -97,7 +97,8 @@ def _facts(scene: "Scene", wrong: OperatorError | None) -> list[tuple[str, str]]
 
     found = [("server", f"{scene.url or 'none'}, by {scene.chosen.because}")]
     if scene.directory is not None:
-        found.append(("data directory", str(scene.directory.path)))
+        made = "" if scene.directory.database.exists() else ", with nothing in it"
+        found.append(("data directory", f"{scene.directory.path}{made}"))
     elif not scene.chosen.url:
         found.append(("data directory", scene.chosen.data))
     state = _state(scene, wrong)
@@ -110,8 +111,8 @@ def _facts(scene: "Scene", wrong: OperatorError | None) -> list[tuple[str, str]]
         found.append(("version", version))
     if account := _account(scene):
         found.append(("account", account))
-    if region := _region(scene):
-        found.append(("region", region))
+    if scene.region:
+        found.append(("region", scene.region))
     if scene.caller is not None:
         found.append(("AccessKey", f"{shown_id(scene.caller)}, from {scene.caller.source}"))
     if (shaken := scene.handshake) is not None:
@@ -158,7 +159,7 @@ def _members(scene: "Scene", wrong: OperatorError | None) -> dict[str, Any]:
         "Version": _version(scene) or None,
         "ClientVersion": __version__,
         "Account": _account(scene) or None,
-        "Region": _region(scene) or None,
+        "Region": scene.region or None,
         "AccessKey": access_key,
         "Certificate": certificate,
         "CA": authority,
@@ -177,7 +178,3 @@ def _account(scene: "Scene") -> str:
     if scene.answer is not None and scene.refusal is None:
         return str(scene.answer.members.get("AccountId", ""))
     return ""
-
-
-def _region(scene: "Scene") -> str:
-    return "" if scene.running is None else scene.running.region

@@ -36,6 +36,7 @@ class Scene(msgspec.Struct, kw_only=True):
     directory: DataDirectory | None = None  # the server's, where it is on this machine and may be looked into
     running: Running | None = None  # as it describes itself there
     failure: OperatorError | None = None
+    region: str = ""  # of calls that name none; "": nobody knows it here
     url: str = ""
     ca_file: str | None = None
     address: Address | None = None
@@ -70,6 +71,7 @@ class Scene(msgspec.Struct, kw_only=True):
 def look(
     chosen: target.Target,
     access_key_file: str | None,
+    region: str | None,
     environment: Mapping[str, str],
     clock: Clock,
     entropy: Entropy,
@@ -93,6 +95,7 @@ def look(
         scene.failure = problem
         scene.url = scene.url if scene.address else ""  # what is no address may hold a password
         return scene
+    scene.region = region or (scene.running.region if scene.running else "")
     _ask_health(scene)
     try:
         scene.caller = target.caller(access_key_file, scene.url, found)
