@@ -318,7 +318,8 @@ class Server:
         self.settings = settings
         if self.running is not None and "log-file" in names:
             self.running = msgspec.structs.replace(self.running, log_file=_absolute(settings.log_file))
-            self.directory.describe(self.running)
+            with suppress(OSError):  # on a full disk; what is served must not suffer
+                self.directory.describe(self.running)
         for endpoint in self._endpoints:
             if isinstance(endpoint, Front):
                 endpoint.adjust(self._limits(), log_of(settings))

@@ -2,15 +2,13 @@
 
 import json
 import os
+import signal
 import socket
-import ssl
 import subprocess
 import sys
-import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from email.utils import formatdate
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
@@ -24,8 +22,9 @@ from keystead.cli.target import Target
 from keystead.client.transport import Address
 from keystead.clock import SystemClock
 from keystead.crypto.authority import Authority
-from keystead.server.network.listener import Pem, load_certificate, server_context
+from keystead.crypto.primitives import libcrypto
 from tests.live import STRANGE, LiveServer, keystead, live
+from tests.strangers import AnswersWith, tls_server
 
 DAY = 86400
 SECRET = "s3cretThatNobodyMayEverSeeAnywhere"
@@ -35,6 +34,7 @@ CLEAN = dict.fromkeys(
         *STRANGE, "KEYSTEAD_ENDPOINT", "KEYSTEAD_CA_FILE", "KEYSTEAD_DATA", "KEYSTEAD_PROXY", "NO_PROXY", "no_proxy",
         "https_proxy", "http_proxy", "ALL_PROXY", "all_proxy", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE",
         "NODE_EXTRA_CA_CERTS", "ALIBABA_CLOUD_CA_BUNDLE", "JAVA_TOOL_OPTIONS", "ALIBABA_CLOUD_ENDPOINT", "ALICLOUD_ACCESS_KEY",
+        "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS",
     ],
     "",
 )  # fmt: skip
@@ -163,7 +163,7 @@ def test_a_stopped_server(examine: Any, tmp_path: Path) -> None:
     found = examine(XDG_DATA_HOME=str(tmp_path))
     level, text, remedy = found.only("server")
     assert (level, text) == (
-        "problem", f"no server runs on {tmp_path}/keystead; by the default data directory"
+        "problem", f"no server runs on {tmp_path}/keystead (the default data directory)"
     )  # fmt: skip
     assert remedy.startswith(
         f"start one with keystead serve --data {tmp_path}/keystead; where it is on another host"
@@ -307,38 +307,6 @@ def test_a_ca_that_has_ended(examine: Any, tmp_path: Path) -> None:
     assert "keystead ca rotate" in found.only("certificate")[2]
 
 
-@contextmanager
-def tls_server(
-    authority: Authority, names: list[str], begins: float, lifetime: int, folder: Path
-) -> Iterator[str]:
-    """Whatever speaks TLS with a certificate of this kind; its CA is in ca.pem."""
-    (folder / "ca.pem").write_bytes(authority.certificate_pem)
-    leaf = authority.issue(names, [], begins, lifetime)
-    context = server_context()
-    load_certificate(context, Pem(leaf.certificate_pem, leaf.key_pem))
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        ended = False
-
-        def serve() -> None:
-            while not ended:
-                try:
-                    connection, _ = listener.accept()
-                    with context.wrap_socket(connection, server_side=True) as secure:
-                        secure.recv(1 << 16)
-                except (OSError, ssl.SSLError):
-                    continue
-
-        thread = threading.Thread(target=serve)
-        thread.start()
-        try:
-            yield f"https://localhost:{listener.getsockname()[1]}"
-        finally:
-            ended = True
-            with socket.create_connection(listener.getsockname()):
-                pass
-            thread.join()
-
-
 def test_plain_http(examine: Any) -> None:
     with AnswersWith(lambda path: (200, {"AccountId": "1", "RequestId": "1"})) as url:
         found = examine("--endpoint", url, **STRANGE)
@@ -360,7 +328,7 @@ def test_an_access_key_of_another_server(server: LiveServer, examine: Any, of: l
     root = server.client().access_key[0]
     assert found.only("AccessKey")[1].startswith(f"{root} of account")
     level, text, _ = found.only("environment")
-    assert (level, text.startswith("ALIBABA_CLOUD_ACCESS_KEY_ID has LTAI5tStrange123, and commands use")) == (
+    assert (level, text.startswith("ALIBABA_CLOUD_ACCESS_KEY_ID has no AccessKey of this server")) == (
         "warning", True
     )  # fmt: skip
 
@@ -370,7 +338,7 @@ def test_a_wrong_secret_and_a_secret_for_an_id(server: LiveServer, examine: Any)
     found = examine(*far(server), **{**known, "ALIBABA_CLOUD_ACCESS_KEY_SECRET": SECRET})
     assert found.only("AccessKey")[1].startswith("the secret is not that of LTAI")
     swapped = {"ALIBABA_CLOUD_ACCESS_KEY_ID": SECRET, "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "x"}
-    assert "malformed" in examine(*far(server), **swapped).only("AccessKey")[1]
+    assert "an AccessKey of another form" in examine(*far(server), **swapped).only("AccessKey")[1]
     found = examine(*far(server), **known, ALIBABA_CLOUD_SECURITY_TOKEN=SECRET)
     assert found.only("AccessKey")[2] == "unset ALIBABA_CLOUD_SECURITY_TOKEN"
     assert found.only("environment")[0] == "warning"
@@ -445,36 +413,6 @@ def test_what_is_no_kms_and_a_kms_that_is_not_ours(examine: Any) -> None:
     assert "was refused: Forbidden.Else: why" in found.only("AccessKey")[1]
 
 
-class AnswersWith:
-    """An HTTP server that answers each path with what a function says: status and JSON."""
-
-    def __init__(self, answer: Any, date: str | None = None) -> None:
-        class Handler(BaseHTTPRequestHandler):
-            def answer(self) -> None:
-                status, content = answer(self.path.partition("?")[0])
-                body = json.dumps(content).encode()
-                self.send_response_only(status)
-                self.send_header("Date", formatdate(usegmt=True) if date is None else date)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            do_GET = do_POST = answer  # noqa: N815
-
-            def log_message(self, *said: object) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-
-    def __enter__(self) -> str:
-        threading.Thread(target=self._server.serve_forever).start()
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
-
-    def __exit__(self, *exception: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-
-
 # --- files
 
 
@@ -525,6 +463,17 @@ def test_files_that_are_open_damaged_or_another_ones(
     finally:
         (tmp_path / "root.key").rename(root_key)
     assert examine(*of).wrong == set()
+
+
+def test_a_machine_without_sm2(
+    server: LiveServer, examine: Any, of: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing() -> None:
+        raise libcrypto.Unavailable
+
+    monkeypatch.setattr(libcrypto, "load", missing)
+    level, text, remedy = examine(*of).only("SM2")
+    assert (level, "EC_SM2 are refused" in text, "libssl3" in remedy) == ("warning", True, True)
 
 
 class Disk(NamedTuple):
@@ -583,6 +532,17 @@ def test_the_log(examine: Any, tmp_path: Path) -> None:
     with live(tmp_path / "data", "--config", str(tmp_path / "config")) as server:
         of = ["--data", str(server.data)]
         assert examine(*of).only("log") == ("ok", f"{folder}/log", "")
+        other = tmp_path / "other.log"
+        (tmp_path / "config").write_text(f'log-file = "{other}"')
+        assert server.process is not None
+        server.process.send_signal(signal.SIGHUP)
+        deadline = time.monotonic() + 60
+        while server.description["log_file"] != str(other):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert examine(*of).only("log") == ("ok", str(other), "")
+    (tmp_path / "config").write_text(f'log-file = "{folder}/log"')
+    with live(tmp_path / "data", "--config", str(tmp_path / "config")) as server:
         folder.rename(tmp_path / "before")
         level, text, remedy = examine(*of).only("log")
         assert (level, text) == ("problem", f"the folder of {folder}/log is gone")
@@ -600,7 +560,7 @@ ONES_OWN = {"ALIBABA_CLOUD_ACCESS_KEY_ID": "LTAI5tStrange123", "ALIBABA_CLOUD_AC
     [
         ({"ALIBABA_CLOUD_ACCESS_KEY_ID": "LTAI1"}, "ALIBABA_CLOUD_ACCESS_KEY_ID is set and ALIBABA_CLOUD_ACCESS_KEY_SECRET"),
         ({"ALIBABA_CLOUD_ACCESS_KEY_SECRET": SECRET}, "ALIBABA_CLOUD_ACCESS_KEY_SECRET is set and ALIBABA_CLOUD_ACCESS_KEY_ID"),
-        (ONES_OWN, "has LTAI5tStrange123, and commands use LTAI"),
+        (ONES_OWN, "ALIBABA_CLOUD_ACCESS_KEY_ID has no AccessKey of this server, so commands use the root AccessKey"),
         ({**ONES_OWN, "ALICLOUD_ACCESS_KEY": "LTAI2"}, "ALICLOUD_ACCESS_KEY and ALIBABA_CLOUD_ACCESS_KEY_ID name"),
         ({"ALIBABA_CLOUD_SECURITY_TOKEN": SECRET}, "ALIBABA_CLOUD_SECURITY_TOKEN is set"),
         ({"KEYSTEAD_CA_FILE": "/dev/null"}, "KEYSTEAD_CA_FILE is set and KEYSTEAD_ENDPOINT is not"),
@@ -612,6 +572,8 @@ ONES_OWN = {"ALIBABA_CLOUD_ACCESS_KEY_ID": "LTAI5tStrange123", "ALIBABA_CLOUD_AC
         ({"NODE_EXTRA_CA_CERTS": "/nowhere/ca.pem"}, "NODE_EXTRA_CA_CERTS names /nowhere/ca.pem"),
         ({"JAVA_TOOL_OPTIONS": "-Djavax.net.ssl.trustStore=/nowhere/a.p12"}, "the trust store /nowhere/a.p12, which cannot"),
         ({"JAVA_TOOL_OPTIONS": "-Djavax.net.ssl.trustStore=/dev/null"}, "Java programs trust only what is in it"),
+        ({"_JAVA_OPTIONS": "-Djavax.net.ssl.trustStore=/dev/null"}, "_JAVA_OPTIONS names the trust store"),
+        ({"NODE_OPTIONS": '--require "/a/keystead/proxy/hooks/hook.cjs"'}, "NODE_OPTIONS has what keystead run put there"),
         ({"PYTHONPATH": "/a/keystead/proxy/hooks"}, "PYTHONPATH has what keystead run put there"),
     ],
 )  # fmt: skip

@@ -51,8 +51,13 @@ def main(args: argparse.Namespace) -> int:
 
 def _wrong(scene: "Scene") -> OperatorError | None:
     """The first thing that keeps commands from their work; None if they can do it."""
+    from keystead.cli.diagnosis.connection import disbelieved
+
     if scene.failure is not None:
         return scene.failure
+    if scene.handshake is not None and scene.handshake.refusal:
+        told, remedy = disbelieved(scene, scene.handshake)
+        return OperatorError(f"the certificate of {scene.url} is not believed: {told}", hint=remedy)
     if scene.health is not None and scene.health.problems:
         return Unreachable(
             f"the server is not ready: {'; '.join(scene.health.problems)}",
@@ -75,15 +80,19 @@ def _wrong(scene: "Scene") -> OperatorError | None:
 
 def _state(scene: "Scene", wrong: OperatorError | None) -> str:
     """One word, or two, for scripts and for people."""
+    if scene.handshake is not None and scene.handshake.refusal:
+        return "not believed"
     match wrong:
         case None:
             return "ready"
         case Refused():
             return "refused"
-        case Unreachable() if scene.health is not None and scene.health.problems:
-            return "not ready"
         case Unreachable() if not scene.url:
             return "stopped"
+        case Unreachable() if scene.refusal is not None or (
+            scene.health is not None and scene.health.problems
+        ):
+            return "not ready"
         case Unreachable():
             return "unreachable"
         case _:
@@ -95,7 +104,7 @@ def _facts(scene: "Scene", wrong: OperatorError | None) -> list[tuple[str, str]]
     from keystead.cli.diagnosis.access import duration, shown_id
     from keystead.cli.diagnosis.connection import until
 
-    found = [("server", f"{scene.url or 'none'}, by {scene.chosen.because}")]
+    found = [("server", f"{scene.url or 'none'} ({scene.chosen.because})")]
     if scene.directory is not None:
         made = "" if scene.directory.database.exists() else ", with nothing in it"
         found.append(("data directory", f"{scene.directory.path}{made}"))
@@ -114,13 +123,12 @@ def _facts(scene: "Scene", wrong: OperatorError | None) -> list[tuple[str, str]]
     if scene.region:
         found.append(("region", scene.region))
     if scene.caller is not None:
-        found.append(("AccessKey", f"{shown_id(scene.caller)}, from {scene.caller.source}"))
+        found.append(("AccessKey", f"{shown_id(scene, scene.caller)}, from {scene.caller.source}"))
     if (shaken := scene.handshake) is not None:
-        believed = f"not believed: {shaken.refusal}; " if shaken.refusal else ""
-        found.append(("certificate", f"{believed}until {until(shaken.served.expires, scene.now)}"))
+        found.append(("certificate", f"until {until(shaken.served.expires, scene.now)}"))
         if shaken.authority is not None:
             found.append(("CA", f"until {until(shaken.authority.expires, scene.now)}, in {scene.ca_file}"))
-        elif scene.ca_file is None:
+        elif scene.ca_file is None and not shaken.refusal:
             found.append(("CA", f"{shaken.served.issuer}, of the system's CAs"))
     if scene.running is not None:
         found.append(("health, metrics", scene.running.ops_url))
@@ -145,7 +153,7 @@ def _members(scene: "Scene", wrong: OperatorError | None) -> dict[str, Any]:
     if caller is not None:
         from keystead.cli.diagnosis.access import shown_id
 
-        access_key = {"AccessKeyId": shown_id(caller), "Source": caller.source}
+        access_key = {"AccessKeyId": shown_id(scene, caller), "Source": caller.source}
     if wrong is not None:
         problem = {"Message": wrong.message, "Hint": wrong.hint}
     directory = scene.directory

@@ -28,7 +28,7 @@ def access_key(scene: Scene) -> Iterator[Finding]:
     elif caller is not None and scene.answer is not None:
         account = scene.answer.members.get("AccountId")
         of = f" of account {account}" if account else ""
-        yield ok("AccessKey", f"{shown_id(caller)}{of}, from {caller.source}")
+        yield ok("AccessKey", f"{shown_id(scene, caller)}{of}, from {caller.source}")
 
 
 def clock(scene: Scene) -> Iterator[Finding]:
@@ -51,9 +51,11 @@ def clock(scene: Scene) -> Iterator[Finding]:
         yield warning("clock", f"{told}; it refuses what is off by more than 15 minutes", remedy)
 
 
-def shown_id(caller: Caller) -> str:
-    """The AccessKey id, unless it may be a secret in its place."""
-    return claimed_id(caller.access_key[0])
+def shown_id(scene: Scene, caller: Caller) -> str:
+    """The AccessKey id. People paste secrets in its place: what is of another form is shown once the server knows it."""
+    given = caller.access_key[0]
+    known = scene.answer is not None and scene.refusal is None
+    return given if known or claimed_id(given) == given else "an AccessKey of another form"
 
 
 def duration(seconds: float) -> str:
@@ -68,7 +70,7 @@ def duration(seconds: float) -> str:
 
 def _refused(code: str, message: str, scene: Scene, caller: Caller) -> tuple[str, str]:
     """What a refusal of the AccessKey means, and what to do."""
-    named = f"{shown_id(caller)} (from {caller.source})"
+    named = f"{shown_id(scene, caller)} (from {caller.source})"
     match code:
         case "InvalidAccessKeyId.NotFound":
             return (

@@ -28,7 +28,7 @@ def certificate(scene: Scene) -> Iterator[Finding]:
     if shaken is None:
         return
     if shaken.refusal:
-        yield problem("certificate", *_refused(scene, shaken))
+        yield problem("certificate", *disbelieved(scene, shaken))
         return
     end = f"until {until(shaken.served.expires, scene.now)}"
     if shaken.served.expires - scene.now < CERTIFICATE_SOON * _DAY:
@@ -65,7 +65,7 @@ def until(expires: int, now: float) -> str:
     return f"{iso8601(expires)[:10]} ({f'{left} left' if days >= 0 else 'expired'})"
 
 
-def _refused(scene: Scene, shaken: Handshake) -> tuple[str, str]:
+def disbelieved(scene: Scene, shaken: Handshake) -> tuple[str, str]:
     """Why the certificate is not believed, and what to do."""
     served, address = shaken.served, scene.address
     assert address is not None

@@ -17,14 +17,14 @@ _PATIENCE = 5.0  # seconds that systemd may take
 
 def found(scene: Scene) -> Iterator[Finding]:
     """There is a server where commands look for one."""
-    where = f"by {scene.chosen.because}"
+    where = f"({scene.chosen.because})"
     if scene.failure is None:
-        yield ok("server", f"{scene.url}, {where}")
+        yield ok("server", f"{scene.url} {where}")
         return
     remedy = scene.failure.hint
     if not scene.chosen.url and scene.directory is not None and not scene.directory.database.exists():
         remedy += "; where it is on another host, name it with --endpoint URL, or in KEYSTEAD_ENDPOINT"
-    yield problem("server", f"{scene.failure.message}; {where}", remedy)
+    yield problem("server", f"{scene.failure.message} {where}", remedy)
 
 
 def vendors(scene: Scene) -> Iterator[Finding]:

@@ -13,7 +13,6 @@ from urllib.parse import urlsplit
 import keystead
 from keystead.cli.diagnosis.finding import Finding, ok, problem, warning
 from keystead.cli.diagnosis.scene import Scene
-from keystead.domain.accounts import claimed_id
 from keystead.errors import OperatorError
 from keystead.proxy import java
 from keystead.proxy.environment import BUNDLE_NAMES, ID_NAMES, PROXY_NAMES
@@ -25,8 +24,10 @@ _ID, _SECRET, _TOKEN = (
     "ALIBABA_CLOUD_ACCESS_KEY_ID", "ALIBABA_CLOUD_ACCESS_KEY_SECRET", "ALIBABA_CLOUD_SECURITY_TOKEN"
 )  # fmt: skip
 _FILES = (*BUNDLE_NAMES, "NODE_EXTRA_CA_CERTS", "KEYSTEAD_CA_FILE")
+# The first is what `run` extends; Java goes by the others first.
+_JAVA = ("JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS")
 _OURS = ("keystead", "apsw", "certifi", "cryptography", "httptools", "jmespath", "msgspec", "uvloop")
-_HOOKS = ("keystead", "proxy", "hooks")  # where `run` lets Python look first
+_HOOKS = "keystead/proxy/hooks"  # where `run` lets Python and node look first
 
 
 def access_keys(scene: Scene) -> Iterator[Finding]:
@@ -36,14 +37,12 @@ def access_keys(scene: Scene) -> Iterator[Finding]:
     if bool(key_id) != bool(secret):
         given, missing = (_ID, _SECRET) if key_id else (_SECRET, _ID)
         yield _warning(f"{given} is set and {missing} is not, so neither counts", "set both, or none")
-    elif key_id and scene.caller is not None and scene.running is not None and not scene.chosen.url:
-        used = scene.caller.access_key[0]
-        if used != key_id:
-            yield _warning(
-                f"{_ID} has {claimed_id(key_id)}, and commands use {claimed_id(used)}; official clients that are "
-                "started from here are refused",
-                "unset it and its secret, or start them with keystead run --data DIR -- …",
-            )
+    elif key_id and _uses_root(scene):
+        yield _warning(
+            f"{_ID} has no AccessKey of this server, so commands use the root AccessKey; official clients that are "
+            "started from here are refused",
+            "unset it and its secret, or start them with keystead run --data DIR -- …",
+        )
     if environment.get(_TOKEN) and not scene.is_vendors:
         yield _warning(
             f"{_TOKEN} is set, which no AccessKey of a keystead server goes with", f"unset {_TOKEN}"
@@ -115,19 +114,30 @@ def bundles(scene: Scene) -> Iterator[Finding]:
             yield _warning(
                 f"{name} names {path}, which cannot be read: TLS of clients fails", f"unset {name}"
             )
-    store = java.earlier_store(environment.get("JAVA_TOOL_OPTIONS", ""))
-    if store is None or environment.get("KEYSTEAD_PROXY"):
-        return
-    if not os.access(store[0], os.R_OK):
-        yield _warning(
-            f"JAVA_TOOL_OPTIONS names the trust store {store[0]}, which cannot be read: TLS of Java programs fails",
-            "unset JAVA_TOOL_OPTIONS, or name another",
-        )
-    elif scene.ca_file is not None:
-        yield _warning(
-            f"JAVA_TOOL_OPTIONS names the trust store {store[0]}: Java programs trust only what is in it",
-            "keytool -importcert puts the server's CA there; programs that keystead run starts need nothing",
-        )
+    for name in _JAVA:
+        store = java.earlier_store(environment.get(name, ""))
+        if store is None or (name == _JAVA[0] and environment.get("KEYSTEAD_PROXY")):
+            continue
+        if not os.access(store[0], os.R_OK):
+            yield _warning(
+                f"{name} names the trust store {store[0]}, which cannot be read: TLS of Java programs fails",
+                f"unset {name}, or name another",
+            )
+        elif scene.ca_file is not None:
+            yield _warning(
+                f"{name} names the trust store {store[0]}: Java programs trust only what is in it",
+                "keytool -importcert puts the server's CA there",
+            )
+
+
+def hooks(scene: Scene) -> Iterator[Finding]:
+    """What `run` and `env` put into Python and node goes with them."""
+    for name in ("PYTHONPATH", "NODE_OPTIONS"):
+        if _HOOKS in scene.environment.get(name, "") and not scene.environment.get("KEYSTEAD_PROXY"):
+            yield _warning(
+                f"{name} has what keystead run put there, without the rest of its environment",
+                "take it out, or go on in a fresh shell",
+            )
 
 
 def python_path(scene: Scene) -> Iterator[Finding]:
@@ -135,11 +145,6 @@ def python_path(scene: Scene) -> Iterator[Finding]:
     environment = scene.environment
     for entry in filter(None, environment.get("PYTHONPATH", "").split(os.pathsep)):
         folder = Path(entry)
-        if folder.parts[-3:] == _HOOKS and not environment.get("KEYSTEAD_PROXY"):
-            yield _warning(
-                "PYTHONPATH has what keystead run put there, and its server is gone",
-                "take it out, or start anew in a fresh shell",
-            )
         theirs = [name for name in _OURS if (folder / name).is_dir() or (folder / f"{name}.py").is_file()]
         if theirs and not _is_ours(folder):
             yield _warning(
@@ -156,6 +161,12 @@ def variables(scene: Scene) -> Iterator[Finding]:
 
 def _warning(text: str, remedy: str) -> Finding:
     return warning(_SUBJECT, text, remedy)
+
+
+def _uses_root(scene: Scene) -> bool:
+    """Whether commands fall back on the AccessKey of the server's data directory."""
+    root = "" if scene.directory is None else str(scene.directory.root_access_key)
+    return scene.caller is not None and scene.caller.source == root
 
 
 def _served_on(data: str) -> str:
@@ -183,5 +194,5 @@ def _is_ours(folder: Path) -> bool:
     return Path(keystead.__file__).resolve().is_relative_to(folder.resolve())
 
 
-_VARIABLES = (access_keys, endpoints, proxies, bundles, python_path)
+_VARIABLES = (access_keys, endpoints, proxies, bundles, hooks, python_path)
 CHECKS = (variables,)

@@ -12,6 +12,7 @@ from keystead.crypto.authority import (
     LIFETIME,
     Authority,
     describe,
+    describe_all,
     first_expiry,
     make_authority,
     open_authority,
@@ -110,6 +111,14 @@ def test_a_certificate_is_described() -> None:
     assert bytes.fromhex(found.fingerprint.replace(":", "")) == certificate.fingerprint(hashes.SHA256())
     with pytest.raises(ValueError, match="PEM"):
         describe(b"nothing")
+    other = authority(["example"], [])
+    assert describe_all(leaf.certificate_pem + other.certificate_pem) == (
+        found,
+        made.described,
+        other.described,
+    )
+    with pytest.raises(ValueError, match="PEM"):
+        describe_all(b"nothing")
 
 
 def test_a_chain_expires_with_the_first_of_it() -> None:

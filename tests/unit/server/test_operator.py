@@ -9,12 +9,21 @@ import pytest
 
 from keystead import __version__
 from keystead.clock import SystemClock
+from keystead.crypto.primitives import libcrypto
+from keystead.crypto.root_key import create_file
 from keystead.domain.audit import Kind
 from keystead.entropy import SystemEntropy
 from keystead.errors import OperatorError
 from keystead.server.data.directory import DataDirectory
 from keystead.server.data.opened_store import open_store, read_access_key
-from keystead.server.operator import Wanted, is_root_access_key, open_audit, run_operation
+from keystead.server.operator import (
+    Wanted,
+    is_root_access_key,
+    open_audit,
+    root_key_problem,
+    run_operation,
+    sm2_problem,
+)
 
 
 @pytest.fixture
@@ -119,3 +128,26 @@ def test_the_root_access_key_is_known(data: str) -> None:
     assert not is_root_access_key(data, "other")
     (Path(data) / "root-access-key.json").unlink()
     assert not is_root_access_key(data, root)
+
+
+def test_a_root_key_that_is_missing_or_another_ones(data: str, tmp_path: Path) -> None:
+    directory = DataDirectory(data)
+    assert root_key_problem(directory) is None
+    directory.root_key.rename(tmp_path / "kept")
+    missing = root_key_problem(directory)
+    assert missing is not None
+    assert "is missing" in missing.message
+    create_file(directory.root_key, SystemEntropy())
+    other = root_key_problem(directory)
+    assert other is not None
+    assert "is not that of this database" in other.message
+
+
+def test_whether_the_machine_has_sm2(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert sm2_problem() is None
+
+    def missing() -> None:
+        raise libcrypto.Unavailable
+
+    monkeypatch.setattr(libcrypto, "load", missing)
+    assert isinstance(sm2_problem(), libcrypto.Unavailable)
