@@ -7,6 +7,7 @@ for those names and addresses only, whoever gets hold of its key.
 import datetime
 import ipaddress
 from collections.abc import Sequence
+from contextlib import suppress
 
 import msgspec
 from cryptography import x509
@@ -14,6 +15,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from keystead.crypto.trust_store import bundled, no_warnings
 from keystead.crypto.vault import Vault
 from keystead.domain.authorities import KeptAuthority, Names
 from keystead.domain.keys.key import DAY
@@ -183,12 +185,18 @@ def open_authority(vault: Vault, kept: KeptAuthority) -> Authority:
 
 def describe(certificate_pem: bytes) -> Described:
     """What the first certificate says; ValueError if there is none."""
-    return _described(x509.load_pem_x509_certificate(certificate_pem))
+    with no_warnings():
+        return _described(x509.load_pem_x509_certificate(certificate_pem))
 
 
 def describe_all(bundle_pem: bytes) -> tuple[Described, ...]:
-    """What each certificate of a bundle says; ValueError if there is none."""
-    return tuple(map(_described, x509.load_pem_x509_certificates(bundle_pem)))
+    """What each certificate of a bundle says; what can't be read is left out."""
+    found = []
+    with no_warnings():
+        for one in bundled(bundle_pem):
+            with suppress(ValueError):  # an extension that is none
+                found.append(_described(one))
+    return tuple(found)
 
 
 def first_expiry(chain_pem: bytes) -> int:

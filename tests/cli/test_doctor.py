@@ -13,6 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
+import certifi
 import pytest
 
 from keystead import cli
@@ -263,6 +264,8 @@ def test_a_wrong_ca(server: LiveServer, examine: Any, tmp_path: Path) -> None:
     assert found.only("AccessKey")[:2] == ("warning", "not tried, since the certificate is not believed")
     found = examine("--endpoint", url, **key_of(server))
     assert "--ca FILE" in found.only("certificate")[2]
+    found = examine("--endpoint", url, "--ca", certifi.where(), **key_of(server))
+    assert " more: " in found.only("certificate")[1]
     ca.write_text("no certificate")
     found = examine("--endpoint", url, "--ca", str(ca), **key_of(server))
     assert "it is no PEM certificate" in found.only("server")[1]

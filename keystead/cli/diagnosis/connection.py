@@ -10,6 +10,7 @@ from keystead.server.network.listener import is_loopback
 
 _DAY = 86400
 CERTIFICATE_SOON = 14  # days; a server renews its own certificate 30 days before its end
+_CAS = 3  # that are named
 AUTHORITY_SOON = 180  # days, as the server's own log
 
 
@@ -88,7 +89,9 @@ def disbelieved(scene: Scene, shaken: Handshake) -> tuple[str, str]:
         told = f"it is by {served.issuer}, which this machine does not trust: {shaken.refusal}"
         remedy = "name the server's CA certificate with --ca FILE, or in KEYSTEAD_CA_FILE"
     else:
-        known = "; ".join(one.subject for one in shaken.trusted)
+        known = "; ".join(one.subject for one in shaken.trusted[:_CAS])
+        if len(shaken.trusted) > _CAS:
+            known += f" and {len(shaken.trusted) - _CAS} more"
         told = f"it is by {served.issuer}, and {scene.ca_file} has {known}: {shaken.refusal}"
         remedy = "take the server's CA certificates anew: keystead ca show -o FILE on its host"
     return told, remedy
