@@ -30,7 +30,7 @@ class AnswersWith:
 
             do_GET = do_POST = answer  # noqa: N815
 
-            def log_message(self, *said: object) -> None:
+            def log_message(self, format: str, *args: object) -> None:  # noqa: A002
                 pass
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -35,6 +35,7 @@ __all__ = [
     "Reader",
     "Wanted",
     "back_up",
+    "database_problem",
     "is_root_access_key",
     "open_audit",
     "own_authorities",
@@ -174,14 +175,24 @@ def _served(url: str) -> Described | None:
     return handshake.served(address) if address.tls else None
 
 
+def database_problem(directory: DataDirectory) -> OperatorError | None:
+    """Why the database can't be read."""
+    try:
+        open_reader(directory.database).close()
+    except OperatorError as problem:
+        return problem
+    return None
+
+
 def root_key_problem(directory: DataDirectory) -> OperatorError | None:
     """Why a server could not start with the root key that lies there, or not open the database with it."""
     try:
         root = root_key.read_file(directory.root_key, SystemEntropy())
-        with closing(open_reader(directory.database)) as reader:
-            known = reader.root_fingerprints()
     except OperatorError as problem:
         return problem
+    known: tuple[str, ...] = ()
+    with suppress(OperatorError), closing(open_reader(directory.database)) as reader:
+        known = reader.root_fingerprints()
     if known and root.fingerprint not in known:
         return OperatorError(
             f"the root key file {directory.root_key} is not that of this database",

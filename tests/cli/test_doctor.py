@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -110,7 +111,7 @@ def test_a_healthy_server(server: LiveServer, examine: Any, of: list[str]) -> No
     assert (found.status, found.wrong) == (0, set())
     assert [one["Subject"] for one in found.findings] == [
         "server", "readiness", "ops port", "version", "certificate", "CA", "AccessKey", "clock", "data directory", "disk",
-        "root key", "AccessKey file", "log", "SM2", "environment",
+        "database", "root key", "AccessKey file", "log", "SM2", "environment",
     ]  # fmt: skip
     account, key = server.description["account"], server.client().access_key
     assert found.only("AccessKey")[1].startswith(f"{key[0]} of account {account}, from {server.data}")
@@ -173,7 +174,9 @@ def test_a_stopped_server(examine: Any, tmp_path: Path) -> None:
         pass
     found = examine("--data", str(tmp_path / "data"))
     assert found.only("server")[2] == f"start one with keystead serve --data {tmp_path}/data"
-    assert {"root key", "data directory", "disk", "SM2"} < {one["Subject"] for one in found.findings}
+    assert {"root key", "database", "data directory", "disk", "SM2"} < {
+        one["Subject"] for one in found.findings
+    }
     found = examine("--endpoint", f"https://localhost:{closed_port()}", **STRANGE)
     assert found.only("server")[0] == "problem"
     assert found.of("AccessKey") == []
@@ -466,6 +469,41 @@ def test_files_that_are_open_damaged_or_another_ones(
     finally:
         (tmp_path / "root.key").rename(root_key)
     assert examine(*of).wrong == set()
+
+
+def test_a_damaged_database(examine: Any, tmp_path: Path) -> None:
+    with live(tmp_path / "data"):
+        pass
+    (tmp_path / "data" / "keystead.db").write_bytes(b"no database" * 1000)
+    found = examine("--data", str(tmp_path / "data"))
+    level, text, _ = found.only("database")
+    assert (level, text.startswith(f"cannot read the database {tmp_path}/data/keystead.db: ")) == (
+        "problem",
+        True,
+    )
+    assert found.only("root key")[0] == "ok"
+
+
+def test_a_certificate_of_ones_own_that_this_machine_does_not_trust(examine: Any, tmp_path: Path) -> None:
+    now = SystemClock().now()
+    leaf = Authority.create("CA", dns=["localhost"], addresses=[], now=now, lifetime=DAY).issue(
+        ["localhost"], [], now, DAY
+    )
+    for name, content in (("cert.pem", leaf.certificate_pem), ("key.pem", leaf.key_pem)):
+        (tmp_path / name).touch(0o600)
+        (tmp_path / name).write_bytes(content)
+    options = ["--tls-cert", str(tmp_path / "cert.pem"), "--tls-key", str(tmp_path / "key.pem")]
+    with live(tmp_path / "data", *options) as server:
+        found = examine("--data", str(server.data))
+        url = server.description["url"]
+    assert f"--endpoint {url} --ca FILE" in found.only("certificate")[2]
+
+
+def test_the_page_has_every_line(server: LiveServer, examine: Any, of: list[str]) -> None:
+    page = (Path(cli.__file__).parents[2] / "docs" / "how-to" / "trouble.md").read_text()
+    (table,) = re.findall(r"^\| line \| looks at \|\n\|---\|---\|\n((?:\|.*\n)+)", page, re.MULTILINE)
+    lines = {name for row in table.splitlines() for name in row.split("|")[1].strip().split(", ")}
+    assert lines == {one["Subject"] for one in examine(*of).findings} | {"unit"}
 
 
 def test_a_machine_without_sm2(

@@ -124,6 +124,8 @@ def _facts(scene: "Scene", wrong: OperatorError | None) -> list[tuple[str, str]]
         found.append(("region", scene.region))
     if scene.caller is not None:
         found.append(("AccessKey", f"{shown_id(scene, scene.caller)}, from {scene.caller.source}"))
+    if scene.address is not None and not scene.address.tls:
+        found.append(("certificate", "none: plain HTTP"))
     if (shaken := scene.handshake) is not None:
         found.append(("certificate", f"until {until(shaken.served.expires, scene.now)}"))
         if shaken.authority is not None:

@@ -88,6 +88,10 @@ def disbelieved(scene: Scene, shaken: Handshake) -> tuple[str, str]:
     elif scene.ca_file is None:
         told = f"it is by {served.issuer}, which this machine does not trust: {shaken.refusal}"
         remedy = "name the server's CA certificate with --ca FILE, or in KEYSTEAD_CA_FILE"
+        if not scene.chosen.url:  # its operator brought the certificate, and --ca goes with --endpoint
+            remedy = (
+                f"name the server with --endpoint {scene.url} --ca FILE, or let this machine trust that CA"
+            )
     else:
         known = "; ".join(one.subject for one in shaken.trusted[:_CAS])
         if len(shaken.trusted) > _CAS:

@@ -11,7 +11,7 @@ from keystead.cli.diagnosis.scene import Scene
 from keystead.errors import OperatorError
 from keystead.server.data.directory import DataDirectory
 from keystead.server.data.opened_store import read_access_key
-from keystead.server.operator import root_key_problem
+from keystead.server.operator import database_problem, root_key_problem
 
 _MIB = 1 << 20
 ROOM_NEEDED, ROOM_SOON = 16 * _MIB, 256 * _MIB  # bytes; the audit log grows by some 400 a call
@@ -64,6 +64,17 @@ def disk(scene: Scene) -> Iterator[Finding]:
             yield warning("disk", f"{size(free)} are free for {path}", "make room before calls fail")
         else:
             yield ok("disk", f"{size(free)} are free for {path}")
+
+
+def database(scene: Scene) -> Iterator[Finding]:
+    """The database can be read by this version."""
+    found = _directory(scene)
+    if found is None or not found.database.exists():
+        return
+    if wrong := database_problem(found):
+        yield trouble("database", wrong)
+    else:
+        yield ok("database", f"{found.database}, {size(found.database.stat().st_size)}")
 
 
 def root_key(scene: Scene) -> Iterator[Finding]:
@@ -164,4 +175,4 @@ def _mount(path: Path) -> Path:
     return next((one for one in (path, *path.parents) if one.is_mount()), path)
 
 
-CHECKS = (directory, disk, root_key, access_key_files, log)
+CHECKS = (directory, disk, database, root_key, access_key_files, log)

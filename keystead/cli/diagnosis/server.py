@@ -122,7 +122,8 @@ def _unit() -> dict[str, str]:
         )
     except (OSError, subprocess.TimeoutExpired):
         return {}
-    return dict(line.partition("=")[::2] for line in told.stdout.splitlines())
+    parted = (line.partition("=") for line in told.stdout.splitlines())
+    return {name: value for name, _, value in parted}
 
 
 CHECKS = (found, vendors, ready, health, versions, unit)

@@ -18,6 +18,7 @@ from keystead.server.data.directory import DataDirectory
 from keystead.server.data.opened_store import open_store, read_access_key
 from keystead.server.operator import (
     Wanted,
+    database_problem,
     is_root_access_key,
     open_audit,
     root_key_problem,
@@ -141,6 +142,16 @@ def test_a_root_key_that_is_missing_or_another_ones(data: str, tmp_path: Path) -
     other = root_key_problem(directory)
     assert other is not None
     assert "is not that of this database" in other.message
+
+
+def test_a_database_that_cannot_be_read(data: str) -> None:
+    directory = DataDirectory(data)
+    assert database_problem(directory) is None
+    directory.database.write_bytes(b"no database" * 1000)
+    problem = database_problem(directory)
+    assert problem is not None
+    assert problem.message.startswith(f"cannot read the database {directory.database}")
+    assert root_key_problem(directory) is None
 
 
 def test_whether_the_machine_has_sm2(monkeypatch: pytest.MonkeyPatch) -> None:
