@@ -12,7 +12,7 @@ from keystead.errors import Unreachable
 
 _SECONDS = 5.0
 _ANSWER_BYTES = 1 << 20
-_STARTED = re.compile(r"^process_start_time_seconds (\S+)$", re.MULTILINE)
+_STARTED = re.compile(r"^process_start_time_seconds (\S+)", re.MULTILINE)
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):
