@@ -51,8 +51,15 @@ def tls_server(
     """Whatever speaks TLS with a certificate of this kind; its CA is in ca.pem."""
     (folder / "ca.pem").write_bytes(authority.certificate_pem)
     leaf = authority.issue(names, [], begins, lifetime)
+    with showing(leaf.certificate_pem, leaf.key_pem) as url:
+        yield url
+
+
+@contextmanager
+def showing(certificate: bytes, key: bytes) -> Iterator[str]:
+    """Whatever speaks TLS with this certificate."""
     context = server_context()
-    load_certificate(context, Pem(leaf.certificate_pem, leaf.key_pem))
+    load_certificate(context, Pem(certificate, key))
     with socket.create_server(("127.0.0.1", 0)) as listener:
         ended = False
 

@@ -80,7 +80,7 @@ def _certificates(
     found = []
     with no_warnings():
         for one in list(encoded):
-            with suppress(ValueError):
+            with suppress(ValueError, x509.InvalidVersion):
                 found.append(load(one))
     return found
 

@@ -1,5 +1,6 @@
 """`keystead doctor` finds every problem that is planted, says what to do, and shows no secret."""
 
+import datetime
 import json
 import os
 import re
@@ -16,6 +17,9 @@ from typing import Any, NamedTuple
 
 import certifi
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from keystead import cli
 from keystead.cli.diagnosis import checks
@@ -26,7 +30,7 @@ from keystead.clock import SystemClock
 from keystead.crypto.authority import Authority
 from keystead.crypto.primitives import libcrypto
 from tests.live import STRANGE, LiveServer, keystead, live
-from tests.strangers import AnswersWith, tls_server
+from tests.strangers import AnswersWith, showing, tls_server
 
 DAY = 86400
 SECRET = "s3cretThatNobodyMayEverSeeAnywhere"
@@ -311,6 +315,38 @@ def test_a_ca_that_has_ended(examine: Any, tmp_path: Path) -> None:
     with tls_server(expired, ["localhost"], now - 9 * DAY, DAY, tmp_path) as url:
         found = examine("--endpoint", url, "--ca", str(tmp_path / "ca.pem"), **STRANGE)
     assert "keystead ca rotate" in found.only("certificate")[2]
+
+
+def test_a_certificate_that_cannot_be_read(examine: Any, tmp_path: Path) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    begins = datetime.datetime(2026, 1, 1)
+    policies = x509.UnrecognizedExtension(x509.ObjectIdentifier("2.5.29.32"), b"\x05\x00")
+    built = x509.CertificateBuilder(name, name, key.public_key(), 5, begins, begins.replace(year=2036))
+    signed = built.add_extension(policies, critical=False).sign(key, hashes.SHA256())
+    secret = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    with showing(signed.public_bytes(serialization.Encoding.PEM), secret) as url:
+        found = examine("--endpoint", url, **STRANGE)
+    assert "is no certificate that can be read" in found.only("server")[1]
+
+
+def test_plain_http_to_another_host() -> None:
+    address = Address.of("http://kms.example.org")
+    chosen = Target(url="http://kms.example.org", because="--endpoint")
+    scene = Scene(environment={}, now=0, chosen=chosen, url=chosen.url, address=address)
+    (found,) = (one for one in checks.examine(scene) if one.subject == "certificate")
+    assert (found.level, "shows all that is sent to kms.example.org" in found.text) == ("problem", True)
+
+
+def test_what_cannot_be_written(examine: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    access = os.access
+    with live(tmp_path / "data", "--log-file", str(tmp_path / "log")) as server:
+        monkeypatch.setattr(os, "access", lambda path, mode: not mode & os.W_OK and access(path, mode))
+        found = examine("--data", str(server.data))
+    assert found.only("data directory")[:2] == ("problem", f"{server.data} cannot be written")
+    assert found.only("log")[:2] == ("problem", f"{tmp_path}/log cannot be written")
 
 
 def test_plain_http(examine: Any) -> None:
