@@ -246,4 +246,6 @@ class _UnixConnection(http.client.HTTPConnection):
 
 def reason(error: Exception) -> str:
     """Why a connection failed, in a few words."""
+    if isinstance(error, TimeoutError) and not error.strerror:  # TLS puts a place in its own code before it
+        return "timed out"
     return getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -25,6 +25,7 @@ from keystead import cli
 from keystead.cli.diagnosis import checks
 from keystead.cli.diagnosis.scene import Scene
 from keystead.cli.target import Target
+from keystead.client import handshake, health
 from keystead.client.transport import Address
 from keystead.clock import SystemClock
 from keystead.crypto.authority import Authority
@@ -713,6 +714,28 @@ def test_the_environment_of_a_server_that_is_gone(server: LiveServer, examine: A
         True,
     )
     assert examine(*of, KEYSTEAD_PROXY="http://[").only("environment")[0] == "problem"
+    gone = {"KEYSTEAD_ENDPOINT": f"https://localhost:{closed_port()}", "KEYSTEAD_DATA": str(server.data)}
+    found = examine(**gone, KEYSTEAD_PROXY=f"http://127.0.0.1:{closed_port()}")
+    assert found.only("environment")[0] == "problem"
+
+
+def test_a_server_that_hangs(examine: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(handshake, "_SECONDS", 0.5)
+    monkeypatch.setattr(health, "_SECONDS", 0.5)
+    with live(tmp_path / "data") as server:
+        stopped = server.processes
+        for process in stopped:
+            os.kill(process, signal.SIGSTOP)
+        try:
+            found = examine("--data", str(server.data))
+        finally:
+            for process in stopped:
+                os.kill(process, signal.SIGCONT)
+        level, text, remedy = found.only("server")
+        pid = server.description["pid"]
+    assert (level, "timed out" in text, f"process {pid} is there" in remedy) == ("problem", True, True)
+    assert "_ssl.c" not in text
+    assert found.only("ops port")[0] == "problem"
 
 
 def test_the_vendors_own_service() -> None:

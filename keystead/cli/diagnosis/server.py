@@ -22,6 +22,10 @@ def found(scene: Scene) -> Iterator[Finding]:
         yield ok("server", f"{scene.url} {where}")
         return
     remedy = scene.failure.hint
+    if scene.running is not None:
+        remedy = (
+            f"process {scene.running.pid} is there and does not answer: its log says what hangs; restart it"
+        )
     if not scene.chosen.url and scene.directory is not None and not scene.directory.database.exists():
         remedy += "; where it is on another host, name it with --endpoint URL, or in KEYSTEAD_ENDPOINT"
     yield problem("server", f"{scene.failure.message} {where}", remedy)

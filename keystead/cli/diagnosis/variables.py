@@ -64,7 +64,7 @@ def endpoints(scene: Scene) -> Iterator[Finding]:
             "KEYSTEAD_CA_FILE is set and KEYSTEAD_ENDPOINT is not, so it does not count",
             "set both, or none; a server on this machine is found with its own ca.pem",
         )
-    if url and data and scene.running is None:
+    if url and data and scene.running is None and not environment.get("KEYSTEAD_PROXY"):
         there = _served_on(data)
         yield _warning(
             f"KEYSTEAD_ENDPOINT goes before KEYSTEAD_DATA, whose server is {there or 'not running'}",
