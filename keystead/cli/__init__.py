@@ -24,6 +24,8 @@ COMMANDS = (
     "backup",
     "config",
     "completion",
+    "status",
+    "doctor",
 )
 
 

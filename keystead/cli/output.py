@@ -26,6 +26,7 @@ import os
 import re
 import shutil
 import sys
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
@@ -40,6 +41,9 @@ REFUSED = 4
 UNOPENED = 5
 NOT_STARTED = 125  # as with env(1), timeout(1) and docker run: apart from whatever the command could end with
 INTERRUPTED = 130
+
+_LEVEL, _NAME = 9, 16  # characters of a column, with the space after it
+_NARROW = 30  # characters beside a head that are worth wrapping in
 
 # JSON escapes the characters below a space by itself.
 _UNSEEN = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -232,6 +236,31 @@ def _cell(content: str, width: int = 0) -> str:
     shown = plain(content)
     padding = " " * (width - len(shown))
     return (painted(shown, content.meaning, sys.stdout) if isinstance(content, Marked) else shown) + padding
+
+
+def fact(name: str, content: str) -> None:
+    """Print what something is called and what it is, in two columns."""
+    _hanging(f"{name:<{_NAME}}", content)
+
+
+def finding(level: str, subject: str, content: str, remedy: str) -> None:
+    """Print what a check found, and below it what to do, unless that is "": level, subject and text in three columns."""
+    _hanging(f"{level:<{_LEVEL}}{subject:<{_NAME}}", content)
+    if remedy:
+        _hanging(" " * (_LEVEL + _NAME), f"hint: {remedy}")
+
+
+def _hanging(head: str, content: str) -> None:
+    """Print a head with text beside it, which a terminal gets wrapped, below where it begins."""
+    shown = plain(content)
+    width = shutil.get_terminal_size().columns - len(head)
+    if not sys.stdout.isatty() or width < _NARROW:
+        line(head + shown)
+        return
+    for number, part in enumerate(
+        textwrap.wrap(shown, width, break_long_words=False, break_on_hyphens=False) or [""]
+    ):
+        line(f"{' ' * len(head) if number else head}{part}")
 
 
 def plain(content: str) -> str:

@@ -29,6 +29,32 @@ class Address(NamedTuple):
     port: int | None
     netloc: str
 
+    @classmethod
+    def of(cls, url: str) -> "Address":
+        """The parts of a URL; OperatorError unless it is `http[s]://HOST[:PORT]`, with a slash at most after it."""
+        # What stands before an @ may be a password, so such a URL is not shown.
+        shown = "what was given" if "@" in url else repr(url)
+        problem = OperatorError(
+            f"{shown} is not an endpoint", hint="write it as https://HOST:PORT, in ASCII letters"
+        )
+        try:
+            parts = urlsplit(url)
+            port = parts.port
+        except ValueError:
+            raise problem from None
+        if parts.scheme not in ("http", "https") or not parts.hostname or not parts.netloc.isascii():
+            raise problem
+        if "@" in parts.netloc or parts.path not in ("", "/") or parts.query or parts.fragment:
+            raise problem
+        if not parts.netloc.isprintable() or " " in parts.netloc or port == 0:
+            raise problem
+        return cls(
+            tls=parts.scheme == "https",
+            host=parts.hostname,
+            port=port,
+            netloc=parts.netloc.removesuffix(":"),
+        )
+
 
 def is_loopback(host: str) -> bool:
     """Whether only this machine can reach the address."""
@@ -53,36 +79,16 @@ class Endpoint(NamedTuple):
 
     @property
     def address(self) -> Address:
-        """The parts of the URL; OperatorError unless it is `http[s]://HOST[:PORT]`, with a slash at most after it."""
-        # What stands before an @ may be a password, so such a URL is not shown.
-        shown = "what was given" if "@" in self.url else repr(self.url)
-        problem = OperatorError(
-            f"{shown} is not an endpoint", hint="write it as https://HOST:PORT, in ASCII letters"
-        )
-        try:
-            parts = urlsplit(self.url)
-            port = parts.port
-        except ValueError:
-            raise problem from None
-        if parts.scheme not in ("http", "https") or not parts.hostname or not parts.netloc.isascii():
-            raise problem
-        if "@" in parts.netloc or parts.path not in ("", "/") or parts.query or parts.fragment:
-            raise problem
-        if not parts.netloc.isprintable() or " " in parts.netloc or port == 0:
-            raise problem
-        return Address(
-            tls=parts.scheme == "https",
-            host=parts.hostname,
-            port=port,
-            netloc=parts.netloc.removesuffix(":"),
-        )
+        """The parts of the URL; OperatorError as of `Address.of`."""
+        return Address.of(self.url)
 
 
 class Answer(NamedTuple):
-    """Status and members of an answer, in their order."""
+    """Status and members of an answer, in their order; `date` is its Date header."""
 
     status: int
     members: dict[str, Any]
+    date: str = ""
 
 
 class Session:
@@ -134,7 +140,7 @@ class Session:
         except (OSError, http.client.HTTPException, UnicodeError) as error:
             self.close()
             raise Unreachable(
-                f"cannot reach {self._endpoint.url}: {_reason(error)}",
+                f"cannot reach {self._endpoint.url}: {reason(error)}",
                 hint="check that a server runs there, and the network between",
             ) from None
 
@@ -163,7 +169,7 @@ def user_agent(command: str) -> str:
 def _connection(address: Address, ca_file: str | None) -> http.client.HTTPConnection:
     if not address.tls:
         return http.client.HTTPConnection(address.host, address.port, timeout=_SECONDS)
-    return http.client.HTTPSConnection(address.host, address.port, timeout=_SECONDS, context=_trust(ca_file))
+    return http.client.HTTPSConnection(address.host, address.port, timeout=_SECONDS, context=trust(ca_file))
 
 
 def _check_access_key(endpoint: Endpoint) -> None:
@@ -179,14 +185,13 @@ def _check_access_key(endpoint: Endpoint) -> None:
             )
 
 
-def _trust(ca_file: str | None) -> ssl.SSLContext:
+def trust(ca_file: str | None) -> ssl.SSLContext:
+    """Verify as one who trusts the CAs in the file, or the system's; OperatorError if it can't be read."""
     try:
         return ssl.create_default_context(cafile=ca_file)
     except OSError as error:  # SSLError, for what is no certificate, is one too
-        reason = "it is no PEM certificate" if isinstance(error, ssl.SSLError) else _reason(error)
-        raise OperatorError(
-            f"cannot read the CA certificate {ca_file}: {reason}", hint="check --ca"
-        ) from None
+        why = "it is no PEM certificate" if isinstance(error, ssl.SSLError) else reason(error)
+        raise OperatorError(f"cannot read the CA certificate {ca_file}: {why}", hint="check --ca") from None
 
 
 def send_control(
@@ -233,7 +238,7 @@ def _exchange(
         raise OperatorError(
             f"the answer is not that of a KMS (status {response.status})", hint="check the endpoint"
         ) from None
-    return Answer(response.status, members)
+    return Answer(response.status, members, response.headers.get("Date", ""))
 
 
 class _UnixConnection(http.client.HTTPConnection):
@@ -260,10 +265,13 @@ class _UnixConnection(http.client.HTTPConnection):
             ) from None
         except OSError as error:
             raise OperatorError(
-                f"cannot reach the server at {self._path}: {_reason(error)}",
+                f"cannot reach the server at {self._path}: {reason(error)}",
                 hint="run this as the user who runs the server",
             ) from None
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
+    """Why a connection failed, in a few words."""
+    if isinstance(error, TimeoutError) and not error.strerror:  # TLS puts a place in its own code before it
+        return "timed out"
     return getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -124,6 +124,7 @@ class Server:
                 region=settings.region,
                 account=opened.account,
                 version=__version__,
+                log_file=_absolute(settings.log_file),
             )
             self.directory.describe(self.running)
         except BaseException:
@@ -328,6 +329,10 @@ class Server:
                     certificate.change(self.settings)
                 raise
         self.settings = settings
+        if self.running is not None and "log-file" in names:
+            self.running = msgspec.structs.replace(self.running, log_file=_absolute(settings.log_file))
+            with suppress(OSError):  # on a full disk; what is served must not suffer
+                self.directory.describe(self.running)
         for endpoint in self._endpoints:
             if isinstance(endpoint, Front):
                 endpoint.adjust(self._limits(), log_of(settings))
@@ -362,6 +367,11 @@ class Server:
     async def _problems(self, probe: Probe) -> list[str]:
         """What keeps calls from being answered: what is known of it, else what shows when one tries."""
         return self._known_problems() or [problem for problem in (await probe.problem(),) if problem]
+
+
+def _absolute(path: str) -> str:
+    """For who reads it in another directory; "" stays."""
+    return path and os.path.abspath(path)
 
 
 def log_of(settings: Settings) -> logs.Log:

@@ -20,6 +20,8 @@ ABOUT_A_SERVER = {
     "file": ["file", "inspect", "--check", "CIPHER"],
     "exec": ["exec", "--env", "A=CIPHER", "--", "true"],
     "key": ["key", "import", "nowhere", "MATERIAL"],
+    "status": ["status"],
+    "doctor": ["doctor"],
 }
 ABOUT_A_DIRECTORY = {
     "audit": ["audit", "list", "--json"],

@@ -35,6 +35,7 @@ class Running(msgspec.Struct, frozen=True, kw_only=True):
     region: str
     account: str
     version: str
+    log_file: str = ""  # "": standard error
 
 
 class DataDirectory:
