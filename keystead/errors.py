@@ -115,6 +115,10 @@ class OperatorError(Exception):
         self.hint = hint
 
 
+class Misnamed(OperatorError):
+    """What was named is there, and can't be meant: to go on would harm it."""
+
+
 class Unreachable(OperatorError):
     """The server gave no answer, or one that says to try again later."""
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from keystead.errors import OperatorError
+from keystead.errors import Misnamed, OperatorError
 
 
 def default_data() -> str:
@@ -123,7 +123,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid
     log_file: Annotated[
         str,
         msgspec.Meta(
-            description="a file to log to, opened anew when it was renamed or removed; empty: standard error",
+            description="a file to log to, opened anew when it was renamed or removed; empty, or -: standard error",
             extra=_RELOADED,
         ),
     ] = ""
@@ -173,6 +173,8 @@ def load(file: str | None, flags: dict[str, Any]) -> Settings:
         ) from None
     if not settings.data:  # a variable that is not set
         raise OperatorError("the data directory has no name", hint="leave --data out, or name a directory")
+    if settings.data == "-":  # what stands for a file elsewhere
+        raise Misnamed("- is no data directory", hint="name a directory, or ./- if you mean that name")
     if bool(settings.tls_cert) != bool(settings.tls_key):
         raise OperatorError("tls-cert and tls-key belong together", hint="give both, or neither")
     if settings.http and settings.tls_cert:

@@ -1,13 +1,18 @@
-"""For all tests: reproducible random inputs; and where nothing may be skipped, a skip is a failure."""
+"""For all tests: reproducible random inputs; the wheel, built once; and where nothing may be skipped, a skip is a failure."""
 
 import os
 from collections.abc import Generator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 settings.register_profile("ci", derandomize=True, deadline=None, max_examples=100)
 settings.load_profile("ci")
+
+# Colours are for people: no test sees any unless it asks for them.
+for _name in ("FORCE_COLOR", "CLICOLOR_FORCE"):
+    os.environ.pop(_name, None)
 
 
 def _fail_if_skipped(report: pytest.TestReport | pytest.CollectReport) -> None:
@@ -30,3 +35,27 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
     report = yield
     _fail_if_skipped(report)
     return report
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel of this checkout."""
+    from tests import built
+
+    folder = built.once(tmp_path_factory.getbasetemp(), "dist", built.distributions)
+    return next(folder.glob("*.whl"))
+
+
+@pytest.fixture(scope="session")
+def sdist(wheel: Path) -> Path:
+    """The source distribution of this checkout."""
+    return next(wheel.parent.glob("*.tar.gz"))
+
+
+@pytest.fixture(scope="session")
+def client_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The client file of this checkout."""
+    from tests import built
+
+    folder = built.once(tmp_path_factory.getbasetemp(), "client", built.client_file)
+    return folder / built.CLIENT_FILE

@@ -7,7 +7,6 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import NoReturn
 
 from keystead.cli import output
 
@@ -36,10 +35,17 @@ class Ended(KeyboardInterrupt):
 
 @contextmanager
 def signals_raise() -> Iterator[None]:
-    """Within it, every signal that would end the program raises Ended, as Ctrl-C raises KeyboardInterrupt."""
+    """Within it, every signal that would end the program raises Ended, as Ctrl-C raises KeyboardInterrupt.
 
-    def end(number: int, _: FrameType | None) -> NoReturn:
-        raise Ended(number)
+    Those after the first are dropped, so that none cuts the way out short: a terminal that goes away sends two.
+    """
+    ended = False
+
+    def end(number: int, _: FrameType | None) -> None:
+        nonlocal ended
+        if not ended:
+            ended = True
+            raise Ended(number)
 
     ending = (number for number in FORWARDED if number not in (signal.SIGINT, *_HARMLESS))
     before = {number: signal.signal(number, end) for number in ending}

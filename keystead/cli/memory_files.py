@@ -1,13 +1,12 @@
 """Where plaintext may stand for a while: file systems that live in memory."""
 
 import os
-import shutil
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from keystead.errors import OperatorError
+from keystead.files.temporary_folder import TemporaryFolder
 
 _IN_MEMORY = {"tmpfs", "ramfs"}
 _MOUNTS = Path("/proc/self/mountinfo")  # proc(5)
@@ -33,8 +32,8 @@ def where_else() -> str:
 
 
 @contextmanager
-def private_directory(on_disk: bool) -> Iterator[Path]:
-    """A directory of one's own in memory, removed with all that is in it.
+def private_directory(on_disk: bool, kept: Callable[[Path], bool]) -> Iterator[TemporaryFolder]:
+    """A directory of one's own in memory, removed with all that is in it unless `kept` says at the end that it stays.
 
     OperatorError if there is no place in memory, unless a disk is allowed.
     """
@@ -47,8 +46,11 @@ def private_directory(on_disk: bool) -> Iterator[Path]:
             if _MOUNTS.exists()
             else "this system does not tell which ones are: set TMPDIR to one, a RAM disk, and add --on-disk",
         )
-    made = Path(tempfile.mkdtemp(prefix="keystead-", dir=place))
+    made = TemporaryFolder("keystead-edit-", place)
     try:
         yield made
     finally:
-        shutil.rmtree(made, ignore_errors=True)
+        if kept(made.path):
+            made.leave()
+        else:
+            made.close()

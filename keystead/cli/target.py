@@ -9,14 +9,15 @@ one of the server's own, else with its root AccessKey.
 import argparse
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from keystead.cli import output
+from keystead.cli import edition, output
 from keystead.errors import OperatorError
 
 if TYPE_CHECKING:
     from keystead.client.kms import Kms
     from keystead.client.transport import Endpoint
+    from keystead.server.data.discovery import Discovered
 
 # Name, metavar, help; as argparse and `keystead kms` show them.
 OPTIONS = (
@@ -26,11 +27,16 @@ OPTIONS = (
     ("--access-key", "FILE", "the AccessKey: JSON with AccessKeyId and AccessKeySecret"),
     ("--region", "REGION", "the region, where the endpoint's name does not say it"),
 )
-FOUND = """\
+_FOUND = """\
 Without --endpoint and --data it is the server of `keystead run` (KEYSTEAD_ENDPOINT), else the one on KEYSTEAD_DATA,
 else the one on the default data directory. Without --access-key the AccessKey is that of ALIBABA_CLOUD_ACCESS_KEY_ID and
 ALIBABA_CLOUD_ACCESS_KEY_SECRET (with ALIBABA_CLOUD_SECURITY_TOKEN, if set); for a server on a data directory only if it is
 one of that server's, else its root AccessKey. The server is reached directly: no proxy variable counts."""
+_FOUND_BY_CLIENT = """\
+Without --endpoint it is the server that KEYSTEAD_ENDPOINT and KEYSTEAD_CA_FILE name. Without --access-key the AccessKey is
+that of ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET (with ALIBABA_CLOUD_SECURITY_TOKEN, if set). The
+server is reached directly: no proxy variable counts."""
+FOUND = _FOUND if edition.WHOLE else _FOUND_BY_CLIENT
 DATA = "the data directory (default: that of KEYSTEAD_DATA, else your own)"
 
 
@@ -54,6 +60,12 @@ def directory(named: str | None) -> str:
     return default_data() if named is None else named
 
 
+def unsure(look: str, named: str | None, more: str = "") -> str:
+    """The hint where a server gave no answer to a command that changes something; `look` is the command that shows it."""
+    option = "" if named is None else f" --data {named}"
+    return f"it may be done all the same: look with keystead {look}{option} before you repeat it{more}"
+
+
 def kms(args: argparse.Namespace) -> "Kms":
     """The server that the options name."""
     from keystead.client.kms import Kms
@@ -64,45 +76,109 @@ def kms(args: argparse.Namespace) -> "Kms":
     return Kms(where, args.region or "", SystemClock(), SystemEntropy(), args.command_name)
 
 
-def endpoint(
-    url: str | None, ca_file: str | None, data: str | None, access_key_file: str | None
-) -> "Endpoint":
-    """By --endpoint, --data, the environment of `run`, or the default data directory, in this order."""
-    from keystead.client.transport import Endpoint
-    from keystead.server.data.discovery import environment_access_key, running_server
-    from keystead.server.data.opened_store import read_access_key
-    from keystead.server.network.listener import is_loopback
-    from keystead.settings import default_data
+class Target(NamedTuple):
+    """The server that a command is about, by its address or, where `url` is "", by its data directory; and why that one."""
 
+    because: str
+    url: str = ""
+    ca_file: str | None = None
+    data: str = ""
+
+
+class Caller(NamedTuple):
+    """As whom a command calls, and where that was found. It has no repr that would show the secret."""
+
+    access_key: tuple[str, str]
+    security_token: str
+    source: str
+
+    def __repr__(self) -> str:
+        return f"<Caller {self.source}>"
+
+
+def select(url: str | None, ca_file: str | None, data: str | None) -> Target:
+    """By --endpoint, --data, the environment of `run`, or the default data directory, in this order."""
     if url and data is not None:
         raise output.WrongCommandLine(
             "--endpoint and --data exclude each other", hint="leave one of them out"
         )
     if ca_file and not url:
         raise output.WrongCommandLine("--ca belongs to --endpoint", hint="give both, or neither")
+    if url:
+        return Target(url=url, ca_file=ca_file, because="--endpoint")
+    if data is not None:
+        _needs_whole()
+        return Target(data=data, because="--data")
+    if named := os.environ.get("KEYSTEAD_ENDPOINT"):
+        set_by = ""
+        if os.environ.get("KEYSTEAD_PROXY"):
+            set_by = f", set by keystead {'env' if os.environ.get('KEYSTEAD_BEFORE') else 'run'}"
+        ca_file = os.environ.get("KEYSTEAD_CA_FILE") or None
+        return Target(url=named, ca_file=ca_file, because=f"KEYSTEAD_ENDPOINT{set_by}")
+    _needs_whole()
+    from keystead.settings import default_data
+
+    because = "KEYSTEAD_DATA" if os.environ.get("KEYSTEAD_DATA") else "the default data directory"
+    return Target(data=default_data(), because=because)
+
+
+def _needs_whole() -> None:
+    edition.needs_whole(
+        "what finds a server by its data directory",
+        hint="name the server: --endpoint URL --ca FILE, or KEYSTEAD_ENDPOINT and KEYSTEAD_CA_FILE",
+    )
+
+
+def caller(access_key_file: str | None, url: str, found: "Discovered | None") -> Caller:
+    """As whom to call the server at `url`, which was found by its directory or, with None, by its address."""
+    from keystead.client.access_key import environment_access_key, read_access_key
+
     if access_key_file:
-        access_key: tuple[str, str] | None = read_access_key(Path(access_key_file))
-        token = ""
-    else:
-        access_key = environment_access_key(os.environ)
-        token = os.environ.get("ALIBABA_CLOUD_SECURITY_TOKEN", "") if access_key else ""
-    if not url and data is None and os.environ.get("KEYSTEAD_ENDPOINT"):
-        url, ca_file = os.environ["KEYSTEAD_ENDPOINT"], os.environ.get("KEYSTEAD_CA_FILE") or None
-    if not url:
-        found = running_server(default_data() if data is None else data)
-        if not access_key_file:
-            access_key, own = found.access_key(access_key)
-            token = token if own else ""
-        assert access_key is not None
-        return Endpoint(url=found.url, ca_file=found.ca_file, access_key=access_key, security_token=token)
-    named = Endpoint(url=url, ca_file=ca_file, access_key=access_key or ("", ""), security_token=token)
-    address = named.address
-    if access_key is None:
+        pair = read_access_key(Path(access_key_file))
+        return Caller(access_key=pair, security_token="", source=access_key_file)
+    given = environment_access_key(os.environ)
+    own = given is not None
+    if found is not None:
+        given, own = found.access_key(given)
+    if given is None:
         raise OperatorError(
             f"there is no AccessKey for {url}",
             hint="name its file with --access-key, or set ALIBABA_CLOUD_ACCESS_KEY_ID and "
             "ALIBABA_CLOUD_ACCESS_KEY_SECRET",
         )
-    if not address.tls and not is_loopback(address.host):
+    if found is not None and not own:
+        return Caller(access_key=given, security_token="", source=str(found.directory.root_access_key))
+    token = os.environ.get("ALIBABA_CLOUD_SECURITY_TOKEN", "")
+    return Caller(access_key=given, security_token=token, source="ALIBABA_CLOUD_ACCESS_KEY_ID")
+
+
+def endpoint(
+    url: str | None, ca_file: str | None, data: str | None, access_key_file: str | None
+) -> "Endpoint":
+    """The server that is meant, and as whom to call it."""
+    from keystead.client.transport import Address, is_loopback
+
+    chosen = select(url, ca_file, data)
+    found = None
+    if not chosen.url:
+        from keystead.server.data.discovery import running_server
+
+        found = running_server(chosen.data)
+    where = chosen if found is None else found
+    address = Address.of(where.url)
+    made = addressed(where, caller(access_key_file, where.url, found))
+    if found is None and not address.tls and not is_loopback(address.host):
         output.warning(f"plain HTTP shows all that is sent to {address.host} to the network; use https")
-    return named
+    return made
+
+
+def addressed(where: "Target | Discovered", caller: Caller) -> "Endpoint":
+    """A server, and as whom to call it."""
+    from keystead.client.transport import Endpoint
+
+    return Endpoint(
+        url=where.url,
+        ca_file=where.ca_file,
+        access_key=caller.access_key,
+        security_token=caller.security_token,
+    )

@@ -1,15 +1,14 @@
 """Sends requests and reads their answers: over HTTPS, signed, or through the control socket of a server."""
 
 import http.client
+import ipaddress
 import json
 import socket
 import ssl
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlencode, urlsplit
-
-import msgspec
 
 from keystead import __version__
 from keystead.client.signing import sign
@@ -22,7 +21,7 @@ _SECONDS = 10
 _ANSWER_BYTES = 1 << 20  # far more than any answer has
 
 
-class Address(msgspec.Struct, frozen=True, kw_only=True):
+class Address(NamedTuple):
     """Where an endpoint's URL points to. `netloc` is the host as it is signed: with its port, unless the URL has none."""
 
     tls: bool
@@ -30,8 +29,44 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
     port: int | None
     netloc: str
 
+    @classmethod
+    def of(cls, url: str) -> "Address":
+        """The parts of a URL; OperatorError unless it is `http[s]://HOST[:PORT]`, with a slash at most after it."""
+        # What stands before an @ may be a password, so such a URL is not shown.
+        shown = "what was given" if "@" in url else repr(url)
+        problem = OperatorError(
+            f"{shown} is not an endpoint", hint="write it as https://HOST:PORT, in ASCII letters"
+        )
+        try:
+            parts = urlsplit(url)
+            port = parts.port
+        except ValueError:
+            raise problem from None
+        if parts.scheme not in ("http", "https") or not parts.hostname or not parts.netloc.isascii():
+            raise problem
+        if "@" in parts.netloc or parts.path not in ("", "/") or parts.query or parts.fragment:
+            raise problem
+        if not parts.netloc.isprintable() or " " in parts.netloc or port == 0:
+            raise problem
+        return cls(
+            tls=parts.scheme == "https",
+            host=parts.hostname,
+            port=port,
+            netloc=parts.netloc.removesuffix(":"),
+        )
 
-class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach the address."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class Endpoint(NamedTuple):
     """A server, how to verify it, and whom to be there. `ca_file` None means the system's CAs."""
 
     url: str
@@ -44,36 +79,16 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def address(self) -> Address:
-        """The parts of the URL; OperatorError unless it is `http[s]://HOST[:PORT]`, with a slash at most after it."""
-        # What stands before an @ may be a password, so such a URL is not shown.
-        shown = "what was given" if "@" in self.url else repr(self.url)
-        problem = OperatorError(
-            f"{shown} is not an endpoint", hint="write it as https://HOST:PORT, in ASCII letters"
-        )
-        try:
-            parts = urlsplit(self.url)
-            port = parts.port
-        except ValueError:
-            raise problem from None
-        if parts.scheme not in ("http", "https") or not parts.hostname or not parts.netloc.isascii():
-            raise problem
-        if "@" in parts.netloc or parts.path not in ("", "/") or parts.query or parts.fragment:
-            raise problem
-        if not parts.netloc.isprintable() or " " in parts.netloc or port == 0:
-            raise problem
-        return Address(
-            tls=parts.scheme == "https",
-            host=parts.hostname,
-            port=port,
-            netloc=parts.netloc.removesuffix(":"),
-        )
+        """The parts of the URL; OperatorError as of `Address.of`."""
+        return Address.of(self.url)
 
 
-class Answer(msgspec.Struct, frozen=True):
-    """Status and members of an answer, in their order."""
+class Answer(NamedTuple):
+    """Status and members of an answer, in their order; `date` is its Date header."""
 
     status: int
     members: dict[str, Any]
+    date: str = ""
 
 
 class Session:
@@ -125,7 +140,7 @@ class Session:
         except (OSError, http.client.HTTPException, UnicodeError) as error:
             self.close()
             raise Unreachable(
-                f"cannot reach {self._endpoint.url}: {_reason(error)}",
+                f"cannot reach {self._endpoint.url}: {reason(error)}",
                 hint="check that a server runs there, and the network between",
             ) from None
 
@@ -154,7 +169,7 @@ def user_agent(command: str) -> str:
 def _connection(address: Address, ca_file: str | None) -> http.client.HTTPConnection:
     if not address.tls:
         return http.client.HTTPConnection(address.host, address.port, timeout=_SECONDS)
-    return http.client.HTTPSConnection(address.host, address.port, timeout=_SECONDS, context=_trust(ca_file))
+    return http.client.HTTPSConnection(address.host, address.port, timeout=_SECONDS, context=trust(ca_file))
 
 
 def _check_access_key(endpoint: Endpoint) -> None:
@@ -170,20 +185,22 @@ def _check_access_key(endpoint: Endpoint) -> None:
             )
 
 
-def _trust(ca_file: str | None) -> ssl.SSLContext:
+def trust(ca_file: str | None) -> ssl.SSLContext:
+    """Verify as one who trusts the CAs in the file, or the system's; OperatorError if it can't be read."""
     try:
         return ssl.create_default_context(cafile=ca_file)
     except OSError as error:  # SSLError, for what is no certificate, is one too
-        reason = "it is no PEM certificate" if isinstance(error, ssl.SSLError) else _reason(error)
-        raise OperatorError(
-            f"cannot read the CA certificate {ca_file}: {reason}", hint="check --ca"
-        ) from None
+        why = "it is no PEM certificate" if isinstance(error, ssl.SSLError) else reason(error)
+        raise OperatorError(f"cannot read the CA certificate {ca_file}: {why}", hint="check --ca") from None
 
 
 def send_control(
-    path: Path, action: str, version: str, parameters: Mapping[str, str], command: str
+    path: Path, action: str, version: str, parameters: Mapping[str, str], command: str, unsure: str
 ) -> Answer:
-    """Call an operation through a control socket, as the same user on the same machine."""
+    """Call an operation through a control socket, as the same user on the same machine.
+
+    `unsure` is what to do where no answer comes: it may have been carried out all the same.
+    """
     connection = _UnixConnection(path)
     body = urlencode({**parameters, "Action": action, "Version": version}).encode()
     headers = {
@@ -193,14 +210,13 @@ def send_control(
     }
     try:
         return _exchange(connection, "/", body, headers)
-    except (FileNotFoundError, ConnectionRefusedError):
+    except TimeoutError:
         raise Unreachable(
-            f"the server on {path.parent} is still starting, or stopping", hint="try again in a moment"
+            f"the server on {path.parent} has not answered within {_SECONDS} s", hint=unsure
         ) from None
-    except (OSError, http.client.HTTPException) as error:
-        raise OperatorError(
-            f"cannot reach the server at {path}: {_reason(error)}",
-            hint="run this as the user who runs the server",
+    except (OSError, http.client.HTTPException):
+        raise Unreachable(
+            f"the server on {path.parent} ended the connection without an answer", hint=unsure
         ) from None
     finally:
         connection.close()
@@ -222,7 +238,7 @@ def _exchange(
         raise OperatorError(
             f"the answer is not that of a KMS (status {response.status})", hint="check the endpoint"
         ) from None
-    return Answer(response.status, members)
+    return Answer(response.status, members, response.headers.get("Date", ""))
 
 
 class _UnixConnection(http.client.HTTPConnection):
@@ -235,9 +251,27 @@ class _UnixConnection(http.client.HTTPConnection):
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(_SECONDS)
-        with socket_path(self._path) as path:
-            self.sock.connect(path)
+        folder = self._path.parent
+        try:
+            with socket_path(self._path) as path:
+                self.sock.connect(path)
+        except (FileNotFoundError, ConnectionRefusedError):
+            raise Unreachable(
+                f"the server on {folder} is still starting, or stopping", hint="try again in a moment"
+            ) from None
+        except (BlockingIOError, TimeoutError):  # so many wait that no more may
+            raise Unreachable(
+                f"the server on {folder} takes no connection", hint="nothing was asked of it; try again later"
+            ) from None
+        except OSError as error:
+            raise OperatorError(
+                f"cannot reach the server at {self._path}: {reason(error)}",
+                hint="run this as the user who runs the server",
+            ) from None
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
+    """Why a connection failed, in a few words."""
+    if isinstance(error, TimeoutError) and not error.strerror:  # TLS puts a place in its own code before it
+        return "timed out"
     return getattr(error, "strerror", None) or str(error) or type(error).__name__

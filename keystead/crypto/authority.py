@@ -6,7 +6,8 @@ for those names and addresses only, whoever gets hold of its key.
 
 import datetime
 import ipaddress
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 
 import msgspec
 from cryptography import x509
@@ -14,6 +15,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from keystead.crypto.trust_store import bundled, no_warnings
 from keystead.crypto.vault import Vault
 from keystead.domain.authorities import KeptAuthority, Names
 from keystead.domain.keys.key import DAY
@@ -183,12 +185,32 @@ def open_authority(vault: Vault, kept: KeptAuthority) -> Authority:
 
 def describe(certificate_pem: bytes) -> Described:
     """What the first certificate says; ValueError if there is none."""
-    return _described(x509.load_pem_x509_certificate(certificate_pem))
+    with _reading():
+        return _described(x509.load_pem_x509_certificate(certificate_pem))
+
+
+def describe_all(bundle_pem: bytes) -> tuple[Described, ...]:
+    """What each certificate of a bundle says; what can't be read is left out."""
+    found = []
+    for one in bundled(bundle_pem):
+        with suppress(ValueError), _reading():
+            found.append(_described(one))
+    return tuple(found)
 
 
 def first_expiry(chain_pem: bytes) -> int:
     """When the first certificate of a chain expires, in seconds since 1970; ValueError if there is none."""
     return min(_seconds(one.not_valid_after_utc) for one in x509.load_pem_x509_certificates(chain_pem))
+
+
+@contextmanager
+def _reading() -> Iterator[None]:
+    """ValueError for whatever a certificate breaks that was made elsewhere; what is only unusual is let pass."""
+    try:
+        with no_warnings():
+            yield
+    except (x509.DuplicateExtension, x509.InvalidVersion, x509.UnsupportedGeneralNameType) as error:
+        raise ValueError(str(error)) from None
 
 
 def _described(certificate: x509.Certificate) -> Described:

@@ -22,12 +22,17 @@ def make_trust_store(pem: bytes, password: bytes) -> bytes:
     The password protects nothing that is secret: Java reads no store without one. PBES2 and HMAC-SHA-256, which Java 8
     reads since its update 301.
     """
-    roots = dict.fromkeys(_certificates(x509.load_pem_x509_certificate, _CERTIFICATE.findall(pem)))
+    roots = dict.fromkeys(bundled(pem))
     entries = [
         pkcs12.PKCS12Certificate(one, f"{number} {one.subject.rfc4514_string()}".encode())
         for number, one in enumerate(roots, 1)
     ]
     return pkcs12.serialize_java_truststore(entries, serialization.BestAvailableEncryption(password))
+
+
+def bundled(pem: bytes) -> list[x509.Certificate]:
+    """The certificates of a bundle; what is none in it, or can't be read, is left out."""
+    return _certificates(x509.load_pem_x509_certificate, _CERTIFICATE.findall(pem))
 
 
 def trusted_by(store: bytes, password: bytes) -> bytes:
@@ -36,7 +41,7 @@ def trusted_by(store: bytes, password: bytes) -> bytes:
     if store.startswith(_JKS):
         found = _certificates(x509.load_der_x509_certificate, _in_jks(store))
     else:
-        with _no_warnings():
+        with no_warnings():
             found = [one.certificate for one in pkcs12.load_pkcs12(store, password).additional_certs]
     return b"".join(one.public_bytes(serialization.Encoding.PEM) for one in found)
 
@@ -73,15 +78,15 @@ def _certificates(
     load: Callable[[bytes], x509.Certificate], encoded: Iterable[bytes]
 ) -> list[x509.Certificate]:
     found = []
-    with _no_warnings():
+    with no_warnings():
         for one in list(encoded):
-            with suppress(ValueError):
+            with suppress(ValueError, x509.InvalidVersion):
                 found.append(load(one))
     return found
 
 
 @contextmanager
-def _no_warnings() -> Iterator[None]:
+def no_warnings() -> Iterator[None]:
     """Old roots break rules of RFC 5280, of which the library warns; they are the user's to trust."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -9,16 +9,18 @@ import base64
 import hmac
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from typing import TypeVar
 
 import msgspec
 
 from keystead.crypto import blob as blobs
+from keystead.crypto.derivation import KEY_BYTES, prefixed
 from keystead.crypto.material import Material
 from keystead.crypto.primitives import asymmetric, message_mac
 from keystead.crypto.primitives.suites import OF_SPEC
 from keystead.crypto.root_key import RootKey
-from keystead.crypto.sealing import KEY_BYTES, Unopenable, prefixed, seal, unseal
+from keystead.crypto.sealing import Unopenable, seal, unseal
 from keystead.crypto.signing_secret import Secret
 from keystead.domain.accounts import AccessKey, WrappingKey
 from keystead.domain.encoding import to_base64
@@ -351,14 +353,15 @@ def _secret_facts(account: str, access_key_id: str) -> bytes:
 
 
 def _message_facts(version: KeyVersion, form: int, suite: int, context: Mapping[str, str]) -> bytes:
-    return prefixed(
-        bytes((form, suite)),
-        version.version_id,
-        version.account,
-        version.key_id,
-        str(version.number),
-        canonical(context),
-    )
+    place = version.account, version.key_id, version.number
+    return _facts_of_messages(form, suite, version.version_id, *place) + prefixed(canonical(context))
+
+
+@lru_cache(_CACHED)  # the same for every message under a version
+def _facts_of_messages(
+    form: int, suite: int, version_id: str, account: str, key_id: str, number: int
+) -> bytes:
+    return prefixed(bytes((form, suite)), version_id, account, key_id, str(number))
 
 
 def _remember(cache: dict[str, T], name: str, value: T) -> None:

@@ -1,6 +1,8 @@
 """A file that appears whole under its name, or not at all, whatever ends the program."""
 
+import errno
 import os
+import re
 import stat
 from pathlib import Path
 
@@ -10,13 +12,22 @@ from keystead.errors import OperatorError
 from keystead.portable import sync, sync_directory
 
 _DESCRIPTORS = "/proc/self/fd"  # a file without a name gets one through here (open(2))
+_STANDARD = {"/dev/stdin": 0, "/dev/stdout": 1, "/dev/stderr": 2}
+_OPEN = re.compile(r"/(?:dev|proc/self)/fd/([0-9]{1,9})\Z")
+
+
+def descriptor(path: str) -> int | None:
+    """The open file of this process that a path stands for, as `/dev/stdout` does; None for all others."""
+    found = _OPEN.match(path)
+    return int(found[1]) if found else _STANDARD.get(path)
 
 
 class Whole:
     """Writes to a file that has no name until `finish` gives it one; a context manager, which else drops it.
 
     Where the file system has no nameless files, the content stands under a hidden name of mode 0600 until then. A
-    path that is a device or a pipe is written to directly. OperatorError says what failed, and on which path.
+    path that is a device, a pipe or an open file of this process is written to directly. OperatorError says what
+    failed, and on which path.
     """
 
     def __init__(
@@ -26,7 +37,7 @@ class Whole:
         self._mode = mode
         self._replace = replace
         self._durable = durable
-        self._spare = path.with_name(f".{path.name[:200]}.{entropy.take(8).hex()}")
+        self._spare = path.with_name(f".keystead-{entropy.take(8).hex()}")  # whatever the length of the name
         self._named = False  # whether the spare name is in use
         self._direct = False
         self._file = -1
@@ -39,6 +50,10 @@ class Whole:
         return self
 
     def _open(self) -> None:
+        if (number := descriptor(str(self.path))) is not None:
+            self._direct = True
+            self._file = os.dup(number)  # where it stands, and at the end if it appends
+            return
         try:
             found = os.stat(self.path)
         except FileNotFoundError:
@@ -124,7 +139,7 @@ class Whole:
         )
 
     def _error(self, error: OSError) -> OperatorError:
-        return OperatorError(
-            f"cannot write {self.path}: {error.strerror}",
-            hint="nothing was written; check the path and the space left",
-        )
+        hint = "nothing was written; check the path and the space left"
+        if error.errno == errno.ENAMETOOLONG:
+            hint = "nothing was written; choose a shorter name"
+        return OperatorError(f"cannot write {self.path}: {error.strerror}", hint=hint)

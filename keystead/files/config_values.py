@@ -6,9 +6,9 @@ as it was written; its encryption context is the caller's and, under `keystead:p
 """
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-
-import msgspec
+from typing import NamedTuple
 
 from keystead.client.kms import Kms
 from keystead.errors import DoesNotOpen, OperatorError
@@ -21,7 +21,7 @@ _MARK = re.compile(r"\A([\"']?)(kms|kms-latin1):([A-Za-z0-9+/]+={0,2})\1\Z")
 _BYTES = re.compile("[\udc80-\udcff]")  # as text_of reads what is not UTF-8
 
 
-class Value(msgspec.Struct, frozen=True, kw_only=True):
+class Value(NamedTuple):
     """One opened value: its spelling in the clear, what sealed it, and under which key. It has no repr."""
 
     spelling: str
@@ -51,7 +51,7 @@ def bytes_of(text: str) -> bytes:
     return text.encode(errors="surrogateescape")
 
 
-class Sealed(msgspec.Struct, frozen=True):
+class Sealed(NamedTuple):
     """One encrypted value: where it stands, its blob, and whether its bytes are no UTF-8."""
 
     leaf: Leaf
@@ -69,17 +69,16 @@ def sealed_values(text: str, form: Format) -> dict[str, str]:
     return {one.path: one.blob for one in _all_sealed(text, form)}
 
 
-def all_paths(text: str, form: Format) -> list[str]:
-    """The paths of all values, empty ones left out, in their order; of a file without content, none."""
+def values(text: str, form: Format) -> list[Leaf]:
+    """All values, empty ones left out, in their order; of a file without content, none."""
     if not text.strip("\ufeff \t\r\n"):
         return []
-    return [pointer(leaf.path) for leaf in form.leaves(text) if leaf.end > leaf.start]
+    return [leaf for leaf in form.leaves(text) if leaf.end > leaf.start]
 
 
-def clear_values(text: str, form: Format) -> list[str]:
+def clear_values(text: str, form: Format) -> list[Leaf]:
     """Those of them that are not encrypted."""
-    sealed = sealed_values(text, form) if "kms" in text else {}
-    return [path for path in all_paths(text, form) if path not in sealed]
+    return [leaf for leaf in values(text, form) if _sealed(text, leaf) is None]
 
 
 def _all_sealed(text: str, form: Format) -> Iterator[Sealed]:
@@ -100,10 +99,10 @@ def encrypt(
     context: Mapping[str, str],
     text: str,
     form: Format,
-    wanted: Callable[[str], bool],
+    wanted: Callable[[Leaf], bool],
     before: Mapping[str, Value],
-) -> str:
-    """The text with every wanted value encrypted; what is encrypted already stays.
+) -> tuple[str, int]:
+    """The text with every wanted value encrypted, and how many are in it; what is encrypted already stays.
 
     A value that is in `before` with the same path, spelling and key keeps its ciphertext, so that a difference between two
     encrypted files is one between their values.
@@ -111,14 +110,18 @@ def encrypt(
     check_context(context)
     leaves = form.leaves(text)
     paths = [pointer(leaf.path) for leaf in leaves]
-    for number, path in enumerate(paths):
-        if path in paths[:number]:
+    for path, number in Counter(paths).items():
+        if number > 1:
             raise OperatorError(f"the value {path} is there twice", hint="remove one of them")
     key_id = kms.key(key)["KeyId"] if before else ""
     changes = []
+    already = 0
     for leaf, path in zip(leaves, paths, strict=True):
         spelling = text[leaf.start : leaf.end]
-        if not spelling or not wanted(path) or _sealed(text, leaf) is not None:
+        if _sealed(text, leaf) is not None:
+            already += 1
+            continue
+        if not spelling or not wanted(leaf):
             continue
         is_latin1 = _BYTES.search(spelling) is not None
         plaintext = bytes_of(spelling).decode("latin-1") if is_latin1 else spelling
@@ -138,7 +141,7 @@ def encrypt(
     # Whatever else a parser may see in this text: it must be the same values at the same places.
     if [leaf.path for leaf in form.leaves(changed)] != [leaf.path for leaf in leaves]:
         raise unkept()
-    return changed
+    return changed, already + len(changes)
 
 
 def replaced(text: str, form: Format, new: Callable[[str, str], str]) -> str:

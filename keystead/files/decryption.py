@@ -65,6 +65,6 @@ def holds_nothing(content: bytes, form: Format) -> bool:
     if not content.strip() or len(content) > VALUES_BYTES or encrypted_file.as_blob(content) is not None:
         return False
     try:
-        return not config_values.all_paths(config_values.text_of(content, form), form)
+        return not config_values.values(config_values.text_of(content, form), form)
     except OperatorError:
         return False

@@ -21,7 +21,7 @@ import msgspec
 from keystead.crypto.trust_store import make_trust_store, trusted_by
 from keystead.proxy import java
 
-_ID_NAMES = (
+ID_NAMES = (
     "ALIBABA_CLOUD_ACCESS_KEY_ID",
     "ALIBABACLOUD_ACCESS_KEY_ID",
     "ALICLOUD_ACCESS_KEY_ID",
@@ -45,8 +45,8 @@ _REGION_NAMES = (
     "ALICLOUD_REGION",
     "REGION_ID",
 )
-_PROXY_NAMES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy")
-_BUNDLE_NAMES = ("ALIBABA_CLOUD_CA_BUNDLE", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+PROXY_NAMES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy")
+BUNDLE_NAMES = ("ALIBABA_CLOUD_CA_BUNDLE", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 # Other credentials, and other endpoints, that a client would prefer to the ones above.
 _REMOVED = (
     "ALIBABA_CLOUD_SECURITY_TOKEN",
@@ -137,10 +137,10 @@ def change(
 ) -> Change:
     """The change for one run or shell. CA bundles are written to `folder`, which must be private to the user; `data` is the
     server's data directory, or "" if it has none here."""
-    values = dict.fromkeys(_ID_NAMES, access_key[0])
+    values = dict.fromkeys(ID_NAMES, access_key[0])
     values |= dict.fromkeys(_SECRET_NAMES, access_key[1])
     values |= dict.fromkeys(_REGION_NAMES, region)
-    values |= dict.fromkeys(_PROXY_NAMES, proxy_url)
+    values |= dict.fromkeys(PROXY_NAMES, proxy_url)
     values |= {
         "KEYSTEAD_PROXY": proxy_url,
         "KEYSTEAD_ENDPOINT": endpoint,
@@ -159,7 +159,7 @@ def change(
     values |= {"NO_PROXY": no_proxy, "no_proxy": no_proxy}
 
     bundles = _Bundles(folder, ca_pem)
-    for name in _BUNDLE_NAMES:
+    for name in BUNDLE_NAMES:
         values[name] = bundles.after(before.get(name, ""))
     values["KEYSTEAD_CA_BUNDLE"] = bundles.after("")
     values["NODE_EXTRA_CA_CERTS"] = bundles.extra(before.get("NODE_EXTRA_CA_CERTS", ""))
@@ -190,7 +190,7 @@ def _no_proxy(before: Mapping[str, str]) -> str:
     text = before.get("no_proxy") or before.get("NO_PROXY") or ""
     kept = [one.strip() for one in text.split(",") if one.strip()]
     kept = [one for one in kept if not _vendors(re.sub(r":[0-9]*\Z", "", one.lower()).strip("*."))]
-    if not any(before.get(name) for name in (*_PROXY_NAMES, "ALL_PROXY", "all_proxy")):
+    if not any(before.get(name) for name in (*PROXY_NAMES, "ALL_PROXY", "all_proxy")):
         kept += [one for one in ("localhost", "127.0.0.1", "::1") if one not in kept]
     return ",".join(kept)
 

@@ -53,6 +53,15 @@ class HttpsOnly(
 ): ...
 
 
+class ServerGone(
+    KmsError,
+    code=ServiceUnavailable.code,
+    status=ServiceUnavailable.status,
+    message="The request has failed due to a temporary failure of the server. Keystead's proxy has no server: {reason}.",
+    gateway=True,
+): ...
+
+
 class ProxyServer:
     """One proxy on a loopback port, with a CA of its own whose key never leaves memory."""
 
@@ -252,10 +261,10 @@ class ProxyServer:
         """To the server, beginning with what was read already."""
         try:
             far_reader, far_writer = await self._upstream.connect()
-        except Gone:
+        except Gone as gone:
             if not first:
                 await one_request(reader)
-            await self._fail(ServiceUnavailable(), host, writer)
+            await self._fail(ServerGone(reason=str(gone)), host, writer)
             return
         far_writer.write(first)
         await _join(reader, writer, far_reader, far_writer)

@@ -13,7 +13,7 @@ import msgspec
 import keystead.operations  # noqa: F401 - fills the catalogue
 from keystead import __version__
 from keystead.api.batch import Batch
-from keystead.api.http.message import Channel
+from keystead.api.http.message import Channel, HttpRequest
 from keystead.api.pipeline import Pipeline
 from keystead.clock import Clock
 from keystead.crypto import authority
@@ -32,7 +32,7 @@ from keystead.server.network import listener
 from keystead.server.network.certificate_watch import CertificateWatch
 from keystead.server.network.endpoint import Endpoint
 from keystead.server.network.front_supervisor import Confine, Front
-from keystead.server.network.limits import Handler, Limits
+from keystead.server.network.limits import Handler, Limits, Reply
 from keystead.server.network.probe import Probe
 from keystead.server.service import ops
 from keystead.server.service.pools import PROCESSORS
@@ -46,7 +46,7 @@ _LEFT_BEHIND = 2.0  # seconds that a front process may outlive a server that was
 _CERTIFICATE_EVERY = 2.0
 _FIGURES_EVERY = 60.0
 _OPS_PORT = 8444
-_FOLLOWED_WITHIN = 1.0
+_FOLLOWED_WITHIN = 5.0
 
 
 class Server:
@@ -80,7 +80,7 @@ class Server:
                 "there is no front process that could be confined",
                 hint="add --front-process yes, or leave out --front-confinement yes",
             )
-        self.directory.prepare()
+        self.directory.prepare((settings.log_file, settings.seed, settings.tls_cert, settings.tls_key))
         self.directory.lock()
         try:
             seed = seeds.read(settings.seed) if settings.seed else None
@@ -124,6 +124,7 @@ class Server:
                 region=settings.region,
                 account=opened.account,
                 version=__version__,
+                log_file=_absolute(settings.log_file),
             )
             self.directory.describe(self.running)
         except BaseException:
@@ -201,9 +202,12 @@ class Server:
 
     async def _start_proxy(self, url: str, ca_file: str | None) -> str:
         """The proxy that `keystead env` points clients to, for the life of this server."""
+        tunnel = Tunnel(os.environ)
+        if tunnel.warning:
+            logs.event("proxy without a way out", "warning", reason=tunnel.warning)
         proxy = ProxyServer(
             Upstream(url=url, ca_file=ca_file),
-            Tunnel(os.environ),
+            tunnel,
             self.clock,
             self.entropy,
             authority.LIFETIME,
@@ -248,7 +252,11 @@ class Server:
                 control.bind(path)
         finally:
             os.umask(previous)
-        await self._endpoint(self.service.sequencer.submit, [control], Channel.CONTROL).start()
+        await self._endpoint(self._operate, [control], Channel.CONTROL).start()
+
+    def _operate(self, request: HttpRequest, reply: Reply) -> None:
+        """Carry out a command, and answer when what it did to the server's CAs is served."""
+        self.service.sequencer.submit(request, lambda response: self.follow(partial(reply, response)))
 
     def watch(self) -> None:
         """Look after the certificate, and take figures of the store, now and then until the stop."""
@@ -272,18 +280,24 @@ class Server:
             self.service.sequencer.run(self._certificate.adopting(look))
 
     def follow(self, then: Callable[[], None]) -> None:
-        """Call `then` on the event loop, once what was done to the server's CAs is known here; after a second anyway."""
-        loop, waiting = asyncio.get_running_loop(), [then]
+        """Call `then` on the event loop, once what was done to the server's CAs is served; after a while anyway."""
+        api, certificate, waiting = self._api, self._certificate, [then]
+        if certificate is None:
+            then()
+            return
+        assert api is not None
 
         def once() -> None:
+            late.cancel()
             if waiting:
                 waiting.pop()()
 
-        if self._certificate is not None:
-            self.service.sequencer.run(self._certificate.adopting(once))
-            loop.call_later(_FOLLOWED_WITHIN, once)
-        else:
-            once()
+        def adopted() -> None:
+            certificate.look(api.present)
+            api.when_presented(once)
+
+        late = asyncio.get_running_loop().call_later(_FOLLOWED_WITHIN, once)
+        self.service.sequencer.run(certificate.adopting(adopted))
 
     def reload(self, wanted: Settings) -> None:
         """Take the settings that can be taken while it runs, and look at the certificate.
@@ -315,6 +329,10 @@ class Server:
                     certificate.change(self.settings)
                 raise
         self.settings = settings
+        if self.running is not None and "log-file" in names:
+            self.running = msgspec.structs.replace(self.running, log_file=_absolute(settings.log_file))
+            with suppress(OSError):  # on a full disk; what is served must not suffer
+                self.directory.describe(self.running)
         for endpoint in self._endpoints:
             if isinstance(endpoint, Front):
                 endpoint.adjust(self._limits(), log_of(settings))
@@ -349,6 +367,11 @@ class Server:
     async def _problems(self, probe: Probe) -> list[str]:
         """What keeps calls from being answered: what is known of it, else what shows when one tries."""
         return self._known_problems() or [problem for problem in (await probe.problem(),) if problem]
+
+
+def _absolute(path: str) -> str:
+    """For who reads it in another directory; "" stays."""
+    return path and os.path.abspath(path)
 
 
 def log_of(settings: Settings) -> logs.Log:

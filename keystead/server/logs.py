@@ -5,11 +5,12 @@ Exceptions are told by their type and the places they passed; their texts may qu
 
 import json
 import logging
+import os
 import sys
 import traceback
-from logging.handlers import WatchedFileHandler
+from contextlib import suppress
 from types import FrameType
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from keystead.clock import iso8601
 from keystead.errors import OperatorError
@@ -22,12 +23,13 @@ FIELDS = frozenset(
         "source", "status", "url", "version",
     }
 )  # fmt: skip
+_AGAIN = 60.0  # seconds
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 
 class Log(NamedTuple):
     """How to log: JSON lines, or short text where `form` is text, or auto and it goes to a terminal; to stderr without a
-    file."""
+    file, or with the one named `-`."""
 
     form: str
     level: str
@@ -36,19 +38,14 @@ class Log(NamedTuple):
 
 def configure(form: str, level: str, file: str = "") -> None:
     """Log as `Log` says, from now on. OperatorError, and all as before, if the file can't be opened."""
-    handler: logging.Handler = logging.StreamHandler(sys.stderr)
+    file = "" if file == "-" else file
     text = form == "text" or (form == "auto" and not file and sys.stderr.isatty())
-    if file:
-        try:
-            handler = _File(file, encoding="utf-8")
-        except OSError as error:
-            raise OperatorError(
-                f"cannot open the log file {file}: {error.strerror}", hint="check --log-file"
-            ) from None
-    handler.setFormatter(_Text() if text else _Json())
+    lines: _Lines = _File(file) if file else _Lines()
+    lines.setFormatter(_Text() if text else _Json())
     for before in _LOGGER.handlers:
         before.close()
-    _LOGGER.handlers[:] = [handler]
+        lines.untold += before.untold if isinstance(before, _Lines) else 0
+    _LOGGER.handlers[:] = [lines]
     _LOGGER.setLevel(LEVELS[level])
     _LOGGER.propagate = False
 
@@ -78,14 +75,110 @@ def _told(frames: traceback.StackSummary) -> list[str]:
     return [f"{frame.filename.rpartition('/')[2]}:{frame.lineno} {frame.name}" for frame in frames[-12:]]
 
 
-class _File(WatchedFileHandler):
-    """A file that is opened anew when its name means another one, or none, as after logrotate."""
+def lost() -> int:
+    """How many lines could not be written since this process began."""
+    return _Lines.lost
+
+
+class _Lines(logging.Handler):
+    """Lines to standard error. One that can't be written is lost and counted; the next one that can says how many were."""
+
+    lost: ClassVar[int] = 0  # by all of them
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.untold = 0  # lines that were lost, and that no line tells of
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            super().emit(record)
-        except OSError:  # the folder is gone, perhaps: what is served must not suffer
+            text = f"{self.format(record)}\n"
+            if self.untold:
+                text = f"{self.format(_event(record, 'log lines were lost', count=self.untold))}\n{text}"
+            self.write(text)
+            self.untold = 0
+        except OSError as problem:  # what is served must not suffer
+            _Lines.lost += 1
+            self.untold += 1
+            self.failed(record, problem)
+        except Exception:
             self.handleError(record)
+
+    def write(self, text: str) -> None:
+        sys.stderr.write(text)
+        sys.stderr.flush()
+
+    def failed(self, record: logging.LogRecord, problem: OSError) -> None:
+        """There is nobody to tell."""
+
+
+class _File(_Lines):
+    """Lines to a file, which is opened anew when its name means another one, or none, as after logrotate."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__()
+        self._path = os.path.abspath(path)
+        self._torn = False  # whether a part of a line stands at its end
+        self._said = 0.0  # when standard error was told
+        try:
+            self._descriptor = _append(self._path)
+        except OSError as error:
+            raise OperatorError(
+                f"cannot open the log file {path}: {error.strerror}", hint="check --log-file"
+            ) from None
+
+    def write(self, text: str) -> None:
+        self._follow()
+        begin = "\n" if self._torn else ""
+        line = memoryview(f"{begin}{text}".encode("utf-8", "backslashreplace"))
+        rest = line
+        try:
+            while rest:
+                rest = rest[os.write(self._descriptor, rest) :]
+        finally:
+            self._torn = (self._torn or len(rest) < len(line)) and len(rest) > 0
+
+    def failed(self, record: logging.LogRecord, problem: OSError) -> None:
+        """Tell standard error, though not for every line."""
+        if not 0 <= record.created - self._said < _AGAIN:
+            self._said = record.created
+            told = _event(
+                record, "log lines are lost", file=self._path, reason=problem.strerror, count=self.untold
+            )
+            with suppress(OSError):
+                super().write(f"{self.format(told)}\n")
+
+    def close(self) -> None:
+        self._drop()
+        super().close()
+
+    def _follow(self) -> None:
+        """Have the file open that has the name now."""
+        if self._descriptor >= 0:
+            opened = os.fstat(self._descriptor)
+            try:
+                named = os.stat(self._path)
+                if (named.st_dev, named.st_ino) == (opened.st_dev, opened.st_ino):
+                    return
+            except FileNotFoundError:
+                pass
+            self._drop()
+        self._descriptor, self._torn = _append(self._path), False
+
+    def _drop(self) -> None:
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+
+
+def _append(path: str) -> int:
+    return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
+
+
+def _event(beside: logging.LogRecord, name: str, **fields: object) -> logging.LogRecord:
+    """A warning about the log itself, of the time of another event."""
+    made = logging.makeLogRecord({"name": beside.name, "levelname": "WARNING", "msg": name, "fields": fields})
+    made.created = beside.created
+    return made
 
 
 class _Json(logging.Formatter):

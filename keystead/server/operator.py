@@ -1,13 +1,11 @@
 """What operator commands do to a data directory: through its server if one runs, else by themselves."""
 
 import os
-import socket
-import ssl
 from collections.abc import Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 import msgspec
 
@@ -15,16 +13,20 @@ import keystead.operations  # noqa: F401 - fills the catalogue
 from keystead import owners
 from keystead.api.http.message import Channel, HttpRequest
 from keystead.api.pipeline import Answer, Pipeline
-from keystead.client.transport import send_control, user_agent
+from keystead.client import handshake
+from keystead.client.access_key import read_access_key
+from keystead.client.transport import Address, send_control, user_agent
 from keystead.clock import Clock, SystemClock
+from keystead.crypto import root_key
 from keystead.crypto.authority import Described, describe
+from keystead.crypto.primitives import libcrypto
 from keystead.domain.authorities import bundle, serving
 from keystead.domain.products import KEYSTEAD
 from keystead.entropy import SystemEntropy
 from keystead.errors import OperatorError
 from keystead.server.data import backup
 from keystead.server.data.directory import DataDirectory
-from keystead.server.data.opened_store import open_store, read_access_key, read_authority
+from keystead.server.data.opened_store import open_store, read_authority
 from keystead.settings import Settings
 from keystead.store.ports import StoreFailure
 from keystead.store.reader import Reader, Wanted, open_reader
@@ -34,19 +36,23 @@ __all__ = [
     "Reader",
     "Wanted",
     "back_up",
+    "database_problem",
     "is_root_access_key",
     "open_audit",
     "own_authorities",
+    "root_key_problem",
     "run_operation",
+    "sm2_problem",
 ]
-
-_CONNECT = 5.0  # seconds
 
 
 def run_operation(
-    data: str, action: str, parameters: Mapping[str, str], command: str
+    data: str, action: str, parameters: Mapping[str, str], command: str, unsure: str = "try again later"
 ) -> tuple[int, dict[str, Any]]:
-    """Run one of our own operations for a command; status and members of its answer. It is recorded either way."""
+    """Run one of our own operations for a command; status and members of its answer. It is recorded either way.
+
+    `unsure` is the hint where a server gives no answer.
+    """
     directory = DataDirectory(data)
     directory.check_access()
     if not directory.database.exists():
@@ -55,7 +61,7 @@ def run_operation(
             hint="keystead serve makes it; --data names another directory",
         )
     if directory.locked():
-        reached = send_control(directory.control, action, KEYSTEAD.version, parameters, command)
+        reached = send_control(directory.control, action, KEYSTEAD.version, parameters, command, unsure)
         return reached.status, reached.members
     directory.lock()
     try:
@@ -169,19 +175,40 @@ def own_authorities(data: str) -> Authorities:
 
 
 def _served(url: str) -> Described | None:
-    """The certificate that a server shows, believed or not; None if it shows none."""
-    parts = urlsplit(url)
-    if parts.scheme != "https":
-        return None
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE  # it is looked at, and nothing is sent
+    address = Address.of(url)
+    return handshake.served(address) if address.tls else None
+
+
+def database_problem(directory: DataDirectory) -> OperatorError | None:
+    """Why the database can't be read."""
     try:
-        with (
-            socket.create_connection((parts.hostname or "", parts.port or 443), _CONNECT) as plain,
-            context.wrap_socket(plain, server_hostname=parts.hostname) as secure,
-        ):
-            shown = secure.getpeercert(binary_form=True)
-    except OSError:  # it is stopping, perhaps
-        return None
-    return None if shown is None else describe(ssl.DER_cert_to_PEM_cert(shown).encode())
+        open_reader(directory.database).close()
+    except OperatorError as problem:
+        return problem
+    return None
+
+
+def root_key_problem(directory: DataDirectory) -> OperatorError | None:
+    """Why a server could not start with the root key that lies there, or not open the database with it."""
+    try:
+        root = root_key.read_file(directory.root_key, SystemEntropy())
+    except OperatorError as problem:
+        return problem
+    known: tuple[str, ...] = ()
+    with suppress(OperatorError), closing(open_reader(directory.database)) as reader:
+        known = reader.root_fingerprints()
+    if known and root.fingerprint not in known:
+        return OperatorError(
+            f"the root key file {directory.root_key} is not that of this database",
+            hint="put the right one back from your backup; the next start needs it",
+        )
+    return None
+
+
+def sm2_problem() -> OperatorError | None:
+    """Why this machine has no SM2."""
+    try:
+        libcrypto.load()
+    except OperatorError as problem:
+        return problem
+    return None

@@ -9,6 +9,25 @@ from keystead.errors import OperatorError
 from keystead.portable import sync
 
 
+def server_of(database: Path) -> str | None:
+    """The id of the server whose data a database holds, of whichever version; None if it is none that can be read.
+
+    Nothing is written beside it, and it must not change meanwhile.
+    """
+    try:
+        connection = apsw.Connection(
+            f"{database.absolute().as_uri()}?immutable=1",
+            flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI,
+        )
+        try:
+            rows = connection.execute("SELECT value FROM meta WHERE name = 'server_id'").fetchall()
+        finally:
+            connection.close()
+    except apsw.Error:
+        return None
+    return str(rows[0][0]) if rows else None
+
+
 def copy(source: Path, target: Path) -> None:
     """Make the new file `target`, mode 0600 and durable, of what is committed in `source`. Nothing deleted is in it.
 

@@ -99,6 +99,11 @@ class Reader:
             return authorities(row[0])
         return ()
 
+    def root_fingerprints(self) -> tuple[str, ...]:
+        """Of the root keys that the wrapping keys are under."""
+        rows = self._rows("SELECT DISTINCT root_fingerprint FROM wrapping_keys")
+        return tuple(str(row[0]) for row in rows)
+
     def all(self) -> Iterator[Record]:
         """Every record, in the order of the log."""
         for row in self._rows(f"{_SELECT} ORDER BY position"):

@@ -16,6 +16,15 @@ from keystead.store.listing import Listing
 from keystead.store.ports import Page
 
 RECENT_NONCES = 512  # from which on they are put in their places
+KNOWN_NONCES = 65_536  # of the newest seconds, known by heart: some 6 MB
+_SEEN = (
+    "SELECT 1 FROM nonces WHERE second = ?1 AND digest = ?2"
+    " UNION ALL SELECT 1 FROM recent_nonces WHERE second = ?1 AND digest = ?2"
+)
+_NEWEST = (
+    "SELECT max(coalesce((SELECT max(second) FROM nonces), -1), coalesce((SELECT max(second) FROM recent_nonces), -1)),"
+    " (SELECT count(*) FROM recent_nonces)"
+)
 
 
 class Keyring:
@@ -281,30 +290,41 @@ def _aliases_of_key(alias: Alias) -> str:
 class Nonces:
     """Accepted nonces and the horizon.
 
-    The newest lie in a short table, known by heart; some hundred at a time they are put in their places in the long one.
-    One by one, each would rewrite another page of that.
+    New ones lie in a short table; some hundred at a time they are put in their places in the long one. One by one, each
+    would rewrite another page of that. Those of the newest seconds, which nearly all requests are about, are known by heart.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._horizon: int | None = None
-        self._recent: set[tuple[int, bytes]] | None = None
+        self._newest: dict[int, set[bytes]] | None = None  # by second
+        self._since = 0  # the second from which on all are in `_newest`
+        self._known = 0  # how many are in it
+        self._recent = 0  # how many are in the short table
 
     def drop_cache(self) -> None:
         self._horizon = None
-        self._recent = None
+        self._newest = None
 
     def seen(self, second: int, digest: bytes) -> bool:
-        if (second, digest) in self._known():
-            return True
-        rows = self._database.rows("SELECT 1 FROM nonces WHERE second = ? AND digest = ?", (second, digest))
-        return bool(rows)
+        newest = self._load()
+        if second >= self._since:
+            return digest in newest.get(second, ())
+        return bool(self._database.rows(_SEEN, (second, digest)))
 
     def add(self, rows: Sequence[tuple[int, bytes]]) -> None:
-        recent = self._known()
+        newest = self._load()
         self._database.many("INSERT INTO recent_nonces VALUES (?, ?)", rows)
-        recent.update(rows)
-        if len(recent) >= RECENT_NONCES:
+        for second, digest in rows:
+            if second >= self._since:
+                newest.setdefault(second, set()).add(digest)
+                self._known += 1
+        while self._known > KNOWN_NONCES:
+            oldest = min(newest)
+            self._since = oldest + 1
+            self._known -= len(newest.pop(oldest))
+        self._recent += len(rows)
+        if self._recent >= RECENT_NONCES:
             self._settle()
 
     def horizon(self) -> int:
@@ -320,20 +340,20 @@ class Nonces:
             self._database.rows("DELETE FROM nonces WHERE second <= ?", (second,))
             self._database.rows("UPDATE meta SET value = max(value, ?) WHERE name = 'horizon'", (latest,))
 
-    def _known(self) -> set[tuple[int, bytes]]:
-        if self._recent is None:
-            self._recent = {
-                (row[0], row[1]) for row in self._database.rows("SELECT second, digest FROM recent_nonces")
-            }
-        return self._recent
+    def _load(self) -> dict[int, set[bytes]]:
+        if self._newest is None:
+            latest, self._recent = self._database.rows(_NEWEST)[0]
+            self._newest, self._known, self._since = {}, 0, latest + 1
+        return self._newest
 
     def _settle(self) -> None:
-        if recent := self._known():
+        self._load()
+        if self._recent:
             self._database.rows(
                 "INSERT OR IGNORE INTO nonces SELECT second, digest FROM recent_nonces ORDER BY second, digest"
             )
             self._database.rows("DELETE FROM recent_nonces")
-            recent.clear()
+            self._recent = 0
 
 
 class AuditLog:

@@ -2,12 +2,11 @@
 
 import asyncio
 import os
-import tempfile
 import threading
+import warnings
 from collections.abc import Coroutine, Mapping
 from contextlib import AsyncExitStack, suppress
 from functools import partial
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -24,6 +23,7 @@ from keystead.clock import SystemClock
 from keystead.domain.products import KMS
 from keystead.entropy import SystemEntropy, uuid4
 from keystead.errors import KmsError, OperatorError, Refused
+from keystead.files.temporary_folder import TemporaryFolder
 from keystead.proxy import environment
 from keystead.proxy.server import ProxyServer
 from keystead.proxy.tunnel import Tunnel
@@ -74,7 +74,8 @@ class LocalKms:
         self._ready = threading.Event()
         self._failure: BaseException | None = None
         self._thread: threading.Thread | None = None
-        self._folder: Path | None = None
+        self._folder: TemporaryFolder | None = None
+        self._tunnel: Tunnel | None = None
         self._proxy: ProxyServer | None = None
 
     # --- its life
@@ -169,21 +170,29 @@ class LocalKms:
     # --- clients
 
     def environment(self, before: Mapping[str, str] | None = None) -> environment.Change:
-        """The change of an environment under which official clients work unmodified, as under `keystead run`."""
-        proxy = self._await(self._started_proxy())
+        """The change of an environment under which official clients work unmodified, as under `keystead run`. What of the
+        environment can't be kept is a UserWarning."""
+        told: list[str] = []
+        if self._tunnel is None:
+            self._tunnel = Tunnel(os.environ)
+            told += [self._tunnel.warning] if self._tunnel.warning else []
+        proxy = self._await(self._started_proxy(self._tunnel))
         if self._folder is None:
-            self._folder = Path(tempfile.mkdtemp(prefix="keystead-test-"))
-        return environment.change(
+            self._folder = TemporaryFolder("keystead-test-")
+        made = environment.change(
             os.environ if before is None else before,
             access_key=self.access_key,
             region=self.region,
             proxy_url=proxy.url,
             ca_pem=proxy.certificate_pem,
-            folder=self._folder,
+            folder=self._folder.path,
             endpoint=self.url,
             data="",
             endpoint_ca=None,
         )
+        for warning in (*told, *made.warnings):
+            warnings.warn(warning, stacklevel=2)
+        return made
 
     def classic_client(self, **options: Any) -> "AcsClient":
         """A client of aliyun-python-sdk-core; the options are those of AcsClient."""
@@ -250,10 +259,7 @@ class LocalKms:
         if self._proxy is not None:
             await self._proxy.stop()
         if self._folder is not None:
-            for made in self._folder.iterdir():
-                made.unlink()
-            with suppress(OSError):
-                self._folder.rmdir()
+            self._folder.close()
 
     def _new_service(self) -> Service:
         service, self._own = service_in_memory(
@@ -272,9 +278,9 @@ class LocalKms:
         self._service = self._new_service()
         await old.stop()
 
-    async def _started_proxy(self) -> ProxyServer:
+    async def _started_proxy(self, tunnel: Tunnel) -> ProxyServer:
         if self._proxy is None:
-            proxy = ProxyServer(Upstream(url=self.url), Tunnel(os.environ), SystemClock(), self._entropy)
+            proxy = ProxyServer(Upstream(url=self.url), tunnel, SystemClock(), self._entropy)
             await proxy.start()
             self._proxy = proxy
         return self._proxy

@@ -1,5 +1,6 @@
 """`keystead backup`: what it copies opens elsewhere, with the root key and not without it."""
 
+import fcntl
 import os
 import re
 import shutil
@@ -151,9 +152,75 @@ def test_old_backups_are_removed_but_for_so_many(data: Path, tmp_path: Path) -> 
     sixth = back_up(data, into, "--keep", "999999")
     assert set(os.listdir(into)) == {fifth.name, sixth.name, *others}
     # A clock that was ahead once does not cost the backups that are made since.
-    (into / "99990101T000000.000Z").mkdir()
-    seventh = back_up(data, into, "--keep", "1")
-    assert set(os.listdir(into)) == {seventh.name, "99990101T000000.000Z", *others}
+    fifth.rename(into / "99990101T000000.000Z")
+    told = keystead("backup", str(into), "--data", str(data), "--keep", "1")
+    assert set(os.listdir(into)) == {made(told).name, "99990101T000000.000Z", *others}
+    assert (
+        f"warning: {into / '99990101T000000.000Z'} is not counted, and stays: it is dated in" in told.stderr
+    )
+
+
+def test_only_the_backups_of_the_same_server_are_counted_and_removed(data: Path, tmp_path: Path) -> None:
+    into, elsewhere = tmp_path / "backups", tmp_path / "other"
+    with live(elsewhere):
+        pass
+    theirs = [back_up(elsewhere, into).name for _ in range(2)]
+    ours = [back_up(data, into).name for _ in range(2)]
+    kinds = ["empty", "more", "cut", "none", "link", "file", "restored"]
+    strange = {kind: into / f"2020010{day}T000000.000Z" for day, kind in enumerate(kinds, 1)}
+    for kind in ("more", "cut", "none", "restored"):
+        shutil.copytree(into / ours[0], strange[kind])
+    strange["empty"].mkdir()
+    (strange["more"] / "notes").write_text("mine")
+    (strange["cut"] / "keystead.db").write_bytes((into / ours[0] / "keystead.db").read_bytes()[:1000])
+    (strange["none"] / "keystead.db").write_bytes(b"no database" * 1000)
+    strange["link"].symlink_to(into / ours[0])
+    strange["file"].write_text("mine")
+    shutil.copy(data / "root.key", strange["restored"])  # somebody serves it perhaps
+    before = {path: path.stat().st_mtime_ns for path in into.rglob("*")}
+    told = keystead("backup", str(into), "--data", str(data), "--keep", "2")
+    assert {path.name for path in into.iterdir()} == {
+        *theirs, *ours[1:], made(told).name, *(one.name for one in strange.values()),
+    }  # fmt: skip
+    for path in strange.values():
+        assert (
+            f"warning: {path} is not counted, and stays: it is named as a backup, and is not" in told.stderr
+        )
+    assert "backups of other servers, which are not counted and stay: 2\n" in told.stderr
+    assert f"removed {into / ours[0]}\n" in told.stderr
+    for path, when in before.items():  # looking leaves nothing
+        if path.name != ours[0] and path.parent.name != ours[0] and path != strange["link"]:
+            assert path.stat().st_mtime_ns == when
+    # One that was looked into, or that an earlier version made, is one still.
+    assert keystead("audit", "verify", "--data", str(into / ours[1])).returncode == 0
+    keystead("serve", "--data", str(into / ours[1]), "--listen", "localhost:0")
+    with sqlite3.connect(into / ours[1] / "keystead.db") as connection:
+        connection.execute("PRAGMA user_version = 1")
+    connection.close()
+    for one in (*strange.values(), *(into / name for name in theirs)):
+        one.unlink() if one.is_symlink() or one.is_file() else shutil.rmtree(one)
+    told = keystead("backup", str(into), "--data", str(data), "--keep", "1")
+    assert os.listdir(into) == [made(told).name]
+    assert "warning" not in told.stderr
+    assert "other servers" not in told.stderr
+
+
+def test_a_part_that_is_under_way_is_left_alone(data: Path, tmp_path: Path) -> None:
+    into = tmp_path / "backups"
+    under_way, left, strange = (into / f".2020010{day}T000000.000Z.part" for day in (1, 2, 3))
+    for one in (under_way, left, strange):
+        one.mkdir(parents=True)
+        (one / "keystead.db").touch()
+    (strange / "notes").write_text("mine")
+    descriptor = os.open(under_way, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        kept = back_up(data, into, "--keep", "1")
+        assert set(os.listdir(into)) == {kept.name, under_way.name, strange.name}
+    finally:
+        os.close(descriptor)
+    kept = back_up(data, into, "--keep", "1")
+    assert set(os.listdir(into)) == {kept.name, strange.name}
 
 
 @pytest.mark.parametrize(
@@ -187,6 +254,9 @@ def test_what_is_in_the_way_is_said(data: Path, tmp_path: Path) -> None:
     told = keystead("backup", "", "--data", str(data), cwd=tmp_path)
     assert told.returncode == 2
     assert "the folder has no name" in told.stderr
+    told = keystead("backup", "-", "--data", str(data), cwd=tmp_path)
+    assert (told.returncode, (tmp_path / "-").exists()) == (2, False)
+    assert "a backup is a folder" in told.stderr
     told = keystead("backup", str(tmp_path / "b"), "--data", str(tmp_path / "nothing"))
     assert (told.returncode, told.stdout) == (1, "")
     assert "there is no data in" in told.stderr

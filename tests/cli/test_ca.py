@@ -3,7 +3,9 @@
 import json
 import os
 import shutil
+import socket
 import sqlite3
+import ssl
 import subprocess
 import time
 from collections.abc import Callable
@@ -113,6 +115,46 @@ def test_a_rotation_under_clients_that_hold_either_bundle(front: str, tmp_path: 
             assert not client(server, old, "localhost")
         # Commands on this machine follow by themselves.
         assert keystead("kms", "ListKeys", "--data", str(data)).returncode == 0
+
+
+@pytest.mark.parametrize("front", FORMS)
+def test_what_a_command_changed_is_served_when_it_returns(front: str, tmp_path: Path) -> None:
+    data, trusted = tmp_path / "data", tmp_path / "trusted.pem"
+
+    def connects() -> bool:
+        context = ssl.create_default_context(cafile=trusted)
+        port = int(port_of(server))
+        try:
+            with (
+                socket.create_connection(("localhost", port), 30) as plain,
+                context.wrap_socket(plain, server_hostname="localhost"),
+            ):
+                return True
+        except ssl.SSLCertVerificationError:
+            return False
+
+    with live(data, "--front-process", front) as server:
+        for words in (["--overlap", "0"], ["--overlap", "1"]):
+            for _ in range(3):  # not by chance
+                shutil.copy(data / "ca.pem", trusted)
+                assert connects()
+                told = keystead("ca", "rotate", *words, "--data", str(data))
+                assert told.returncode == 0, told.stderr
+                assert connects() == (words[1] != "0")
+                assert (data / "ca.pem").read_bytes() != trusted.read_bytes()
+        shutil.copy(data / "ca.pem", trusted)
+        told = keystead("ca", "retire", "--data", str(data))
+        assert "nothing to retire" not in told.stderr
+        assert len(json.loads(told.stdout)["Retired"]) == 3
+        assert trusted.read_bytes().endswith((data / "ca.pem").read_bytes())
+        assert connects()  # by the newest of them
+        told = keystead("ca", "retire", "--data", str(data))
+        assert (told.returncode, json.loads(told.stdout)["Retired"]) == (0, [])
+        assert "there is nothing to retire" in told.stderr
+    for words in (["--http"], []):
+        with live(tmp_path / "other", *words):  # without a CA, and with one alone
+            told = keystead("ca", "retire", "--data", str(tmp_path / "other"))
+            assert (told.returncode, "there is nothing to retire" in told.stderr) == (0, True)
 
 
 def test_a_command_under_run_goes_on_through_a_rotation_without_overlap(tmp_path: Path) -> None:
@@ -282,6 +324,9 @@ def test_it_is_shown_to_people(tmp_path: Path) -> None:
     (tmp_path / "ca.pem").write_text("before")
     assert keystead("ca", "show", "-o", str(tmp_path / "ca.pem"), "--data", str(data)).returncode == 0
     assert (tmp_path / "ca.pem").read_text().count("BEGIN CERTIFICATE") == 2
+    shown_pem = keystead("ca", "show", "--pem", "--data", str(data)).stdout
+    told = keystead("ca", "show", "-o", "-", "--data", str(data), cwd=tmp_path)
+    assert (told.stdout, (tmp_path / "-").exists()) == (shown_pem, False)
     for overlap, status in (("3650", 0), ("3651", 2), ("-1", 2), ("x", 2), ("", 2)):
         told = keystead("ca", "rotate", f"--overlap={overlap}", "--data", str(data))
         assert told.returncode == status, told.stderr

@@ -13,6 +13,7 @@ import pytest
 
 from keystead import operations  # noqa: F401 - fills the catalogue
 from keystead.api.operation import CATALOGUE
+from keystead.crypto.authority import Authority
 from keystead.domain.products import KMS, STS, Product
 from tests.live import KEYSTEAD, LiveServer, keystead, live, needs, without_room
 
@@ -440,6 +441,76 @@ def test_run_with_an_endpoint_needs_a_readable_ca_and_a_url() -> None:
     assert (told.returncode, "is not an endpoint" in told.stderr) == (125, True)
 
 
+def test_run_checks_the_certificate_before_its_command(tmp_path: Path, server: LiveServer) -> None:
+    found, marker = server.description, tmp_path / "marker"
+    root = json.loads((server.data / "root-access-key.json").read_text())
+    pair = {
+        "ALIBABA_CLOUD_ACCESS_KEY_ID": root["AccessKeyId"],
+        "ALIBABA_CLOUD_ACCESS_KEY_SECRET": root["AccessKeySecret"],
+    }
+    other = Authority.create("other", dns=["localhost"], addresses=[], now=time.time(), lifetime=86_400)
+    (tmp_path / "other.pem").write_bytes(other.certificate_pem)
+    url, ca_file = found["url"], found["ca_file"]
+    for words, told, hint in (
+        (["--endpoint", url], "was not accepted", "name its CA certificate with --ca"),
+        (
+            ["--endpoint", url, "--ca", str(tmp_path / "other.pem")],
+            "was not accepted",
+            "CA certificate is another",
+        ),
+        (["--endpoint", url, "--ca", __file__], "it is no PEM certificate", "check --ca"),
+        (["--endpoint", found["ops_url"].replace("http", "https")], "does not speak TLS as", "check the URL"),
+    ):
+        ended = keystead("run", *words, "--", "touch", str(marker), env=pair)
+        assert (ended.returncode, ended.stdout, marker.exists()) == (125, "", False)
+        error, _, hinted = ended.stderr.partition("\nhint: ")
+        assert told in error
+        assert hint in hinted
+    ended = keystead("run", "--endpoint", url, "--ca", ca_file, "--", "touch", str(marker), env=pair)
+    assert (ended.returncode, ended.stderr, marker.exists()) == (0, "", True)
+
+
+def test_run_starts_before_its_server_and_says_in_its_answers_what_is_wrong(tmp_path: Path) -> None:
+    needs("curl")
+    pair = {"ALIBABA_CLOUD_ACCESS_KEY_ID": "a", "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "b"}
+    probe = "curl -s 'https://kms.cn-hangzhou.aliyuncs.com/?Action=ListKeys'"
+    ended = keystead("run", "--endpoint", "https://127.0.0.1:1", "--", "sh", "-c", probe, env=pair)
+    assert ended.returncode == 0
+    reason = "127.0.0.1 at port 1 cannot be reached: "
+    assert ended.stderr.startswith(f"warning: {reason}")
+    assert "until it answers, calls get status 503" in ended.stderr
+    answer = json.loads(ended.stdout)
+    assert answer["Code"] == "ServiceUnavailable"
+    assert f"Keystead's proxy has no server: {reason}" in answer["Message"]
+
+
+@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:9", "http://127.0.0.1:9"])
+def test_serve_says_that_its_proxy_has_no_way_out(proxy: str, tmp_path: Path) -> None:
+    with live(tmp_path / "data", "--proxy", env={"https_proxy": proxy, "http_proxy": proxy}) as server:
+        log = server.log.read_text()
+    assert ("the proxy that is set is a socks5 proxy, which cannot be used here" in log) == ("socks" in proxy)
+
+
+def test_what_a_killed_run_leaves_is_removed_by_the_next_one(tmp_path: Path) -> None:
+    script = "echo ready; read line"
+    process = subprocess.Popen(
+        [*KEYSTEAD, "run", "--", "sh", "-c", script],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**os.environ, "TMPDIR": str(tmp_path)},
+    )  # fmt: skip
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    (folder,) = tmp_path.glob("keystead-run-*")
+    count = "ls -d $TMPDIR/keystead-run-* | wc -l"
+    told = keystead("run", "--", "sh", "-c", count, env={"TMPDIR": str(tmp_path)})
+    assert told.stdout.strip() == "2"  # the first one lives
+    process.kill()
+    process.wait()
+    assert folder.exists()
+    told = keystead("run", "--", "sh", "-c", count, env={"TMPDIR": str(tmp_path)})
+    assert told.stdout.strip() == "1"
+    assert not list(tmp_path.glob("keystead-run-*"))
+
+
 def test_run_is_told_503_while_its_server_is_gone_and_follows_it_to_the_next(tmp_path: Path) -> None:
     needs("curl")
     server = LiveServer(tmp_path / "data")
@@ -583,3 +654,30 @@ def test_node_reaches_the_vendors_hosts_in_no_other_way() -> None:
     assert told.returncode == 0, told.stderr
     assert len(told.stdout.splitlines()) == 4
     assert all("by HTTPS only" in line for line in told.stdout.splitlines()), told.stdout
+
+
+def test_a_directory_of_others_is_no_data_directory(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    with live(data):
+        told = keystead("access-key", "create", "-o", "-", "--data", str(data), cwd=tmp_path)
+        assert (told.returncode, (tmp_path / "-").exists()) == (0, False)
+        assert json.loads(told.stdout)["AccessKey"]["AccessKeySecret"]
+    backups = tmp_path / "backups"
+    assert keystead("backup", str(backups), "--data", str(data)).returncode == 0
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work" / "notes").write_text("mine")
+    for folder in (tmp_path / "work", backups, tmp_path):
+        before = sorted(folder.rglob("*"))
+        told = keystead("serve", "--data", str(folder), "--listen", "localhost:0")
+        assert (told.returncode, told.stdout) == (2, "")
+        assert f"error: {folder} is not empty, and no data directory of Keystead" in told.stderr
+        assert sorted(folder.rglob("*")) == before
+    assert f"hint: the data directory {data} is in it" in told.stderr
+    # An install that has more in its directory goes on, and so does a first start beside what its settings name.
+    (data / "notes").write_text("mine")
+    with live(data) as server:
+        server.client().ok("ListKeys")
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new" / "lost+found").mkdir()
+    with live(tmp_path / "new", "--log-file", str(tmp_path / "new" / "logs")) as server:
+        server.client().ok("ListKeys")

@@ -96,6 +96,32 @@ def test_variables(server: LiveServer) -> None:
     assert json.loads(ended.stdout) == ["t0ken", "x y", "1\n2", ""]
 
 
+def test_no_device_is_replaced_nor_removed(server: LiveServer, memory: Path) -> None:
+    """A pipe without a reader would hold us up, and what was written to is removed in the end."""
+    os.mkfifo(memory / "pipe")
+    (memory / "link").symlink_to("pipe")
+    for place, told in (
+        (memory / "pipe", "is a device or a pipe"),
+        (memory / "link", "is a device or a pipe"),
+        (Path("/dev/null"), "is a device or a pipe"),
+        (Path("/dev/stdout"), "is a device or a pipe"),
+        (memory / ("x" * 256), "File name too long"),
+        (memory / "pipe" / "x", "does not exist"),
+    ):
+        ended = keystead(
+            *command(server, "--on-disk", "--file", f"{place}={cipher(server, 'key')}", "--", "true")
+        )
+        assert (ended.returncode, told in ended.stderr) == (125, True), ended.stderr
+        assert "Traceback" not in ended.stderr
+    assert Path("/dev/null").is_char_device()
+    assert (memory / "pipe").is_fifo()
+    # Of a link to a file, or to nothing, the link is replaced.
+    (memory / "link").unlink()
+    (memory / "link").symlink_to("nothing")
+    words = ["--file", f"{memory / 'link'}={cipher(server, 'key')}", "--", "cat", str(memory / "link")]
+    assert keystead(*command(server, *words)).stdout == SECRETS["key"]
+
+
 # --- variables in variables
 
 PAGE = (Path(__file__).parents[2] / "docs" / "how-to" / "exec.md").read_text(encoding="utf-8")
@@ -117,7 +143,7 @@ def test_interpolation_as_the_page_has_it(server: LiveServer, tmp_path: Path) ->
     ended = subprocess.run(
         ["sh", "-ec", lines], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
     )
-    assert (ended.returncode, ended.stderr) == (0, "")
+    assert (ended.returncode, ended.stderr) == (0, "app.env: 1 of 2 values encrypted\n")
     found = json.loads(ended.stdout)
     assert found["DB_PASSWORD"] == PASSWORD
     assert found["DATABASE_URL"] == f"postgres://app:{PASSWORD}@localhost/app"

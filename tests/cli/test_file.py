@@ -4,12 +4,14 @@ import base64
 import json
 import os
 import pty
+import re
 import shutil
 import signal
 import stat
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -190,6 +192,71 @@ def test_bad_input(server: LiveServer, here: Path) -> None:
     assert Path("in").read_text() == "secret"
 
 
+def test_names_that_are_no_files(server: LiveServer, here: Path) -> None:
+    """Nothing is made in a place that nobody named, and no device is replaced."""
+    Path("in").write_text("secret")
+    os.mkfifo("pipe")
+    long = "x" * 255
+    Path(long).write_text("secret")
+    before = names(here)
+    refused(encrypt(server, "in", "-o", ""), 2, "the name of a file is empty")
+    refused(encrypt(server, ""), 2, "the name of a file is empty")
+    refused(file(server, "inspect", ""), 1, "the name of a file is empty")
+    refused(encrypt(server, "in", "-"), 2, "a pipe has no name among others")
+    refused(encrypt(server, "in", "/dev/fd/9"), 2, "a pipe has no name among others")
+    refused(encrypt(server, "in", "-o", "new/"), 2, "there is no directory new/")
+    refused(encrypt(server, "in", "-o", "in/x"), 1, "cannot write in/x: Not a directory")
+    refused(encrypt(server, "in", "-o", f"{long}y"), 1, "File name too long")
+    refused(encrypt(server, long), 1, "choose a shorter name")
+    refused(encrypt(server, "--values", "--only", "x", f"{long}y"), 1, "cannot read it: File name too long")
+    refused(encrypt(server, "in", "-o", "/dev/full"), 1, "No space left on device")
+    refused(encrypt(server, "in", "-o", "/dev/fd/987654"), 1, "Bad file descriptor")
+    for verb in ("edit", "reencrypt"):
+        refused(file(server, verb, "/dev/null"), 1, "/dev/null is a device or a pipe")
+    refused(file(server, "reencrypt", "pipe"), 1, "pipe is a device or a pipe")
+    refused(keystead("file", "check", "pipe"), 1, "pipe is a device or a pipe")
+    assert names(here) == before
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_place_that_is_not_ours(server: LiveServer, here: Path) -> None:
+    Path("in").write_text("secret")
+    Path("d").mkdir(mode=0o500)
+    Path("e").mkdir(mode=0)
+    for out in ("d/out", "e/out", "e/deep/out"):
+        refused(encrypt(server, "in", "-o", out), 1, f"cannot write {out}: Permission denied")
+    refused(encrypt(server, "e/deep/in"), 1, "cannot read it: Permission denied")
+
+
+def test_open_files_are_written_to_where_they_stand(server: LiveServer, here: Path) -> None:
+    """`-o /dev/stdout` of a shell that leads it to a file: the file is there already, and is not replaced."""
+    Path("in").write_text("secret\n")
+    ok(encrypt(server, "in"))
+    data = f"--data {server.data}"
+    decrypting = f"{' '.join(KEYSTEAD)} file decrypt {data} in.cipher -o"
+    for line, content in (
+        (f"{decrypting} /dev/stdout > out", "secret\n"),
+        (f"echo a > out; {decrypting} /dev/stdout --force >> out; echo b >> out", "a\nsecret\nb\n"),
+        (f"{decrypting} /dev/stderr 2> out", "secret\n"),
+        (f"{decrypting} /dev/fd/3 3> out; {decrypting} /proc/self/fd/3 3>> out", "secret\nsecret\n"),
+        (f"{' '.join(KEYSTEAD)} file encrypt {data} --key alias/work /dev/stdin < in > c; {decrypting[:-2]} > out", "secret\n"),
+    ):  # fmt: skip
+        subprocess.run(["sh", "-ec", line], check=True, stdin=subprocess.DEVNULL)
+        assert Path("out").read_text() == content
+    assert Path("/dev/stdout").is_symlink()
+    assert file(server, "decrypt", "c").stdout == "secret\n"
+    assert names(here) == {"in", "in.cipher", "out", "c"}
+
+
+def test_the_longest_name_is_replaced(server: LiveServer, here: Path) -> None:
+    """In letters of three bytes each, of which a name has 255."""
+    name = "密" * 85
+    Path(name).write_text("secret")
+    ok(encrypt(server, name, "-o", name, "--force"))
+    ok(file(server, "decrypt", name, "-o", name, "--force"))
+    assert (Path(name).read_text(), names(here)) == ("secret", {name})
+
+
 def test_states_and_permissions_are_told(server: LiveServer, here: Path) -> None:
     client = server.client()
     key_id = client.ok("CreateKey")["KeyMetadata"]["KeyId"]
@@ -334,7 +401,11 @@ def on_terminal(*words: str) -> str:
     """What a command shows when standard output and error are a terminal."""
     leader, follower = pty.openpty()
     process = subprocess.Popen(
-        [*KEYSTEAD, *words], stdin=subprocess.DEVNULL, stdout=follower, stderr=follower
+        [*KEYSTEAD, *words],
+        env={**os.environ, "TERM": "xterm"},
+        stdin=subprocess.DEVNULL,
+        stdout=follower,
+        stderr=follower,
     )
     os.close(follower)
     shown = b""
@@ -416,7 +487,8 @@ def test_a_moved_value_does_not_open(server: LiveServer, here: Path) -> None:
 
 def test_only_some_values(server: LiveServer, here: Path) -> None:
     Path("a.yaml").write_text("host: h\npassword: p\n")
-    ok(encrypt(server, "--values", "--only", "*password*", "a.yaml"))
+    ended = encrypt(server, "--values", "--only", "*password*", "a.yaml")
+    assert (ended.returncode, ended.stderr) == (0, "a.yaml: 1 of 2 values encrypted\n")
     sealed = Path("a.yaml.cipher").read_text()
     assert sealed.startswith('host: h\npassword: "kms:')
     assert ok(file(server, "decrypt", "a.yaml.cipher")) == "host: h\npassword: p\n"
@@ -483,25 +555,105 @@ def test_edit(server: LiveServer, here: Path) -> None:
     assert ok(file(server, "decrypt", "whole.cipher")) == "one\ntwo\n"
     kept = Path("whole.cipher").read_bytes()
     assert "nothing was changed" in edit(server, "true", "whole.cipher").stderr
-    refused(edit(server, "echo x >> FILE; exit 3", "whole.cipher"), 1, "the editor ended with status 3")
-    refused(edit(server, "echo '[' >> FILE", "a.yaml.cipher"), 1, "it is not valid YAML")
+    refused(edit(server, "exit 3", "whole.cipher"), 1, "the editor ended with status 3")
+    refused(edit(server, "rm FILE", "whole.cipher"), 1, "the editor left no file")
     assert Path("whole.cipher").read_bytes() == kept
     assert left_in_memory() == []
 
 
-def test_a_signal_while_editing_leaves_nothing(server: LiveServer, here: Path) -> None:
+def taken_from_memory(told: str) -> str:
+    """What was typed in vain, by what is told of it; and it is gone."""
+    found = re.search(r"in the clear in (/dev/shm/keystead-[^/]+)(/\S+), in memory until", told)
+    assert found is not None, told
+    try:
+        assert stat.S_IMODE(Path(found[1]).stat().st_mode) == 0o700
+        assert stat.S_IMODE(Path(found[1] + found[2]).stat().st_mode) == 0o600
+        return Path(found[1] + found[2]).read_text()
+    finally:
+        shutil.rmtree(found[1])
+
+
+@pytest.fixture
+def memory_of_our_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", "")
+
+
+@pytest.mark.usefixtures("memory_of_our_own")
+def test_what_was_typed_in_vain_is_kept_in_memory(server: LiveServer, here: Path) -> None:
+    """Without a terminal nobody can be asked to try again."""
+    Path("a.yaml").write_text("a: 1\n")
+    ok(encrypt(server, "--values", "a.yaml"))
+    sealed = Path("a.yaml.cipher").read_bytes()
+    for script, told in (
+        ("echo 'b: [' >> FILE", "it is not valid YAML"),
+        ("echo 'b: [' >> FILE; exit 3", "the editor ended with status 3"),
+    ):
+        ended = edit(server, script, "a.yaml.cipher")
+        refused(ended, 1, told)
+        assert taken_from_memory(ended.stderr) == "a: 1\nb: [\n"
+        assert Path("a.yaml.cipher").read_bytes() == sealed
+    ended = edit(server, "echo 'b: 2' >> FILE; echo '# theirs' >> a.yaml.cipher", "a.yaml.cipher")
+    refused(ended, 1, "a.yaml.cipher was changed meanwhile")
+    assert taken_from_memory(ended.stderr) == "a: 1\nb: 2\n"
+    assert left_in_memory() == []
+
+
+@pytest.mark.usefixtures("memory_of_our_own")
+@pytest.mark.parametrize("gone", [False, True])
+def test_on_a_terminal_it_is_asked(server: LiveServer, here: Path, gone: bool) -> None:
+    """Ctrl-C drops what was typed; a connection that is lost does not, and Ctrl-C in the editor is the editor's."""
+    Path("a.yaml").write_text("a: 1\n")
+    ok(encrypt(server, "--values", "a.yaml"))
+    Path("editor").write_text("#!/bin/sh\necho 'b: [' >> $1\nkill -INT $PPID\n")
+    Path("editor").chmod(0o700)
+    child, terminal = pty.fork()
+    if child == 0:
+        os.environ["VISUAL"] = str(Path("editor").absolute())
+        words = [*KEYSTEAD, "file", "edit", "--data", str(server.data), "a.yaml.cipher"]
+        os.execv(words[0], words)
+    shown = b""
+    while b"press Enter to edit it again" not in shown:
+        shown += os.read(terminal, 65536)
+    if not gone:
+        os.write(terminal, b"\x03")
+        with suppress(OSError):
+            while os.read(terminal, 65536):
+                pass
+    os.close(terminal)
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    kept = left_in_memory()
+    for one in kept:
+        shutil.rmtree(f"/dev/shm/{one}")
+    assert (status, len(kept)) == ((128 + signal.SIGHUP, 1) if gone else (130, 0))
+
+
+def test_a_file_without_a_value_is_edited(server: LiveServer, here: Path) -> None:
+    Path("c.yaml").write_text("# nothing\n")
+    refused(edit(server, "touch started", "c.yaml"), 1, "no value in it is encrypted yet")
+    assert not Path("started").exists()
+    ok(edit(server, "echo 'b: 2' >> FILE", "c.yaml", "--key", "alias/work"))
+    assert Path("c.yaml").read_text().startswith('# nothing\nb: "kms:')
+    for editor, told in (("vi '", "opens quotes and does not close them"), (" ", "cannot be started")):
+        env = {"VISUAL": editor, "EDITOR": "/nowhere/vi"}
+        refused(keystead("file", "edit", "--data", str(server.data), "c.yaml", env=env), 1, told)
+
+
+@pytest.mark.usefixtures("memory_of_our_own")
+def test_a_signal_while_editing_leaves_only_what_was_typed(server: LiveServer, here: Path) -> None:
     Path("whole").write_text("one\n")
     ok(encrypt(server, "whole"))
     Path("editor").write_text("#!/bin/sh\necho two >> $1; touch begun; sleep 5\n")
     Path("editor").chmod(0o700)
     words = ["file", "edit", "--data", str(server.data), "whole.cipher"]
     environment = {**os.environ, "VISUAL": str(Path("editor").absolute())}
-    process = subprocess.Popen([*KEYSTEAD, *words], env=environment)
+    process = subprocess.Popen([*KEYSTEAD, *words], env=environment, stderr=subprocess.PIPE, text=True)
     while not Path("begun").exists():
         time.sleep(0.02)
     assert len(left_in_memory()) == 1
     process.terminate()
-    assert process.wait(10) == 128 + signal.SIGTERM
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGTERM
+    assert taken_from_memory(told) == "one\ntwo\n"
     assert left_in_memory() == []
     assert ok(file(server, "decrypt", "whole.cipher")) == "one\n"
 

@@ -1,11 +1,14 @@
 """Configuration files of every kind, many at once: what has nothing to encrypt, what cannot be read, what is not text."""
 
 import os
+import re
+import shutil
 import stat
 import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.live import KEYSTEAD, STRANGE, LiveServer, keystead, live
 
@@ -132,7 +135,77 @@ def test_a_pattern_for_a_pipe(server: LiveServer, here: Path) -> None:
     assert (ended.returncode, ended.stdout) == (1, "")
     assert "there is no value to encrypt in it\nhint: there are /a\n" in ended.stderr
     ended = keystead(*words, "--only", "*a", input="a: 1\n")
-    assert (ended.returncode, ended.stderr) == (0, "")
+    assert (ended.returncode, ended.stderr) == (0, "standard input: 1 of 1 values encrypted\n")
+
+
+HIDDEN = {
+    "my.cnf": ("[client]\nuser = app\n  password = hunter2\n[mysqld]\nport = 1\n", "1 of 2"),
+    "compose.yaml": ("services: {web: {environment: [DB_PASSWORD=hunter2, HOST=h], command: ['--password=hunter2']}}\n", "2 of 3"),
+    "pod.yaml": ("env:\n- {name: DB_PASSWORD, value: hunter2}\n- {name: HOST, value: h}\n", "1 of 4"),
+    "task.json": ('{"environment": [{"name": "DB_PASSWORD", "value": "hunter2"}, {"name": "HOST", "value": "h"}]}', "1 of 4"),
+    "merged.yaml": ("x: &x {pw: hunter2, host: h}\npasswords: {<<: *x}\nz: 1\n", "2 of 3"),
+    "map.yaml": ("data:\n  app.env: |\n    A=1\n    PASSWORD=hunter2\n  b: c\n", "1 of 2"),
+    "e.toml": ('env = ["PASSWORD=hunter2"]\na = 1\n', "1 of 2"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", HIDDEN)
+def test_a_pattern_finds_what_a_list_or_an_indent_hides(server: LiveServer, here: Path, name: str) -> None:
+    """Nothing that the pattern was for is in the clear, all comes back to the byte, and `check` agrees."""
+    content, count = HIDDEN[name]
+    Path(name).write_text(content)
+    only = ["--only", "*password", "--only", "*PASSWORD", "--only", "/passwords/*"]
+    ended = encrypt(server, "--values", *only, name)
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stderr.endswith(f"{name}: {count} values encrypted\n")
+    sealed = Path(f"{name}.cipher").read_text()
+    assert "hunter2" not in sealed
+    assert file(server, "decrypt", f"{name}.cipher").stdout == content
+    Path(".keystead.toml").write_text(
+        '[[rules]]\npath = "*"\nvalues = true\nonly = ["*password", "*PASSWORD", "/passwords/*"]\n'
+    )
+    told = keystead("file", "check", name)
+    assert (told.returncode, "in the clear: /" in told.stdout) == (1, True)
+    assert keystead("file", "check", f"{name}.cipher").returncode == 0
+
+
+def test_a_value_and_its_aliases(server: LiveServer, here: Path) -> None:
+    """Sealed once, where its anchor is; the aliases stand for the ciphertext, and for the plaintext again."""
+    content = "a: &x hunter2\nb: *x\nc: &m {d: &y hunter2, e: 1}\nf: {<<: *m, g: *y}\n"
+    Path("a.yaml").write_text(content)
+    for only in (["/b", "/f/d"], ["/a", "/f/g"]):
+        words = [word for path in only for word in ("--only", path)]
+        ended = encrypt(server, "--values", "--force", *words, "a.yaml")
+        assert (ended.returncode, ended.stderr) == (0, "a.yaml: 2 of 3 values encrypted\n")
+        found = yaml.safe_load(Path("a.yaml.cipher").read_text())
+        assert found["a"] == found["b"]
+        assert found["a"].startswith("kms:")
+        assert found["c"]["d"] == found["f"]["d"] == found["f"]["g"] != found["a"]
+        assert found["c"]["e"] == found["f"]["e"] == 1
+        assert file(server, "decrypt", "a.yaml.cipher").stdout == content
+
+
+def test_edit_encrypts_what_got_a_new_name(server: LiveServer, here: Path) -> None:
+    """An option that was indented below one in the clear, another item in a list's place; a new alias changes nothing."""
+
+    def edited(name: str, script: str) -> str:
+        env = {"VISUAL": f"sed -i -e '{script}'"}
+        ended = keystead("file", "edit", "--data", str(server.data), name, env=env)
+        assert (ended.returncode, ended.stderr) == (0, "")
+        return Path(name).read_text()
+
+    Path("a.ini").write_text("[s]\nuser = u\nport = 1\ntoken = t\n")
+    Path("a.yaml").write_text("token: t\nx: &x\n  host: h\nlist: [A=1, B=2]\n")
+    assert encrypt(server, "--values", "--only", "*token", "a.ini", "a.yaml").returncode == 0
+    sealed = edited("a.ini.cipher", "s/^user.*/user = u\\n  password = hunter2/; s/port = 1/port = 2/")
+    assert "hunter2" not in sealed
+    assert "port = 2\n" in sealed
+    sealed = edited("a.yaml.cipher", "s/B=2/PASSWORD=hunter2/; s/A=1/A=3/; $ay: {<<: *x}")
+    assert "hunter2" not in sealed
+    assert '  host: h\nlist: [A=3, "kms:' in sealed
+    assert file(server, "decrypt", "a.yaml.cipher").stdout.endswith(
+        "list: [A=3, PASSWORD=hunter2]\ny: {<<: *x}\n"
+    )
 
 
 # --- one that fails among many
@@ -263,6 +336,9 @@ def test_edit_loses_nothing(server: LiveServer, here: Path) -> None:
     env = {"VISUAL": str(Path("editor").absolute())}
     ended = keystead("file", "edit", "--data", str(server.data), "a.yaml", env=env, stdin=subprocess.DEVNULL)
     assert (ended.returncode, "a.yaml was changed meanwhile" in ended.stderr) == (1, True)
+    kept = re.search(r"is in the clear in (\S+keystead-\w+)/", ended.stderr)
+    assert kept is not None
+    shutil.rmtree(kept[1])
     assert Path("a.yaml").read_text().endswith("# theirs\n")
     for verb in ("edit", "reencrypt"):
         refused = keystead("file", verb, "--data", str(server.data), "-", env=env, stdin=subprocess.DEVNULL)
@@ -326,6 +402,24 @@ def test_a_mark_that_was_changed_does_not_open(server: LiveServer, here: Path) -
     ended = file(server, "decrypt", "a.properties.cipher")
     assert (ended.returncode, ended.stdout) == (5, "")
     assert "the value /a does not open" in ended.stderr
+
+
+def test_what_no_format_reads_is_told_with_a_way_out(server: LiveServer, here: Path) -> None:
+    """Terraform's variables, comments in JSON, a template: no warning for each pattern, as there are no paths at all."""
+    for name, content, told in (
+        ("terraform.tfvars", 'password = "hunter2"\n', "its name does not tell its format"),
+        ("settings.json", '{ // c\n "password": "hunter2" }', "it is not valid JSON"),
+        ("values.yaml", "password: {{ .Values.hunter2 }}\n", "the key in line 1 is no plain word"),
+    ):
+        Path(name).write_text(content)
+        ended = encrypt(server, "--values", "--only", "*password", name)
+        assert (ended.returncode, ended.stdout) == (1, "")
+        assert ended.stderr.startswith(f"error: {name}: {told}")
+        assert "hunter2" not in ended.stderr
+        assert (
+            "encrypt the file as a whole" in ended.stderr
+            or "around {{…}} of a template put quotes" in ended.stderr
+        )
 
 
 def test_the_format_can_be_named(server: LiveServer, here: Path) -> None:

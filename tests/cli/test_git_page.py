@@ -162,6 +162,55 @@ def test_the_hook_reads_what_is_staged(repository: Repository) -> None:
     assert repository.ok(check) == ""
 
 
+def test_the_hook_judges_by_the_rules_that_are_staged(repository: Repository) -> None:
+    """What the work tree has in the meantime is not committed: neither rules that were taken out, nor new ones."""
+    check = "keystead file check --staged"
+    repository.ok("git add .keystead.toml config && cp .keystead.toml ../kept")
+    for line in ("printf '' > .keystead.toml", "rm .keystead.toml", "echo '[' > .keystead.toml"):
+        repository.ok(line)
+        repository.refused(check, "config/app.yaml: in the clear: /db/password, /token")
+        repository.refused(check, "config/app.yaml: in the clear", cwd="config")
+    repository.refused("keystead file check config", "is not valid TOML")
+    # Those that git has not: the work tree's, as before they are added.
+    repository.ok("cp ../kept .keystead.toml && git rm -q --cached .keystead.toml")
+    repository.refused(check, "config/app.yaml: in the clear: /db/password, /token")
+    # Rules that are new in the work tree are for what comes after them.
+    repository.ok("printf '' > .keystead.toml && git add .keystead.toml && cp ../kept .keystead.toml")
+    assert repository.ok(check) == ""
+    repository.refused("keystead file check config", "config/app.yaml: in the clear")
+    # One further down, staged, of a directory that is gone.
+    repository.ok("cp ../kept config/.keystead.toml && sed -i 's,config/,,' config/.keystead.toml")
+    repository.ok("git add config && rm -r config")
+    repository.refused(check, "config/app.yaml: in the clear: /db/password, /token")
+
+
+def test_it_says_what_is_under_which_rule(repository: Repository) -> None:
+    repository.ok("keystead file encrypt config/app.yaml && git add config .keystead.toml")
+    rules = repository.folder / ".keystead.toml"
+    by = f'(by {rules}, rule "config/*.yaml")'
+    for words in ("-v config", "--verbose --staged"):
+        shown = repository.run(f"keystead file check {words}").stdout.splitlines()
+        assert [line for line in shown if line.startswith("config/")] == [
+            f"config/app.yaml: in the clear: /db/password, /token {by}",
+            f"config/app.yaml.cipher: not in the clear {by}",
+        ]
+    repository.ok("git rm -q --cached config/app.yaml")
+    assert repository.ok("keystead file check -v --staged").endswith(
+        "1 of 2 files are under a rule, none in the clear\n"
+    )
+    # A key alone in a directory leaves the rules above in force, and its key is said.
+    (repository.folder / "config" / ".keystead.toml").write_text('key = "alias/Apollo/TlsKey"\n')
+    repository.refused("keystead file check -v config", f"its key by {rules.parent}/config/.keystead.toml)")
+    repository.ok("keystead file encrypt -o config/tls.cipher config/app.yaml")
+    # Rules that match nothing protect nothing.
+    rules.write_text('[[rules]]\npath = "confg/*.yaml"\n')
+    told = repository.ok("keystead file check .")
+    assert told.startswith("warning: nothing is protected: no rule of .keystead.toml matches any of the ")
+    repository.ok("git add .keystead.toml")
+    assert repository.ok("keystead file check --staged") == ""
+    assert "nothing is protected" in repository.ok("keystead file check --staged -v")
+
+
 def test_names_that_git_would_quote(repository: Repository) -> None:
     (repository.folder / "config" / '密 "\\\t.yaml').write_text(APP)
     repository.ok("git add -A config && git config diff.relative true && git config diff.noprefix true")
@@ -223,7 +272,9 @@ def test_what_is_in_the_clear(repository: Repository, name: str, content: str, t
     place = repository.folder / name
     place.parent.mkdir(exist_ok=True)
     place.write_text(content)
-    quiet = f"{0 if '/b/' in name else 1} of 1 files are under a rule, none in the clear\n"
+    quiet = "1 of 1 files are under a rule, none in the clear\n"
+    if "/b/" in name:
+        quiet = "warning: nothing is protected: no rule of .keystead.toml matches any of the 1 files that were looked at\n"
     for line in (f"keystead file check {name}", f"git add {name} && keystead file check --staged"):
         if told:
             repository.refused(line, f"{name}: {told}")
@@ -263,7 +314,7 @@ def test_the_command_line_goes_first(repository: Repository) -> None:
     quiet = repository.ok(
         "keystead file encrypt --key alias/Apollo/TlsKey --values --only '*host' config/app.yaml -o a.yaml"
     )
-    assert quiet == ""
+    assert quiet == "config/app.yaml: 1 of 3 values encrypted\n"
     assert re.findall(r"(\w+): \"?kms:", (repository.folder / "a.yaml").read_text()) == ["host"]
     told = repository.ok("keystead file encrypt --only '*host' config/app.yaml -o b.yaml")
     assert told.startswith("config/app.yaml: its values that match *host under alias/Apollo/WorkKey, by /")

@@ -12,6 +12,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -258,6 +259,62 @@ def test_a_renamed_log_file_is_left_alone(tmp_path: Path) -> None:
     assert events(server.log) == []
     ended = keystead("serve", "--data", str(tmp_path / "data"), "--log-file", str(tmp_path))
     assert (ended.returncode, "cannot open the log file" in ended.stderr) == (1, True)
+
+
+def lost(server: LiveServer) -> int:
+    """Lines of the log that could not be written, as /metrics has it."""
+    with urlopen(f"{server.description['ops_url']}/metrics", timeout=60) as answer:
+        (line,) = [one for one in answer.read().decode().splitlines() if one.startswith(LOST)]
+    return int(float(line.split()[1]))
+
+
+LOST = "keystead_log_lines_lost_total "
+
+
+@pytest.mark.parametrize("missing", [True, False])
+def test_a_log_that_cannot_be_written_is_said_and_counted_and_comes_back(
+    missing: bool, tmp_path: Path
+) -> None:
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    if not missing:
+        if os.geteuid() != 0:
+            pytest.skip("a small file system needs root")
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)], check=True)
+    log = folder / "keystead.log"
+    try:
+        with live(tmp_path / "data", "--log-file", str(log)) as server:
+            until(lambda: told(log, "serving") != [])
+            assert lost(server) == 0
+            if missing:
+                log.unlink()
+                folder.rmdir()
+            else:
+                with suppress(OSError), (folder / "filler").open("wb", buffering=0) as filler:
+                    while True:
+                        filler.write(b"x")
+
+            def reload_until_lost() -> bool:
+                reload(server)
+                return lost(server) >= 40
+
+            until(reload_until_lost)
+            server.client().ok("ListKeys")
+            assert len(told(server.log, "log lines are lost")) <= 2  # at most one a minute
+            assert told(server.log, "log lines are lost")[0]["file"] == str(log)
+            assert "Traceback" not in server.log.read_text()
+            if missing:
+                folder.mkdir()
+            else:
+                (folder / "filler").unlink()
+            reload(server)
+            until(lambda: log.exists() and "log lines were lost" in log.read_text())
+            (again,) = [one for one in log.read_text().splitlines() if "log lines were lost" in one]
+            assert json.loads(again)["count"] == lost(server)  # whatever stands before it
+        assert "stopped" in log.read_text()
+    finally:
+        if not missing:
+            subprocess.run(["umount", str(folder)], check=True)
 
 
 def test_a_server_on_a_terminal_ends_with_it(tmp_path: Path) -> None:

@@ -20,6 +20,8 @@ ABOUT_A_SERVER = {
     "file": ["file", "inspect", "--check", "CIPHER"],
     "exec": ["exec", "--env", "A=CIPHER", "--", "true"],
     "key": ["key", "import", "nowhere", "MATERIAL"],
+    "status": ["status"],
+    "doctor": ["doctor"],
 }
 ABOUT_A_DIRECTORY = {
     "audit": ["audit", "list", "--json"],
@@ -28,8 +30,8 @@ ABOUT_A_DIRECTORY = {
     "env": ["env"],
     "backup": ["backup", "BACKUPS"],
 }
-# `serve` and `run` make the server; `config` reads a file.
-NEITHER = {"serve", "run", "config"}
+# `serve` and `run` make the server; `config` reads a file, `completion` what was built.
+NEITHER = {"serve", "run", "config", "completion"}
 
 
 @pytest.fixture(scope="module")

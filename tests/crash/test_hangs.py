@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.live import LiveServer
+from tests.live import LiveServer, keystead
 
 pytestmark = pytest.mark.crash
 
@@ -98,9 +98,15 @@ def test_a_commit_that_does_not_return_is_said_until_it_does(front: str, tmp_pat
         until(lambda: hanging(server, "commit") == 1)
         assert get(server, "/health")[0] == 200
         assert answers == []
+        told = keystead("access-key", "create", "--data", str(server.data))
+        assert (told.returncode, told.stdout) == (3, "")
+        assert "has not answered within 10 s" in told.stderr
         hang.unlink()
         caller.join(30)
         assert len(answers) == 1  # it waited, and is answered
+        until(lambda: events(server, "command not carried out: nobody waits for its answer any more"))
+        told = keystead("access-key", "list", "--data", str(server.data))
+        assert len(json.loads(told.stdout)["AccessKeys"]["AccessKey"]) == 1
         until(lambda: get(server, "/ready")[0] == 200)
         until(lambda: hanging(server, "commit") == 0)
         assert len(events(server, "commit hangs")) == 1

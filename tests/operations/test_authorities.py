@@ -39,13 +39,21 @@ def test_a_rotation_keeps_the_names_and_adds_more_and_the_old_one_goes_on() -> N
 
 def test_retiring_ends_every_overlap() -> None:
     service = Service()
-    assert service.operate("RetireAuthorities")[0] == 200
+    status, told = service.operate("RetireAuthorities")
+    assert (status, told["Retired"]) == (200, [])
     assert kept(service) == []
-    for _ in range(3):
-        service.operate("RotateAuthority")
+    made = [service.operate("RotateAuthority")[1]["Subject"] for _ in range(3)]
     newest = service.store.authorities.all()[-1]
-    assert service.operate("RetireAuthorities")[0] == 200
+    status, told = service.operate("RetireAuthorities")
+    assert (status, told["Retired"]) == (200, made[:2])
     assert service.store.authorities.all() == (newest,)
+    # One whose overlap has ended is kept until the next change, and was retired then.
+    service.operate("RotateAuthority", OverlapDays="1")
+    service.clock.advance(2 * DAY)
+    assert len(kept(service)) == 2
+    status, told = service.operate("RetireAuthorities")
+    assert (status, told["Retired"]) == (200, [])
+    assert len(kept(service)) == 1
 
 
 def test_a_dry_run_makes_none() -> None:

@@ -1,11 +1,14 @@
 import os
 import sqlite3
+import tempfile
 from itertools import takewhile
 from pathlib import Path
 
 import apsw
 import msgspec
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as some
 
 from keystead.clock import FixedClock
 from keystead.domain.accounts import AccessKey, AccessKeyStatus
@@ -14,7 +17,7 @@ from keystead.domain.keys.key import KeyFilter, Wrapped
 from keystead.domain.keys.lifecycle import Event
 from keystead.entropy import SeededEntropy
 from keystead.errors import OperatorError
-from keystead.store import migrate, sqlite
+from keystead.store import migrate, sqlite, tables
 from keystead.store.migrate import Migration
 from keystead.store.ports import StoreFailure
 from keystead.store.reader import Wanted, open_reader
@@ -468,6 +471,36 @@ def test_a_nonce_is_known_wherever_it_lies(count: int, tmp_path: Path) -> None:
     assert [store.nonces.seen(*row) for row in rows] == [row[0] == 12 for row in rows]
     assert store.nonces.horizon() == min(11, max(row[0] for row in rows))
     store.commit()
+    store.close()
+
+
+@given(
+    some.lists(
+        some.tuples(some.integers(0, 4), some.integers(0, 5), some.sampled_from("kkkkkkup")), max_size=40
+    )
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+def test_few_or_many_known_by_heart_are_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: list[tuple[int, int, str]]
+) -> None:
+    monkeypatch.setattr(tables, "KNOWN_NONCES", 3)
+    monkeypatch.setattr(tables, "RECENT_NONCES", 4)
+    store = opened(Path(tempfile.mkdtemp(dir=tmp_path)))
+    kept: set[tuple[int, bytes]] = set()
+    for second, number, end in steps:
+        nonce = (second, bytes([number]) * 16)
+        store.begin()
+        assert store.nonces.seen(*nonce) is (nonce in kept)
+        if nonce not in kept:
+            store.nonces.add([nonce])
+        if end == "u":
+            store.rollback()
+            continue
+        kept.add(nonce)
+        if end == "p":
+            store.nonces.purge(second)
+            kept = {one for one in kept if one[0] > second}
+        store.commit()
     store.close()
 
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from keystead import settings
-from keystead.errors import OperatorError
+from keystead.errors import Misnamed, OperatorError
 
 
 def test_a_flag_wins_over_the_file_and_the_file_over_the_default(tmp_path: Path) -> None:
@@ -61,6 +61,12 @@ def test_the_data_directory_follows_xdg(monkeypatch: pytest.MonkeyPatch) -> None
 def test_every_setting_has_a_description_and_a_flags_name() -> None:
     assert all(one.description for one in settings.SETTINGS)
     assert "ops-listen" in [one.name for one in settings.SETTINGS]
+
+
+def test_what_stands_for_a_stream_is_no_data_directory() -> None:
+    with pytest.raises(Misnamed, match="- is no data directory"):
+        settings.load(None, {"data": "-"})
+    assert settings.load(None, {"data": "./-"}).data == "./-"
 
 
 def test_flags_alone_are_checked_too() -> None:

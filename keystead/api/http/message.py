@@ -1,6 +1,7 @@
 """A request and a response as plain values, between the protocol core and whatever carries them."""
 
 import enum
+from collections.abc import Callable
 
 import msgspec
 
@@ -26,6 +27,8 @@ class HttpRequest(msgspec.Struct, frozen=True, kw_only=True):
     user: str = ""  # at the other end of a Unix socket: the name of the operating system's user
     tls: str = ""  # "TLSv1.3", "TLSv1.2", or empty for plain HTTP
     channel: Channel = Channel.NETWORK
+    awaited: Callable[[], bool] | None = None
+    """Whether its sender still waits for the answer; None: nobody knows."""
 
     def __repr__(self) -> str:
         return f"<HttpRequest {self.method} {len(self.target)} bytes of target, {len(self.body)} of body>"

@@ -24,12 +24,7 @@ import msgspec
 
 from keystead.api.http.message import HttpRequest
 from keystead.api.http.parse import Parameters, with_form
-from keystead.api.http.percent import (
-    canonical_query,
-    canonical_query_again,
-    from_canonical_query,
-    from_canonical_query_again,
-)
+from keystead.api.http.percent import canonical_query, encoded_again, from_canonical_query
 from keystead.clock import from_iso8601
 from keystead.crypto.primitives.digests import Algorithm, digest
 from keystead.crypto.signing_secret import Secret
@@ -63,7 +58,6 @@ _AUTHORIZATION = re.compile(
 )
 _CREDENTIAL = re.compile(r"Credential=([^,/\s]{0,256})")
 _SCOPE = re.compile(r"\A([0-9]{8})/([a-z0-9-]{1,32})/([A-Za-z]{1,32})/aliyun_v4_request\Z")
-_AFTER_METHOD = b"&%2F&"  # the path, which is always `/`, percent-encoded
 _NONCE_CHARACTERS = 256
 _LONG = 64 * 1024  # bytes of target and body; what clients send is shorter
 
@@ -75,10 +69,10 @@ class Claims(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     algorithm: Algorithm
     access_key_id: str
     signature: bytes  # decoded
-    # What the sender must have signed: RPC v1 the string to sign, or b"" if it would be long, since then the sender is to be
-    # known before it is made; ACS the canonical request.
+    # What the sender must have signed: RPC v1 the canonical query, or b"" if it would be long, since then the sender is to
+    # be known before it is made; ACS the canonical request.
     signed: bytes
-    method: str = ""  # of the request, where that is needed to make the string to sign
+    method: str = ""  # RPC v1: of the request
     body: bytes = b""  # ACS: the form, of which the canonical request has the hash
     scope: tuple[str, str, str] = ("", "", "")  # ACS4: day, region, product
 
@@ -135,10 +129,10 @@ def claimed_id(parameters: Mapping[str, str], headers: Mapping[str, str]) -> str
 def verify(claims: Claims, parameters: dict[str, str], secret: Secret) -> Signed:
     """What the secret signed. SignatureDoesNotMatch if that is not this request.
 
-    `parameters` are those of a request whose string to sign is still to be made; of any other they stand in that string.
+    `parameters` are those of a request whose canonical query is still to be made; of any other they stand in that query.
     """
     if claims.scheme == "v1":
-        to_sign = claims.signed or string_to_sign_v1(claims.method, parameters)
+        to_sign = string_to_sign_v1(claims.method, claims.signed or _query_v1(parameters))
         computed = secret.hmac(claims.algorithm, to_sign, b"&")
     else:
         if claims.scheme == "acs4":
@@ -163,16 +157,20 @@ def check_window(timestamp: int, now: float) -> None:
 # --- RPC v1
 
 
-def string_to_sign_v1(method: str, parameters: dict[str, str]) -> bytes:
+def string_to_sign_v1(method: str, query: bytes) -> bytes:
     """METHOD & %2F & the canonical query of all parameters but Signature, encoded once more."""
+    return b"%s&%%2F&%s" % (method.encode(), encoded_again(query))
+
+
+def _query_v1(parameters: dict[str, str]) -> bytes:
     signed = parameters.copy()
     signed.pop("Signature", None)
-    return method.encode() + _AFTER_METHOD + canonical_query_again(signed.items())
+    return canonical_query(signed.items())
 
 
 def _signed_v1(claims: Claims, parameters: dict[str, str]) -> Signed:
     if claims.signed:
-        parameters = from_canonical_query_again(claims.signed.partition(_AFTER_METHOD)[2])
+        parameters = from_canonical_query(claims.signed)
     access_key_id, text = parameters["AccessKeyId"], parameters["Timestamp"]
     if access_key_id != claims.access_key_id:
         raise ValueError("signed for another AccessKey")
@@ -214,8 +212,8 @@ def _read_v1(request: HttpRequest, merged: dict[str, str]) -> Claims:
         algorithm=algorithm,
         access_key_id=merged["AccessKeyId"],
         signature=signature,
-        signed=b"" if long else string_to_sign_v1(request.method, merged),
-        method=request.method if long else "",
+        signed=b"" if long else _query_v1(merged),
+        method=request.method,
     )
 
 

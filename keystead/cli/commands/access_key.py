@@ -21,6 +21,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "access-key",
         help="make, list and revoke AccessKeys",
         description="Make, list and revoke AccessKeys: through the server that runs on the data directory, or without one.",
+        examples=("keystead access-key create -o app.json", "keystead access-key list"),
     )
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
     for verb, action, status, text in (
@@ -30,9 +31,14 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         ("deactivate", "UpdateAccessKey", "Inactive", "refuse what is signed with one, from now on"),
         ("delete", "DeleteAccessKey", "", "delete one for good"),
     ):
-        command = verbs.add_parser(verb, help=text)
+        words = {"create": " -o app.json --description app", "list": ""}.get(verb, " LTAIEXAMPLE")
+        description = f"{text[0].upper()}{text[1:]}."
+        examples = (f"keystead access-key {verb}{words}",)
+        command = verbs.add_parser(verb, help=text, description=description, examples=examples)
         if verb not in ("create", "list"):
-            command.add_argument("access_key_id", metavar="ID")
+            command.add_argument(
+                "access_key_id", metavar="ID", help="the AccessKey's id, as the list shows it"
+            )
         command.add_argument("--data", metavar="DIR", help=target.DATA)
         if verb == "create":
             command.add_argument(
@@ -42,7 +48,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
                 "-o",
                 "--out",
                 metavar="FILE",
-                help="write it to a new file that only you can read, not to standard output",
+                help="write it to a new file that only you can read, not to standard output (-)",
             )
         command.set_defaults(func=main, action=action, status=status)
 
@@ -66,8 +72,9 @@ def main(args: argparse.Namespace) -> int:
         )
     data = target.directory(args.data)
     out = getattr(args, "out", None)
+    out = None if out == "-" else out
     with _new_file(out) if out else nullcontext() as file:
-        status, members = run_operation(data, args.action, parameters, args.command_name)
+        status, members = run_operation(data, args.action, parameters, args.command_name, _unsure(args))
         if file is not None and out and status == 200:
             made = members["AccessKey"]
             _keep(made, file, out)
@@ -91,6 +98,13 @@ def _hint(args: argparse.Namespace, code: str) -> str:
         # It is neither shown nor recorded; but a shell keeps what was typed.
         return "keystead access-key list shows all; if that was a secret, your shell's history has it now"
     return "keystead access-key list shows all"
+
+
+def _unsure(args: argparse.Namespace) -> str:
+    if args.action == "ListAccessKeys":
+        return "try again later"
+    lost = "; nobody has the secret of one that was made" if args.action == "CreateAccessKey" else ""
+    return target.unsure("access-key list", args.data, lost)
 
 
 @contextmanager

@@ -14,6 +14,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         description="Make a folder, named by the time, with a copy of the database as of one moment and of the certificate "
         "authority, whether the server runs or not. The copy is proved as `keystead audit verify` does it. It has no root "
         "key and no AccessKey in it: keep these apart, since without the root key no backup opens.",
+        examples=("keystead backup /var/backups/keystead", "keystead backup /var/backups/keystead --keep 7"),
     )
     parser.add_argument(
         "into", metavar="FOLDER", type=_folder, help="where backups are; made if it is missing"
@@ -23,7 +24,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "--keep",
         metavar="N",
         type=_amount,
-        help="afterwards remove all backups but the newest N (default: none)",
+        help="afterwards remove all backups of this server but the newest N (default: none)",
     )
     parser.set_defaults(func=main)
 
@@ -37,6 +38,10 @@ def main(args: argparse.Namespace) -> int:
     output.line(str(made.folder))
     for old in made.removed:
         output.note(f"removed {old}")
+    if made.others:
+        output.note(f"backups of other servers, which are not counted and stay: {made.others}")
+    for path, why in made.strange:
+        output.warning(f"{path} is not counted, and stays: {why}")
     status = output.DONE
     for verdict in made.verdicts:
         output.note(f"audit {verdict.head}  chain {verdict.chain}")
@@ -51,6 +56,8 @@ def main(args: argparse.Namespace) -> int:
 def _folder(text: str) -> Path:
     if not text:  # a variable that is not set
         raise argparse.ArgumentTypeError("the folder has no name")
+    if text == "-":  # what stands for a file elsewhere
+        raise argparse.ArgumentTypeError("a backup is a folder, and goes to no standard output")
     return Path(text)
 
 

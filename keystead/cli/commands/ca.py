@@ -2,7 +2,7 @@
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from keystead.cli import output, target
 from keystead.clock import SystemClock, iso8601
@@ -22,6 +22,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="show and rotate the server's certificate authority",
         description="Show and rotate the certificate authority (CA) that a server has made for itself: through the server "
         "that runs on the data directory, or without one.",
+        examples=("keystead ca show", "keystead ca show -o ca.pem"),
     )
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
     show = verbs.add_parser(
@@ -29,12 +30,16 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="show it, or write what clients are to trust",
         description="Show the CA, and the certificate that the running server serves. While one CA takes over from "
         "another there are two, and clients are to trust both.",
+        examples=("keystead ca show", "keystead ca show --json", "keystead ca show -o ca.pem"),
     )
     form = show.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="as JSON")
     form.add_argument("--pem", action="store_true", help="the certificates that clients are to trust")
     form.add_argument(
-        "-o", "--out", metavar="FILE", help="write these certificates to a file that all users can read"
+        "-o",
+        "--out",
+        metavar="FILE",
+        help="write these certificates to a file that all users can read, - for standard output",
     )
     show.set_defaults(func=show_authorities)
     rotate = verbs.add_parser(
@@ -42,6 +47,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="make a new CA, and let the old one go on beside it for a while",
         description="Make a new CA, for the names of the old one and more. Until the overlap ends, clients that trust "
         "either of them connect; give all of them the new ca.pem by then.",
+        examples=("keystead ca rotate", "keystead ca rotate --name kms.example.com --overlap 14"),
     )
     rotate.add_argument(
         "--name",
@@ -58,6 +64,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "retire",
         help="end the overlap now",
         description="End the overlap now: clients that do not trust the newest CA no longer connect.",
+        examples=("keystead ca retire",),
     )
     retire.set_defaults(func=retire_authorities)
     for one in (show, rotate, retire):
@@ -69,9 +76,9 @@ def show_authorities(args: argparse.Namespace) -> int:
     from keystead.server.operator import own_authorities
 
     found = own_authorities(target.directory(args.data))
-    if args.out:
+    if args.out and args.out != "-":
         _write(Path(args.out), found)
-    elif args.pem:
+    elif args.pem or args.out:
         output.text(found.bundle)
     elif args.json:
         output.answer(_members(found))
@@ -93,7 +100,7 @@ def rotate_authority(args: argparse.Namespace) -> int:
     parameters = {"OverlapDays": str(args.overlap)}
     if names.all:
         parameters["Names"] = ",".join(names.all)
-    status = _operate(args, "RotateAuthority", parameters)
+    status, _ = _operate(args, "RotateAuthority", parameters)
     if status == output.DONE:
         output.note(f"give all clients the new certificates: {_copying(args.data)} writes them to a file")
     return status
@@ -101,17 +108,21 @@ def rotate_authority(args: argparse.Namespace) -> int:
 
 def retire_authorities(args: argparse.Namespace) -> int:
     """End the overlap."""
-    return _operate(args, "RetireAuthorities", {})
+    status, members = _operate(args, "RetireAuthorities", {})
+    if members.get("Retired") == []:
+        output.note("there is nothing to retire: the newest CA has no other one beside it")
+    return status
 
 
-def _operate(args: argparse.Namespace, action: str, parameters: dict[str, str]) -> int:
+def _operate(args: argparse.Namespace, action: str, parameters: dict[str, str]) -> tuple[int, dict[str, Any]]:
     from keystead.server.operator import run_operation
 
-    status, members = run_operation(target.directory(args.data), action, parameters, args.command_name)
+    data, unsure = target.directory(args.data), target.unsure("ca show", args.data)
+    status, members = run_operation(data, action, parameters, args.command_name, unsure)
     if status != 200:
-        return output.refusal(members)
+        return output.refusal(members), {}
     output.answer(members)
-    return output.DONE
+    return output.DONE, members
 
 
 def _write(path: Path, found: "Authorities") -> None:

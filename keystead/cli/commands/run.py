@@ -3,17 +3,17 @@
 import argparse
 import asyncio
 import os
-import shutil
-import tempfile
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from keystead.cli import child_process, output
 from keystead.clock import SystemClock
 from keystead.entropy import SystemEntropy
 from keystead.errors import OperatorError
 
-_FAILED = 125  # the command was not run: apart from whatever status it could end with, as with env(1) and docker run
+if TYPE_CHECKING:
+    from keystead.proxy.upstream import Upstream
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -23,7 +23,14 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="run a command against a server, with official clients unmodified",
         description="Run a command in an environment in which every official client reaches a Keystead server. "
         "Without --data and --endpoint the server is a private one, in memory, for the time of the command.",
-        usage="keystead run [--data DIR | --endpoint URL --ca FILE] [--seed FILE] [--region R] -- CMD …",
+        usage="keystead run [--data DIR | --endpoint URL --ca FILE]\n"
+        "                    [--seed FILE] [--region R] -- CMD …",
+        examples=(
+            "keystead run -- python your_program.py",
+            "keystead run --seed tests/seed.toml -- pytest",
+            "keystead run --data ./kms -- aliyun kms ListKeys",
+            "keystead run --endpoint https://kms.example.com --ca ca.pem -- ./app",
+        ),
     )
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--data", metavar="DIR", help="the server that runs on this data directory")
@@ -31,7 +38,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("--ca", metavar="FILE", help="the CA certificate of the server at --endpoint")
     parser.add_argument("--seed", metavar="FILE", help="a TOML file of fixed keys for the private server")
     parser.add_argument("--region", help="the region that clients are told (default: the server's)")
-    parser.add_argument("command", nargs=argparse.REMAINDER, metavar="-- CMD …")
+    parser.add_argument(
+        "command", nargs=argparse.REMAINDER, metavar="-- CMD …", help="the command and its own words"
+    )
     parser.set_defaults(func=main)
 
 
@@ -59,18 +68,34 @@ def main(args: argparse.Namespace) -> int:
         return asyncio.run(_run(args, command))
     except OperatorError as problem:
         output.trouble(problem)
-        return _FAILED
+        return output.NOT_STARTED
     except OSError as problem:
         output.error(f"cannot run it: {problem.strerror or problem}", hint="check the free space, and TMPDIR")
-        return _FAILED
+        return output.NOT_STARTED
+
+
+async def _reach(upstream: "Upstream") -> None:
+    """OperatorError if the server is not to be believed; one that is not there may come while the command runs."""
+    from keystead.proxy.upstream import Gone, Untrusted
+
+    try:
+        _, writer = await upstream.connect()
+    except Untrusted as problem:
+        raise OperatorError(str(problem), hint=problem.hint) from None
+    except Gone as problem:
+        output.warning(f"{problem}; until it answers, calls get status 503")
+    else:
+        writer.close()
 
 
 async def _run(args: argparse.Namespace, command: list[str]) -> int:
+    from keystead.client.access_key import environment_access_key
+    from keystead.files.temporary_folder import TemporaryFolder
     from keystead.proxy.environment import change
     from keystead.proxy.server import ProxyServer
     from keystead.proxy.tunnel import Tunnel
     from keystead.proxy.upstream import Upstream
-    from keystead.server.data.discovery import environment_access_key, running_server
+    from keystead.server.data.discovery import running_server
 
     clock, entropy = SystemClock(), SystemEntropy()
     async with AsyncExitStack() as stack:
@@ -87,6 +112,7 @@ async def _run(args: argparse.Namespace, command: list[str]) -> int:
             if ca_file is not None and not os.access(ca_file, os.R_OK):
                 raise OperatorError(f"cannot read the CA certificate {ca_file}", hint="check --ca")
             upstream = Upstream(url=url, ca_file=ca_file)
+            await _reach(upstream)
         elif args.data is not None:
             found = running_server(args.data)
             url, ca_file, region = found.url, found.ca_file, region or found.region
@@ -109,9 +135,8 @@ async def _run(args: argparse.Namespace, command: list[str]) -> int:
         proxy = ProxyServer(upstream, tunnel, clock, entropy)
         await proxy.start()
         stack.push_async_callback(proxy.stop)
-        folder = Path(tempfile.mkdtemp(prefix="keystead-run-"))
-        stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        folder.chmod(0o755)  # a program may go on as another user; nothing in it is secret
+        # A program may go on as another user; nothing in it is secret.
+        folder = stack.enter_context(TemporaryFolder("keystead-run-", mode=0o755))
         made = change(
             os.environ,
             access_key=access_key,

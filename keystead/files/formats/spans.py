@@ -3,25 +3,39 @@
 Only spans are ever replaced, so comments, order and white space stay as they are, and a value comes back as it was spelled.
 """
 
-from collections import Counter
-from collections.abc import Callable, Iterable
-
-import msgspec
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
 
 from keystead.errors import OperatorError
 
 Path = tuple[str | int, ...]
 
+# The members of a mapping that give a value beside them its name: Kubernetes', AWS' tags, CloudFormation's parameters.
+_NAMING = {"name": "value", "key": "value", "parameterkey": "parametervalue"}
+_ITEM = re.compile(r"([^\s=]+)=")  # of a list: docker compose's NAME=value, a command's --name=value
+_LINE = re.compile(r"""^[ \t]*(?:export[ \t]+)?["']?([A-Za-z_][\w.-]*)["']?[ \t]*[=:]""", re.MULTILINE)
 
-class Leaf(msgspec.Struct, frozen=True):
-    """One value: its path, and the characters from `start` to before `end` that spell it."""
+
+class Leaf(NamedTuple):
+    """One value: its path, and the characters from `start` to before `end` that spell it.
+
+    `others`: further paths under which a reader may find it, or a part of it. A pattern for one of them means it too.
+    """
 
     path: Path
     start: int
     end: int
+    others: tuple[Path, ...] = ()
+
+    @property
+    def pointers(self) -> list[str]:
+        """Its path and the further ones, as JSON pointers, each once."""
+        return list(dict.fromkeys(map(pointer, (self.path, *self.others))))
 
 
-class Format(msgspec.Struct, frozen=True, kw_only=True):
+class Format(NamedTuple):
     """A kind of file: what finds its leaves, and the quotes around a string without special characters.
 
     `bytewise`: a file that is not UTF-8 is one of ISO-8859-1. `suffixes` are those of its files' names.
@@ -50,6 +64,41 @@ def numbered(leaves: Iterable[Leaf]) -> list[Leaf]:
     return found
 
 
+def named(found: Iterable[tuple[Leaf, str]]) -> list[Leaf]:
+    """Leaves of a nested format, of which the content is given too, with the names that a list or a text hides.
+
+    A list's item `NAME=value`, and the value in `{name: NAME, value: value}`, are under NAME instead of their number too,
+    and a text of several lines under each `NAME=` and `NAME:` that a line begins with.
+    """
+    found = list(found)
+    beside: defaultdict[Path, list[str]] = defaultdict(list)
+    for leaf, content in found:
+        for path in (leaf.path, *leaf.others):
+            if path and (value := _NAMING.get(str(path[-1]).casefold())):
+                beside[(*path[:-1], value)].append(content)
+    return [
+        Leaf(leaf.path, leaf.start, leaf.end, (*leaf.others, *_names(leaf, content, beside)))
+        for leaf, content in found
+    ]
+
+
+def _names(leaf: Leaf, content: str, beside: dict[Path, list[str]]) -> Iterator[Path]:
+    lines = _LINE.findall(content) if "\n" in content else []
+    item = _ITEM.match(content)
+    for path in (leaf.path, *leaf.others):
+        if item and path and isinstance(path[-1], int):
+            yield (*path[:-1], item[1])
+        for line in lines:
+            yield (*path, line)
+        for at, step in enumerate(path):
+            for name in beside.get((*path[:at], str(step).casefold()), ()):
+                yield (
+                    *(path[: at - 1] if at and isinstance(path[at - 1], int) else path[:at]),
+                    name,
+                    *path[at + 1 :],
+                )
+
+
 def line_of(text: str, at: int) -> int:
     """The number of the line of a character, from 1."""
     return text.count("\n", 0, at) + 1
@@ -58,7 +107,8 @@ def line_of(text: str, at: int) -> int:
 def invalid(kind: str, reason: str) -> OperatorError:
     """What is said of a text that its format does not allow; the reason quotes none of it."""
     return OperatorError(
-        f"it is not valid {kind}{reason and ': '}{reason}", hint="correct it, or name another --format"
+        f"it is not valid {kind}{reason and ': '}{reason}",
+        hint="correct it, name another --format, or encrypt the file as a whole: leave --values out",
     )
 
 

@@ -10,7 +10,7 @@ import tomlkit.exceptions
 import yaml
 
 from keystead.errors import OperatorError
-from keystead.files.formats.spans import Leaf, Path, invalid, unkept
+from keystead.files.formats.spans import Leaf, Path, invalid, named, unkept
 
 # --- JSON
 
@@ -28,7 +28,7 @@ def json_leaves(text: str) -> list[Leaf]:
     except ValueError as error:
         raise invalid("JSON", str(error)) from None
     # It is valid, so each token's place tells what it is.
-    leaves: list[Leaf] = []
+    leaves: list[tuple[Leaf, str]] = []
     path: list[str | int] = []
     arrays: list[bool] = []
     is_name = False
@@ -40,7 +40,8 @@ def json_leaves(text: str) -> list[Leaf]:
             if is_name:
                 path[-1], is_name = str(json.loads(word)), False
             else:
-                leaves.append(Leaf(tuple(path), *found.span(str(kind))))
+                content = str(json.loads(word)) if kind == "string" else word
+                leaves.append((Leaf(tuple(path), *found.span(str(kind))), content))
         elif word in "{[":
             arrays.append(word == "[")
             is_name = word == "{"
@@ -52,7 +53,7 @@ def json_leaves(text: str) -> list[Leaf]:
         elif word == ",":
             is_name = not arrays[-1]
             path[-1] = "" if is_name else int(path[-1]) + 1
-    return leaves
+    return named(leaves)
 
 
 def _no_constant(name: str) -> None:
@@ -60,6 +61,8 @@ def _no_constant(name: str) -> None:
 
 
 # --- YAML
+
+_ALIASED = 100_000  # aliases of aliases stand for more than any memory holds
 
 
 def yaml_leaves(text: str) -> list[Leaf]:
@@ -78,31 +81,52 @@ def yaml_leaves(text: str) -> list[Leaf]:
         # Its whole text quotes the line, and so a secret.
         mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
         raise invalid("YAML", f"{problem or 'unreadable'} (line {mark.line + 1})" if mark else "") from None
-    leaves: list[Leaf] = []
+    # The scalars, each with every path that leads to it; a node's first path is its own, the others go by aliases.
+    found: dict[int, tuple[yaml.ScalarNode, list[Path]]] = {}
     seen: set[int] = set()
+    above: set[int] = set()
+    aliased = 0
 
-    def walk(node: yaml.Node | None, path: Path) -> None:
-        if node is None or id(node) in seen:  # an alias stands for a value that has its place already
+    def walk(node: yaml.Node, path: Path, name: Path, merged: bool = False) -> None:
+        """`name` is the path with the merge keys left out, as the members below them are read; `merged` below one."""
+        nonlocal aliased
+        aliased += id(node) in seen
+        if aliased > _ALIASED:
+            raise OperatorError(
+                f"its aliases stand for more than {_ALIASED} values",
+                hint="encrypt the file as a whole: leave --values out",
+            )
+        if id(node) in above:  # it has itself in it
             return
         seen.add(id(node))
+        above.add(id(node))
         if isinstance(node, yaml.MappingNode):
-            for name, value in node.value:
-                if not isinstance(name, yaml.ScalarNode):
-                    line = name.start_mark.line + 1
-                    raise OperatorError(f"the key in line {line} is no plain word", hint="give it a name")
-                walk(value, (*path, name.value))
+            for key, value in node.value:
+                if not isinstance(key, yaml.ScalarNode):
+                    line = key.start_mark.line + 1
+                    raise OperatorError(
+                        f"the key in line {line} is no plain word",
+                        hint="give it a name; around {{…}} of a template put quotes",
+                    )
+                merges = key.tag == "tag:yaml.org,2002:merge"
+                walk(value, (*path, key.value), name if merges else (*name, key.value), merges)
         elif isinstance(node, yaml.SequenceNode):
             for number, value in enumerate(node.value):
-                walk(value, (*path, number))
-        elif (start := starts.get(node.end_mark.index)) is not None:
-            end = node.end_mark.index
-            # A block ends with its line breaks; they stay, since what follows begins on a line of its own.
-            end -= len(text[start:end]) - len(text[start:end].rstrip("\r\n \t"))
-            leaves.append(Leaf(path, start, end))
+                walk(value, (*path, number), name if merged else (*name, number))
+        elif isinstance(node, yaml.ScalarNode) and (node.value or node.style):  # else nothing stands there
+            found.setdefault(id(node), (node, []))[1].extend((path, name))
+        above.remove(id(node))
 
     for number, document in enumerate(documents):
-        walk(document, (number,) if len(documents) > 1 else ())
-    return sorted(leaves, key=lambda leaf: leaf.start)
+        where = (number,) if len(documents) > 1 else ()
+        walk(document, where, where)
+    leaves: list[tuple[Leaf, str]] = []
+    for node, paths in found.values():
+        start, end = starts[node.end_mark.index], node.end_mark.index
+        # A block ends with its line breaks; they stay, since what follows begins on a line of its own.
+        end -= len(text[start:end]) - len(text[start:end].rstrip("\r\n \t"))
+        leaves.append((Leaf(paths[0], start, end, tuple(dict.fromkeys(paths[1:]))), node.value))
+    return named(sorted(leaves, key=lambda one: one[0].start))
 
 
 # --- TOML
@@ -117,7 +141,8 @@ def toml_leaves(text: str) -> list[Leaf]:
         document = tomlkit.parse(body)
         paths: list[Path] = []
         spellings: list[str] = []
-        _mark(document, (), paths, spellings)
+        contents: list[str] = []
+        _mark(document, (), paths, spellings, contents)
         marked = tomlkit.dumps(document)
     except RecursionError:
         raise OperatorError("it is nested too deeply", hint="flatten it") from None
@@ -126,7 +151,7 @@ def toml_leaves(text: str) -> list[Leaf]:
     except tomlkit.exceptions.TOMLKitError:
         raise unkept() from None
     # The text between the marks is the file's own, so it tells where each value stands.
-    leaves: list[Leaf] = []
+    leaves: list[tuple[Leaf, str]] = []
     at = 0
     rebuilt = []
     for number, between in enumerate(re.split(_TOML_MARK, marked)):
@@ -134,26 +159,28 @@ def toml_leaves(text: str) -> list[Leaf]:
             raise unkept()
         piece = spellings[int(between)] if number % 2 else between
         if number % 2:
-            leaves.append(Leaf(paths[int(between)], at + shift, at + shift + len(piece)))
+            leaf = Leaf(paths[int(between)], at + shift, at + shift + len(piece))
+            leaves.append((leaf, contents[int(between)]))
         rebuilt.append(piece)
         at += len(piece)
     if "".join(rebuilt) != body or len(leaves) != len(paths):
         raise unkept()
-    return leaves
+    return named(leaves)
 
 
 _TOML_MARK = r'"\ue000([0-9]+)\ue000"'
 
 
-def _mark(node: Any, path: Path, paths: list[Path], spellings: list[str]) -> None:
-    """Replace each value by a mark with its number; its path and spelling are noted."""
+def _mark(node: Any, path: Path, paths: list[Path], spellings: list[str], contents: list[str]) -> None:
+    """Replace each value by a mark with its number; its path, its spelling and what it means are noted."""
     rows = enumerate(list(node)) if isinstance(node, list) else list(node.items())
     for step, item in rows:
         where = (*path, step)
         if isinstance(item, dict | list):
-            _mark(item, where, paths, spellings)
+            _mark(item, where, paths, spellings, contents)
         else:
             node[step] = tomlkit.string(f"\ue000{len(paths)}\ue000")
             paths.append(where)
+            contents.append(str(item))
             # The library gives a bool as Python's own.
             spellings.append(str(item).lower() if isinstance(item, bool) else item.as_string())

@@ -4,10 +4,10 @@ from typing import Annotated
 
 from keystead.api import coerce
 from keystead.api.operation import Call, operation
-from keystead.api.wire_types import Empty, Param, Reply, Request
+from keystead.api.wire_types import Param, Reply, Request
 from keystead.clock import iso8601
 from keystead.crypto.authority import describe, make_authority
-from keystead.domain.authorities import LOCAL, Names, succeed
+from keystead.domain.authorities import LOCAL, Names, serving, succeed
 from keystead.domain.keys.key import DAY
 from keystead.domain.products import KEYSTEAD
 from keystead.errors import InvalidParameter
@@ -64,8 +64,14 @@ class RetireAuthoritiesRequest(Request, frozen=True):
     pass
 
 
+class RetireAuthoritiesReply(Reply, frozen=True):
+    retired: list[str]  # the subjects of those that were served until now beside the newest
+
+
 @operation(changes=True, product=KEYSTEAD)
-def retire_authorities(call: Call, request: RetireAuthoritiesRequest) -> Empty:
+def retire_authorities(call: Call, request: RetireAuthoritiesRequest) -> RetireAuthoritiesReply:
     """End every overlap now: the newest CA alone is served."""
-    call.store.authorities.replace(call.store.authorities.all()[-1:])
-    return Empty()
+    kept = call.store.authorities.all()
+    call.store.authorities.replace(kept[-1:])
+    ended = serving(kept[:-1], call.now)
+    return RetireAuthoritiesReply(retired=[describe(one.certificate.encode()).subject for one in ended])

@@ -5,14 +5,23 @@ import errno
 import fcntl
 import json
 import os
+import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from keystead import owners
-from keystead.errors import OperatorError
+from keystead.errors import Misnamed, OperatorError
 from keystead.portable import sync, sync_directory
+
+# What is in a directory of nobody's: of a file system, a repository, or a first start of ours that was cut off.
+_HARMLESS = re.compile(
+    r"lost\+found|\.git(?:keep|ignore)|\.keep|\.placeholder|\.DS_Store|\.snapshot|\.zfs|\.nfs[0-9a-f]+|.+\.toml|"
+    r"lock|control\.sock|proxy|authority\.json|(?:server\.json|ca\.pem|root-access-key\.json)(?:\.new)?"
+)
+_SHOWN = 3  # names
 
 
 class Running(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,6 +35,7 @@ class Running(msgspec.Struct, frozen=True, kw_only=True):
     region: str
     account: str
     version: str
+    log_file: str = ""  # "": standard error
 
 
 class DataDirectory:
@@ -45,8 +55,11 @@ class DataDirectory:
         self._lock_file = self.path / "lock"
         self._lock: int | None = None
 
-    def prepare(self) -> None:
-        """Make the directory, mode 0700, if it is missing; OperatorError if it can't be used."""
+    def prepare(self, beside: Iterable[str] = ()) -> None:
+        """Make the directory, mode 0700, if it is missing; OperatorError if it can't be used.
+
+        Misnamed if it holds what belongs to others and no data of ours; `beside` are files of ours that may lie in it.
+        """
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
@@ -58,6 +71,29 @@ class DataDirectory:
             raise OperatorError(
                 f"the data directory {self.path} cannot be written", hint="check its owner and mode"
             )
+        self._refuse_strange(beside)
+
+    def _refuse_strange(self, beside: Iterable[str]) -> None:
+        names = set(os.listdir(self.path))
+        own = {self.database.name, self.root_key.name, self.root_access_key.name}
+        if own & names:
+            return
+        real = os.path.realpath(self.path)
+        inside = (os.path.relpath(os.path.realpath(one), real).split(os.sep)[0] for one in beside if one)
+        strange = sorted(one for one in names - set(inside) if not _HARMLESS.fullmatch(one))
+        if not strange:
+            return
+        more = f" and {len(strange) - _SHOWN} more" if len(strange) > _SHOWN else ""
+        hint = f"name an empty directory, or a new one, such as {self.path / 'keystead'}"
+        for one in (DataDirectory(self.path / name) for name in strange):
+            if os.path.exists(one.root_key) and os.path.exists(one.database):
+                hint = f"the data directory {one.path} is in it: name that"
+            elif os.path.exists(one.database):
+                hint = f"{one.path} looks like a backup; to restore one, copy it and its root key to a new directory"
+        raise Misnamed(
+            f"{self.path} is not empty, and no data directory of Keystead: it holds {', '.join(strange[:_SHOWN])}{more}",
+            hint=hint,
+        )
 
     def lock(self) -> None:
         """Keep every other server out as long as this process lives.

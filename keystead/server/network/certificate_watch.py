@@ -84,7 +84,7 @@ class CertificateWatch:
         def adopt(pipeline: Pipeline, _: Batch) -> bool:
             nonlocal seen
             found = pipeline.store.authorities.all()
-            if isinstance(self._source, Issued) and found != seen:
+            if isinstance(self._source, Issued) and found not in (seen, self._source.kept):
                 seen = found
                 return True
             if isinstance(self._source, Issued):

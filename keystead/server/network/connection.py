@@ -7,13 +7,13 @@ any such thing the connection is answered once and closed, since nobody can tell
 
 import asyncio
 import email.utils
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
 import httptools
 import msgspec
 
-from keystead import owners
 from keystead.api.http.message import Channel, HttpRequest, HttpResponse
 from keystead.clock import Clock
 from keystead.server.network import peer
@@ -142,10 +142,9 @@ class HttpProtocol(asyncio.Protocol):
         server.open.add(self)
         now = server.loop.time()
         self._idle_since = now
-        self._source, user = peer.source(
+        self._source, self._user = peer.source(
             transport.get_extra_info("socket"), transport.get_extra_info("peername")
         )
-        self._user = "" if user is None else owners.name_of(user)
         tls = transport.get_extra_info("ssl_object")
         self._tls = tls.version() or "" if tls is not None else ""
         transport.set_write_buffer_limits(high=self._limits.buffered)
@@ -320,6 +319,7 @@ class HttpProtocol(asyncio.Protocol):
             user=self._user,
             tls=self._tls,
             channel=server.channel,
+            awaited=None if server.channel is Channel.NETWORK else partial(peer.waits, self._transport),
         )
         server.handler(request, lambda response: self._answer(exchange, response))
 

@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from keystead.api.http.encode import refusal
 from keystead.api.http.message import Channel, HttpResponse
@@ -72,6 +72,10 @@ class Endpoint:
         """Serve this certificate on every connection from now on."""
         assert self._context is not None
         listener.load_certificate(self._context, pem)
+
+    def when_presented(self, then: Callable[[], None]) -> None:
+        """Call `then` when what was presented is served: it is."""
+        then()
 
     def adjust(self, limits: Limits) -> None:
         """Keep to these limits on new connections."""

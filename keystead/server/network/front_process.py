@@ -34,6 +34,7 @@ from keystead.server.network.link import (
     Opened,
     Ping,
     Present,
+    Presented,
     Stop,
 )
 from keystead.server.network.listener import Pem
@@ -94,6 +95,7 @@ class FrontProcess:
                 self._pem = pem
                 if self._endpoint is not None:
                     self._endpoint.present(pem)
+                link.send(Presented())
             case Adjust(limits, log):
                 self._limits = limits
                 _log_to(log)

@@ -33,6 +33,7 @@ from keystead.server.network.link import (
     Opened,
     Ping,
     Present,
+    Presented,
     Stop,
 )
 from keystead.server.network.listener import Pem
@@ -77,6 +78,8 @@ class Front:
         self._pem: Pem | None = None
         self._link: Link | None = None
         self._process: subprocess.Popen[bytes] | None = None
+        self._unserved = 0  # certificates that it was sent, and has not said to serve
+        self._presented: list[Callable[[], None]] = []  # who waits for that
         self._open = 0
         self._listening = asyncio.Event()
         self._served = False  # whether a process ever came to listen
@@ -117,6 +120,13 @@ class Front:
         self._pem = pem
         if self._link is not None:
             self._link.send(Present(pem))
+            self._unserved += 1
+
+    def when_presented(self, then: Callable[[], None]) -> None:
+        """Call `then` when what was presented is served, or nothing is: then the next process begins with it."""
+        self._presented.append(then)
+        if not self._unserved:
+            self._say_presented()
 
     def adjust(self, limits: Limits, log: logs.Log) -> None:
         """Keep to these limits on new connections, and log like this."""
@@ -198,6 +208,8 @@ class Front:
             self._link = self._process = None
             process.kill()
             process.wait()
+            self._unserved = 0
+            self._say_presented()
             for _ in range(self._open):
                 self._observer.closed()
             self._open = 0
@@ -245,6 +257,12 @@ class Front:
                 self._in_time()
                 self._listening.set()
                 self._ping()
+            case Presented() if not self._unserved:
+                link.abort()  # none was sent
+            case Presented():
+                self._unserved -= 1
+                if not self._unserved:
+                    self._say_presented()
             case Alive():
                 pass  # as any message shows
 
@@ -256,6 +274,11 @@ class Front:
             logs.event("front process not confined as a whole", reason="; ".join(unconfined))
         else:
             logs.event("front process confined")
+
+    def _say_presented(self) -> None:
+        waiting, self._presented = self._presented, []
+        for then in waiting:
+            then()
 
     def _in_time(self) -> None:
         if self._overdue is not None:

@@ -109,8 +109,12 @@ class Alive(Message, frozen=True, tag=10):
     """The front: its loop turns."""
 
 
+class Presented(Message, frozen=True, tag=11):
+    """The front: a certificate that was presented is served."""
+
+
 FromServer = Begin | Present | Adjust | Answered | Stop | Ping
-FromFront = Listening | Asked | Opened | Closed | Malformed | Alive
+FromFront = Listening | Asked | Opened | Closed | Malformed | Alive | Presented
 
 
 def _to_wire(value: Any) -> object:

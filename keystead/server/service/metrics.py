@@ -66,6 +66,15 @@ class Calls(Collector):
         )
 
 
+class LostLines(Collector):
+    """How many lines of the log could not be written."""
+
+    def collect(self) -> Iterator[Metric]:
+        yield CounterMetricFamily(
+            "keystead_log_lines_lost", "Lines of the log that could not be written", logs.lost()
+        )
+
+
 class Metrics:
     """All metrics; label values come from the catalogue and from errors.py only, so they are bounded."""
 
@@ -73,6 +82,7 @@ class Metrics:
         registry = self.registry = CollectorRegistry()
         self._calls = Calls()
         registry.register(self._calls)
+        registry.register(LostLines())
         self._unauthenticated = Counter(
             "keystead_unauthenticated",
             "Requests refused before a caller was known",
@@ -184,6 +194,9 @@ class Metrics:
         else:
             self._faults.inc()
             logs.failure("batch failed", failure, count=calls)
+
+    def given_up(self, action: str) -> None:
+        logs.event("command not carried out: nobody waits for its answer any more", "warning", action=action)
 
     def reply_failed(self, error: Exception) -> None:
         logs.failure("reply not written", error)

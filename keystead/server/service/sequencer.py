@@ -53,6 +53,8 @@ class Observer(Protocol):
 
     def store_failed(self, failure: Exception, calls: int) -> None: ...
 
+    def given_up(self, action: str) -> None: ...
+
     def reply_failed(self, error: Exception) -> None: ...
 
 
@@ -61,6 +63,7 @@ class _Queued(msgspec.Struct):
     reply: Reply
     since: float
     attempt: Attempt
+    awaited: Callable[[], bool] | None
 
 
 class Committer:
@@ -145,16 +148,16 @@ class Sequencer:
 
     def submit(self, request: HttpRequest, reply: Reply) -> None:
         """Queue a request; `reply` is called once, on the event loop, after the commit."""
-        self.take(receive(request), reply)
+        self.take(receive(request), reply, request.awaited)
 
-    def take(self, asked: Received, reply: Reply) -> None:
-        """Queue a request that was read already."""
+    def take(self, asked: Received, reply: Reply, awaited: Callable[[], bool] | None = None) -> None:
+        """Queue a request that was read already; it is dropped if nobody waits for its answer when its turn comes."""
         if len(self._queue) + self._computing >= QUEUE or self._bytes + asked.size > QUEUE_BYTES:
             reply(_unavailable(asked))
             return
         self._bytes += asked.size
         prepared = self._pipeline.prepare(asked)
-        self._queue.append(_Queued(prepared, reply, self._loop.time(), Attempt()))
+        self._queue.append(_Queued(prepared, reply, self._loop.time(), Attempt(), awaited))
         self._schedule()
 
     def run(self, job: Job) -> None:
@@ -188,7 +191,8 @@ class Sequencer:
 
     def _turn(self) -> None:
         self._scheduled = False
-        calls = [self._queue.popleft() for _ in range(min(len(self._queue), BATCH))]
+        due = [self._queue.popleft() for _ in range(min(len(self._queue), BATCH))]
+        calls = [call for call in due if call.awaited is None or self._still_awaited(call)]
         answered: list[_Queued] = []
         waiting: list[tuple[_Queued, Slow]] = []
         jobs = [self._due.popleft() for _ in range(len(self._due))]
@@ -229,6 +233,17 @@ class Sequencer:
             return
         self._committing = True
         self._committer.commit(partial(self._committed, answered, answers, batch.records, self._loop.time()))
+
+    def _still_awaited(self, call: _Queued) -> bool:
+        """Whether somebody waits for the answer; who was told that there is none is not to be surprised by it later."""
+        assert call.awaited is not None
+        if call.awaited():
+            return True
+        bound = call.prepared.bound
+        known = bound is not None and bound.operation is not None
+        self._observer.given_up(call.prepared.asked.action if known else "")
+        self._reply(call, _unavailable(call.prepared.asked))
+        return False
 
     def _compute(self, call: _Queued, slow: Slow) -> None:
         """Run a call's slow work in a pool, and then the call anew."""

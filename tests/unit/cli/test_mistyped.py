@@ -34,6 +34,16 @@ def run(words: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int, str,
             "argument VERB: invalid choice: 'zzz'",
             "keystead file --help shows how to write it",
         ),
+        (
+            ["file", "encrypt", "--format", "yml", "a"],
+            "argument --format: invalid choice: 'yml'",
+            "did you mean yaml?",
+        ),
+        (
+            ["file", "encrypt", "--format", "xyzzy", "a"],
+            "argument --format: invalid choice: 'xyzzy'",
+            "--help shows how to write it",
+        ),
         (["serve", "--listn", "h:1"], "there is no option --listn", "did you mean --listen?"),
         (["audit", "list", "--kye", "k"], "there is no option --kye", "did you mean --key?"),
         (

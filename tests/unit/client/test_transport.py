@@ -3,17 +3,18 @@
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import parse_qs
 
 import pytest
 
 from keystead import __version__
+from keystead.client import transport
 from keystead.client.transport import Answer, Endpoint, Session, send_control
 from keystead.clock import FixedClock
 from keystead.entropy import SeededEntropy
-from keystead.errors import OperatorError
+from keystead.errors import OperatorError, Unreachable
 
 PAIR = ("LTAIid", "canary-secret")
 
@@ -213,7 +214,7 @@ def test_a_control_socket_is_reached_however_long_its_path_is(tmp_path: Path, de
     listener.listen()
     with answering(listener, reply(b"{}")) as got:
         answer = send_control(
-            folder / "control.sock", "DeleteAccessKey", "2026-11-24", {"AccessKeyId": "a b"}, "tests"
+            folder / "control.sock", "DeleteAccessKey", "2026-11-24", {"AccessKeyId": "a b"}, "tests", ""
         )
     assert answer == Answer(200, {})
     head, _, content = got().partition(b"\r\n\r\n")
@@ -228,11 +229,46 @@ def test_a_control_socket_is_reached_however_long_its_path_is(tmp_path: Path, de
 def test_a_control_socket_without_a_server_is_told(tmp_path: Path) -> None:
     path = tmp_path / "control.sock"
     with pytest.raises(OperatorError, match="is still starting, or stopping"):
-        send_control(path, "A", "V", {}, "tests")
+        send_control(path, "A", "V", {}, "tests", "")
     left = socket.socket(socket.AF_UNIX)
     left.bind(str(path))
     left.close()
     with pytest.raises(OperatorError, match="is still starting, or stopping"):
-        send_control(path, "A", "V", {}, "tests")
+        send_control(path, "A", "V", {}, "tests", "")
     with pytest.raises(OperatorError, match=r"cannot reach the server at .*: Not a directory"):
-        send_control(path / "control.sock", "A", "V", {}, "tests")
+        send_control(path / "control.sock", "A", "V", {}, "tests", "")
+
+
+def test_a_control_socket_that_gives_no_answer_leaves_it_open_what_was_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transport, "_SECONDS", 0.2)
+    path = tmp_path / "control.sock"
+    kept: list[socket.socket] = []
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen(1)
+        with pytest.raises(Unreachable, match=r"has not answered within 0\.2 s") as error:
+            send_control(path, "A", "V", {}, "tests", "look")
+        assert error.value.hint == "look"
+        with pytest.raises(Unreachable, match="takes no connection") as error:
+            for _ in range(10):
+                waiting = socket.socket(socket.AF_UNIX)
+                waiting.setblocking(False)
+                with suppress(BlockingIOError):
+                    waiting.connect(str(path))
+                kept.append(waiting)
+            send_control(path, "A", "V", {}, "tests", "look")
+        assert error.value.hint == "nothing was asked of it; try again later"
+        for one in kept:
+            one.close()
+    path.unlink()
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen(1)
+        with (
+            answering(listener, b""),
+            pytest.raises(Unreachable, match="ended the connection without an answer") as error,
+        ):
+            send_control(path, "A", "V", {}, "tests", "look")
+        assert error.value.hint == "look"

@@ -1,10 +1,13 @@
+import datetime
 import ssl
 from pathlib import Path
 
+import certifi
 import msgspec
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from keystead.clock import SystemClock
 from keystead.crypto import root_key
@@ -12,6 +15,7 @@ from keystead.crypto.authority import (
     LIFETIME,
     Authority,
     describe,
+    describe_all,
     first_expiry,
     make_authority,
     open_authority,
@@ -110,6 +114,33 @@ def test_a_certificate_is_described() -> None:
     assert bytes.fromhex(found.fingerprint.replace(":", "")) == certificate.fingerprint(hashes.SHA256())
     with pytest.raises(ValueError, match="PEM"):
         describe(b"nothing")
+    other = authority(["example"], [])
+    assert describe_all(leaf.certificate_pem + other.certificate_pem) == (
+        found,
+        made.described,
+        other.described,
+    )
+    damaged = made.certificate_pem.replace(b"\n", b"\nAAAA", 1)
+    assert describe_all(b"nothing" + damaged + other.certificate_pem) == (other.described,)
+    assert len(describe_all(Path(certifi.where()).read_bytes())) > 50
+
+
+def test_what_breaks_the_rules_for_certificates_is_no_certificate() -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "x")])
+    begins = datetime.datetime(2026, 1, 1)
+    extension = x509.UnrecognizedExtension(x509.ObjectIdentifier("2.5.29.99"), b"\x05\x00")
+    built = x509.CertificateBuilder(name, name, key.public_key(), 5, begins, begins.replace(month=2))
+    built = built.add_extension(x509.SubjectAlternativeName([x509.DNSName("x")]), critical=False)
+    signed = built.add_extension(extension, critical=False).sign(key, hashes.SHA256())
+    der = signed.public_bytes(serialization.Encoding.DER)
+    twice = der.replace(bytes.fromhex("0603551d63"), bytes.fromhex("0603551d11"))
+    version = der.replace(bytes.fromhex("a003020102"), bytes.fromhex("a003020107"))
+    for broken in (twice, version):
+        pem = ssl.DER_cert_to_PEM_cert(broken).encode()
+        with pytest.raises(ValueError, match=r"extension|version"):
+            describe(pem)
+        assert describe_all(pem) == ()
 
 
 def test_a_chain_expires_with_the_first_of_it() -> None:

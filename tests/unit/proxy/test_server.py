@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import json
 import logging
 import os
 import socket
@@ -315,5 +316,28 @@ def test_another_port_of_an_answered_host_is_refused_and_nothing_goes_to_the_ven
         answer = await asyncio.wait_for(reader.read(), 20)
         assert b"it does not serve kms.cn-hangzhou.aliyuncs.com:8443" in answer
         writer.close()
+
+    play(scenario)
+
+
+def test_a_client_is_told_why_there_is_no_server() -> None:
+    async def scenario(proxy: ProxyServer, port: int) -> None:
+        answers: list[bytes] = []
+
+        def ask_in_tls() -> None:
+            plain = socket.create_connection(("127.0.0.1", port), timeout=20)
+            plain.sendall(b"CONNECT kms.cn-hangzhou.aliyuncs.com:443 HTTP/1.1\r\n\r\n")
+            assert plain.recv(100).startswith(b"HTTP/1.1 200 ")
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+            with context.wrap_socket(plain) as secure:
+                secure.sendall(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+                while data := secure.recv(65536):
+                    answers.append(data)
+
+        await asyncio.to_thread(ask_in_tls)
+        answer = json.loads(b"".join(answers).partition(b"\r\n\r\n")[2])
+        assert answer["Code"] == "ServiceUnavailable"
+        assert "has no server: 127.0.0.1 at port 1 cannot be reached: " in answer["Message"]
 
     play(scenario)

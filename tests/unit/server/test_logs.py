@@ -1,5 +1,8 @@
+import errno
 import json
 import logging
+import os
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -63,16 +66,104 @@ def test_a_file_is_opened_anew_when_it_was_renamed_or_removed(
     assert [json.loads(line)["pid"] for line in (tmp_path / "keystead.log.1").read_text().splitlines()] == [1]
     assert [json.loads(line)["pid"] for line in file.read_text().splitlines()] == [3]
     assert capsys.readouterr().err == ""
-    # Where the folder is gone too, nobody who logs may suffer, and it comes back with the folder.
-    folder = tmp_path / "logs"
+
+
+def lines(file: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in file.read_text().splitlines()]
+
+
+def test_lines_that_cannot_be_written_are_counted_and_said_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, before = tmp_path / "logs", logs.lost()
     folder.mkdir()
-    logs.configure("json", "info", str(folder / "keystead.log"))
+    file = folder / "keystead.log"
+    logs.configure("json", "info", str(file))
     folder.rename(tmp_path / "aside")
-    logs.event("serving", pid=4)
-    assert "FileNotFoundError" in capsys.readouterr().err
+    for pid in range(4, 7):
+        logs.event("serving", pid=pid)
+    assert logs.lost() == before + 3
+    told = json.loads(capsys.readouterr().err)  # one line
+    assert (told["level"], told["event"], told["count"]) == ("warning", "log lines are lost", 1)
+    assert (told["file"], told["reason"]) == (str(file), "No such file or directory")
+    # It comes back with the folder, and says what is missing in it.
     folder.mkdir()
-    logs.event("serving", pid=5)
-    assert json.loads((folder / "keystead.log").read_text())["pid"] == 5
+    for pid in (7, 8):
+        logs.event("serving", pid=pid)
+    first, *rest = lines(file)
+    assert (first["level"], first["event"], first["count"]) == ("warning", "log lines were lost", 3)
+    assert [one["pid"] for one in rest] == [7, 8]
+    # Soon after nothing is said again, though counted; later it is, and after a clock that was put back.
+    record = logging.makeLogRecord({"levelname": "INFO", "msg": "serving"})
+    file.unlink()
+    folder.rmdir()
+    (handler,) = logging.getLogger("keystead").handlers
+    for moved, said in ((1.0, 0), (61.0, 1), (0.0, 0), (59.0, 0), (-1000.0, 1)):
+        record.created += moved
+        handler.handle(record)
+        assert capsys.readouterr().err.count("log lines are lost") == said
+    assert logs.lost() == before + 8
+    # Another log tells of what the one before lost.
+    logs.configure("json", "info")
+    logs.event("reloaded")
+    first, second = map(json.loads, capsys.readouterr().err.splitlines())
+    assert (first["event"], first["count"], second["event"]) == ("log lines were lost", 5, "reloaded")
+    logs.event("reloaded")
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_a_line_that_is_cut_off_does_not_spoil_the_next_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "keystead.log"
+    logs.configure("json", "info", str(file))
+    logs.event("serving", pid=1)
+    room, write = [0], os.write
+
+    def full(descriptor: int, content: memoryview) -> int:
+        if not room[0]:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        taken = min(room[0], len(content))
+        room[0] -= taken
+        return write(descriptor, content[:taken])
+
+    monkeypatch.setattr(os, "write", full)
+    for left in (10, 0, 1, 0):
+        room[0] = left
+        logs.event("serving", pid=2)
+    room[0] = 100_000
+    logs.event("serving", pid=3)
+    logs.event("serving", pid=4)
+    written = [line for line in file.read_text().splitlines() if line]
+    assert len(written) == 5
+    assert written[1].startswith('{"time"')
+    assert [json.loads(one).get("pid") for one in (written[0], *written[3:])] == [1, 3, 4]
+    assert json.loads(written[2])["count"] == 4
+    assert "No space left on device" in capsys.readouterr().err
+
+
+def test_a_standard_error_that_is_full_hurts_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = logs.lost()
+    logs.configure("json", "info", "-")
+    with Path("/dev/full").open("w") as full:
+        monkeypatch.setattr("sys.stderr", full)
+        logs.event("serving")
+        monkeypatch.undo()
+        with suppress(OSError):
+            full.flush()
+        with suppress(OSError):
+            full.close()
+    assert logs.lost() == before + 1
+
+
+def test_a_file_named_as_no_file_is_standard_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    logs.configure("json", "info", "-")
+    logs.event("serving")
+    assert json.loads(capsys.readouterr().err)["event"] == "serving"
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_file_that_cannot_be_opened_changes_nothing(

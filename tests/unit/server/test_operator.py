@@ -8,13 +8,24 @@ from pathlib import Path
 import pytest
 
 from keystead import __version__
+from keystead.client.access_key import read_access_key
 from keystead.clock import SystemClock
+from keystead.crypto.primitives import libcrypto
+from keystead.crypto.root_key import create_file
 from keystead.domain.audit import Kind
 from keystead.entropy import SystemEntropy
 from keystead.errors import OperatorError
 from keystead.server.data.directory import DataDirectory
-from keystead.server.data.opened_store import open_store, read_access_key
-from keystead.server.operator import Wanted, is_root_access_key, open_audit, run_operation
+from keystead.server.data.opened_store import open_store
+from keystead.server.operator import (
+    Wanted,
+    database_problem,
+    is_root_access_key,
+    open_audit,
+    root_key_problem,
+    run_operation,
+    sm2_problem,
+)
 
 
 @pytest.fixture
@@ -119,3 +130,36 @@ def test_the_root_access_key_is_known(data: str) -> None:
     assert not is_root_access_key(data, "other")
     (Path(data) / "root-access-key.json").unlink()
     assert not is_root_access_key(data, root)
+
+
+def test_a_root_key_that_is_missing_or_another_ones(data: str, tmp_path: Path) -> None:
+    directory = DataDirectory(data)
+    assert root_key_problem(directory) is None
+    directory.root_key.rename(tmp_path / "kept")
+    missing = root_key_problem(directory)
+    assert missing is not None
+    assert "is missing" in missing.message
+    create_file(directory.root_key, SystemEntropy())
+    other = root_key_problem(directory)
+    assert other is not None
+    assert "is not that of this database" in other.message
+
+
+def test_a_database_that_cannot_be_read(data: str) -> None:
+    directory = DataDirectory(data)
+    assert database_problem(directory) is None
+    directory.database.write_bytes(b"no database" * 1000)
+    problem = database_problem(directory)
+    assert problem is not None
+    assert problem.message.startswith(f"cannot read the database {directory.database}")
+    assert root_key_problem(directory) is None
+
+
+def test_whether_the_machine_has_sm2(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert sm2_problem() is None
+
+    def missing() -> None:
+        raise libcrypto.Unavailable
+
+    monkeypatch.setattr(libcrypto, "load", missing)
+    assert isinstance(sm2_problem(), libcrypto.Unavailable)

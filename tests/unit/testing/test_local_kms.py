@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -360,3 +361,21 @@ def test_what_is_always_so_is_to_be_met_once(kms: LocalKms) -> None:
     assert kms.unmet() == ["503 ServiceUnavailableTemporary for ListKeys"]
     assert client(kms).call("ListKeys", Version="2016-01-20")[0] == 503
     assert kms.unmet() == []
+
+
+def test_a_proxy_that_cannot_be_used_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:9")
+    with LocalKms() as kms:
+        with pytest.warns(
+            UserWarning, match="the proxy that is set is a socks5 proxy, which cannot be"
+        ) as seen:
+            kms.environment()
+        assert seen[0].filename == __file__
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            kms.environment()  # once
+        with pytest.warns(UserWarning, match="JAVA_TOOL_OPTIONS cannot be read") as seen:
+            kms.environment({"JAVA_TOOL_OPTIONS": "-Djavax.net.ssl.trustStore=/none.p12"})
+        assert len(seen) == 1

@@ -30,7 +30,7 @@ def check(args: argparse.Namespace) -> int:
     for place in args.places:
         if place != "-" and not os.path.lexists(place):  # else a wrong name would pass for ever
             raise OperatorError(f"{place}: there is no such file or directory", hint="check the path")
-    finder = Finder()
+    finder = Finder(staged=_staged_rules() if args.staged else None)
     failed = seen = ruled = protected = clear = 0
     for shown, path, content in _staged(args.places) if args.staged else _in_work_tree(args.places):
         found = finder.of(path)
@@ -39,6 +39,7 @@ def check(args: argparse.Namespace) -> int:
         if found.rule is None:
             continue
         protected += 1
+        by = f" (by {found})" if args.verbose else ""
         try:
             problem = _problem(args, path, found.rule, content())
         except OperatorError as error:
@@ -48,7 +49,9 @@ def check(args: argparse.Namespace) -> int:
             continue
         if problem:
             clear += 1
-            output.line(f"{shown}: {problem}")
+            output.line(f"{shown}: {problem}{by}")
+        elif args.verbose:
+            output.line(f"{shown}: not in the clear{by}")
     if finder.passed_by:
         raise OperatorError(
             f"not all was checked: {finder.passed_by[0]} is not trusted",
@@ -63,9 +66,15 @@ def check(args: argparse.Namespace) -> int:
         raise OperatorError(
             f"{files} in the clear", hint="encrypt what is named above: keystead file encrypt"
         )
-    if not failed and not args.staged:  # a hook that finds nothing is silent
+    if failed or (args.staged and not args.verbose):  # a hook that finds nothing is silent
+        return failed
+    if protected or not seen:
         output.note(f"{protected} of {seen} files are under a rule, none in the clear")
-    return failed
+    else:
+        output.warning(
+            f"nothing is protected: no rule of {NAME} matches any of the {seen} files that were looked at"
+        )
+    return output.DONE
 
 
 def _problem(args: argparse.Namespace, path: str, rule: Rule, content: bytes) -> str:
@@ -102,8 +111,23 @@ def _in_work_tree(places: list[str]) -> Iterator[tuple[str, str, _Content]]:
         yield path, path, _Content(path)
 
 
+def _top() -> Path:
+    return Path(os.fsdecode(_git("rev-parse", "--show-toplevel").removesuffix(b"\n")))
+
+
+def _staged_rules() -> dict[Path, bytes]:
+    """The rules as they would be committed with the files, whatever the work tree has in the meantime."""
+    top = _top()
+    found = {}
+    for entry in os.fsdecode(_git("ls-files", "--stage", "-z", folder=top)).split("\0"):
+        words, _, path = entry.partition("\t")
+        if path.rpartition("/")[2] == NAME and words.split(" ")[0] in _REGULAR:
+            found[top / path] = _git("cat-file", "blob", words.split(" ")[1])
+    return found
+
+
 def _staged(places: list[str]) -> Iterator[tuple[str, str, _Content]]:
-    top = Path(_git("rev-parse", "--show-toplevel").decode(errors="surrogateescape").rstrip("\n"))
+    top = _top()
     listed = _git(*_STAGED, *places)
     words = listed.decode(errors="surrogateescape").split("\0")
     for entry, path in zip(words[::2], words[1::2], strict=False):
@@ -112,9 +136,9 @@ def _staged(places: list[str]) -> Iterator[tuple[str, str, _Content]]:
             yield path, str(top / path), _Content(path, blob)
 
 
-def _git(*words: str) -> bytes:
+def _git(*words: str, folder: Path | None = None) -> bytes:
     try:
-        ended = subprocess.run(["git", *words], capture_output=True, check=False)
+        ended = subprocess.run(["git", *words], cwd=folder, capture_output=True, check=False)
     except OSError as error:
         raise OperatorError(f"git cannot be started: {error.strerror}", hint="--staged needs git") from None
     if ended.returncode:

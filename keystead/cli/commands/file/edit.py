@@ -4,29 +4,31 @@ import argparse
 import io
 import os
 import shlex
+import signal
+import stat
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
-
-import msgspec
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from keystead.cli import child_process, output, target
 from keystead.cli.commands.file.reading import SUFFIX, context_of, format_of, opened
+from keystead.cli.commands.file.rules import Finder
 from keystead.cli.commands.file.writing import write_back
-from keystead.cli.memory_files import private_directory
+from keystead.cli.memory_files import in_memory, private_directory
 from keystead.errors import OperatorError
 
 if TYPE_CHECKING:
     from keystead.client.kms import Kms
     from keystead.files.config_values import Value
-    from keystead.files.formats.spans import Format
+    from keystead.files.formats.spans import Format, Leaf
 
 _BYTES = 16 << 20  # what anybody edits by hand
 
 
-class _Content(msgspec.Struct, kw_only=True):
+class _Content(NamedTuple):
     """The file in the clear, and under which keys it was. `form` is None unless its values are encrypted."""
 
     plaintext: bytes
@@ -35,50 +37,91 @@ class _Content(msgspec.Struct, kw_only=True):
     values: "dict[str, Value]"
 
 
-def edit(args: argparse.Namespace) -> int:
-    """Decrypt, edit, encrypt. A file that was not changed is not written."""
+class _GivenUp(Exception):
+    """The person gave up what was typed."""
 
+
+def edit(args: argparse.Namespace) -> int:
+    """Decrypt, edit, encrypt. A file that was not changed is not written, and what was typed in vain is kept in memory."""
     context = context_of(args.context)
     path = Path(args.file)
-    editor = shlex.split(os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi")
     if args.file == "-":
         raise output.WrongCommandLine("standard input cannot be edited", hint="name a file")
+    editor = _editor()
+    copy, before, settled = Path(), b"", False
+
+    def kept(place: Path) -> bool:
+        """Whether something was typed in vain. It stays unless this says no, even where a signal comes in between."""
+        if settled or not copy.is_file() or copy.read_bytes() == before:
+            return False
+        where = "in memory until the machine restarts" if in_memory(place) else "on a disk"
+        with suppress(OSError):  # the terminal may be gone
+            output.warning(
+                f"what was typed is not saved; it is in the clear in {copy}, {where}: use it, and remove {place}"
+            )
+        return True
+
     with (
         opened(args.file) as source,
         child_process.signals_raise(),
         target.kms(args) as kms,
-        private_directory(args.on_disk) as place,
+        private_directory(args.on_disk, kept) as place,
     ):
         content = _content(path, source)
         found = _open(kms, context, content, format_of(args, args.file))
-        key = _key(args.key, found)
-        copy = place / (path.name.removesuffix(SUFFIX) or "file")
-        copy.touch(mode=0o600)
-        copy.write_bytes(found.plaintext)
-        while True:
-            _edit(editor, copy)
-            changed = copy.read_bytes()
-            if changed == found.plaintext:
-                output.note("nothing was changed")
-                return output.DONE
+        key = args.key or _key(args.file, found)
+        before = found.plaintext
+        made = place.path / (path.name.removesuffix(SUFFIX) or "file")
+        made.touch(mode=0o600)
+        made.write_bytes(before)
+        copy = made
+
+        def save(changed: bytes) -> None:
+            with opened(args.file) as now:
+                if now.read(_BYTES + 1) != content:
+                    raise OperatorError(f"{path} was changed meanwhile", hint="leave this, and edit it again")
+            write_back(iter([_seal(kms, key, context, changed, found)]), args.file, source)
+
+        try:
+            _edit_until_saved(editor, copy, place.lock, before, save)
+        except _GivenUp:
+            settled = True
+            raise KeyboardInterrupt from None
+        settled = True
+        return output.DONE
+
+
+def _edit_until_saved(
+    editor: list[str], copy: Path, lock: int, before: bytes, save: Callable[[bytes], None]
+) -> None:
+    while True:
+        _edit(editor, copy, lock)
+        changed = copy.read_bytes()
+        if changed == before:
+            output.note("nothing was changed")
+            return
+        try:
+            save(changed)
+        except OperatorError as problem:
+            if not sys.stdin.isatty():
+                raise
             try:
-                with opened(args.file) as now:
-                    if now.read(_BYTES + 1) != content:
-                        raise OperatorError(
-                            f"{path} was changed meanwhile", hint="leave this, and edit it again"
-                        )
-                write_back(iter([_seal(kms, key, context, changed, found)]), args.file, source)
-            except OperatorError as problem:
-                if not sys.stdin.isatty():
-                    raise
                 output.trouble(problem)
                 output.note("press Enter to edit it again, or Ctrl-C to drop what was changed")
                 sys.stdin.readline()
-            else:
-                return output.DONE
+            except child_process.Ended:
+                raise
+            except OSError:  # the terminal is gone
+                raise problem from None
+            except KeyboardInterrupt:
+                raise _GivenUp from None
+        else:
+            return
 
 
 def _content(path: Path, source: BinaryIO) -> bytes:
+    if not stat.S_ISREG(os.fstat(source.fileno()).st_mode):
+        raise OperatorError(f"{path} is a device or a pipe", hint="name a file")
     content = source.read(_BYTES + 1)
     if len(content) > _BYTES:
         raise OperatorError(f"{path} is too large to edit", hint="use keystead file decrypt and encrypt")
@@ -98,6 +141,8 @@ def _open(kms: "Kms", context: Mapping[str, str], content: bytes, form: "Format 
         text, found = config_values.decrypt(kms, context, config_values.text_of(content, form), form)
         key_ids = {value.key_id for value in found.values()}
         return _Content(plaintext=config_values.bytes_of(text), key_ids=key_ids, form=form, values=found)
+    if form is not None and decryption.holds_nothing(content, form):
+        return _Content(plaintext=content, key_ids=set(), form=form, values={})
     head = encrypted_file.read(io.BytesIO(content))
     plaintext = b"".join(encrypted_file.decrypt(kms, context, io.BytesIO(content)))
     key_id = kms.decrypt(head.blob, context).key_id
@@ -106,32 +151,36 @@ def _open(kms: "Kms", context: Mapping[str, str], content: bytes, form: "Format 
 
 def _seal(kms: "Kms", key: str, context: Mapping[str, str], changed: bytes, found: _Content) -> bytes:
     from keystead.files import config_values, encrypted_file
+    from keystead.files.formats.spans import pointer
 
     if found.form is None:
         if not changed and found.plaintext:
             raise OperatorError("nothing is left in it", hint="remove the file if that is what you want")
         return b"".join(encrypted_file.encrypt(kms, key, context, io.BytesIO(changed)))
     text = config_values.text_of(changed, found.form)
-    if found.values and not config_values.all_paths(text, found.form):
+    if found.values and not config_values.values(text, found.form):
         raise OperatorError("there is no value left in it", hint="remove the file if that is what you want")
-    # A value that stood there in the clear stays so; a new one is encrypted.
-    left = {path for path in _paths(found) if path not in found.values}
-    sealed = config_values.encrypt(
-        kms, key, context, text, found.form, lambda path: path not in left, found.values
-    )
+    before = config_values.text_of(found.plaintext, found.form)
+    left = {
+        leaf.path: (before[leaf.start : leaf.end], leaf.pointers)
+        for leaf in config_values.values(before, found.form)
+        if pointer(leaf.path) not in found.values
+    }
+
+    def is_new(leaf: "Leaf") -> bool:
+        """A value that stood there in the clear stays so, unless it was changed and has a name that it had not."""
+        spelling, pointers = left.get(leaf.path, ("", []))
+        return text[leaf.start : leaf.end] != spelling and not set(leaf.pointers) <= set(pointers)
+
+    sealed, _ = config_values.encrypt(kms, key, context, text, found.form, is_new, found.values)
     return config_values.bytes_of(sealed)
 
 
-def _paths(found: _Content) -> list[str]:
-    from keystead.files.config_values import all_paths, text_of
-
-    assert found.form is not None
-    return all_paths(text_of(found.plaintext, found.form), found.form)
-
-
-def _key(named: str | None, found: _Content) -> str:
-    if named:
-        return named
+def _key(name: str, found: _Content) -> str:
+    if not found.key_ids:
+        if key := Finder().of(name).key:
+            return key
+        raise OperatorError("no value in it is encrypted yet", hint="name the key of what is new with --key")
     if len(found.key_ids) > 1:
         raise OperatorError(
             "its values are under several keys", hint=f"name one for what is new: --key {min(found.key_ids)}"
@@ -139,12 +188,37 @@ def _key(named: str | None, found: _Content) -> str:
     return next(iter(found.key_ids))
 
 
-def _edit(editor: list[str], copy: Path) -> None:
+def _editor() -> list[str]:
+    named = os.environ.get("VISUAL", "").strip() or os.environ.get("EDITOR", "").strip() or "vi"
     try:
-        status = subprocess.run([*editor, str(copy)], check=False).returncode
+        return shlex.split(named)
+    except ValueError:
+        raise OperatorError(
+            "VISUAL or EDITOR opens quotes and does not close them", hint="correct the variable"
+        ) from None
+
+
+def _edit(editor: list[str], copy: Path, lock: int) -> None:
+    try:
+        with _for_the_editor():
+            # With the lock: should we be killed, the copy stays for as long as somebody looks at it.
+            status = subprocess.run([*editor, str(copy)], check=False, pass_fds=[lock]).returncode
     except OSError as error:
         raise OperatorError(
             f"the editor {editor[0]!r} cannot be started: {error.strerror}", hint="set VISUAL or EDITOR"
         ) from None
     if status:
         raise OperatorError(f"the editor ended with status {status}", hint="the file is as it was")
+    if not copy.is_file():
+        raise OperatorError("the editor left no file", hint="the file is as it was")
+
+
+@contextmanager
+def _for_the_editor() -> Iterator[None]:
+    """Within it, Ctrl-C and Ctrl-\\ are the editor's: it gets them from the terminal too."""
+    before = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGINT, signal.SIGQUIT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

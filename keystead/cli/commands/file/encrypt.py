@@ -4,9 +4,7 @@ import argparse
 import io
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
-
-import msgspec
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from keystead.cli import output, target
 from keystead.cli.commands.file.reading import (
@@ -15,6 +13,7 @@ from keystead.cli.commands.file.reading import (
     content_of,
     context_of,
     format_of,
+    is_nameless,
     mode_of,
     opened,
 )
@@ -26,13 +25,13 @@ from keystead.errors import OperatorError, Unreachable
 if TYPE_CHECKING:
     from keystead.client.kms import Kms
     from keystead.files.config_values import Value
-    from keystead.files.formats.spans import Format
+    from keystead.files.formats.spans import Format, Leaf
 
 _PROGRESS_BYTES = 32 << 20  # below it a bar would only flicker
 _SHOWN_PATHS = 10
 
 
-class _How(msgspec.Struct, frozen=True, kw_only=True):
+class _How(NamedTuple):
     """How one file is encrypted: by the command line, else by the rules that it is under."""
 
     key: str
@@ -49,12 +48,12 @@ def encrypt(args: argparse.Namespace) -> int:
         args.files,
         args.out,
         lambda name: name + SUFFIX,
-        lambda name: "-" if args.files == ["-"] else name + SUFFIX,
+        lambda name: "-" if len(args.files) == 1 and is_nameless(name) else name + SUFFIX,
     )
     how = _how(args, todo)
     if any(one.values for one in how.values()):
         config_values.check_context(context)
-    if args.only and all(Path(name).is_file() for name in args.files):  # a pipe can be read once only
+    if args.only and all(map(os.path.isfile, args.files)):  # a pipe can be read once only
         _check_only(args)
     with target.kms(args) as kms:
 
@@ -100,21 +99,22 @@ def _check_only(args: argparse.Namespace) -> None:
     """OperatorError, before anything is written, if the patterns match no path in any file; a warning if one does not."""
     from keystead.files import config_values
 
-    paths: dict[str, None] = {}
+    found: list[Leaf] = []
     for name in args.files:
         form = format_of(args, name)
         try:
             with opened(name) as source:
                 text = config_values.text_of(content_of(source), form) if form else ""
-            paths |= dict.fromkeys(config_values.all_paths(text, form) if form else ())
+            found += config_values.values(text, form) if form else ()
         except OperatorError:
             continue  # it is told when its turn comes
+    paths = list(dict.fromkeys(path for leaf in found for path in leaf.pointers))
     unmatched = [pattern for pattern in args.only if not any(matches(path, (pattern,)) for path in paths)]
     if paths and unmatched == args.only:
         raise OperatorError(
-            f"--only {' --only '.join(unmatched)} matches no path", hint=_hint(list(paths), unmatched)
+            f"--only {' --only '.join(unmatched)} matches no path", hint=_hint(paths, unmatched)
         )
-    for pattern in unmatched:
+    for pattern in unmatched if paths else []:
         output.warning(f"--only {pattern} matches no path")
 
 
@@ -141,22 +141,30 @@ def _values(
     form = format_of(args, name)
     if form is None:
         raise OperatorError(
-            "its name does not tell its format", hint=f"name one with --format: {', '.join(FORMATS)}"
+            "its name does not tell its format",
+            hint=f"name one with --format: {', '.join(FORMATS)}; or encrypt the file as a whole: leave --values out",
         )
     content = content_of(source)
     text = config_values.text_of(content, form)
-    paths = config_values.all_paths(text, form)
-    if not any(matches(path, how.only) for path in paths):
+    found = config_values.values(text, form)
+    if not any(_is_wanted(leaf, how.only) for leaf in found):
+        paths = [path for leaf in found for path in leaf.pointers]
         hint = _hint(paths, how.only) if paths else "it has no value at all; check --format"
         if len(args.files) == 1:
             raise OperatorError("there is no value to encrypt in it", hint=hint)
         output.warning(f"{called(name)}: there is no value to encrypt in it, so it stays as it is; {hint}")
         return content
     before = _before(args, kms, context, form, out)
-    changed = config_values.encrypt(
-        kms, how.key, context, text, form, lambda path: matches(path, how.only), before
+    changed, done = config_values.encrypt(
+        kms, how.key, context, text, form, lambda leaf: _is_wanted(leaf, how.only), before
     )
+    if how.only:  # what no pattern was for is in the clear
+        output.note(f"{called(name)}: {done} of {len(found)} values encrypted")
     return config_values.bytes_of(changed)
+
+
+def _is_wanted(leaf: "Leaf", only: tuple[str, ...]) -> bool:
+    return any(matches(path, only) for path in leaf.pointers)
 
 
 def looks_sealed(source: BinaryIO) -> bool:
@@ -172,7 +180,7 @@ def _before(
     """The values of the file that is replaced: those that did not change keep their ciphertext."""
     from keystead.files import config_values
 
-    if not args.force or out == "-" or not Path(out).is_file():
+    if not args.force or out == "-" or not os.path.isfile(out):
         return {}
     try:
         text = config_values.text_of(Path(out).read_bytes(), form)

@@ -66,6 +66,8 @@ def opened(name: str) -> "AbstractContextManager[BinaryIO]":
     """The file, or standard input for `-`; OperatorError if it can't be read."""
     if name == "-":
         return nullcontext(sys.stdin.buffer)
+    if not name:  # for Path it would be the current directory
+        raise OperatorError("the name of a file is empty", hint="is a variable of the shell not set?")
     try:
         return Path(name).open("rb")
     except IsADirectoryError:
@@ -76,6 +78,13 @@ def opened(name: str) -> "AbstractContextManager[BinaryIO]":
         raise OperatorError(
             f"cannot read it: {error.strerror}", hint="check the path and its permissions"
         ) from None
+
+
+def is_nameless(name: str) -> bool:
+    """Whether it is standard input, or another file that this process has open already, as a shell's `<(…)`."""
+    from keystead.files.atomic_file import descriptor
+
+    return name == "-" or descriptor(name) is not None
 
 
 def content_of(source: BinaryIO) -> bytes:
@@ -107,7 +116,9 @@ def walked(places: list[str]) -> Iterator[str]:
             "standard input is no place for files", hint="name files or directories"
         )
     for place in places:
-        for path in _below(place) if Path(place).is_dir() else (place,):
+        if os.path.exists(place) and not (os.path.isdir(place) or os.path.isfile(place)):
+            raise OperatorError(f"{place} is a device or a pipe", hint="name files or directories")
+        for path in _below(place) if place and os.path.isdir(place) else (place,):
             real = os.path.realpath(path)
             if real not in seen:
                 seen.add(real)
@@ -124,5 +135,5 @@ def _below(place: str) -> Iterator[str]:
         folders[:] = sorted(name for name in folders if name != ".git")
         for name in sorted(names):
             path = Path(folder) / name
-            if path.is_file() and not path.is_symlink():
+            if os.path.isfile(path) and not path.is_symlink():
                 yield str(path)

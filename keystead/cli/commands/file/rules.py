@@ -1,6 +1,7 @@
 """`.keystead.toml`: the default key, and rules for the files below it.
 
-It is looked for from a file's directory upwards, as far as the root of the git repository or the file system. One that
+It is looked for from a file's directory upwards, as far as the root of the git repository or the file system. As with
+git's own files of patterns the nearest rule that matches counts, so none further down switches off those above. One that
 another user owns, or that everybody may write, could choose a key that is not yours: it is passed by with a warning. It
 never says which server is meant; that would send signed requests to where a stranger wants.
 """
@@ -9,12 +10,10 @@ import os
 import re
 import stat
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
-
-import msgspec
+from typing import Any, NamedTuple
 
 from keystead.cli import output
 from keystead.cli.commands.file.reading import SUFFIX
@@ -25,7 +24,7 @@ _BYTES = 1 << 20
 _OF_SERVERS = {"endpoint", "server", "ca", "data", "region", "access-key", "access_key"}
 
 
-class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Rule(NamedTuple):
     """What is done with the files that `path` matches; they are not to be in the clear.
 
     `key` empty: the default one. `values`: value by value, all or those whose path matches one of `only`.
@@ -41,22 +40,29 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         return matches(path, self.only)
 
 
-class Rules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Rules(NamedTuple):
     """The whole file. Of several rules that match a file, the first counts."""
 
     key: str = ""
     rules: tuple[Rule, ...] = ()
 
 
-class Found(msgspec.Struct, frozen=True, kw_only=True):
-    """What a file is under. `rule` is None where none matches, `source` None where there is no file of rules."""
+class Found(NamedTuple):
+    """What a file is under. `rule` is None where none matches.
 
-    source: Path | None
-    key: str
-    rule: Rule | None
+    `source` is the file of the rule, else that of the key, else the nearest; None where there is none.
+    `key_source` is that of the key.
+    """
+
+    source: Path | None = None
+    key: str = ""
+    key_source: Path | None = None
+    rule: Rule | None = None
 
     def __str__(self) -> str:
-        return f"{self.source}" + (f', rule "{self.rule.path}"' if self.rule else "")
+        rule = f', rule "{self.rule.path}"' if self.rule else ""
+        key = f", its key by {self.key_source}" if self.key_source not in (None, self.source) else ""
+        return f"{self.source}{rule}{key}"
 
 
 def matches(path: str, only: "tuple[str, ...] | list[str]") -> bool:
@@ -64,16 +70,22 @@ def matches(path: str, only: "tuple[str, ...] | list[str]") -> bool:
 
     One for a list, or for a key that stands more than once, is for each of its values: their paths end with a number.
     """
-    whole = re.sub(r"/[0-9]+\Z", "", path)
-    return not only or any(fnmatchcase(path, pattern) or fnmatchcase(whole, pattern) for pattern in only)
+    if any(fnmatchcase(path, pattern) for pattern in only):
+        return True
+    whole, _, last = path.rpartition("/")
+    return not only or (last.isdecimal() and any(fnmatchcase(whole, pattern) for pattern in only))
 
 
 class Finder:
     """Finds the rules of files; each `.keystead.toml` is read once, and what is passed by is said once."""
 
-    def __init__(self, *, needed: bool = True) -> None:
-        """`needed`: whether a folder that may not be looked into is an error, since it could have rules."""
+    def __init__(self, *, needed: bool = True, staged: Mapping[Path, bytes] | None = None) -> None:
+        """`needed`: whether a folder that may not be looked into is an error, since it could have rules.
+
+        `staged`: the content of each `.keystead.toml` that git would commit; it counts instead of the work tree's.
+        """
         self._needed = needed
+        self._staged = staged or {}
         self._read: dict[Path, Rules | None] = {}
         self.passed_by: list[Path] = []
 
@@ -81,16 +93,26 @@ class Finder:
         """The rules of a file, `-` being one without a name in the current directory."""
         place = Path(name)
         folder = Path(os.path.realpath("." if name == "-" else place.parent))
+        nearest: Path | None = None
+        found = Found()
         for directory in _upwards(folder):
-            rules = self._rules(directory / NAME)
+            source = directory / NAME
+            rules = self._rules(source)
             if rules is None:
                 continue
-            rule = None
-            if name != "-":
+            nearest = nearest or source
+            key = rules.key
+            if found.rule is None and name != "-":
                 inner = (folder / place.name.removesuffix(SUFFIX)).relative_to(directory).as_posix()
                 rule = next((one for one in rules.rules if glob(one.path).match(inner)), None)
-            return Found(source=directory / NAME, key=(rule and rule.key) or rules.key, rule=rule)
-        return Found(source=None, key="", rule=None)
+                if rule is not None:
+                    found = found._replace(source=source, rule=rule)
+                    key = rule.key or key
+            if key and not found.key:
+                found = found._replace(key=key, key_source=source)
+            if found.rule and found.key:
+                break
+        return found._replace(source=found.source or found.key_source or nearest)
 
     def _rules(self, source: Path) -> Rules | None:
         if source not in self._read:
@@ -98,13 +120,15 @@ class Finder:
         return self._read[source]
 
     def _load(self, source: Path) -> Rules | None:
+        if source in self._staged:
+            return read(self._staged[source], source)
         try:
             if _is_ours(source.lstat()):
                 # A pipe of this name must not hold us up.
                 with open(os.open(source, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
                     if _is_ours(os.fstat(file.fileno())):
                         return read(file.read(_BYTES + 1) or b"", source)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
             if isinstance(error, PermissionError) and not self._needed:
@@ -128,20 +152,26 @@ def read(content: bytes, source: Path) -> Rules:
         found = tomllib.loads(content.decode("utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise OperatorError(f"{source} is not valid TOML: {error}", hint="see https://toml.io") from None
-    _check_members(found, Rules, f"{source}")
-    tables: Any = found.get("rules", [])
-    for number, table in enumerate(tables if isinstance(tables, list) else [], 1):
-        if isinstance(table, dict):
-            _check_members(table, Rule, f"rule {number} of {source}")
-    try:
-        rules = msgspec.convert(found, Rules)
-        for rule in rules.rules:
-            glob(rule.path)
-    except msgspec.ValidationError as error:
-        raise OperatorError(
-            f"{source} is not valid: {error}",
-            hint=f"there are {_members(Rules)}, and in [[rules]] {_members(Rule)}",
-        ) from None
+    _check_members(found, _OF_FILE, f"{source}")
+    tables: list[dict[str, Any]] = found.get("rules", [])
+    for number, table in enumerate(tables, 1):
+        _check_members(table, _OF_RULE, f"rule {number} of {source}")
+        if "path" not in table:
+            raise OperatorError(f"rule {number} of {source} has no path", hint="say which files it is for")
+    rules = Rules(
+        key=found.get("key", ""),
+        rules=tuple(
+            Rule(
+                path=table["path"],
+                key=table.get("key", ""),
+                values=table.get("values", False),
+                only=tuple(table.get("only", ())),
+            )
+            for table in tables
+        ),
+    )
+    for rule in rules.rules:
+        glob(rule.path)
     for number, rule in enumerate(rules.rules, 1):
         if rule.only and not rule.values:
             raise OperatorError(
@@ -150,22 +180,36 @@ def read(content: bytes, source: Path) -> Rules:
     return rules
 
 
-def _check_members(table: dict[str, Any], kind: type[msgspec.Struct], where: str) -> None:
-    known = kind.__struct_fields__
-    for name in table:
-        if name in known:
-            continue
-        if name in _OF_SERVERS:
-            hint = "a file of rules does not choose the server: use --endpoint, --data or the environment"
-        elif near := output.nearest(name, known):
-            hint = f"did you mean {near}?"
-        else:
-            hint = f"there are {_members(kind)}"
-        raise OperatorError(f"{where} has an unknown member {name}", hint=hint)
+class _Kind(NamedTuple):
+    """What a member of the file may be."""
+
+    words: str
+    fits: Callable[[Any], bool]
 
 
-def _members(kind: type[msgspec.Struct]) -> str:
-    return ", ".join(kind.__struct_fields__)
+_TEXT = _Kind("a text in quotes", lambda value: isinstance(value, str))
+_TEXTS = _Kind("a list of texts", lambda value: isinstance(value, list) and all(map(_TEXT.fits, value)))
+_SWITCH = _Kind("true or false", lambda value: isinstance(value, bool))
+_TABLES = _Kind(
+    "tables that begin with [[rules]]",
+    lambda value: isinstance(value, list) and all(isinstance(one, dict) for one in value),
+)
+_OF_FILE = {"key": _TEXT, "rules": _TABLES}
+_OF_RULE = {"path": _TEXT, "key": _TEXT, "values": _SWITCH, "only": _TEXTS}
+
+
+def _check_members(table: dict[str, Any], known: dict[str, _Kind], where: str) -> None:
+    for name, value in table.items():
+        if name not in known:
+            if name in _OF_SERVERS:
+                hint = "a file of rules does not choose the server: use --endpoint, --data or the environment"
+            elif near := output.nearest(name, list(known)):
+                hint = f"did you mean {near}?"
+            else:
+                hint = f"there are {', '.join(known)}"
+            raise OperatorError(f"{where} has an unknown member {name}", hint=hint)
+        if not known[name].fits(value):
+            raise OperatorError(f"{where} is not valid: {name}", hint=f"write {name} as {known[name].words}")
 
 
 def glob(pattern: str) -> "re.Pattern[str]":
@@ -196,7 +240,10 @@ def _upwards(folder: Path) -> Iterator[Path]:
     for directory in (folder, *folder.parents):
         try:
             found = directory.stat().st_dev
-        except OSError:  # of a staged file the directory may be gone
+        except (FileNotFoundError, NotADirectoryError):  # of a staged file; rules may be staged beside it
+            yield directory
+            continue
+        except OSError:
             continue
         if device not in (None, found):
             return

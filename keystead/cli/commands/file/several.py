@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from keystead.cli import output
+from keystead.cli.commands.file.reading import is_nameless
 from keystead.errors import OperatorError, Unreachable
 
 Plan = tuple[str, str | None]  # a file, and where it goes to; None leaves that to the command
@@ -44,10 +45,16 @@ def plans(
     """Each file with where it goes to: `named` gives its name in a directory, `alone` its place without --out."""
     if names.count("-") > 1:
         raise output.WrongCommandLine("standard input can be read once only", hint="give one - only")
+    if "" in names or out == "":
+        raise output.WrongCommandLine(
+            "the name of a file is empty", hint="is a variable of the shell not set?"
+        )
+    if len(names) > 1 and any(map(is_nameless, names)):
+        raise output.WrongCommandLine("a pipe has no name among others", hint="give it alone")
     found: list[Plan]
     if out is None:
         found = [(name, alone(name)) for name in names]
-    elif Path(out).is_dir():
+    elif os.path.isdir(out):
         if "-" in names:
             raise output.WrongCommandLine(
                 "standard input has no name in a directory", hint="name a file with -o"
@@ -57,6 +64,8 @@ def plans(
         raise output.WrongCommandLine(
             f"{out} is no directory, and there are several files", hint="name a directory with -o"
         )
+    elif out.endswith("/"):
+        raise output.WrongCommandLine(f"there is no directory {out}", hint=f"make it: mkdir {out}")
     else:
         found = [(names[0], out)]
     taken: set[str] = set()

@@ -15,7 +15,7 @@ def write(content: Iterator[bytes], out: str, mode: int, *, replace: bool) -> No
     """Write all of it to a file, whole or not at all, or to standard output for `-`."""
     from keystead.files.atomic_file import Whole
 
-    if out == "-":
+    if out in ("-", "/dev/stdout"):
         _print(content)
         return
     with Whole(Path(out), mode, SystemEntropy(), replace=replace) as file:

@@ -42,7 +42,7 @@ def test_a_signed_request_says_all_that_the_pipeline_needs() -> None:
         "127.0.0.1", "TLSv1.3", Channel.NETWORK, True,
     )  # fmt: skip
     assert found.claims is not None
-    assert b"%26Plaintext%3Dcanary%26" in found.claims.signed
+    assert b"&Plaintext=canary&" in found.claims.signed
     assert found.parameters == {}  # all of it is in what was signed
     assert found.claims.access_key_id == service.access_key[0]
     assert found.refusal is None

@@ -65,6 +65,39 @@ def test_where_readers_disagree_it_is_refused(text: str, told: str) -> None:
     assert "secret" not in problem.value.message + problem.value.hint
 
 
+@pytest.mark.parametrize(
+    ("text", "pointers"),
+    [
+        # An option of its own for MySQL, git, systemd and PHP; a line of the value above for configparser.
+        ("[client]\nuser = app\n  password = x\nhost = h\n", [["/client/user", "/client/password"], ["/client/host"]]),
+        ("[s]\na =\n  b\n\tc: d\n", [["/s/a", "/s/c"]]),
+        ("[s]\na = 1\n  # b = 2\n  c =\n", [["/s/a", "/s/c"]]),
+        # The sections differ from there on.
+        ("[s]\na = 1\n  [t]\n  b = 2\nc = 3\n", [["/s/a", "/t/b"], ["/s/c", "/t/c"]]),
+        ("[s]\na = 1\n a = 2\n", [["/s/a", "/s/a/1"]]),
+        ("[s]\na = x \\\n  b = 2\nc = 3", [["/s/a", "/s/b"], ["/s/c"]]),
+        ("[s]\n  a = 1\n  b = 2\n", [["/s/a"], ["/s/b"]]),
+        # A colon in a name, for all but configparser.
+        ("//npm/:_authToken=x\na: b=c\nd=e:f=g", [["/~1~1npm~1", "/~1~1npm~1:_authToken"], ["/a", "/a: b"], ["/d"]]),
+        ("[s] a = 1\n  b = 2\n", [["/s/a"], ["/s/b"]]),
+    ],
+)  # fmt: skip
+def test_an_indented_option_is_found_under_its_own_name_too(text: str, pointers: list[list[str]]) -> None:
+    assert [leaf.pointers for leaf in leaves(text)] == pointers
+
+
+@given(st.data())
+def test_every_line_with_a_value_is_found_whoever_reads_it(data: st.DataObject) -> None:
+    """A secret in a line by itself is in a value that its name chooses, however the lines are indented."""
+    blank = st.sampled_from(["", " ", "  ", "\t", "    "])
+    lines: list[str] = data.draw(st.lists(st.builds("{}{}".format, blank, st.sampled_from(["a = 1", "b=2", "[s]", "[t]", "# c", "", "x"])), max_size=8))  # fmt: skip
+    at = data.draw(st.integers(0, len(lines)))
+    lines.insert(at, data.draw(blank) + "password = hunter2")
+    text = "\n".join(lines)
+    chosen = [leaf for leaf in leaves(text) if any(path.endswith("/password") for path in leaf.pointers)]
+    assert any("hunter2" in text[leaf.start : leaf.end] for leaf in chosen)
+
+
 # --- configparser
 
 _words = st.text("ab=:;#[]\\\"' \t%é", max_size=6)

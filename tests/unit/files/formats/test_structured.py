@@ -26,6 +26,8 @@ def found(name: str, text: str) -> list[tuple[str, str]]:
         ("yaml", "- {a: 'x', b: [1]}\n- - 2\n-\n", [("/0/a", "'x'"), ("/0/b/0", "1"), ("/1/0", "2")]),
         ("yaml", "a: 1\n---\n- 2\n---\n", [("/0/a", "1"), ("/1/0", "2")]),
         ("yaml", "a: &x [1, *x]\n", [("/a/0", "1")]),
+        ("yaml", "{a, b: 1, c: , d: ''}\n", [("/b", "1"), ("/d", "''")]),
+        ("yaml", "? a\n? b\n: &x\n", []),
         ("toml", "", []),
         ("toml", "\ufeffa = 1\r\n", [("/a", "1")]),
         ("toml", 'a.b = """x\ny"""\n[t."q/r"]\nc = [ 1, # one\n [true, {d = 2.5}] ]\n[[l]]\ne = false\n', [("/a/b", '"""x\ny"""'), ("/t/q~1r/c/0", "1"), ("/t/q~1r/c/1/0", "true"), ("/t/q~1r/c/1/1/d", "2.5"), ("/l/0/e", "false")]),
@@ -33,6 +35,83 @@ def found(name: str, text: str) -> list[tuple[str, str]]:
 )  # fmt: skip
 def test_leaves(name: str, text: str, leaves: list[tuple[str, str]]) -> None:
     assert found(name, text) == leaves
+
+
+COMPOSE = """\
+services:
+  web:
+    environment:
+      - DB_PASSWORD=x
+      - "TOKEN=y=z"
+      - HOST
+    command: [--db-password=x, run]
+"""
+KUBERNETES = """\
+env:
+  - name: DB_PASSWORD
+    value: x
+  - value: y
+    name: HOST
+  - name: FROM
+    valueFrom: {secretKeyRef: {name: s, key: k}}
+"""
+MERGED = """\
+base: &base
+  password: x
+  hosts: [a]
+prod:
+  <<: *base
+test:
+  <<: [*base, {token: y}]
+again: *base
+"""
+CONFIG_MAP = """\
+data:
+  app.properties: |
+    # db
+    db.password=x
+    export HOST: h
+  note: password = one line
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "others"),
+    [
+        ("yaml", COMPOSE, {"/services/web/environment/0": ["/services/web/environment/DB_PASSWORD"], "/services/web/environment/1": ["/services/web/environment/TOKEN"], "/services/web/command/0": ["/services/web/command/--db-password"]}),
+        ("yaml", KUBERNETES, {"/env/0/value": ["/env/DB_PASSWORD"], "/env/1/value": ["/env/HOST"]}),
+        ("yaml", MERGED, {"/base/password": ["/prod/<</password", "/prod/password", "/test/<</0/password", "/test/password", "/again/password"], "/base/hosts/0": ["/prod/<</hosts/0", "/prod/hosts/0", "/test/<</0/hosts/0", "/test/hosts/0", "/again/hosts/0"], "/test/<</1/token": ["/test/token"]}),
+        ("yaml", CONFIG_MAP, {"/data/app.properties": ["/data/app.properties/db.password", "/data/app.properties/HOST"]}),
+        ("yaml", "a: &x 1\nb: *x\nc: [*x]\n", {"/a": ["/b", "/c/0"]}),
+        ("yaml", "- {a: &e [P=x]}\n- {env: *e}\n", {"/0/a/0": ["/1/env/0", "/0/a/P", "/1/env/P"]}),
+        ("yaml", "secret: {name: P, value: {a: x}}\n", {"/secret/value/a": ["/secret/P/a"]}),
+        ("yaml", "'<<': {a: 1}\n", {}),  # in quotes it is a key like others
+        ("yaml", "a: P=x\n", {}),
+        ("json", '[{"name": "P", "value": 1}, "Q=x", 2, "a b=c"]', {"/0/value": ["/P"], "/1": ["/Q"]}),
+        ("json", '{"Parameters": [{"ParameterKey": "P", "ParameterValue": "x"}], "Tags": [{"Key": "k", "Value": "v"}]}', {"/Parameters/0/ParameterValue": ["/Parameters/P"], "/Tags/0/Value": ["/Tags/k"]}),
+        ("json", '{"name": "P", "key": "Q", "value": 1}', {"/value": ["/P", "/Q"]}),
+        ("toml", 'env = ["P=x"]\ntext = """\nP = 1\n"""\n[[vars]]\nname = "N"\nvalue = true\n', {"/env/0": ["/env/P"], "/text": ["/text/P"], "/vars/0/value": ["/vars/N"]}),
+    ],
+)  # fmt: skip
+def test_values_are_found_under_the_names_that_their_readers_give_them(
+    name: str, text: str, others: dict[str, list[str]]
+) -> None:
+    leaves = FORMATS[name].leaves(text)
+    assert {leaf.pointers[0]: leaf.pointers[1:] for leaf in leaves if len(leaf.pointers) > 1} == others
+
+
+def aliases(levels: int, last: int) -> str:
+    """Lists of ten aliases each, of the list before: so many values in all."""
+    lines = ["a0: &a0 [1]"]
+    lines += [f"a{at}: &a{at} [{', '.join([f'*a{at - 1}'] * 10)}]" for at in range(1, levels)]
+    return "\n".join([*lines, f"last: [{', '.join([f'*a{levels - 1}'] * last)}]", ""])
+
+
+def test_aliases_of_aliases_end_somewhere() -> None:
+    (leaf,) = FORMATS["yaml"].leaves(aliases(5, 1))
+    assert len(leaf.pointers) == 1 + 10 + 100 + 1000 + 10_000 + 10_000
+    with pytest.raises(OperatorError, match="its aliases stand for more than 100000 values"):
+        FORMATS["yaml"].leaves(aliases(9, 10))
 
 
 @pytest.mark.parametrize(

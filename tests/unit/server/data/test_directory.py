@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from keystead.errors import OperatorError
+from keystead.errors import Misnamed, OperatorError
 from keystead.server.data.directory import DataDirectory, Running
 
 RUNNING = Running(
@@ -78,6 +78,72 @@ def test_a_file_in_its_place_is_named(tmp_path: Path) -> None:
     assert not DataDirectory(tmp_path / "file").locked()
     with pytest.raises(OperatorError, match="cannot open"):
         DataDirectory(tmp_path / "file").lock()
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["lost+found"],
+        [".gitkeep", ".gitignore", ".DS_Store", ".keep", ".nfs00000a1"],
+        ["keystead.toml"],
+        ["lock", "server.json", "control.sock", "root-access-key.json.new", "proxy", "ca.pem"],  # cut off
+        ["keystead.log", "tls", "seed.txt"],  # of its own settings
+        ["keystead.db", "anything", "etc"],
+        ["root.key", "anything"],
+        ["root-access-key.json", "anything"],
+    ],
+)
+def test_a_directory_of_nobody_s_or_of_our_own_will_do(names: list[str], tmp_path: Path) -> None:
+    for name in names:
+        (tmp_path / name).touch()
+    (tmp_path / "tls").unlink(missing_ok=True)
+    (tmp_path / "tls").mkdir()
+    beside = (
+        "",
+        "-",
+        str(tmp_path / "keystead.log"),
+        str(tmp_path / "tls" / "cert.pem"),
+        str(tmp_path / "seed.txt"),
+    )
+    DataDirectory(tmp_path).prepare(beside)
+    link = tmp_path.with_name(f"link to {tmp_path.name}")
+    link.symlink_to(tmp_path)
+    DataDirectory(link).prepare(beside)
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        (["passwd"], "it holds passwd"),
+        (["c", "b", "a"], "it holds a, b, c"),
+        (["c", "b", "a", "d", "lost+found"], "it holds a, b, c and 1 more"),
+        ([".bashrc"], r"it holds \.bashrc"),
+        (["lock", "ca.pem", "keystead.db-wal"], "it holds keystead.db-wal"),
+        (["not.new.toml.txt"], "it holds not"),
+    ],
+)
+def test_a_directory_of_others_is_refused_and_left_as_it_is(
+    names: list[str], told: str, tmp_path: Path
+) -> None:
+    for name in names:
+        (tmp_path / name).touch()
+    with pytest.raises(Misnamed, match=told) as error:
+        DataDirectory(tmp_path).prepare(("", "-", "elsewhere/passwd"))
+    assert error.value.hint == f"name an empty directory, or a new one, such as {tmp_path / 'keystead'}"
+    assert sorted(os.listdir(tmp_path)) == sorted(names)
+
+
+def test_what_was_probably_meant_is_named(tmp_path: Path) -> None:
+    backup = tmp_path / "20260101T000000.000Z"
+    backup.mkdir()
+    (backup / "keystead.db").touch()
+    with pytest.raises(Misnamed) as error:
+        DataDirectory(tmp_path).prepare()
+    assert error.value.hint.startswith(f"{backup} looks like a backup; to restore one")
+    (backup / "root.key").touch()
+    with pytest.raises(Misnamed) as error:
+        DataDirectory(tmp_path).prepare()
+    assert error.value.hint == f"the data directory {backup} is in it: name that"
 
 
 def test_a_directory_that_cannot_be_written_is_named(

@@ -131,6 +131,8 @@ def test_a_unix_socket_is_served_too(tmp_path: Path) -> None:
         assert counted.requests[0].channel is Channel.CONTROL
         user = os.getuid()
         assert (counted.requests[0].source, counted.requests[0].user) == (f"unix:{user}", name_of(user))
+        assert counted.requests[0].awaited is not None
+        assert not counted.requests[0].awaited()
         await one.stop(0)
 
     play(scenario)

@@ -25,7 +25,7 @@ from keystead.server.network import front_supervisor as module
 from keystead.server.network import listener
 from keystead.server.network.front_supervisor import Confine, Front
 from keystead.server.network.limits import Limits, Reply
-from keystead.server.network.link import Asked, FromFront, Link, Listening
+from keystead.server.network.link import Asked, FromFront, Link, Listening, Presented
 from tests.harness import Service
 from tests.unit.server.network.test_connection import Counted
 from tests.unit.server.network.test_endpoint import authority, certificate, leaf
@@ -168,10 +168,22 @@ def test_tls_ends_in_the_front_and_its_certificate_can_change() -> None:
             return found
 
         assert await shown() == leaf(old)
+        said: list[str] = []
+        desk.front.when_presented(lambda: said.append("at once"))
+        assert said == ["at once"]
+        for one in (new, old, new):
+            desk.front.present(one)
+        desk.front.when_presented(lambda: said.append("served"))
+        assert said == ["at once"]
+        await desk.until(lambda: said[1:])
+        assert await shown() == leaf(new)
+        # The end of the process is no reason to wait for what it was sent.
+        os.kill(desk.front.pid, signal.SIGSTOP)
         desk.front.present(new)
-        async with asyncio.timeout(5):
-            while await shown() != leaf(new):
-                pass
+        desk.front.when_presented(lambda: said.append("gone"))
+        os.kill(desk.front.pid, signal.SIGKILL)
+        await desk.until(lambda: said[2:] == ["gone"])
+        await desk.until(lambda: not desk.front.problem)
         # One that is started again has the newest.
         os.kill(desk.front.pid, signal.SIGKILL)
         await desk.until(lambda: desk.front.problem)
@@ -441,6 +453,17 @@ def test_one_that_listens_twice_is_not_listened_to() -> None:
         while desk.front.pid == pid or desk.front.problem:
             await asyncio.sleep(0.05)
         assert desk.reasons == ["ended"]
+
+    play(scenario)
+
+
+def test_one_that_says_to_serve_what_it_was_not_sent_is_not_listened_to() -> None:
+    async def scenario(desk: Desk) -> None:
+        await desk.front.start(None)
+        link = desk.front._link
+        assert link is not None
+        desk.front._received(link, Presented())
+        await desk.until(lambda: desk.reasons == ["ended"])
 
     play(scenario)
 

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from keystead.owners import name_of
 from keystead.server.network import peer
 
 
@@ -22,14 +23,14 @@ class Told:
 
 
 def test_an_address_is_where_a_network_connection_comes_from() -> None:
-    assert peer.source(None, ("192.0.2.1", 4711)) == ("192.0.2.1", None)
-    assert peer.source(None, ("2001:db8::1", 4711, 0, 0)) == ("2001:db8::1", None)
+    assert peer.source(None, ("192.0.2.1", 4711)) == ("192.0.2.1", "")
+    assert peer.source(None, ("2001:db8::1", 4711, 0, 0)) == ("2001:db8::1", "")
 
 
 def test_the_system_says_who_opened_a_unix_socket() -> None:
     ours, theirs = socket.socketpair(socket.AF_UNIX)
     with ours, theirs:
-        assert peer.source(ours, ours.getpeername()) == (f"unix:{os.getuid()}", os.getuid())
+        assert peer.source(ours, ours.getpeername()) == (f"unix:{os.getuid()}", name_of(os.getuid()))
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
@@ -48,7 +49,7 @@ def test_another_user_at_the_other_end_is_that_user() -> None:
         child = subprocess.Popen([sys.executable, "-c", script, name[1:]], cwd="/", env=environment)
         connection, peername = listener.accept()
         with connection:
-            assert peer.source(connection, peername) == ("unix:65534", 65534)
+            assert peer.source(connection, peername) == ("unix:65534", name_of(65534))
         assert child.wait(60) == 0
 
 
@@ -74,4 +75,35 @@ def test_where_nobody_says_it_is_not_known(answer: bytes | OSError, platform: st
 
 
 def test_a_unix_socket_of_nobody_knows_whom_is_a_unix_socket() -> None:
-    assert peer.source(Told(OSError()), "") == ("unix", None)
+    assert peer.source(Told(OSError()), "") == ("unix", "")
+
+
+class Transport:
+    """One end of a connection, as a transport tells of it."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self.connection = connection
+
+    def is_closing(self) -> bool:
+        return self.connection.fileno() < 0
+
+    def get_extra_info(self, name: str) -> socket.socket:
+        assert name == "socket"
+        return self.connection
+
+
+def test_who_closed_the_other_end_of_a_unix_socket_waits_no_longer() -> None:
+    ours, theirs = socket.socketpair(socket.AF_UNIX)
+    with ours, theirs:
+        one = Transport(ours)
+        assert peer.waits(one)
+        theirs.sendall(b"request")
+        assert peer.waits(one)
+        if sys.platform == "linux":
+            theirs.shutdown(socket.SHUT_WR)  # it sends no more, and takes the answer
+            assert peer.waits(one)
+        theirs.close()
+        assert not peer.waits(one)
+        assert ours.recv(100) == b"request"  # nothing was read
+        ours.close()
+        assert not peer.waits(one)

@@ -31,6 +31,7 @@ class Notes:
         self.commits: list[tuple[int, int]] = []
         self.failures: list[tuple[Exception, int]] = []
         self.lost: list[Exception] = []
+        self.dropped: list[str] = []
 
     def answered(self, answer: Answer, seconds: float) -> None:
         assert seconds >= 0
@@ -42,6 +43,9 @@ class Notes:
 
     def store_failed(self, failure: Exception, calls: int) -> None:
         self.failures.append((failure, calls))
+
+    def given_up(self, action: str) -> None:
+        self.dropped.append(action)
 
     def reply_failed(self, error: Exception) -> None:
         self.lost.append(error)
@@ -610,5 +614,34 @@ def test_slow_work_that_has_not_begun_is_refused_at_the_end(monkeypatch: pytest.
         assert sorted(line.statuses) == [200, 503, 503, 503]
         # A nonce that was not used is not held: the same request may be sent again.
         assert not line.service.pipeline._reserved
+
+    play(scenario)
+
+
+def test_what_nobody_waits_for_when_its_turn_comes_is_not_carried_out() -> None:
+    async def scenario(line: Line) -> None:
+        waits = [True, True, False, False]
+
+        def command(action: str, awaited: Callable[[], bool]) -> HttpRequest:
+            target = f"/?{urlencode({'Action': action, 'Version': KEYSTEAD.version})}"
+            return HttpRequest(
+                method="POST", target=target, headers={}, channel=Channel.CONTROL, awaited=awaited
+            )
+
+        for place, action in enumerate(["CreateAccessKey"] * 3 + ["canary"]):
+            line.submit(command(action, lambda place=place: waits[place]))  # type: ignore[misc]
+        waits[1] = False  # after it was queued
+        line.submit()
+        await line.sequencer.drain()
+        assert sorted(line.statuses) == [200, 200, 503, 503, 503]
+        assert line.notes.dropped == ["CreateAccessKey", "CreateAccessKey", ""]
+        made = [record.action for record in line.service.records]
+        assert made == ["CreateAccessKey", "ListKeys"]
+        # All of a batch, and then the next one.
+        line.submit(command("CreateAccessKey", lambda: False))
+        await line.sequencer.drain()
+        line.submit()
+        await line.sequencer.drain()
+        assert [record.action for record in line.service.records] == [*made, "ListKeys"]
 
     play(scenario)

@@ -44,11 +44,14 @@ def test_a_file_of_rules() -> None:
         ("[[rules]]\npath='x'\n[[rules]]\nglob = 'x'", "rule 2 of .keystead.toml has an unknown member glob", "there are path, key, values, only"),
         ("endpoint = 'https://evil.example'", "has an unknown member endpoint", "does not choose the server"),
         ("[[rules]]\npath='x'\naccess-key = 'f'", "has an unknown member access-key", "does not choose the server"),
-        ("key = 1", "is not valid: Expected `str`, got `int` - at `$.key`", "there are key, rules"),
-        ("rules = 'x'", "is not valid: Expected `array`", "there are"),
-        ("rules = ['x']", "is not valid: Expected `object`", "there are"),
-        ("[[rules]]\nkey = 'k'", "is not valid: Object missing required field `path`", "in [[rules]] path, key"),
-        ("[[rules]]\npath='x'\nonly = 'a'", "is not valid: Expected `array`, got `str`", "there are"),
+        ("key = 1", ".keystead.toml is not valid: key", "write key as a text in quotes"),
+        ("rules = 'x'", "is not valid: rules", "[[rules]]"),
+        ("rules = ['x']", "is not valid: rules", "[[rules]]"),
+        ("[[rules]]\nkey = 'k'", "rule 1 of .keystead.toml has no path", "which files"),
+        ("[[rules]]\npath='x'\nonly = 'a'", "rule 1 of .keystead.toml is not valid: only", "a list of texts"),
+        ("[[rules]]\npath='x'\nonly = ['a', 1]", "is not valid: only", "a list of texts"),
+        ("[[rules]]\npath='x'\nvalues = 'yes'", "is not valid: values", "true or false"),
+        ("[[rules]]\npath=7", "is not valid: path", "a text in quotes"),
         ("[[rules]]\npath='x'\nonly = ['a']", "has only without values", "add values = true"),
         ("[[rules]]\npath='[ab].yaml'", "cannot be matched", "only *, ** and ?"),
         ("[[rules]]\npath='a.{yml,yaml}'", "cannot be matched", "only *, ** and ?"),
@@ -99,7 +102,7 @@ def test_patterns(pattern: str, matched: list[str], others: list[str]) -> None:
     assert [path for path in matched + others if glob(pattern).match(path)] == matched
 
 
-def test_the_nearest_file_of_rules_counts_and_of_its_rules_the_first(tmp_path: Path) -> None:
+def test_the_nearest_rule_counts_and_of_a_files_rules_the_first(tmp_path: Path) -> None:
     (tmp_path / ".git").mkdir()
     (tmp_path / "config" / "deep").mkdir(parents=True)
     (tmp_path / NAME).write_text(GOOD)
@@ -114,10 +117,59 @@ def test_the_nearest_file_of_rules_counts_and_of_its_rules_the_first(tmp_path: P
     assert of("x/y/a.pem") == ("alias/default", "*.pem")  # the directory need not be there
     assert of("other") == ("alias/default", None)
     assert of("config/deep/a.yaml") == ("alias/deep", None)
+    assert of("config/deep/a.pem") == ("alias/deep", "*.pem")
     (tmp_path / "link").symlink_to("config")
     assert of("link/a.yaml") == ("alias/work", "config/*.yaml")
     assert of("config/../config/a.yaml") == ("alias/work", "config/*.yaml")
     assert str(Finder().of(str(tmp_path / "a.pem"))) == f'{tmp_path / NAME}, rule "*.pem"'
+
+
+def test_no_file_of_rules_switches_off_those_above(tmp_path: Path) -> None:
+    """Neither one that is empty, nor one with a key alone, nor one whose rules are for other files."""
+    (tmp_path / ".git").mkdir()
+    deep = tmp_path / "a" / "b"
+    deep.mkdir(parents=True)
+    top, middle, inner = tmp_path / NAME, tmp_path / "a" / NAME, deep / NAME
+    top.write_text(
+        'key = "top"\n[[rules]]\npath = "*.yaml"\nvalues = true\n[[rules]]\npath = "*.pem"\nkey = "tls"\n'
+    )
+
+    def of(name: str) -> str:
+        found = Finder().of(str(deep / name))
+        return f"{found.key} {found}".replace(str(tmp_path), "")
+
+    for content in ("", "# nothing yet\n", "[[rules]]\npath = '*.env'\n"):
+        inner.write_text(content)
+        assert of("x.yaml") == f'top /{NAME}, rule "*.yaml"'
+        assert of("x.pem") == f'tls /{NAME}, rule "*.pem"'
+        assert of("x") == f"top /{NAME}"
+    inner.write_text('key = "inner"\n')
+    assert of("x.yaml") == f'inner /{NAME}, rule "*.yaml", its key by /a/b/{NAME}'
+    assert of("x.pem") == f'inner /{NAME}, rule "*.pem", its key by /a/b/{NAME}'
+    assert of("x") == f"inner /a/b/{NAME}"
+    # The nearer rule goes first, and takes the nearest key where it names none.
+    inner.write_text("[[rules]]\npath = 'x.*'\n")
+    assert of("x.yaml") == f'top /a/b/{NAME}, rule "x.*", its key by /{NAME}'
+    middle.write_text('key = "middle"\n[[rules]]\npath = "y.yaml"\nkey = "y"\n')
+    assert of("x.yaml") == f'middle /a/b/{NAME}, rule "x.*", its key by /a/{NAME}'
+    assert of("y.yaml") == f'y /a/{NAME}, rule "y.yaml"'
+    assert of("z.yaml") == f'middle /{NAME}, rule "*.yaml", its key by /a/{NAME}'
+    top.unlink()
+    middle.write_text("")
+    inner.unlink()
+    assert of("x.yaml") == f" /a/{NAME}"
+
+
+def test_staged_rules_go_before_those_of_the_work_tree(tmp_path: Path) -> None:
+    (tmp_path / ".git").mkdir()
+    (tmp_path / NAME).write_text("this is not even TOML")
+    staged = {tmp_path / NAME: b"key = 'staged'", tmp_path / "gone" / NAME: b"[[rules]]\npath = 'x'"}
+    found = Finder(staged=staged).of(str(tmp_path / "gone" / "x"))
+    assert (found.key, found.rule) == ("staged", Rule(path="x"))
+    (tmp_path / "gone").touch()  # in the work tree, a file in the directory's place
+    assert Finder(staged=staged).of(str(tmp_path / "gone" / "x")).rule == Rule(path="x")
+    with pytest.raises(OperatorError, match="is not valid TOML"):
+        Finder().of(str(tmp_path / "x"))
 
 
 def test_standard_input_has_the_default_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

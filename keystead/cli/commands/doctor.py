@@ -1,0 +1,52 @@
+"""`keystead doctor`: check what commands and clients depend on, and say what to do about what is wrong."""
+
+import argparse
+import os
+
+from keystead.cli import answers, output, target
+from keystead.clock import SystemClock
+from keystead.entropy import SystemEntropy
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command."""
+    parser = subparsers.add_parser(
+        "doctor",
+        help="find what is wrong, and say what to do",
+        description="Check the server that commands are about and the way there: TLS, AccessKey, clock, files, disk, "
+        "and what in the environment leads elsewhere. Each line is ok, warning or problem, with what to do. The exit "
+        "status is 0 without a problem, else 1. No secret is shown, nothing is changed, and one signed call is made, "
+        "GetCallerIdentity.",
+    )
+    target.add_options(parser)
+    parser.add_argument(
+        "--output", choices=answers.FORMS, default="table", help="json, text or table (default: table)"
+    )
+    parser.set_defaults(func=main)
+
+
+def main(args: argparse.Namespace) -> int:
+    """Print what was found; the status says whether a problem was."""
+    from keystead.cli.diagnosis import scene as scenes
+    from keystead.cli.diagnosis.checks import examine
+    from keystead.cli.diagnosis.finding import Level
+
+    chosen = target.select(args.endpoint, args.ca, args.data)
+    scene = scenes.look(
+        chosen, args.access_key, args.region, os.environ, SystemClock(), SystemEntropy(), args.command_name
+    )
+    found = examine(scene)
+    if args.output == "table":
+        for one in found:
+            output.finding(one.level, one.subject, one.text, one.remedy)
+    else:
+        members = [
+            {"Level": one.level, "Subject": one.subject, "Text": one.text, "Remedy": one.remedy}
+            for one in found
+        ]
+        answers.show({"Findings": members} if args.output == "json" else members, args.output)
+    output.flush()
+    problems = sum(one.level is Level.PROBLEM for one in found)
+    if not problems:
+        return output.DONE
+    return output.error(f"{problems} problem{'s' if problems > 1 else ''} found")
