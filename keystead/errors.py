@@ -115,6 +115,10 @@ class OperatorError(Exception):
         self.hint = hint
 
 
+class WrongSetting(OperatorError):
+    """A setting, or what an option was given, can't be so: trying again will not help."""
+
+
 class Unreachable(OperatorError):
     """The server gave no answer, or one that says to try again later."""
 

@@ -11,7 +11,7 @@ settings.load_profile("ci")
 
 
 def _fail_if_skipped(report: pytest.TestReport | pytest.CollectReport) -> None:
-    if os.environ.get("KEYSTEAD_NO_SKIP") == "1" and report.skipped:
+    if os.environ.get("TEST_NO_SKIP") == "1" and report.skipped:
         # An expected failure is reported as a skip too; as long as it bears this mark it would not count.
         vars(report).pop("wasxfail", None)
         report.outcome = "failed"

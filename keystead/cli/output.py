@@ -6,7 +6,7 @@ stderr   `error:`, `warning:` and `hint:` lines, lower case, without a full stop
 The exit status, with an `error:` line unless it is 0 or 130:
 0    done
 1    failed
-2    the command line is wrong
+2    the command line, or a setting, is wrong
 3    the server gave no answer, or asked to try again later
 4    the server refused
 5    the content does not open: it is damaged, cut off, or its encryption context is another one
@@ -17,7 +17,6 @@ characters or text directions in it: they are shown as escapes.
 """
 
 import argparse
-import difflib
 import json
 import os
 import re
@@ -26,7 +25,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
-from keystead.errors import LATER, DoesNotOpen, OperatorError, Refused, Unreachable
+from keystead.errors import LATER, DoesNotOpen, OperatorError, Refused, Unreachable, WrongSetting
+from keystead.forms import nearest as nearest
 
 DONE = 0
 FAILED = 1
@@ -222,13 +222,6 @@ def note(content: str) -> None:
     sys.stderr.write(f"{plain(content)}\n")
 
 
-def nearest(word: str, known: Sequence[str]) -> str:
-    """The known word that was probably meant, in whatever case it was written; "" for none."""
-    by_lower = {one.lower(): one for one in reversed(known)}
-    near = difflib.get_close_matches(word.lower(), list(by_lower), 1, 0.6)
-    return by_lower[near[0]] if near else ""
-
-
 def trouble(problem: OperatorError) -> int:
     """Print an operator's error; gives the exit status."""
     error(problem.message, problem.hint)
@@ -244,7 +237,7 @@ def refusal(members: Mapping[str, Any], hint: str = "") -> int:
 def status(problem: OperatorError) -> int:
     """The exit status that tells scripts which kind of error it was."""
     match problem:
-        case WrongCommandLine():
+        case WrongCommandLine() | WrongSetting():
             return WRONG
         case Unreachable():
             return UNREACHABLE

@@ -4,6 +4,8 @@ Options go first; then what the environment names, as `keystead run` and `keyste
 server, KEYSTEAD_DATA a data directory; then the default data directory. A command that is about a data directory refuses
 where only a server is named. A server that was found by its directory is called with the environment's AccessKey if that is
 one of the server's own, else with its root AccessKey.
+
+KEYSTEAD_CA_FILE belongs to the server at KEYSTEAD_ENDPOINT; where that is not set, to the one at --endpoint.
 """
 
 import argparse
@@ -11,6 +13,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from keystead import variables
 from keystead.cli import output
 from keystead.errors import OperatorError
 
@@ -21,16 +24,18 @@ if TYPE_CHECKING:
 # Name, metavar, help; as argparse and `keystead kms` show them.
 OPTIONS = (
     ("--endpoint", "URL", "the server at this address, the vendor's own included"),
-    ("--ca", "FILE", "the CA certificate of the server at --endpoint (default: the system's CAs)"),
+    ("--ca", "FILE", "the CA certificate of the server at that address (default: the system's CAs)"),
     ("--data", "DIR", "the server that runs on this data directory"),
     ("--access-key", "FILE", "the AccessKey: JSON with AccessKeyId and AccessKeySecret"),
     ("--region", "REGION", "the region, where the endpoint's name does not say it"),
 )
 FOUND = """\
-Without --endpoint and --data it is the server of `keystead run` (KEYSTEAD_ENDPOINT), else the one on KEYSTEAD_DATA,
-else the one on the default data directory. Without --access-key the AccessKey is that of ALIBABA_CLOUD_ACCESS_KEY_ID and
+Without --endpoint and --data it is the server at KEYSTEAD_ENDPOINT (which `keystead run` sets), with the CA certificate
+KEYSTEAD_CA_FILE, else the one on KEYSTEAD_DATA, else the one on the default data directory. Without --access-key the
+AccessKey is that of the file KEYSTEAD_ACCESS_KEY_FILE, else of ALIBABA_CLOUD_ACCESS_KEY_ID and
 ALIBABA_CLOUD_ACCESS_KEY_SECRET (with ALIBABA_CLOUD_SECURITY_TOKEN, if set); for a server on a data directory only if it is
-one of that server's, else its root AccessKey. The server is reached directly: no proxy variable counts."""
+one of that server's, else its root AccessKey. Without --region the region is KEYSTEAD_REGION, else the server's. The
+server is reached directly: no proxy variable counts."""
 DATA = "the data directory (default: that of KEYSTEAD_DATA, else your own)"
 
 
@@ -45,8 +50,8 @@ def directory(named: str | None) -> str:
     """The data directory that a command is about; WrongCommandLine where the environment names a server without one."""
     from keystead.settings import default_data
 
-    url = os.environ.get("KEYSTEAD_ENDPOINT")
-    if named is None and url and not os.environ.get("KEYSTEAD_DATA"):
+    url = os.environ.get(variables.ENDPOINT)
+    if named is None and url and not os.environ.get(variables.DATA):
         raise output.WrongCommandLine(
             f"this command is about a data directory, and the environment names the server at {url}",
             hint="name the directory with --data DIR",
@@ -61,13 +66,24 @@ def kms(args: argparse.Namespace) -> "Kms":
     from keystead.entropy import SystemEntropy
 
     where = endpoint(args.endpoint, args.ca, args.data, args.access_key)
-    return Kms(where, args.region or "", SystemClock(), SystemEntropy(), args.command_name)
+    return Kms(where, region(args.region), SystemClock(), SystemEntropy(), args.command_name)
+
+
+def region(named: str | None) -> str:
+    """The region of calls, by --region or the environment; "" for that of the server or its name."""
+    return os.environ.get(variables.REGION, "") if named is None else named
+
+
+def certificate_of(named: str | None) -> str | None:
+    """The CA certificate of the server at --endpoint, by --ca or the environment; None for the system's CAs."""
+    own = "" if os.environ.get(variables.ENDPOINT) else os.environ.get(variables.CA_FILE, "")
+    return named or own or None
 
 
 def endpoint(
     url: str | None, ca_file: str | None, data: str | None, access_key_file: str | None
 ) -> "Endpoint":
-    """By --endpoint, --data, the environment of `run`, or the default data directory, in this order."""
+    """By --endpoint, --data, the environment, or the default data directory, in this order."""
     from keystead.client.transport import Endpoint
     from keystead.server.data.discovery import environment_access_key, running_server
     from keystead.server.data.opened_store import read_access_key
@@ -78,16 +94,19 @@ def endpoint(
         raise output.WrongCommandLine(
             "--endpoint and --data exclude each other", hint="leave one of them out"
         )
-    if ca_file and not url:
+    if not url and data is None and (url := os.environ.get(variables.ENDPOINT, "")):
+        ca_file = ca_file or os.environ.get(variables.CA_FILE) or None
+    elif url:
+        ca_file = certificate_of(ca_file)
+    elif ca_file:
         raise output.WrongCommandLine("--ca belongs to --endpoint", hint="give both, or neither")
+    token = ""
     if access_key_file:
         access_key: tuple[str, str] | None = read_access_key(Path(access_key_file))
-        token = ""
     else:
         access_key = environment_access_key(os.environ)
-        token = os.environ.get("ALIBABA_CLOUD_SECURITY_TOKEN", "") if access_key else ""
-    if not url and data is None and os.environ.get("KEYSTEAD_ENDPOINT"):
-        url, ca_file = os.environ["KEYSTEAD_ENDPOINT"], os.environ.get("KEYSTEAD_CA_FILE") or None
+        if access_key and not os.environ.get(variables.ACCESS_KEY_FILE):
+            token = os.environ.get("ALIBABA_CLOUD_SECURITY_TOKEN", "")
     if not url:
         found = running_server(default_data() if data is None else data)
         if not access_key_file:
@@ -100,7 +119,7 @@ def endpoint(
     if access_key is None:
         raise OperatorError(
             f"there is no AccessKey for {url}",
-            hint="name its file with --access-key, or set ALIBABA_CLOUD_ACCESS_KEY_ID and "
+            hint="name its file with --access-key or KEYSTEAD_ACCESS_KEY_FILE, or set ALIBABA_CLOUD_ACCESS_KEY_ID and "
             "ALIBABA_CLOUD_ACCESS_KEY_SECRET",
         )
     if not address.tls and not is_loopback(address.host):

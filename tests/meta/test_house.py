@@ -279,7 +279,7 @@ def test_a_skip_is_a_failure_where_nothing_may_be_skipped(
 ) -> None:
     shutil.copy(ROOT / "tests" / "conftest.py", tmp_path)
     (tmp_path / "test_planted.py").write_text(planted)
-    monkeypatch.setenv("KEYSTEAD_NO_SKIP", no_skip)
+    monkeypatch.setenv("TEST_NO_SKIP", no_skip)
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode in status, done.stdout

@@ -202,7 +202,7 @@ def _call(words: Words, product: "Product", query: "Query | None", form: str) ->
     parameters = {
         name: _value(name, value, words.literal, name in binary) for name, value in words.parameters.items()
     }
-    if region := options.get("--region"):
+    if region := target.region(options.get("--region")):
         parameters.setdefault("RegionId", region)
     # With --force the action may be any word.
     noun = product.name.lower()

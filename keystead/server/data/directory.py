@@ -54,7 +54,17 @@ class DataDirectory:
                 f"cannot make the data directory {self.path}: {error.strerror}",
                 hint="choose another one with --data",
             ) from None
-        if not os.access(self.path, os.R_OK | os.W_OK | os.X_OK):
+        self.check_usable()
+
+    def check_usable(self) -> None:
+        """OperatorError if the directory can't be used, or where it is missing not be made; nothing is made."""
+        nearest = next(one for one in (self.path, *self.path.parents) if one.exists())
+        if not nearest.is_dir():
+            raise OperatorError(
+                f"cannot make the data directory {self.path}: {nearest} is not a directory",
+                hint="choose another one with --data",
+            )
+        if not os.access(nearest, os.R_OK | os.W_OK | os.X_OK):
             raise OperatorError(
                 f"the data directory {self.path} cannot be written", hint="check its owner and mode"
             )

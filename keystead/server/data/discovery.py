@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from contextlib import closing
+from pathlib import Path
 
 import msgspec
 
-from keystead.errors import Unreachable
+from keystead import variables
+from keystead.errors import OperatorError, Unreachable
 from keystead.server.data.directory import DataDirectory
 from keystead.server.data.opened_store import read_access_key
 from keystead.store.reader import open_reader
@@ -54,7 +56,15 @@ def running_server(data: str) -> Discovered:
 
 
 def environment_access_key(environment: Mapping[str, str]) -> tuple[str, str] | None:
-    """The AccessKey in ALIBABA_CLOUD_ACCESS_KEY_ID and …_SECRET; None unless both are set."""
+    """The AccessKey in the file KEYSTEAD_ACCESS_KEY_FILE, else that of ALIBABA_CLOUD_ACCESS_KEY_ID and …_SECRET; None unless
+    both are set. OperatorError if there is no AccessKey in that file."""
+    if file := environment.get(variables.ACCESS_KEY_FILE, ""):
+        try:
+            return read_access_key(Path(file))
+        except OperatorError as problem:
+            raise OperatorError(
+                problem.message, hint=f"{variables.ACCESS_KEY_FILE} names it; {problem.hint}"
+            ) from None
     found = (
         environment.get("ALIBABA_CLOUD_ACCESS_KEY_ID", ""),
         environment.get("ALIBABA_CLOUD_ACCESS_KEY_SECRET", ""),
