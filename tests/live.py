@@ -88,7 +88,7 @@ class LiveServer:
         self, data: Path, *options: str, program: list[str] | None = None, env: dict[str, str] | None = None
     ):
         self.data = data
-        self.options = options
+        self.options = options if "--listen" in options else ("--listen", "localhost:0", *options)
         self.program = program or KEYSTEAD
         self.env = env
         self.process: subprocess.Popen[bytes] | None = None
@@ -97,7 +97,7 @@ class LiveServer:
     def start(self, wait: bool = True) -> None:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [*self.program, "serve", "--data", str(self.data), "--listen", "localhost:0", *self.options],
+                [*self.program, "serve", "--data", str(self.data), *self.options],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple, TypeVar, get_type_hints
 import msgspec
 
 from keystead.access.callers import Caller
+from keystead.api import coerce
 from keystead.api.service_keys import Promise
 from keystead.api.slow import Attempt
 from keystead.api.wire_types import Param, Reply, Request, Role
@@ -118,6 +119,13 @@ class Operation(NamedTuple):
     def parameters(self) -> list[str]:
         """The names of all parameters that it takes, those that every operation takes among them."""
         return [*(field.name for field in self.fields), "RegionId", "DryRun"]
+
+    def rule(self, name: str) -> str:
+        """What it admits for a parameter, in words; "" for one that it does not have."""
+        for field in self.fields:
+            if field.name == name.split(".", 1)[0]:
+                return field.param.limits
+        return coerce.common(name)
 
     def takes(self, name: str) -> bool:
         """Whether it has this parameter; `Tag.1.Key` is part of `Tag`."""

@@ -91,12 +91,23 @@ def _run(words: list[str]) -> int:
             words = [words[0], "--", *words[1:]]
     if words[0] == "version":
         words = ["--version", *words[1:]]
+    _check_order(words)
     only = words[0] if words[0] in COMMANDS else ""
     if not only and not words[0].startswith("-"):
         raise _unknown(words[0])
     _tell_of_variables(words[0])
     args = parser(only).parse_args(words)
     return int(args.func(args))
+
+
+def _check_order(words: list[str]) -> None:
+    """WrongCommandLine for a command's option that stands before the command."""
+    option = words[0].partition("=")[0]
+    command = next((word for word in words if word in COMMANDS), "")
+    if command and option.startswith("-") and option not in ("--", "-h", "--help", "--version"):
+        raise output.WrongCommandLine(
+            f"{option} stands before the command", hint=f"write it after: keystead {command} … {option} …"
+        )
 
 
 def _tell_of_variables(command: str) -> None:

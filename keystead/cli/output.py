@@ -44,6 +44,17 @@ class WrongCommandLine(OperatorError):
     """The words that were typed are not a command; the exit status is 2."""
 
 
+class _Once(argparse._StoreAction):
+    """An option with a value: of two that differ nobody knows which is meant."""
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
+        if option_string is not None and isinstance(parser, Parser):
+            if self.dest in parser.given:
+                parser.error(f"{option_string} is given twice")
+            parser.given.add(self.dest)
+        super().__call__(parser, namespace, values, option_string)
+
+
 class Layout(argparse.HelpFormatter):
     """The layout of help; argparse measures names of commands without their indent and would break their lines."""
 
@@ -60,6 +71,9 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, **options: Any) -> None:
         options.setdefault("formatter_class", Layout)
         super().__init__(**options)
+        self.given: set[str] = set()
+        self.register("action", None, _Once)
+        self.register("action", "store", _Once)
 
     def error(self, message: str) -> NoReturn:
         """Print the error and end the program."""
@@ -74,10 +88,13 @@ class Parser(argparse.ArgumentParser):
             known = options if unknown[1] is None else list(subcommands(self))
             if near := nearest(unknown[1] or unknown[2], known):
                 return f"did you mean {near}?"
+        if message.endswith(" is given twice"):
+            return "give it once"
         return f"{self.prog} --help shows how to write it"
 
     def parse_known_args(self, *given: Any, **named: Any) -> Any:
         """As argparse does; a command says itself that it does not know an option, or takes no further words."""
+        self.given = set()
         found, unknown = super().parse_known_args(*given, **named)
         if unknown:
             # Other words than options are not shown: what is pasted beside an AccessKey id is its secret.

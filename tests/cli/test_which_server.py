@@ -285,7 +285,18 @@ def test_kms_is_not_given_the_name_of_a_file_for_what_is_in_it(
     for value in (f"file:{path}", f"file://{path}"):
         blob = json.loads(keystead(*encrypt, value, env=home).stdout)["CiphertextBlob"]
         assert default.client().ok("Decrypt", CiphertextBlob=blob)["Plaintext"] == "secret"
-    assert keystead(*encrypt, "@home", env=home).returncode == 0
+    # What names no file is a text, and may be meant as one.
+    told = keystead(*encrypt, "@s3cret", env=home)
+    assert told.returncode == 0
+    assert told.stderr == (
+        "warning: the value of --Plaintext begins with @, and there is no such file: it is sent as it is; "
+        "--literal says that this is meant\n"
+    )
+    blob = json.loads(told.stdout)["CiphertextBlob"]
+    assert default.client().ok("Decrypt", CiphertextBlob=blob)["Plaintext"] == "@s3cret"
+    for words in (["@s3cret", "--literal"], ["a@s3cret"]):
+        told = keystead(*encrypt, *words, env=home)
+        assert (told.returncode, told.stderr) == (0, "")
     told = keystead(*encrypt, "file://nowhere", env=home)
     assert (told.returncode, "cannot read //nowhere" in told.stderr) == (1, True)
 

@@ -27,7 +27,7 @@ def made(folder: Path, **more: Any) -> Settings:
     return Settings(**{"data": str(folder / "data"), "listen": "localhost:0", **more})
 
 
-def refused(folder: Path, running: Settings | None = None, **more: Any) -> OperatorError:
+def refused(folder: Path, running: Settings | None = None, /, **more: Any) -> OperatorError:
     with pytest.raises(OperatorError) as caught:
         check(made(folder, **more), CLOCK, running)
     assert caught.value.hint
@@ -131,7 +131,7 @@ def test_where_a_front_process_is_made(tmp_path: Path, monkeypatch: pytest.Monke
 def test_confinement_that_is_demanded_and_not_to_be_had(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    both = {"front_process": "yes", "front_confinement": "yes"}
+    both: dict[str, Any] = {"front_process": "yes", "front_confinement": "yes"}
     monkeypatch.setattr(confinement, "missing", lambda: ())
     check(made(tmp_path, **both), CLOCK)
     monkeypatch.setattr(confinement, "missing", lambda: ("Landlock: none",))
