@@ -130,14 +130,17 @@ def _clients() -> str:
     return "\n\n".join(
         [
             "## Variables of commands",
-            "For the commands that call a server; an option wins over its variable, and a server that is named by an option "
-            "over one that is named by a variable. `keystead run` and `keystead env` set all of them for the programs that "
-            "they are for. `KEYSTEAD_DATA` and `KEYSTEAD_REGION` are settings as well, of a server that is started there.",
+            (
+                "For the commands that call a server; an option wins over its variable, and a server that is named by an "
+                "option over one that is named by a variable. `keystead run` and `keystead env` set all of them for the "
+                "programs that they are for. `KEYSTEAD_DATA` and `KEYSTEAD_REGION` are settings as well, of a server that "
+                "is started there."
+            ),
             _table(("Variable", "Option", "Meaning"), rows),
             (
                 "`KEYSTEAD_CA_FILE` belongs to the server at `KEYSTEAD_ENDPOINT`; without that, to the one at `--endpoint`. "
-                "`KEYSTEAD_ACCESS_KEY_FILE` goes before `ALIBABA_CLOUD_ACCESS_KEY_ID` and `…_SECRET`; for a server on a data "
-                "directory each counts only if it is one of that server's."
+                "`KEYSTEAD_ACCESS_KEY_FILE` goes before `ALIBABA_CLOUD_ACCESS_KEY_ID` and `…_SECRET`; for a server on a "
+                "data directory each counts only if it is one of that server's."
             ),
             "What `run` and `env` keep for themselves: "
             + ", ".join(f"`{name}`" for name in variables.OF_RUN)

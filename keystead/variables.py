@@ -27,7 +27,7 @@ CA_BUNDLE = "KEYSTEAD_CA_BUNDLE"
 BEFORE = "KEYSTEAD_BEFORE"
 OF_RUN = (RUN_PROXY, CA_BUNDLE, BEFORE)
 
-_ALIKE = 0.65  # KEYSTEAD_DATA_DIR is taken for a mistake, KEYSTEAD_VERSION for somebody's own
+_ALIKE = 0.65  # …_DATA_DIR is taken for a mistake, …_VERSION for somebody's own
 # What Kubernetes and Docker say of a service called keystead or keystead-…, to everything that runs beside it.
 _OF_A_SERVICE = re.compile(r"(?:_SERVICE_HOST|_SERVICE_PORT(?:_\w+)?|_PORT_\d+_(?:TCP|UDP|SCTP)(?:_\w+)?)\Z")
 _ITS_URL = re.compile(r"(?:tcp|udp|sctp)://")

@@ -90,7 +90,7 @@ def test_kms_encrypts_a_file_and_decrypts_it_exactly(server: LiveServer, tmp_pat
         (
             4,
             ["DescribeKey", "--KeyId", "nowhere"],
-            "error: Forbidden.KeyNotFound: The specified Key is not found.\nhint: request id ",
+            "error: Forbidden.KeyNotFound: The specified Key is not found.\nhint: it was looked for in ",
         ),
         (4, ["DescribeKey"], 'error: MissingParameter: The parameter "KeyId" is needed but not provided.'),
         (4, ["Zzz", "--force"], "error: InvalidAction.NotFound"),
