@@ -223,7 +223,10 @@ def _meant(name: str) -> str:
     return f"did you mean {near}?" if near else "keystead serve --help lists all settings"
 
 
-_TRUTHS = dict.fromkeys(("true", "yes", "on", "1"), True) | dict.fromkeys(("false", "no", "off", "0"), False)
+_TRUTHS: dict[str, bool] = {
+    **dict.fromkeys(("true", "yes", "on", "1"), True),
+    **dict.fromkeys(("false", "no", "off", "0"), False),
+}
 
 
 class Setting(msgspec.Struct, frozen=True, kw_only=True):

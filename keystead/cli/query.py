@@ -96,7 +96,7 @@ _KINDS = {
 
 def _mismatch(problem: Any) -> str:
     """What a function takes, and what it is given instead; no value."""
-    takes = listed([_KINDS.get(kind, kind) for kind in problem.expected_types])
+    takes = listed([_KINDS.get(str(kind), str(kind)) for kind in problem.expected_types])
     given = _KINDS.get(problem.actual_type, problem.actual_type)
     return f"{problem.function_name}() takes {takes}, and is given {given}"
 

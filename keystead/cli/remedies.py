@@ -1,7 +1,7 @@
 """What to do about a refusal: the rule of the parameter that was refused, or the key or name that is in the way."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from keystead.api.operation import Field, Operation
@@ -91,11 +91,17 @@ def _rule(operation: Operation, refusal: Mapping[str, Any], parameters: Mapping[
         words = operation.rule(name)
         choices = next((field.param.choices for field in operation.fields if field.name == name), ())
         value = parameters.get(name, "")
-        if value and value not in choices and (near := output.nearest(value, choices)):
+        if value and value not in choices and (near := _meant(value, choices)):
             words = f"{words}; did you mean {near}?"
         if words:
             told.append(f"--{name} is {words}")
     return "; ".join(told)
+
+
+def _meant(value: str, choices: Sequence[str]) -> str:
+    """The choice that has this in it, as AES_256 is in Aliyun_AES_256, else the one that is most like it; "" for none."""
+    within = (one for one in choices if len(value) > 2 and value.lower() in one.lower())
+    return next(within, "") or output.nearest(value, choices)
 
 
 def _refused(field: Field, text: str) -> bool:

@@ -210,7 +210,10 @@ def test_a_word_that_is_none_of_the_choices_is_told_with_the_one_that_was_meant(
     assert code == "InvalidParameter"
     assert hint.startswith("--KeySpec is Aliyun_AES_256, Aliyun_AES_192,")
     assert hint.endswith("; did you mean Aliyun_AES_256?")
-    assert told(service, "CreateKey", KeySpec="zzz")[1].endswith("or HMAC_SM3")
+    for text, meant in (("aes_256", "Aliyun_AES_256"), ("sm3", "HMAC_SM3"), ("RSA-2048", "RSA_2048")):
+        assert told(service, "CreateKey", KeySpec=text)[1].endswith(f"; did you mean {meant}?")
+    for text in ("zzz", "z"):
+        assert told(service, "CreateKey", KeySpec=text)[1].endswith("or HMAC_SM3")
 
 
 @pytest.mark.parametrize(

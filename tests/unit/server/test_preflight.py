@@ -24,7 +24,8 @@ CLOCK = SystemClock()
 
 
 def made(folder: Path, **more: Any) -> Settings:
-    return Settings(**{"data": str(folder / "data"), "listen": "localhost:0", **more})
+    found: dict[str, Any] = {"data": str(folder / "data"), "listen": "localhost:0", **more}
+    return Settings(**found)
 
 
 def refused(folder: Path, running: Settings | None = None, /, **more: Any) -> OperatorError:
