@@ -82,7 +82,7 @@ check: lint types docs coverage
 
 # The crash and mutation harnesses with their long counts.
 evidence: dev
-	KEYSTEAD_EVIDENCE=1 $(BIN)/python -m pytest -m 'crash or fuzz' --durations=0
+	TEST_EVIDENCE=1 $(BIN)/python -m pytest -m 'crash or fuzz' --durations=0
 
 # Needs wrk (Debian: apt-get install wrk). BENCH takes options, e.g. BENCH="--only keystead --rounds 1".
 bench: setup build/peers/.installed

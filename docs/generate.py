@@ -6,10 +6,10 @@ from typing import Any
 from mkdocs.structure.files import File, Files
 
 import keystead.operations  # noqa: F401 - fills the catalogue
-from keystead import cli, settings
+from keystead import cli, settings, variables
 from keystead.api.http.encode import JSON_TYPE, XML_TYPE
 from keystead.api.operation import CATALOGUE, Operation
-from keystead.cli import output
+from keystead.cli import output, target
 from keystead.cli.commands import kms
 from keystead.domain.keys.lifecycle import GATES, TRANSITIONS, Gate, KeyState
 from keystead.domain.products import KMS
@@ -89,19 +89,64 @@ def settings_page() -> str:
     rows = [
         (
             f"`{one.name}`",
-            _cell(one.description),
+            f"`{one.variable}`",
+            # What a word may be, the description says with its meaning.
+            _cell(f"{one.description}; {one.rule}" if one.form or one.kind is int else one.description),
             f"`{one.shown_default}`" if one.shown_default else "",
             "yes" if one.reloaded else "",
         )
         for one in settings.SETTINGS
     ]
     head = (
-        "Each is a flag of `keystead serve` (`--listen`) and a name in the TOML file of `--config` (`listen = …`). "
-        "A flag wins over the file. `keystead config check --config FILE` shows what a file makes.\n\n"
+        "Each is a flag of `keystead serve` (`--listen`), a variable (`KEYSTEAD_LISTEN`), and a name in the TOML file of "
+        "`--config` or `KEYSTEAD_CONFIG` (`listen = …`). **A flag wins over the variable, the variable over the file, the "
+        "file over the default.** `keystead config check`, with the same options and variables, shows what they make and "
+        "where each value comes from, and refuses what a start would refuse, without starting anything.\n\n"
+        "An empty variable is one that is not set. Truths are `true`, `yes`, `on`, `1` and `false`, `no`, `off`, `0`; names "
+        "are parted by commas or spaces. A variable that looks like a misspelt one is refused by `serve` and `config check` "
+        "(other commands warn of it); other names that begin with `KEYSTEAD_`, those that Kubernetes sets for a service "
+        "called keystead among them, mean nothing. `sudo` drops variables, and a unit of systemd has its own alone: "
+        "`Environment=` or `EnvironmentFile=`. Secrets are in none of these, only paths to them.\n\n"
+        "Broken settings end `serve` with status 2, and systemd does not start it again; what another try may mend, such as "
+        "a file that is not there or a port that is taken, with 1.\n\n"
         "On SIGHUP a running server reads the file again, and takes the settings that say so under Reload "
         "([more](../how-to/certificates.md#reload)); limits of connections hold for new ones."
     )
-    return f"# Settings\n\n{head}\n\n" + _table(("Setting", "Meaning", "Default", "Reload"), rows) + "\n"
+    return (
+        f"# Settings\n\n{head}\n\n"
+        + _table(("Setting", "Variable", "Meaning", "Default", "Reload"), rows)
+        + f"\n\n{_clients()}\n"
+    )
+
+
+def _clients() -> str:
+    """The variables of the commands that call a server."""
+    meaning = {name: text for name, _, text in target.OPTIONS}
+    options = ("--endpoint", "--ca", "--access-key", "--data", "--region")
+    rows = [
+        (f"`{variable}`", f"`{option}`", _cell(meaning[option]))
+        for variable, option in zip(variables.OF_CLIENTS, options, strict=True)
+    ]
+    return "\n\n".join(
+        [
+            "## Variables of commands",
+            (
+                "For the commands that call a server; an option wins over its variable, and a server that is named by an "
+                "option over one that is named by a variable. `keystead run` and `keystead env` set all of them for the "
+                "programs that they are for. `KEYSTEAD_DATA` and `KEYSTEAD_REGION` are settings as well, of a server that "
+                "is started there."
+            ),
+            _table(("Variable", "Option", "Meaning"), rows),
+            (
+                "`KEYSTEAD_CA_FILE` belongs to the server at `KEYSTEAD_ENDPOINT`; without that, to the one at `--endpoint`. "
+                "`KEYSTEAD_ACCESS_KEY_FILE` goes before `ALIBABA_CLOUD_ACCESS_KEY_ID` and `…_SECRET`; for a server on a "
+                "data directory each counts only if it is one of that server's."
+            ),
+            "What `run` and `env` keep for themselves: "
+            + ", ".join(f"`{name}`" for name in variables.OF_RUN)
+            + ".",
+        ]
+    )
 
 
 def metrics_page() -> str:

@@ -115,8 +115,8 @@ class OperatorError(Exception):
         self.hint = hint
 
 
-class Misnamed(OperatorError):
-    """What was named is there, and can't be meant: to go on would harm it."""
+class WrongSetting(OperatorError):
+    """A setting, or what an option was given, can't be so: trying again will not help."""
 
 
 class Unreachable(OperatorError):

@@ -7,10 +7,11 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from keystead.cli import child_process, output
+from keystead.cli import child_process, output, target
 from keystead.clock import SystemClock
 from keystead.entropy import SystemEntropy
 from keystead.errors import OperatorError
+from keystead.forms import REGION
 
 if TYPE_CHECKING:
     from keystead.proxy.upstream import Upstream
@@ -46,8 +47,6 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def main(args: argparse.Namespace) -> int:
     """Run the command; its exit status is ours."""
-    from keystead.api.bind import valid_region
-
     command = args.command[1:] if args.command[:1] == ["--"] else args.command
     if not command:
         raise output.WrongCommandLine(
@@ -60,10 +59,8 @@ def main(args: argparse.Namespace) -> int:
             "--seed is for a private server",
             hint="leave --data and --endpoint out, or seed with keystead serve",
         )
-    if args.region is not None and not valid_region(args.region):
-        raise output.WrongCommandLine(
-            "--region is not a region", hint="words of a-z 0-9 joined by hyphens, as in cn-hangzhou"
-        )
+    if args.region is not None and not REGION.fits(args.region):
+        raise output.WrongCommandLine("--region is not a region", hint=f"a region is {REGION.words}")
     try:
         return asyncio.run(_run(args, command))
     except OperatorError as problem:
@@ -103,14 +100,18 @@ async def _run(args: argparse.Namespace, command: list[str]) -> int:
         ca_file: str | None = None
         data = ""
         if args.endpoint:
-            url, ca_file, access_key = args.endpoint, args.ca, environment_access_key(os.environ)
+            url, ca_file = args.endpoint, target.certificate_of(args.ca)
+            access_key = environment_access_key(os.environ)
             if access_key is None:
                 raise OperatorError(
                     "there is no AccessKey for the server at --endpoint",
-                    hint="set ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET",
+                    hint="set KEYSTEAD_ACCESS_KEY_FILE, or ALIBABA_CLOUD_ACCESS_KEY_ID and "
+                    "ALIBABA_CLOUD_ACCESS_KEY_SECRET",
                 )
             if ca_file is not None and not os.access(ca_file, os.R_OK):
-                raise OperatorError(f"cannot read the CA certificate {ca_file}", hint="check --ca")
+                raise OperatorError(
+                    f"cannot read the CA certificate {ca_file}", hint="check --ca, or KEYSTEAD_CA_FILE"
+                )
             upstream = Upstream(url=url, ca_file=ca_file)
             await _reach(upstream)
         elif args.data is not None:

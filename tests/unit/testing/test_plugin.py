@@ -47,7 +47,7 @@ def test_fixtures(pytester: pytest.Pytester) -> None:
             assert kms_environment.calls == ["ListKeys"]
 
         def test_the_environment_is_as_before():
-            assert "KEYSTEAD_PROXY" not in os.environ
+            assert "KEYSTEAD_RUN_PROXY" not in os.environ
         """,
     )
     told.assert_outcomes(passed=4)
