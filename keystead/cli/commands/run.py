@@ -23,7 +23,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="run a command against a server, with official clients unmodified",
         description="Run a command in an environment in which every official client reaches a Keystead server. "
         "Without --data and --endpoint the server is a private one, in memory, for the time of the command.",
-        usage="keystead run [--data DIR | --endpoint URL --ca FILE] [--seed FILE] [--region R] -- CMD …",
+        usage="keystead run [--data DIR | --endpoint URL --ca FILE] [--seed FILE] [--region R] [--log FILE] "
+        "-- CMD …",
     )
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--data", metavar="DIR", help="the server that runs on this data directory")
@@ -31,6 +32,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("--ca", metavar="FILE", help="the CA certificate of the server at --endpoint")
     parser.add_argument("--seed", metavar="FILE", help="a TOML file of fixed keys for the private server")
     parser.add_argument("--region", help="the region that clients are told (default: the server's)")
+    parser.add_argument("--log", metavar="FILE", help="add a line a call to this file; - is standard error")
     parser.add_argument("command", nargs=argparse.REMAINDER, metavar="-- CMD …")
     parser.set_defaults(func=main)
 
@@ -66,6 +68,7 @@ def main(args: argparse.Namespace) -> int:
 
 
 async def _run(args: argparse.Namespace, command: list[str]) -> int:
+    from keystead.cli.call_log import CallLog
     from keystead.proxy.environment import change
     from keystead.proxy.server import ProxyServer
     from keystead.proxy.tunnel import Tunnel
@@ -74,6 +77,10 @@ async def _run(args: argparse.Namespace, command: list[str]) -> int:
 
     clock, entropy = SystemClock(), SystemEntropy()
     async with AsyncExitStack() as stack:
+        log: CallLog | None = None
+        if args.log is not None:
+            log = CallLog(args.log, clock)
+            stack.callback(log.close)
         region = args.region
         ca_file: str | None = None
         data = ""
@@ -106,9 +113,12 @@ async def _run(args: argparse.Namespace, command: list[str]) -> int:
         tunnel = Tunnel(os.environ)
         if tunnel.warning:
             output.warning(tunnel.warning)
-        proxy = ProxyServer(upstream, tunnel, clock, entropy)
+        proxy = ProxyServer(upstream, tunnel, clock, entropy, watch=None if log is None else log.watch)
         await proxy.start()
         stack.push_async_callback(proxy.stop)
+        if log is not None:
+            log.known = access_key[0]
+            url, ca_file = proxy.direct_url, None  # so that calls which need no proxy pass by the log as well
         folder = Path(tempfile.mkdtemp(prefix="keystead-run-"))
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         folder.chmod(0o755)  # a program may go on as another user; nothing in it is secret
