@@ -15,7 +15,7 @@ NOW = 1_767_323_045.0
 SECRET = "c2VjcmV0IHBsYWludGV4dA"
 
 
-def asked(headers: dict[str, str] | None = None, **parameters: str) -> HttpRequest:
+def asked(headers: dict[str, str] | None = None, /, **parameters: str) -> HttpRequest:
     given = {"Version": "2016-01-20", "AccessKeyId": "LTAI1234567890ab", **parameters}
     return HttpRequest(method="POST", target=f"/?{urlencode(given)}", headers=headers or {})
 
