@@ -133,6 +133,9 @@ class ProxyServer:
             await serve(reader, writer)
         except (OSError, ssl.SSLError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, TimeoutError):
             pass  # one side went away, or never spoke HTTP
+        except asyncio.CancelledError:
+            writer.transport.abort()  # a goodbye would outlive the loop
+            raise
         finally:
             # Not waited for: a client that is gone may never say its goodbye.
             writer.close()
