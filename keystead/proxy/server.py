@@ -34,6 +34,7 @@ from keystead.proxy.upstream import Gone, Upstream
 LIFETIME = 24 * 3600
 _HEAD = 256 * 1024  # a request line of 128 KiB and its headers
 _CHUNK = 65536
+_GOODBYE = 1.0  # seconds
 _CONTEXTS = 256  # host names whose certificates are kept
 
 Reader = asyncio.StreamReader
@@ -134,11 +135,10 @@ class ProxyServer:
         except (OSError, ssl.SSLError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, TimeoutError):
             pass  # one side went away, or never spoke HTTP
         except asyncio.CancelledError:
-            writer.transport.abort()  # a goodbye would outlive the loop
+            writer.transport.abort()
             raise
         finally:
-            # Not waited for: a client that is gone may never say its goodbye.
-            writer.close()
+            await _closed(writer)
 
     async def _serve(self, reader: Reader, writer: Writer) -> None:
         head = (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 60)).decode("latin-1")
@@ -331,9 +331,20 @@ async def _join(
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
     finally:
-        far_writer.close()
         if tap is not None:
             tap.ended()
+        await _closed(far_writer)
+
+
+async def _closed(writer: Writer) -> None:
+    """Close, and wait for the other side's goodbye, which may never come; nothing is left for the loop's end to find."""
+    writer.close()
+    try:
+        await asyncio.wait_for(writer.wait_closed(), _GOODBYE)
+    except (OSError, ssl.SSLError, TimeoutError):
+        pass
+    finally:
+        writer.transport.abort()
 
 
 async def _pass(reader: Reader, writer: Writer, heard: Callable[[bytes], None] | None) -> None:
