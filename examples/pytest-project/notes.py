@@ -40,7 +40,9 @@ class Notes:
         ).key_metadata.primary_key_version
 
     def _call(self, operation, request):
-        for left in reversed(range(TRIES)):
+        left = TRIES
+        while True:
+            left -= 1
             try:
                 return operation(request).body
             except Exception as problem:
@@ -50,5 +52,5 @@ class Notes:
                 if code == "InvalidTimeStamp.Expired":
                     raise ClockIsWrong from problem
                 lost = code is None or code in BUSY  # no code: the connection broke, or took too long
-                if not lost or left == 0:
+                if not lost or not left:
                     raise

@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import sys
 
 from aliyunsdkcore.client import AcsClient
 from aliyunsdkkms.request.v20160120.DecryptRequest import DecryptRequest
@@ -28,3 +29,8 @@ def open_note(client: AcsClient, sealed: str) -> str:
     request = DecryptRequest()
     request.set_CiphertextBlob(sealed)
     return base64.b64decode(json.loads(client.do_action_with_exception(request))["Plaintext"]).decode()
+
+
+if __name__ == "__main__":
+    kms = client_of_this_machine()
+    print(open_note(kms, seal(kms, "alias/notes", sys.argv[1])))

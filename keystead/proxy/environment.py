@@ -19,6 +19,7 @@ import certifi
 import msgspec
 
 from keystead.crypto.trust_store import make_trust_store, trusted_by
+from keystead.errors import OperatorError
 from keystead.proxy import java
 
 _ID_NAMES = (
@@ -93,6 +94,16 @@ class Change(msgspec.Struct, frozen=True):
         names = (*self.removed, *self.values)
         kept = msgspec.json.encode({name: self.before.get(name) for name in names}).decode()
         return _shell(dict.fromkeys(self.removed) | self.values | {_BEFORE: kept})
+
+    def dotenv(self) -> str:
+        """The same as an env file, NAME=VALUE as IDEs and docker read it: without quotes, and with nothing taken out."""
+        for name, value in self.values.items():
+            if not value.isprintable():
+                raise OperatorError(
+                    f"the value of {name} can't be in an env file: it has a line break, or the like",
+                    hint=f"unset {name}, or use keystead env without --dotenv",
+                )
+        return "".join(f"{name}={value}\n" for name, value in self.values.items())
 
 
 def _shell(values: Mapping[str, str | None]) -> str:

@@ -3,11 +3,13 @@
 from datetime import UTC, datetime
 
 import pytest
-
 from notes import ClockIsWrong, KeyIsGone, Notes
 
 # Sealed in another run, years ago.
-SEALED = "MTExMTExMTEtYWFhYS00MTExLTgxMTEtMDAwMDAwMDAwMDAxAQHyNOQzTpn4rdidq3OfEe31MCpxb1YstTX0u80NHtz78ud2JgkVzD4JvUoGOe9oj4c1hRM2aakyystvmqW7JwX4OOHnjLxDWG/Tj+n15uHGaHM+I2E+033Ly5KWTo26Y3cn8u9x9YRFvm+46/RgoIBD"
+SEALED = (
+    "MTExMTExMTEtYWFhYS00MTExLTgxMTEtMDAwMDAwMDAwMDAxAQHyNOQzTpn4rdidq3OfEe31MCpxb1YstTX0u80NHtz78ud2JgkV"
+    "zD4JvUoGOe9oj4c1hRM2aakyystvmqW7JwX4OOHnjLxDWG/Tj+n15uHGaHM+I2E+033Ly5KWTo26Y3cn8u9x9YRFvm+46/RgoIBD"
+)
 
 
 @pytest.fixture
@@ -52,7 +54,9 @@ def test_a_deletion_after_seven_days(kms, notes):
 def test_the_turn_of_a_year(kms, notes):
     kms.clock.travel_to(datetime(2040, 1, 1, tzinfo=UTC))
     assert notes.open(notes.seal("happy new year")) == "happy new year"
-    assert kms.call("DescribeKey", KeyId=kms.new_key())["KeyMetadata"]["CreationDate"].startswith("2040-01-01")
+    assert kms.call("DescribeKey", KeyId=kms.new_key())["KeyMetadata"]["CreationDate"].startswith(
+        "2040-01-01"
+    )
 
 
 # --- faults
@@ -68,7 +72,7 @@ def test_it_tries_again_when_kms_is_busy(kms, notes, status):
 
 def test_it_gives_up_after_three_tries(kms, notes):
     kms.fail("Encrypt", code="Throttling.User", times=None)
-    with pytest.raises(Exception, match="Throttling.User"):
+    with pytest.raises(Exception, match=r"Throttling\.User"):
         notes.seal("too much")
     assert kms.calls.count("Encrypt") == 3
 

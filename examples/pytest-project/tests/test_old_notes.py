@@ -20,7 +20,9 @@ def test_a_program_that_makes_its_own(kms_environment, kms_key):
 
 
 def test_a_program_that_it_starts(kms_environment, kms_key):
-    program = "import sys, old_notes; print(old_notes.seal(old_notes.client_of_this_machine(), *sys.argv[1:]))"
+    program = (
+        "import sys, old_notes; print(old_notes.seal(old_notes.client_of_this_machine(), *sys.argv[1:]))"
+    )
     command = [sys.executable, "-W", "ignore", "-c", program, kms_key, "elsewhere"]
     sealed = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     assert old_notes.open_note(old_notes.client_of_this_machine(), sealed) == "elsewhere"
