@@ -46,13 +46,11 @@ class TestClock(SystemClock):
 
         ValueError unless it is ahead, and within the years that a date can have.
         """
-        if not isinstance(by, timedelta):
-            raise ValueError("say by how much of what: advance(days=7), or a timedelta")
         try:
-            by += timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+            whole = _step(by) + timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
         except OverflowError:
             raise ValueError(_END) from None
-        step = by.total_seconds()
+        step = whole.total_seconds()
         if step <= 0:
             raise ValueError(
                 "the clock goes ahead only: advance(days=7), or kms.reset() for a server that knows no later time"
@@ -68,10 +66,7 @@ class TestClock(SystemClock):
 
     def travel_to(self, moment: datetime) -> datetime:
         """Move the time ahead to a moment. ValueError if it is past, or has no time zone."""
-        given: object = moment
-        if not isinstance(given, datetime) or given.tzinfo is None:
-            raise ValueError("a moment is a datetime with its time zone: datetime(2027, 1, 1, tzinfo=UTC)")
-        step = moment.timestamp() - self.now()
+        step = _aware(moment).timestamp() - self.now()
         if step <= 0:
             raise ValueError(
                 f"the clock goes ahead only, and it is {self.time:%Y-%m-%dT%H:%M:%SZ} already; "
@@ -82,6 +77,18 @@ class TestClock(SystemClock):
     def reset(self) -> None:
         """Back to the machine's time, for a server that is new."""
         self._ahead = 0.0
+
+
+def _step(by: object) -> timedelta:
+    if not isinstance(by, timedelta):
+        raise ValueError("say by how much of what: advance(days=7), or a timedelta")
+    return by
+
+
+def _aware(moment: object) -> datetime:
+    if not isinstance(moment, datetime) or moment.tzinfo is None:
+        raise ValueError("a moment is a datetime with its time zone: datetime(2027, 1, 1, tzinfo=UTC)")
+    return moment
 
 
 class ClientClock(SystemClock):
