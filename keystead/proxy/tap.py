@@ -12,7 +12,7 @@ Answered = Callable[[HttpResponse | None], None]
 Watch = Callable[[HttpRequest], Answered]
 """Called with each request; what it gives is called with the answer, or with None if there was none."""
 
-_KEPT = 1024 * 1024  # bytes of a body; no request that is taken has more
+_KEPT = 1024 * 1024  # bytes of a target, and of a body; no request that is taken has more
 
 
 class Tap:
@@ -80,7 +80,7 @@ class _Messages:
         self.body = bytearray()
 
     def on_url(self, url: bytes) -> None:
-        self.target += url
+        self.target += url[: _KEPT - len(self.target)]
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
