@@ -10,6 +10,7 @@ an audit record would name. Nothing else of a request is shown, least of all its
 import os
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 
 import msgspec
 
@@ -68,9 +69,13 @@ class CallLog:
         if self._descriptor != _STDERR:
             os.close(self._descriptor)
             if self._missing:
-                output.warning(
+                said = (
                     f"the log {self._file} is not complete: {self._reason} (missing lines: {self._missing})"
                 )
+                with suppress(
+                    OSError
+                ):  # where there is no room for this either, the command's status still counts
+                    output.warning(said)
 
     def _add(self, text: str) -> None:
         """Whatever is wrong with the file is no reason that a call should fail."""

@@ -1,5 +1,6 @@
 """`keystead run --log`: every call has its line, whatever server and client, and the command never suffers from it."""
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -80,6 +81,10 @@ def test_a_full_disk_is_told_and_breaks_nothing() -> None:
     told = keystead("run", "--log", "/dev/full", "--", *KEYSTEAD, "kms", "ListKeys", "--query", "TotalCount")
     assert (told.stdout.strip(), told.returncode) == ("0", 0)
     assert "the log /dev/full is not complete: No space left on device" in told.stderr
+    script = 'exec "$@" 2>/dev/full'  # where even that can't be told
+    for file in ("/dev/full", "-"):
+        command = [*KEYSTEAD, "run", "--log", file, "--", *KEYSTEAD, "kms", "ListKeys"]
+        assert subprocess.run(["sh", "-c", script, "sh", *command], check=False, timeout=60).returncode == 0
 
 
 def test_a_log_that_can_not_be_written_is_told_before_the_command_begins(tmp_path: Path) -> None:
