@@ -4,7 +4,7 @@ PYTHON = python3
 BIN = .venv/bin
 PIP = $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: serve setup dev test coverage lint types docs dist check evidence bench lock
+.PHONY: serve setup dev test coverage lint types docs dist client completions check evidence bench lock
 
 serve: setup
 	@exec $(BIN)/keystead serve
@@ -67,7 +67,15 @@ docs: dev
 dist: setup
 	@rm -rf dist
 	@$(BIN)/python -m hatchling build --directory dist
-	@cd dist && sha256sum *
+	@cd dist && sha256sum *.whl *.tar.gz | tee SHA256SUMS
+
+# One file for hosts that only call a server, with its hash.
+client: setup
+	@$(BIN)/python -m pyz.build build/keystead-client.pyz
+
+# Completions and man pages anew, in build/share, in keystead/cli/completions and under the environment's share/.
+completions: setup
+	@$(PIP) install --no-build-isolation --no-deps --editable .
 
 # The suite of `make test` runs in `coverage`, under measurement.
 check: lint types docs coverage

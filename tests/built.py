@@ -1,4 +1,4 @@
-"""What is given to others, built from this checkout: the wheel and the source distribution."""
+"""What is given to others, built from this checkout: the wheel, the source distribution, the client file."""
 
 import fcntl
 import os
@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+CLIENT_FILE = "keystead-client.pyz"
 HATCHLING = [sys.executable, "-m", "hatchling"]
 
 
@@ -16,6 +17,12 @@ def distributions(folder: Path, root: Path = ROOT) -> None:
     subprocess.run(
         [*HATCHLING, "build", "--directory", str(folder)], cwd=root, check=True, stdout=subprocess.DEVNULL
     )
+
+
+def client_file(folder: Path, root: Path = ROOT) -> None:
+    """Build the client file of a source tree into a folder, as `make client` does."""
+    command = [sys.executable, "-m", "pyz.build", str(folder / CLIENT_FILE)]
+    subprocess.run(command, cwd=root, check=True, stdout=subprocess.DEVNULL)
 
 
 def once(base: Path, name: str, build: Callable[[Path], None]) -> Path:

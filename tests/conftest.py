@@ -46,3 +46,12 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def sdist(wheel: Path) -> Path:
     """The source distribution of this checkout."""
     return next(wheel.parent.glob("*.tar.gz"))
+
+
+@pytest.fixture(scope="session")
+def client_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The client file of this checkout."""
+    from tests import built
+
+    folder = built.once(tmp_path_factory.getbasetemp(), "client", built.client_file)
+    return folder / built.CLIENT_FILE

@@ -8,13 +8,14 @@ from typing import Any
 import apsw
 
 from keystead.api.pipeline import Answer, Pipeline
+from keystead.client.access_key import read_access_key
 from keystead.clock import FixedClock
 from keystead.crypto import root_key
 from keystead.crypto.vault import Vault
 from keystead.entropy import SeededEntropy
 from keystead.errors import OperatorError
 from keystead.server.data.directory import DataDirectory
-from keystead.server.data.opened_store import open_store, read_access_key
+from keystead.server.data.opened_store import open_store
 from keystead.store import sqlite
 from keystead.store.reader import open_reader
 from keystead.store.sqlite import SqliteStore

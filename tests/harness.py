@@ -11,6 +11,7 @@ from urllib.parse import quote, urlencode
 import keystead.operations  # noqa: F401 - fills the catalogue
 from keystead.api.http.message import Channel, HttpRequest, HttpResponse
 from keystead.api.pipeline import Answer, Pipeline
+from keystead.client.access_key import read_access_key
 from keystead.clock import FixedClock, iso8601
 from keystead.crypto import root_key
 from keystead.crypto.vault import Vault
@@ -23,7 +24,6 @@ from keystead.server.data.opened_store import (
     OpenedStore,
     open_in_memory,
     open_store,
-    read_access_key,
 )
 from keystead.store.memory import MemoryStore
 

@@ -11,22 +11,28 @@ The action is the function's name in PascalCase; types, parameters, reply member
 Dispatch, the command line and the reference pages are derived from the catalogue; nothing else is registered anywhere.
 """
 
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, TypeVar, get_type_hints
 
 import msgspec
 
 from keystead.access.callers import Caller
+from keystead.api.catalogue import CATALOGUE as CATALOGUE
+from keystead.api.catalogue import Catalogue as Catalogue
+from keystead.api.catalogue import Field as Field
+from keystead.api.catalogue import Operation as Operation
+from keystead.api.parameters import Param, Role
 from keystead.api.service_keys import Promise
 from keystead.api.slow import Attempt
-from keystead.api.wire_types import Param, Reply, Request, Role
+from keystead.api.wire_types import Reply, Request
 from keystead.crypto.blob import Blob
 from keystead.crypto.vault import Vault
 from keystead.domain.keys.algorithms import Use, refusals
 from keystead.domain.keys.aliases import Alias
 from keystead.domain.keys.key import Key, KeySpec, KeyVersion
 from keystead.domain.keys.lifecycle import Gate
-from keystead.domain.products import KMS, PRODUCTS, Product
+from keystead.domain.products import KMS, Product
 from keystead.entropy import Entropy
 from keystead.errors import KmsError, ServiceKeyManaged
 from keystead.store.ports import Store
@@ -80,83 +86,6 @@ class KeyCall(Call, kw_only=True):
     source: Source | None = None
     promise: Promise | None = None  # of the key, if it is still to be made: then it has no material yet
 
-
-class Field(NamedTuple):
-    """One parameter of an operation."""
-
-    name: str  # on the wire
-    attribute: str
-    param: Param
-    required: bool
-    doc: str
-
-
-class Operation(NamedTuple):
-    """One operation, as declared."""
-
-    product: Product
-    action: str
-    function: Callable[[Any, Any], Reply]
-    request: type[Request]
-    reply: type[Reply]
-    fields: tuple[Field, ...]
-    roles: tuple[Field, ...]  # those of the fields that name a resource
-    recorded: tuple[Field, ...]  # those whose values a record may hold
-    gate: Gate | None  # None: the operation is about no key
-    use: Use | None  # what the key must be good for
-    changes: bool
-    of_services: bool  # whether it may change the key of a service, too
-    container: str  # "key", "alias" or "": what a call about no single resource is authorized on
-    errors: tuple[type[KmsError], ...]
-
-    @property
-    def summary(self) -> str:
-        """The first sentence of the operation's docstring."""
-        return (self.function.__doc__ or "").strip().split("\n")[0]
-
-    @property
-    def parameters(self) -> list[str]:
-        """The names of all parameters that it takes, those that every operation takes among them."""
-        return [*(field.name for field in self.fields), "RegionId", "DryRun"]
-
-    def takes(self, name: str) -> bool:
-        """Whether it has this parameter; `Tag.1.Key` is part of `Tag`."""
-        return name.split(".", 1)[0] in self.parameters
-
-
-class Catalogue:
-    """All operations. A version names its product, so a version and an action name an operation."""
-
-    def __init__(self) -> None:
-        self._operations: dict[tuple[str, str], Operation] = {}
-        self.products: dict[str, Product] = {product.version: product for product in PRODUCTS}
-
-    def __iter__(self) -> Iterator[Operation]:
-        """By product, in their order, and by action."""
-        rank = sorted(self._operations.values(), key=lambda one: (PRODUCTS.index(one.product), one.action))
-        return iter(rank)
-
-    def add(self, operation: Operation) -> None:
-        """Add an operation; ValueError if the action is taken."""
-        key = (operation.product.version, operation.action)
-        if key in self._operations:
-            raise ValueError(f"{operation.product.name} {operation.action} is declared twice")
-        self._operations[key] = operation
-
-    def remove(self, operation: Operation) -> None:
-        """Take an operation out again, as tests do with throw-away ones."""
-        del self._operations[operation.product.version, operation.action]
-
-    def find(self, version: str, action: str) -> Operation | None:
-        """The operation that this version and action name, or None."""
-        return self._operations.get((version, action))
-
-    def of(self, product: Product) -> tuple[Operation, ...]:
-        """The operations of one product, by action."""
-        return tuple(one for one in self if one.product == product)
-
-
-CATALOGUE = Catalogue()
 
 Q = TypeVar("Q", bound=Request)
 R = TypeVar("R", bound=Reply)
@@ -220,6 +149,8 @@ def _build(
     return Operation(
         product=product,
         action="".join(word.capitalize() for word in function.__name__.split("_")),
+        summary=(function.__doc__ or "").strip().split("\n")[0],
+        family=(sys.modules[function.__module__].__doc__ or "").partition(":")[0].strip(),
         function=function,
         request=request,
         reply=reply,
@@ -263,4 +194,17 @@ def _fields(request: type[Request]) -> Iterator[Field]:
         if len(params) != 1:
             raise TypeError(f"{request.__name__}.{info.name} has no wire type")
         docs = [one for one in metadata if isinstance(one, str)]
-        yield Field(info.encode_name, info.name, params[0], info.required, docs[0] if docs else "")
+        yield Field(
+            name=info.encode_name,
+            attribute=info.name,
+            param=params[0],
+            required=info.required,
+            doc=docs[0] if docs else "",
+            default=_in_words(info.default),
+        )
+
+
+def _in_words(default: object) -> str:
+    if default is True:
+        return "true"
+    return str(default) if isinstance(default, str | int) and default is not False else ""

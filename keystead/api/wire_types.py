@@ -4,14 +4,14 @@ A limit is written once, here. A request declares its fields with these types; d
 redaction, the command line and the reference pages follow from them.
 """
 
-import enum
-from collections.abc import Callable
 from typing import Annotated, Any
 
 import msgspec
 
 from keystead.api import coerce
 from keystead.api.coerce import KeyReference as KeyReference
+from keystead.api.parameters import Param as Param
+from keystead.api.parameters import Role as Role
 from keystead.domain.keys.algorithms import ENCRYPTIONS, EXPORTS, IMPORTS, SIGNATURES, names_in
 from keystead.domain.keys.key import KeyFilter
 from keystead.errors import (
@@ -36,56 +36,33 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
 class Reply(msgspec.Struct, frozen=True, kw_only=True, rename="pascal", omit_defaults=True):
     """The members of an answer, in their order on the wire; bytes go as base64, and RequestId is added by the encoder."""
 
+    @classmethod
+    def shape(cls) -> dict[str, Any]:
+        """Each member that an answer may have, one element in each list, and an empty value of each type."""
+        return {**_shape(msgspec.inspect.type_info(cls)), "RequestId": ""}
+
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {', '.join(self.__struct_fields__)}>"
 
 
+def _shape(info: msgspec.inspect.Type) -> Any:
+    match info:
+        case msgspec.inspect.StructType():
+            return {field.encode_name: _shape(field.type) for field in info.fields}
+        case msgspec.inspect.ListType():
+            return [_shape(info.item_type)]
+        case msgspec.inspect.UnionType():
+            return _shape(info.types[0])
+        case msgspec.inspect.BoolType():
+            return False
+        case msgspec.inspect.IntType():
+            return 0
+        case _:
+            return ""  # text, and bytes as base64
+
+
 class Empty(Reply, frozen=True):
     """The answer of an operation that only has an effect."""
-
-
-class Role(enum.Enum):
-    """What a parameter points to; the pipeline finds it before the operation runs."""
-
-    KEY = "key"  # id, alias, key ARN or alias ARN
-    KEYS = "keys"  # several keys, by id or key ARN
-    BLOB = "blob"  # a ciphertext, which names its key version
-    VERSION = "version"  # a version of that key
-    SOURCE_KEY = "source key"  # the key of a ciphertext, optional where that names it
-    SOURCE_VERSION = "source version"  # the version of that key
-    SOURCE = "source"  # a ciphertext beside a key that the operation is about
-    ALIAS = "alias"  # an alias that exists
-    NEW_ALIAS = "new alias"  # a name for an alias that does not exist yet
-
-
-class Param:
-    """How one type of parameter is read: `parse(name, text)` gives its value or raises the refusal."""
-
-    __slots__ = ("binary", "choices", "empty", "errors", "kind", "limits", "parse", "role", "sensitive")
-
-    def __init__(
-        self,
-        kind: str,
-        parse: Callable[[str, str], Any],
-        *,
-        limits: str = "",
-        sensitive: bool = False,
-        role: Role | None = None,
-        choices: tuple[str, ...] = (),
-        empty: bool = False,
-        binary: bool = False,
-        errors: tuple[type[KmsError], ...] = (),
-    ) -> None:
-        self.kind = kind
-        self.parse = parse
-        self.limits = limits
-        self.sensitive = sensitive
-        self.role = role
-        self.choices = choices
-        # Whether the empty text is a value; otherwise it means that the parameter is absent.
-        self.empty = empty
-        self.binary = binary  # base64, and nothing else
-        self.errors = errors  # refusals beside InvalidParameter
 
 
 def choice(*choices: str, refuse: dict[str, type[KmsError]] | None = None) -> Param:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from keystead import __version__
-from keystead.cli import output
+from keystead.cli import edition, output
 from keystead.errors import OperatorError
 
 COMMANDS = (
@@ -23,6 +23,7 @@ COMMANDS = (
     "ca",
     "backup",
     "config",
+    "completion",
 )
 
 
@@ -33,10 +34,16 @@ def parser(only: str = "") -> argparse.ArgumentParser:
         description="A key management service that you run yourself and that speaks Alibaba Cloud KMS on the wire.",
         epilog="keystead COMMAND --help tells more of one command.",
         allow_abbrev=False,
+        examples=(
+            "keystead serve",
+            "keystead kms CreateKey",
+            "keystead run -- python your_program.py",
+            "keystead help file encrypt",
+        ),
     )
     top.add_argument("--version", action="version", version=f"keystead {__version__}")
     subparsers = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for name in COMMANDS:
+    for name in COMMANDS if edition.WHOLE else edition.CLIENT_COMMANDS:
         if only in ("", name):
             import_module(f"keystead.cli.commands.{name.replace('-', '_')}").add_parser(subparsers)
     _name_commands(top)
@@ -91,6 +98,8 @@ def _run(words: list[str]) -> int:
     if words[0] == "version":
         words = ["--version", *words[1:]]
     only = words[0] if words[0] in COMMANDS else ""
+    if only and only not in edition.CLIENT_COMMANDS:
+        edition.needs_whole(f"keystead {only}")
     if not only and not words[0].startswith("-"):
         raise _unknown(words[0])
     args = parser(only).parse_args(words)
@@ -100,7 +109,7 @@ def _run(words: list[str]) -> int:
 def _unknown(word: str) -> output.WrongCommandLine:
     """The refusal of what is no command, with the command, verb or operation that was probably meant."""
     import keystead.operations  # noqa: F401 - fills the catalogue
-    from keystead.api.operation import CATALOGUE
+    from keystead.api.catalogue import CATALOGUE
 
     known = {name: name for name in COMMANDS}
     for name, command in output.subcommands(parser()).items():

@@ -16,10 +16,10 @@ import msgspec
 
 import keystead.operations  # noqa: F401 - fills the catalogue
 from keystead.api.bind import recordable, recordable_action
+from keystead.api.catalogue import CATALOGUE
 from keystead.api.http.message import HttpRequest, HttpResponse
 from keystead.api.http.parse import parse
 from keystead.api.http.signature import action_and_version, claimed_id
-from keystead.api.operation import CATALOGUE
 from keystead.cli import output
 from keystead.clock import Clock, iso8601
 from keystead.domain import accounts

@@ -12,8 +12,11 @@ The exit status, with an `error:` line unless it is 0 or 130:
 5    the content does not open: it is damaged, cut off, or its encryption context is another one
 130  interrupted by Ctrl-C
 
+`run` and `exec` end with the status of their command, or with 125 if it was not started.
+
 What comes from elsewhere (a server's answer, a client's user agent in a record) never reaches the terminal with control
-characters or text directions in it: they are shown as escapes.
+characters or text directions in it: they are shown as escapes. Colours are this program's own: those of the labels on
+stderr, and in tables and lines those of cells that are `Marked`.
 """
 
 import argparse
@@ -26,6 +29,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
+from keystead.cli.colour import painted
 from keystead.errors import LATER, DoesNotOpen, OperatorError, Refused, Unreachable
 
 DONE = 0
@@ -34,6 +38,7 @@ WRONG = 2
 UNREACHABLE = 3
 REFUSED = 4
 UNOPENED = 5
+NOT_STARTED = 125  # as with env(1), timeout(1) and docker run: apart from whatever the command could end with
 INTERRUPTED = 130
 
 # JSON escapes the characters below a space by itself.
@@ -54,12 +59,30 @@ class Layout(argparse.HelpFormatter):
             self._action_max_length += self._indent_increment
 
 
-class Parser(argparse.ArgumentParser):
-    """Reads a command line; says what is wrong with it as everything else is said."""
+class Marked(str):
+    """A cell or a line with a meaning, `good`, `doubtful` or `bad`, which a terminal shows by a colour."""
 
-    def __init__(self, **options: Any) -> None:
+    __slots__ = ("meaning",)
+    meaning: str
+
+    def __new__(cls, content: str, meaning: str) -> "Marked":
+        """Mark a text."""
+        made = super().__new__(cls, content)
+        made.meaning = meaning
+        return made
+
+
+class Parser(argparse.ArgumentParser):
+    """Reads a command line; says what is wrong with it as everything else is said. Its help ends with `examples`."""
+
+    def __init__(self, *, examples: Sequence[str] = (), **options: Any) -> None:
         options.setdefault("formatter_class", Layout)
         super().__init__(**options)
+        self.examples = tuple(examples)
+
+    def format_help(self) -> str:
+        """As argparse does, and examples at the end."""
+        return super().format_help() + shown_examples(self.examples)
 
     def error(self, message: str) -> NoReturn:
         """Print the error and end the program."""
@@ -95,6 +118,15 @@ class Parser(argparse.ArgumentParser):
             text(message)
         else:
             super()._print_message(message, file)
+
+
+def shown_examples(examples: Sequence[str]) -> str:
+    """Command lines, as they stand at the end of a help."""
+    return (
+        "\n".join(["", "examples:", *(f"  {line}" for one in examples for line in one.split("\n")), ""])
+        if examples
+        else ""
+    )
 
 
 def subcommands(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
@@ -164,7 +196,7 @@ def progress(name: str, done: int, total: int) -> None:
 
 def line(content: str) -> None:
     """Print one line of an answer."""
-    row([content])
+    text(_cell(content) + "\n")
 
 
 def row(cells: Sequence[str]) -> None:
@@ -174,20 +206,26 @@ def row(cells: Sequence[str]) -> None:
 
 def table(rows: Sequence[Sequence[str]], first: int) -> None:
     """Print rows in columns, the head first; on a terminal too narrow for them, those after `first` on a second line."""
-    shown = [[plain(cell) for cell in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
+    widths = [max(len(plain(cell)) for cell in column) for column in zip(*rows, strict=True)]
     folded = sys.stdout.isatty() and sum(widths) + 2 * (len(widths) - 1) > shutil.get_terminal_size().columns
-    for row in shown:
+    for row in rows:
         if folded:
-            line(_columns(row[:first], widths[:first]))
-            if rest := "  ".join(filter(None, row[first:])):
-                line(f"  {rest}")
+            text(_columns(row[:first], widths[:first]) + "\n")
+            if rest := "  ".join(map(_cell, filter(None, row[first:]))):
+                text(f"  {rest}\n")
         else:
-            line(_columns(row, widths))
+            text(_columns(row, widths) + "\n")
 
 
 def _columns(row: Sequence[str], widths: Sequence[int]) -> str:
-    return "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+    return "  ".join(_cell(cell, width) for cell, width in zip(row, widths, strict=True)).rstrip()
+
+
+def _cell(content: str, width: int = 0) -> str:
+    """Of at least this width; in its colour, if it has one and standard output is to have colours."""
+    shown = plain(content)
+    padding = " " * (width - len(shown))
+    return (painted(shown, content.meaning, sys.stdout) if isinstance(content, Marked) else shown) + padding
 
 
 def plain(content: str) -> str:
@@ -206,15 +244,19 @@ def is_text(word: str) -> bool:
 
 def error(content: str, hint: str = "") -> int:
     """Say what was wrong and what to do; gives the exit status."""
-    sys.stderr.write(f"error: {plain(content)}\n")
+    _say("error", content)
     if hint:
-        sys.stderr.write(f"hint: {plain(hint)}\n")
+        _say("hint", hint)
     return FAILED
 
 
 def warning(content: str) -> None:
     """Say what the user should know although the command goes on."""
-    sys.stderr.write(f"warning: {plain(content)}\n")
+    _say("warning", content)
+
+
+def _say(label: str, content: str) -> None:
+    sys.stderr.write(f"{painted(f'{label}:', label, sys.stderr)} {plain(content)}\n")
 
 
 def note(content: str) -> None:

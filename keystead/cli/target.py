@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from keystead.cli import output
+from keystead.cli import edition, output
 from keystead.errors import OperatorError
 
 if TYPE_CHECKING:
@@ -26,11 +26,16 @@ OPTIONS = (
     ("--access-key", "FILE", "the AccessKey: JSON with AccessKeyId and AccessKeySecret"),
     ("--region", "REGION", "the region, where the endpoint's name does not say it"),
 )
-FOUND = """\
+_FOUND = """\
 Without --endpoint and --data it is the server of `keystead run` (KEYSTEAD_ENDPOINT), else the one on KEYSTEAD_DATA,
 else the one on the default data directory. Without --access-key the AccessKey is that of ALIBABA_CLOUD_ACCESS_KEY_ID and
 ALIBABA_CLOUD_ACCESS_KEY_SECRET (with ALIBABA_CLOUD_SECURITY_TOKEN, if set); for a server on a data directory only if it is
 one of that server's, else its root AccessKey. The server is reached directly: no proxy variable counts."""
+_FOUND_BY_CLIENT = """\
+Without --endpoint it is the server that KEYSTEAD_ENDPOINT and KEYSTEAD_CA_FILE name. Without --access-key the AccessKey is
+that of ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET (with ALIBABA_CLOUD_SECURITY_TOKEN, if set). The
+server is reached directly: no proxy variable counts."""
+FOUND = _FOUND if edition.WHOLE else _FOUND_BY_CLIENT
 DATA = "the data directory (default: that of KEYSTEAD_DATA, else your own)"
 
 
@@ -68,11 +73,8 @@ def endpoint(
     url: str | None, ca_file: str | None, data: str | None, access_key_file: str | None
 ) -> "Endpoint":
     """By --endpoint, --data, the environment of `run`, or the default data directory, in this order."""
-    from keystead.client.transport import Endpoint
-    from keystead.server.data.discovery import environment_access_key, running_server
-    from keystead.server.data.opened_store import read_access_key
-    from keystead.server.network.listener import is_loopback
-    from keystead.settings import default_data
+    from keystead.client.access_key import environment_access_key, read_access_key
+    from keystead.client.transport import Endpoint, is_loopback
 
     if url and data is not None:
         raise output.WrongCommandLine(
@@ -89,6 +91,13 @@ def endpoint(
     if not url and data is None and os.environ.get("KEYSTEAD_ENDPOINT"):
         url, ca_file = os.environ["KEYSTEAD_ENDPOINT"], os.environ.get("KEYSTEAD_CA_FILE") or None
     if not url:
+        edition.needs_whole(
+            "what finds a server by its data directory",
+            hint="name the server: --endpoint URL --ca FILE, or KEYSTEAD_ENDPOINT and KEYSTEAD_CA_FILE",
+        )
+        from keystead.server.data.discovery import running_server
+        from keystead.settings import default_data
+
         found = running_server(default_data() if data is None else data)
         if not access_key_file:
             access_key, own = found.access_key(access_key)

@@ -4,17 +4,13 @@ import base64
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
-
-import msgspec
+from typing import Any, NamedTuple
 
 from keystead.client.transport import Endpoint, Session
 from keystead.clock import Clock
-from keystead.crypto.primitives import asymmetric
-from keystead.domain.keys.key import KeySpec
 from keystead.domain.products import KMS
 from keystead.entropy import Entropy
-from keystead.errors import LATER, DoesNotOpen, OperatorError, Refused, Unreachable
+from keystead.errors import LATER, DoesNotOpen, Refused, Unreachable
 
 _PAGE = 100
 # Answers to Decrypt that say that the ciphertext, or its context, is not what was encrypted: ours, and the vendor's.
@@ -23,7 +19,7 @@ _UNOPENED = frozenset(
 )
 
 
-class Opened(msgspec.Struct, frozen=True, kw_only=True):
+class Opened(NamedTuple):
     """What Decrypt gives. Its text is a secret: it has no repr."""
 
     text: str
@@ -35,7 +31,7 @@ class Opened(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Kms:
-    """A server's Encrypt, Decrypt and GenerateDataKey over one kept connection; a context manager.
+    """A server's operations over one kept connection; a context manager.
 
     Every call raises Unreachable if there is no answer or one to try again later, Refused with the server's code, or
     OperatorError if the server can't be verified or understood.
@@ -54,13 +50,13 @@ class Kms:
 
     def encrypt(self, key: str, text: str, context: Mapping[str, str]) -> str:
         """The CiphertextBlob of 1 to 6144 bytes of text under the key's primary version."""
-        answer = self._call("Encrypt", {"KeyId": key, "Plaintext": text}, context)
+        answer = self.call("Encrypt", {"KeyId": key, "Plaintext": text}, context)
         return str(answer["CiphertextBlob"])
 
     def decrypt(self, blob: str, context: Mapping[str, str]) -> Opened:
         """What was encrypted. DoesNotOpen if the blob or the context is not that of an Encrypt of this server."""
         with _unopened():
-            answer = self._call("Decrypt", {"CiphertextBlob": blob}, context)
+            answer = self.call("Decrypt", {"CiphertextBlob": blob}, context)
         return Opened(
             text=str(answer["Plaintext"]),
             key_id=str(answer["KeyId"]),
@@ -74,11 +70,11 @@ class Kms:
             text = json.dumps(dict(context), ensure_ascii=False)
             parameters |= {"SourceEncryptionContext": text, "DestinationEncryptionContext": text}
         with _unopened():
-            return str(self._call("ReEncrypt", parameters)["CiphertextBlob"])
+            return str(self.call("ReEncrypt", parameters)["CiphertextBlob"])
 
     def data_key(self, key: str, context: Mapping[str, str]) -> tuple[bytes, str]:
         """A new 32-byte data key, and its CiphertextBlob."""
-        answer = self._call("GenerateDataKey", {"KeyId": key, "KeySpec": "AES_256"}, context)
+        answer = self.call("GenerateDataKey", {"KeyId": key, "KeySpec": "AES_256"}, context)
         return base64.b64decode(answer["Plaintext"]), str(answer["CiphertextBlob"])
 
     def open_data_key(self, blob: str, context: Mapping[str, str]) -> bytes:
@@ -93,31 +89,9 @@ class Kms:
             )
         return raw
 
-    def import_material(self, key_id: str, material: bytes, expires: int) -> None:
-        """Import the material of an EXTERNAL key, wrapped on this side; `expires` in seconds since 1970, 0 for never."""
-        terms = {"WrappingKeySpec": "RSA_2048", "WrappingAlgorithm": "RSAES_OAEP_SHA_256"}
-        given = self._call("GetParametersForImport", {"KeyId": key_id, **terms})
-        try:
-            public = asymmetric.load_public(KeySpec.RSA_2048, base64.b64decode(given["PublicKey"]))
-        except ValueError:
-            raise OperatorError(
-                "the server's public key is none of RSA with 2048 bits",
-                hint="is --endpoint a key management service?",
-            ) from None
-        wrapped = asymmetric.encrypt(KeySpec.RSA_2048, terms["WrappingAlgorithm"], public, material)
-        self._call(
-            "ImportKeyMaterial",
-            {
-                "KeyId": key_id,
-                "EncryptedKeyMaterial": base64.b64encode(wrapped).decode(),
-                "ImportToken": str(given["ImportToken"]),
-                "KeyMaterialExpireUnix": str(expires),
-            },
-        )
-
     def key(self, key: str) -> dict[str, Any]:
         """The KeyMetadata of a key, by its id, alias or ARN."""
-        found: dict[str, Any] = self._call("DescribeKey", {"KeyId": key})["KeyMetadata"]
+        found: dict[str, Any] = self.call("DescribeKey", {"KeyId": key})["KeyMetadata"]
         return found
 
     def key_of_version(self, version_id: str) -> dict[str, Any] | None:
@@ -138,13 +112,14 @@ class Kms:
         page, seen, total = 1, 0, 1
         while seen < total:
             place = {"PageNumber": str(page), "PageSize": str(_PAGE)}
-            answer = self._call(action, {**parameters, **place})
+            answer = self.call(action, {**parameters, **place})
             yield from answer[listed][row]
             page, seen, total = page + 1, seen + _PAGE, int(answer["TotalCount"])
 
-    def _call(
+    def call(
         self, action: str, parameters: dict[str, str], context: Mapping[str, str] | None = None
     ) -> dict[str, Any]:
+        """The members of the answer to any operation of Kms."""
         if context:
             parameters["EncryptionContext"] = json.dumps(dict(context), ensure_ascii=False)
         if self._region:

@@ -1,15 +1,14 @@
 """Sends requests and reads their answers: over HTTPS, signed, or through the control socket of a server."""
 
 import http.client
+import ipaddress
 import json
 import socket
 import ssl
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlencode, urlsplit
-
-import msgspec
 
 from keystead import __version__
 from keystead.client.signing import sign
@@ -22,7 +21,7 @@ _SECONDS = 10
 _ANSWER_BYTES = 1 << 20  # far more than any answer has
 
 
-class Address(msgspec.Struct, frozen=True, kw_only=True):
+class Address(NamedTuple):
     """Where an endpoint's URL points to. `netloc` is the host as it is signed: with its port, unless the URL has none."""
 
     tls: bool
@@ -31,7 +30,17 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
     netloc: str
 
 
-class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach the address."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class Endpoint(NamedTuple):
     """A server, how to verify it, and whom to be there. `ca_file` None means the system's CAs."""
 
     url: str
@@ -69,7 +78,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-class Answer(msgspec.Struct, frozen=True):
+class Answer(NamedTuple):
     """Status and members of an answer, in their order."""
 
     status: int

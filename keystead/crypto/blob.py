@@ -1,39 +1,10 @@
-"""The ciphertext blob: what Encrypt returns and Decrypt takes, base64 on the wire.
+"""The ciphertext blob as it is on the wire: in base64."""
 
-    offset  length  field
-    0       36      UUID of the key version, lower-case ASCII (the shape of the vendor's blobs)
-    36      1       format: 1
-    37      1       suite: 1 = AES-256-GCM, 5 = AES-192-GCM, 6 = AES-128-GCM, 7 = SM4-GCM; each with
-                    SP 800-108 HMAC-SHA-512, committing
-    38      80 + n  salt 32, commitment 32, ciphertext n, tag 16 (see sealing)
-
-Every format ever shipped is read for ever; `parse` is the one place that decides which it is.
-"""
-
-import re
-
-import msgspec
-
-from keystead.crypto.primitives.suites import NUMBERS
-from keystead.crypto.sealing import OVERHEAD, Unopenable
+from keystead.crypto.blob_layout import FORMAT as FORMAT
+from keystead.crypto.blob_layout import Blob as Blob
+from keystead.crypto.blob_layout import split
+from keystead.crypto.primitives.unopenable import Unopenable
 from keystead.domain.encoding import from_base64, to_base64
-
-FORMAT = 1
-HEADER_BYTES = 38
-# 8192 characters of base64 (6144 bytes) are the longest plaintext; nothing longer was ever made here.
-MAXIMUM_PLAINTEXT = 8192
-MAXIMUM_BYTES = HEADER_BYTES + OVERHEAD + MAXIMUM_PLAINTEXT
-
-_UUID = re.compile(rb"\A[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\Z")
-
-
-class Blob(msgspec.Struct, frozen=True):
-    """A well-formed ciphertext blob; whether it opens is not known yet."""
-
-    version_id: str
-    format: int
-    suite: int
-    sealed: bytes
 
 
 def pack(version_id: str, suite: int, sealed: bytes) -> str:
@@ -47,9 +18,4 @@ def parse(text: str) -> Blob:
         raw = from_base64(text)
     except ValueError:
         raise Unopenable from None
-    # The lengths are checked before anything is sliced.
-    if not HEADER_BYTES + OVERHEAD < len(raw) <= MAXIMUM_BYTES:
-        raise Unopenable
-    if raw[36] != FORMAT or raw[37] not in NUMBERS or not _UUID.match(raw[:36]):
-        raise Unopenable
-    return Blob(version_id=raw[:36].decode(), format=raw[36], suite=raw[37], sealed=raw[HEADER_BYTES:])
+    return split(raw)

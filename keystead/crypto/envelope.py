@@ -22,13 +22,11 @@ chunk is empty only if the file is. The commitment binds key and header, the nam
 import hmac
 from collections.abc import Iterator
 from hashlib import sha512
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
-import msgspec
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
-from keystead.crypto.sealing import COMMITMENT_BYTES, SALT_BYTES, TAG_BYTES, Unopenable, derive, prefixed
+from keystead.crypto.derivation import COMMITMENT_BYTES, SALT_BYTES, TAG_BYTES, derive, prefixed
+from keystead.crypto.primitives.aes_gcm import AesGcm
+from keystead.crypto.primitives.unopenable import Unopenable
 from keystead.entropy import Entropy
 
 MAGIC = b"\x89KSF\r\n\x1a\n"
@@ -46,7 +44,7 @@ class Readable(Protocol):
     def read(self, count: int, /) -> bytes: ...
 
 
-class Header(msgspec.Struct, frozen=True, kw_only=True):
+class Header(NamedTuple):
     """What stands before the chunks, and may be read by anybody. `size` is its length in bytes."""
 
     data_key: str
@@ -124,9 +122,9 @@ def seal(
     salt = entropy.take(SALT_BYTES)
     okm = _okm(data_key, associated, salt)
     yield associated + salt + okm[32:64]
-    cipher = AESGCM(okm[:32])
+    cipher = AesGcm(okm[:32])
     for nonce, chunk in _numbered(okm[64:], _chunks(source, CHUNK_BYTES)):
-        yield cipher.encrypt(nonce, chunk, None)
+        yield cipher.seal(nonce, chunk)
 
 
 def unseal(source: Iterator[bytes], header: Header, data_key: bytes) -> Iterator[bytes]:
@@ -138,13 +136,10 @@ def unseal(source: Iterator[bytes], header: Header, data_key: bytes) -> Iterator
     okm = _okm(data_key, header.associated, header.salt)
     if not hmac.compare_digest(header.commitment, okm[32:64]):
         raise Unopenable
-    cipher = AESGCM(okm[:32])
+    cipher = AesGcm(okm[:32])
     first = True
     for nonce, chunk in _numbered(okm[64:], _chunks(source, CHUNK_BYTES + TAG_BYTES)):
-        try:
-            plaintext = cipher.decrypt(nonce, chunk, None)
-        except (InvalidTag, ValueError):  # ValueError: shorter than a tag
-            raise Unopenable from None
+        plaintext = cipher.open(nonce, chunk)
         if not plaintext and not first:
             raise Unopenable
         first = False

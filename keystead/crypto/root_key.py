@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Protocol
 
 from keystead import owners
+from keystead.crypto.derivation import KEY_BYTES
 from keystead.crypto.material import Material
-from keystead.crypto.sealing import KEY_BYTES, seal, unseal
+from keystead.crypto.sealing import seal, unseal
 from keystead.entropy import Entropy
 from keystead.errors import OperatorError
 from keystead.portable import sync, sync_directory

@@ -19,29 +19,11 @@ import hmac
 
 from cryptography.exceptions import InvalidTag
 
+from keystead.crypto.derivation import COMMITMENT_BYTES, OVERHEAD, SALT_BYTES, derive
 from keystead.crypto.primitives.prf import Prf
 from keystead.crypto.primitives.suites import AES_256_GCM, Suite
 from keystead.crypto.primitives.unopenable import Unopenable as Unopenable
 from keystead.entropy import Entropy
-
-KEY_BYTES = 32
-SALT_BYTES = 32
-COMMITMENT_BYTES = 32
-IV_BYTES = 12
-TAG_BYTES = 16
-OVERHEAD = SALT_BYTES + COMMITMENT_BYTES + TAG_BYTES
-
-_OUTPUT_BYTES = KEY_BYTES + COMMITMENT_BYTES + IV_BYTES
-_OUTPUT_BITS = (_OUTPUT_BYTES * 8).to_bytes(4, "big")
-
-
-def derive(key: bytes | Prf, label: bytes, context: bytes) -> bytes:
-    """76 bytes from SP 800-108r1 section 4.1, counter mode: PRF(key, i || label || 0x00 || context || L)."""
-    prf = key if isinstance(key, Prf) else Prf("sha512", key)
-    fixed = label + b"\0" + context + _OUTPUT_BITS
-    first = prf.digest(b"\0\0\0\1" + fixed)
-    second = prf.digest(b"\0\0\0\2" + fixed)
-    return first + second[: _OUTPUT_BYTES - 64]
 
 
 def seal_with_salt(
@@ -86,9 +68,3 @@ def unseal(
         return suite.decrypt(okm[: suite.key_bytes], okm[64:], body, associated)
     except InvalidTag:
         raise Unopenable from None
-
-
-def prefixed(*parts: str | bytes) -> bytes:
-    """The parts, each behind its 4-byte length: an injective encoding for associated data."""
-    encoded = [part.encode() if isinstance(part, str) else part for part in parts]
-    return b"".join([len(part).to_bytes(4, "big") + part for part in encoded])

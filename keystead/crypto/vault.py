@@ -14,11 +14,12 @@ from typing import TypeVar
 import msgspec
 
 from keystead.crypto import blob as blobs
+from keystead.crypto.derivation import KEY_BYTES, prefixed
 from keystead.crypto.material import Material
 from keystead.crypto.primitives import asymmetric, message_mac
 from keystead.crypto.primitives.suites import OF_SPEC
 from keystead.crypto.root_key import RootKey
-from keystead.crypto.sealing import KEY_BYTES, Unopenable, prefixed, seal, unseal
+from keystead.crypto.sealing import Unopenable, seal, unseal
 from keystead.crypto.signing_secret import Secret
 from keystead.domain.accounts import AccessKey, WrappingKey
 from keystead.domain.encoding import to_base64

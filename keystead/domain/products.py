@@ -1,11 +1,10 @@
 """The products that calls are of: each has a version that names it on the wire, and hosts that its clients call."""
 
 import re
+from typing import NamedTuple
 
-import msgspec
 
-
-class Product(msgspec.Struct, frozen=True, kw_only=True):
+class Product(NamedTuple):
     """One product. An API of the vendor's, or our own for what the vendor lacks."""
 
     name: str

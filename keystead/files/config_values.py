@@ -7,8 +7,7 @@ as it was written; its encryption context is the caller's and, under `keystead:p
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-
-import msgspec
+from typing import NamedTuple
 
 from keystead.client.kms import Kms
 from keystead.errors import DoesNotOpen, OperatorError
@@ -21,7 +20,7 @@ _MARK = re.compile(r"\A([\"']?)(kms|kms-latin1):([A-Za-z0-9+/]+={0,2})\1\Z")
 _BYTES = re.compile("[\udc80-\udcff]")  # as text_of reads what is not UTF-8
 
 
-class Value(msgspec.Struct, frozen=True, kw_only=True):
+class Value(NamedTuple):
     """One opened value: its spelling in the clear, what sealed it, and under which key. It has no repr."""
 
     spelling: str
@@ -51,7 +50,7 @@ def bytes_of(text: str) -> bytes:
     return text.encode(errors="surrogateescape")
 
 
-class Sealed(msgspec.Struct, frozen=True):
+class Sealed(NamedTuple):
     """One encrypted value: where it stands, its blob, and whether its bytes are no UTF-8."""
 
     leaf: Leaf

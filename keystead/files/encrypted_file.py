@@ -9,13 +9,12 @@ import binascii
 import re
 from collections.abc import Iterator, Mapping
 from itertools import chain
-
-import msgspec
+from typing import NamedTuple
 
 from keystead.client.kms import Kms
 from keystead.crypto import envelope
-from keystead.crypto.blob import MAXIMUM_BYTES
-from keystead.crypto.sealing import Unopenable
+from keystead.crypto.blob_layout import MAXIMUM_BYTES
+from keystead.crypto.primitives.unopenable import Unopenable
 from keystead.errors import DoesNotOpen, OperatorError
 
 PLAINTEXT_BYTES = 6144
@@ -26,7 +25,7 @@ _UUID = re.compile(rb"\A[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]
 _READ_BYTES = 1 << 20
 
 
-class Ciphertext(msgspec.Struct, frozen=True, kw_only=True):
+class Ciphertext(NamedTuple):
     """An encrypted file, of which the head was read. `envelope` is None for the form of the guide."""
 
     blob: str

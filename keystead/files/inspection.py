@@ -1,21 +1,20 @@
 """What an encrypted file tells of itself without any key, and what a server tells of it."""
 
+import base64
 import io
 from collections.abc import Callable, Mapping
-from typing import Any, BinaryIO
-
-import msgspec
+from typing import Any, BinaryIO, NamedTuple
 
 from keystead.client.kms import Kms
-from keystead.crypto import blob as blobs
-from keystead.crypto import envelope
-from keystead.crypto.sealing import OVERHEAD, Unopenable
+from keystead.crypto import blob_layout, envelope
+from keystead.crypto.derivation import OVERHEAD
+from keystead.crypto.primitives.unopenable import Unopenable
 from keystead.errors import DoesNotOpen, OperatorError, Refused
 from keystead.files import config_values, decryption, encrypted_file
 from keystead.files.formats.spans import Format
 
 
-class Inspected(msgspec.Struct, frozen=True, kw_only=True):
+class Inspected(NamedTuple):
     """An encrypted file. `size` is that of the plaintext in bytes, None where only the key tells.
 
     `context_names` None: the file does not say which context it needs. `sealed` has each CiphertextBlob by the path of
@@ -55,7 +54,7 @@ def inspect(source: BinaryIO, form: Format | None) -> Inspected:
         return Inspected(format=f"{form.name} values", size=None, context_names=None, sealed=sealed)
     found = encrypted_file.read(io.BytesIO(content))
     try:
-        sealed_bytes = len(blobs.parse(found.blob).sealed) - OVERHEAD
+        sealed_bytes = len(blob_layout.split(base64.b64decode(found.blob)).sealed) - OVERHEAD
     except Unopenable:
         return Inspected(
             format="ciphertext of another service", size=None, context_names=None, sealed={"": found.blob}

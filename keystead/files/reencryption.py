@@ -2,9 +2,7 @@
 
 import io
 from collections.abc import Iterator, Mapping
-from typing import BinaryIO
-
-import msgspec
+from typing import BinaryIO, NamedTuple
 
 from keystead.client.kms import Kms
 from keystead.errors import DoesNotOpen
@@ -13,7 +11,7 @@ from keystead.files.config_values import PATH
 from keystead.files.formats.spans import Format
 
 
-class Old(msgspec.Struct, frozen=True, kw_only=True):
+class Old(NamedTuple):
     """A version in a file that is not its key's primary one."""
 
     version_id: str

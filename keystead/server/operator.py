@@ -15,6 +15,7 @@ import keystead.operations  # noqa: F401 - fills the catalogue
 from keystead import owners
 from keystead.api.http.message import Channel, HttpRequest
 from keystead.api.pipeline import Answer, Pipeline
+from keystead.client.access_key import read_access_key
 from keystead.client.transport import send_control, user_agent
 from keystead.clock import Clock, SystemClock
 from keystead.crypto.authority import Described, describe
@@ -24,7 +25,7 @@ from keystead.entropy import SystemEntropy
 from keystead.errors import OperatorError
 from keystead.server.data import backup
 from keystead.server.data.directory import DataDirectory
-from keystead.server.data.opened_store import open_store, read_access_key, read_authority
+from keystead.server.data.opened_store import open_store, read_authority
 from keystead.settings import Settings
 from keystead.store.ports import StoreFailure
 from keystead.store.reader import Reader, Wanted, open_reader

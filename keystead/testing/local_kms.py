@@ -4,8 +4,8 @@ import asyncio
 import os
 import tempfile
 import threading
-from collections.abc import Coroutine, Iterator, Mapping
-from contextlib import AbstractContextManager, AsyncExitStack, contextmanager, suppress
+from collections.abc import Coroutine, Mapping
+from contextlib import AbstractContextManager, AsyncExitStack, suppress
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -37,6 +37,7 @@ from keystead.server.network.connection import HttpProtocol, HttpServer
 from keystead.server.network.endpoint import refuse
 from keystead.server.network.limits import Limits, Reply
 from keystead.server.service.timers import Service
+from keystead.testing import clients
 from keystead.testing.calls import Call, Calls
 from keystead.testing.clock import ClientClock, TestClock
 from keystead.testing.faults import Effect, Fault, Faults, meant, number, operation, refusal
@@ -207,33 +208,12 @@ class LocalKms:
 
     def classic_client(self, **options: Any) -> "AcsClient":
         """A client of aliyun-python-sdk-core; the options are those of AcsClient."""
-        with _needs("aliyun-python-sdk-core", "aliyun-python-sdk-kms"):
-            from aliyunsdkcore.client import AcsClient
-
-        change = self.environment()
-        proxy = change.values["HTTPS_PROXY"]
-        given: dict[str, Any] = {
-            "verify": change.values["REQUESTS_CA_BUNDLE"],
-            "proxy": {"http": proxy, "https": proxy},
-            "auto_retry": False,
-        }
-        return AcsClient(*self.access_key, self.region, **given | options)
+        return clients.classic(self.environment(), self.access_key, self.region, options)
 
     def client(self, **options: Any) -> "Client":
         """A client of alibabacloud_kms20160120; the options are those of its Config."""
-        with _needs("alibabacloud_kms20160120"):
-            from alibabacloud_kms20160120.client import Client
-            from alibabacloud_tea_openapi.models import Config
-
         self._check_runs()
-        given: dict[str, Any] = {
-            "access_key_id": self.access_key[0],
-            "access_key_secret": self.access_key[1],
-            "region_id": self.region,
-            "endpoint": self.url.removeprefix("http://"),
-            "protocol": "HTTP",
-        }
-        return Client(Config(**given | options))
+        return clients.current(self.url, self.access_key, self.region, options)
 
     # --- the server's thread
 
@@ -359,17 +339,6 @@ class LocalKms:
             with suppress(msgspec.MsgspecError, KeyError):  # XML
                 call.code = msgspec.json.decode(response.body)["Code"]
         reply(response)
-
-
-@contextmanager
-def _needs(*packages: str) -> Iterator[None]:
-    try:
-        yield
-    except ImportError as problem:
-        raise OperatorError(
-            f"a client needs its package, and Python says: {problem}",
-            hint=f"pip install {' '.join(packages)}",
-        ) from None
 
 
 def _check(action: str, parameters: Mapping[str, object]) -> Operation:

@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from keystead.crypto import blob as blobs
-from keystead.crypto import envelope, sealing, vault
+from keystead.crypto import derivation, envelope, vault
 from keystead.crypto.primitives import asymmetric
 from keystead.crypto.primitives.suites import AES_256_GCM, OF_SPEC, SM4_GCM, Suite
 from keystead.crypto.root_key import SoftwareRootKey
@@ -315,7 +315,7 @@ def file(source: random.Random) -> Sample:
 
     raw = sealed()
     head = envelope.read_header(io.BytesIO(raw)).size
-    chunks = [*range(head, len(raw), envelope.CHUNK_BYTES + sealing.TAG_BYTES)]
+    chunks = [*range(head, len(raw), envelope.CHUNK_BYTES + derivation.TAG_BYTES)]
     cuts = [0, 8, 9, 10, 12, 16, 20, head - 64, head - 32, *chunks, len(raw) - 16]
     return Sample(raw, opener(key), sorted(set(cuts)), sealed(), [opener(key[:-1] + bytes([key[-1] ^ 1]))])
 
@@ -456,7 +456,7 @@ def ignores_commitment(
     key: bytes, label: bytes, associated: bytes, sealed: bytes, suite: Suite = AES_256_GCM
 ) -> bytes:
     salt = sealed[:32]
-    okm = sealing.derive(key, label, salt + hashlib.sha512(associated).digest())
+    okm = derivation.derive(key, label, salt + hashlib.sha512(associated).digest())
     try:
         return AESGCM(okm[:32]).decrypt(okm[64:], sealed[64:], associated)
     except (InvalidTag, ValueError):
@@ -466,9 +466,9 @@ def ignores_commitment(
 def ignores_tag(
     key: bytes, label: bytes, associated: bytes, sealed: bytes, suite: Suite = AES_256_GCM
 ) -> bytes:
-    if len(sealed) < sealing.OVERHEAD:
+    if len(sealed) < derivation.OVERHEAD:
         raise Unopenable
-    okm = sealing.derive(key, label, sealed[:32] + hashlib.sha512(associated).digest())
+    okm = derivation.derive(key, label, sealed[:32] + hashlib.sha512(associated).digest())
     if sealed[32:64] != okm[32:64]:
         raise Unopenable
     # GCM's own counter starts at 2 for the text; the tag is thrown away.
@@ -501,7 +501,7 @@ def test_associated_data_that_forget_a_fact_are_found(
             "context": canonical(context),
         }
         del known[forgotten]
-        return sealing.prefixed(bytes((form, suite)), *known.values())
+        return derivation.prefixed(bytes((form, suite)), *known.values())
 
     monkeypatch.setattr(vault, "_message_facts", facts)
     with pytest.raises(AssertionError, match="move"):
@@ -515,7 +515,7 @@ def test_wrapping_that_forgets_a_fact_is_found(forgotten: str, monkeypatch: pyte
     monkeypatch.setattr(
         vault,
         "_version_facts",
-        lambda owner: sealing.prefixed(*(str(getattr(owner, name)) for name in names)),
+        lambda owner: derivation.prefixed(*(str(getattr(owner, name)) for name in names)),
     )
     with pytest.raises(AssertionError, match="move"):
         run("key_material", 1, 1)
@@ -534,7 +534,7 @@ def test_an_import_that_forgets_a_fact_of_its_key_is_found(
 ) -> None:
     names = [known for known in ("account", "region", "key_id", "spec") if known != forgotten]
     monkeypatch.setattr(
-        vault, "_key_facts", lambda key: sealing.prefixed(*(getattr(key, known) for known in names))
+        vault, "_key_facts", lambda key: derivation.prefixed(*(getattr(key, known) for known in names))
     )
     with pytest.raises(AssertionError, match="move"):
         run(name, 1, 1)

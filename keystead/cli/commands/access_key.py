@@ -12,6 +12,7 @@ from keystead.cli import output, target
 from keystead.domain.accounts import claimed_id
 from keystead.errors import OperatorError
 
+_EXAMPLE_ID = "LTAIEXAMPLE"
 _ROOM = 4096  # bytes; far more than an AccessKey's file has
 
 
@@ -21,16 +22,29 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "access-key",
         help="make, list and revoke AccessKeys",
         description="Make, list and revoke AccessKeys: through the server that runs on the data directory, or without one.",
+        examples=("keystead access-key create -o app.json", "keystead access-key list"),
     )
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
-    for verb, action, status, text in (
-        ("create", "CreateAccessKey", "", "make one; its secret is shown this once"),
-        ("list", "ListAccessKeys", "", "list all, without their secrets"),
-        ("activate", "UpdateAccessKey", "Active", "let one sign again"),
-        ("deactivate", "UpdateAccessKey", "Inactive", "refuse what is signed with one, from now on"),
-        ("delete", "DeleteAccessKey", "", "delete one for good"),
+    for verb, action, status, text, words in (
+        (
+            "create",
+            "CreateAccessKey",
+            "",
+            "make one; its secret is shown this once",
+            " -o app.json --description app",
+        ),
+        ("list", "ListAccessKeys", "", "list all, without their secrets", ""),
+        ("activate", "UpdateAccessKey", "Active", "let one sign again", f" {_EXAMPLE_ID}"),
+        (
+            "deactivate",
+            "UpdateAccessKey",
+            "Inactive",
+            "refuse what is signed with one, from now on",
+            f" {_EXAMPLE_ID}",
+        ),
+        ("delete", "DeleteAccessKey", "", "delete one for good", f" {_EXAMPLE_ID}"),
     ):
-        command = verbs.add_parser(verb, help=text)
+        command = verbs.add_parser(verb, help=text, examples=(f"keystead access-key {verb}{words}",))
         if verb not in ("create", "list"):
             command.add_argument("access_key_id", metavar="ID")
         command.add_argument("--data", metavar="DIR", help=target.DATA)

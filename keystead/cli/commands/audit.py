@@ -26,6 +26,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "audit",
         help="list, export and verify the audit records",
         description="List, export and verify the audit records. These commands only read; a server may run meanwhile.",
+        examples=("keystead audit list --since 1h", "keystead audit verify"),
     )
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
     listing = verbs.add_parser(
@@ -33,6 +34,11 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="show who did what when",
         description="Show who did what when, the newest last. A time T is 2026-01-02T03:04:05Z, 2026-01-02 (UTC), or "
         "so long ago: 30m, 2h, 7d.",
+        examples=(
+            "keystead audit list --since 2h",
+            "keystead audit list --key alias/demo --reveals",
+            "keystead audit list --outcome failure --since 2026-01-02 --json",
+        ),
     )
     listing.add_argument("--since", metavar="T", type=_time, help="from this time on")
     listing.add_argument("--until", metavar="T", type=_time, help="before this time")
@@ -58,7 +64,10 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     listing.add_argument("--json", action="store_true", help="whole records, as JSON lines")
     listing.set_defaults(func=list_records)
     export = verbs.add_parser(
-        "export", help="print all records", description="Print all records as JSON lines, the oldest first."
+        "export",
+        help="print all records",
+        description="Print all records as JSON lines, the oldest first.",
+        examples=("keystead audit export > audit.jsonl", "keystead audit export --format actiontrail"),
     )
     export.add_argument(
         "--format",
@@ -72,6 +81,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="prove that no record was changed, moved or removed",
         description="Prove that no record was changed, moved or removed, and print COUNT:HASH. Keep it elsewhere: only "
         "against it can be proved that the end of the log was not cut off.",
+        examples=("keystead audit verify", f"keystead audit verify --expect 42:{'5d' * 32}"),
     )
     verify.add_argument("--expect", metavar="COUNT:HASH", help="what was printed before")
     verify.set_defaults(func=verify_records)
@@ -111,7 +121,7 @@ def list_records(args: argparse.Namespace) -> int:
         (
             iso8601(record.time / 1000),
             record.action or "?",
-            record.code or "success",
+            output.Marked(record.code, "bad") if record.code else "success",
             record.access_key_id or record.principal,
             record.source,
             record.request_id,

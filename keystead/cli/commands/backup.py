@@ -14,6 +14,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         description="Make a folder, named by the time, with a copy of the database as of one moment and of the certificate "
         "authority, whether the server runs or not. The copy is proved as `keystead audit verify` does it. It has no root "
         "key and no AccessKey in it: keep these apart, since without the root key no backup opens.",
+        examples=("keystead backup /var/backups/keystead", "keystead backup /var/backups/keystead --keep 7"),
     )
     parser.add_argument(
         "into", metavar="FOLDER", type=_folder, help="where backups are; made if it is missing"

@@ -22,6 +22,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="show and rotate the server's certificate authority",
         description="Show and rotate the certificate authority (CA) that a server has made for itself: through the server "
         "that runs on the data directory, or without one.",
+        examples=("keystead ca show", "keystead ca show -o ca.pem"),
     )
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
     show = verbs.add_parser(
@@ -29,6 +30,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="show it, or write what clients are to trust",
         description="Show the CA, and the certificate that the running server serves. While one CA takes over from "
         "another there are two, and clients are to trust both.",
+        examples=("keystead ca show", "keystead ca show --json", "keystead ca show -o ca.pem"),
     )
     form = show.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="as JSON")
@@ -42,6 +44,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="make a new CA, and let the old one go on beside it for a while",
         description="Make a new CA, for the names of the old one and more. Until the overlap ends, clients that trust "
         "either of them connect; give all of them the new ca.pem by then.",
+        examples=("keystead ca rotate", "keystead ca rotate --name kms.example.com --overlap 14"),
     )
     rotate.add_argument(
         "--name",
@@ -58,6 +61,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "retire",
         help="end the overlap now",
         description="End the overlap now: clients that do not trust the newest CA no longer connect.",
+        examples=("keystead ca retire",),
     )
     retire.set_defaults(func=retire_authorities)
     for one in (show, rotate, retire):

@@ -10,12 +10,17 @@ from keystead.cli import output
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the command."""
-    parser = subparsers.add_parser("config", help="check a configuration file")
+    parser = subparsers.add_parser(
+        "config",
+        help="check a configuration file",
+        examples=("keystead config check --config keystead.toml",),
+    )
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
     check = verbs.add_parser(
         "check",
         help="read a file and print the settings that it makes",
         description="Read a configuration file of keystead serve, and print the settings that it makes as TOML.",
+        examples=("keystead config check --config keystead.toml",),
     )
     check.add_argument("--config", metavar="FILE", required=True, help="the TOML file")
     check.set_defaults(func=main)

@@ -15,6 +15,11 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="print the environment of run, for a shell",
         description='Print the environment of run for a POSIX shell: eval "$(keystead env)". '
         "It needs a server with --proxy.",
+        examples=(
+            'eval "$(keystead env)"',
+            'eval "$(keystead env --data ./kms)"',
+            'eval "$(keystead env --unset)"',
+        ),
     )
     parser.add_argument("--data", metavar="DIR", help=target.DATA)
     parser.add_argument("--region", help="the region that clients are told (default: the server's)")
@@ -37,8 +42,9 @@ def main(args: argparse.Namespace) -> int:
 
 
 def _print(args: argparse.Namespace) -> int:
+    from keystead.client.access_key import environment_access_key
     from keystead.proxy import environment
-    from keystead.server.data.discovery import environment_access_key, running_server
+    from keystead.server.data.discovery import running_server
 
     if args.unset:
         if args.dotenv:

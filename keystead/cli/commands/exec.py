@@ -8,9 +8,7 @@ import pwd
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
-
-import msgspec
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from keystead.cli import child_process, output, target
 from keystead.cli.commands.file.reading import add_options, context_of, format_of, opened
@@ -22,7 +20,6 @@ from keystead.errors import OperatorError, Unreachable
 if TYPE_CHECKING:
     from keystead.client.kms import Kms
 
-FAILED = 125  # as env, timeout and docker do: what fails is not the command
 _VARIABLE_BYTES = 128 << 10  # Linux takes no longer string (execve(2))
 _Result = TypeVar("_Result")
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0
@@ -34,8 +31,13 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "exec",
         help="decrypt into memory and run a command with it",
         description="Decrypt files into memory or variables, run a command, and remove the files when it ends. The exit "
-        f"status is the command's; {FAILED} if it was not started, 126 or 127 if it could not be.",
+        f"status is the command's; {output.NOT_STARTED} if it was not started, 126 or 127 if it could not be.",
         usage="keystead exec [--file PATH=CIPHER …] [--env NAME=CIPHER …] [options] -- CMD …",
+        examples=(
+            "keystead exec --file /dev/shm/key.pem=key.pem.cipher -- nginx",
+            "keystead exec --env DB_PASSWORD=password.cipher -- ./app",
+            "keystead exec --env-file .env.cipher --wait 60 -- ./app --port 80",
+        ),
     )
     parser.add_argument(
         "--file",
@@ -77,7 +79,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     add_options(parser)
     target.add_options(parser)
-    parser.add_argument("command", nargs=argparse.REMAINDER, metavar="-- CMD …")
+    parser.add_argument(
+        "command", nargs=argparse.REMAINDER, metavar="-- CMD …", help="the command and its own words"
+    )
     parser.set_defaults(func=main)
 
 
@@ -92,7 +96,7 @@ def main(args: argparse.Namespace) -> int:
         raise
     except OperatorError as problem:
         output.trouble(problem)
-        return FAILED
+        return output.NOT_STARTED
 
 
 async def _run(command: list[str], environment: dict[str, str], files: ExitStack) -> int:
@@ -101,7 +105,7 @@ async def _run(command: list[str], environment: dict[str, str], files: ExitStack
         return await child_process.run(command, environment)
 
 
-class _Plan(msgspec.Struct, frozen=True, kw_only=True):
+class _Plan(NamedTuple):
     """The command line, understood. `owner` is a user id and a group id, -1 where it stays."""
 
     files: list[tuple[Path, str]]
@@ -222,7 +226,7 @@ def _plaintext(args: argparse.Namespace, kms: "Kms", cipher: str, context: dict[
         return b"".join(decryption.plaintext(kms, context, source, format_of(args, cipher)))
 
 
-class _EnvFile(msgspec.Struct, frozen=True, kw_only=True):
+class _EnvFile(NamedTuple):
     """A .env file in the clear. `sealed` has the names of the variables that were encrypted, None if the whole file was."""
 
     cipher: str

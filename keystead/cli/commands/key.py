@@ -17,6 +17,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "key",
         help="import your own key material",
         description="Bring your own key: import material into a key of Origin EXTERNAL.",
+        examples=("keystead key import alias/demo material.bin",),
     )
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
     command = verbs.add_parser(
@@ -25,6 +26,11 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         description="Import material into a key that was created with Origin EXTERNAL: it is wrapped here, under a public "
         "key of the server, and never sent in the clear. Keep a copy: the server can't give it back, and a key "
         "whose material was deleted or expired takes only the same again.",
+        examples=(
+            "openssl rand -out material.bin 32",
+            "keystead key import alias/demo material.bin",
+            "keystead key import alias/demo material.bin --expires 2027-01-31",
+        ),
     )
     command.add_argument("key", metavar="KEY", help="the key: an id, an alias or an ARN")
     command.add_argument("material", metavar="FILE", help="the raw bytes; - for standard input")
@@ -39,6 +45,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def run(args: argparse.Namespace) -> int:
     """Wrap the material and import it."""
+    from keystead.client.import_material import import_material
+
     expires = _seconds(args.expires) if args.expires else 0
     material = _read(args.material)
     with target.kms(args) as kms:
@@ -54,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
                 f"{args.material} has {len(material)} bytes, and material of {metadata['KeySpec']} has {wanted}",
                 hint=f"make some with openssl rand -out FILE {wanted}; no newline belongs to it",
             )
-        kms.import_material(metadata["KeyId"], material, expires)
+        import_material(kms, metadata["KeyId"], material, expires)
     output.note(f"imported into {metadata['KeyId']}; keep {args.material} in a safe place")
     return output.DONE
 

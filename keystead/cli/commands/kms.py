@@ -10,36 +10,34 @@ import sys
 import textwrap
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import msgspec
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from keystead.cli import COMMANDS, answers, output, target
 from keystead.errors import OperatorError
 
 if TYPE_CHECKING:
-    from keystead.api.operation import Catalogue, Operation
+    from keystead.api.catalogue import Catalogue, Field, Operation
     from keystead.cli.query import Query
     from keystead.client.transport import Session
     from keystead.domain.products import Product
 
-_OPTIONS = (*(name for name, _, _ in target.OPTIONS), "--query", "--output")
+# Name, metavar ("" for a flag), help: beside those of `target`.
+OWN_OPTIONS = (
+    ("--query", "EXPR", "print this part of the answer only (JMESPath), as -q EXPR does"),
+    ("--output", "FORM", answers.DESCRIPTION),
+    ("--force", "", "send an operation or a parameter that this program does not know"),
+    ("--literal", "", "send values that look like the name of a file as they are"),
+)
+_OPTIONS = tuple(name for name, metavar, _ in (*target.OPTIONS, *OWN_OPTIONS) if metavar)
 _WOULD_SUCCEED = "DryRunOperationError"
 _FILE_BYTES = 1 << 20  # far more than any parameter may have
-_HEAD = """\
-usage: keystead {command} ACTION [--Parameter VALUE …] [options]
-
+INTRODUCTION = """\
 Parameters are named as on the wire. A VALUE file:PATH is read from that file and - from standard input, exactly and as
 UTF-8 text: that keeps secrets out of the command line, which other users of the machine can see. Every operation takes
 --DryRun true: the answer says whether the call would have succeeded, and nothing is changed."""
 _COLUMN = 22  # where the text of an option begins
-_FORCE = ("--force", "", "send an operation or a parameter that this program does not know")
-_LITERAL = ("--literal", "", "send values that look like the name of a file as they are")
-_QUERY = ("--query", "EXPR", "print this part of the answer only (JMESPath), as -q EXPR does")
-_OUTPUT = ("--output", "FORM", answers.DESCRIPTION)
 _SHOWN = "\n".join(
-    f"  {f'{name} {metavar}':<{_COLUMN - 2}}{text}"
-    for name, metavar, text in (*target.OPTIONS, _QUERY, _OUTPUT, _FORCE, _LITERAL)
+    f"  {f'{name} {metavar}':<{_COLUMN - 2}}{text}" for name, metavar, text in (*target.OPTIONS, *OWN_OPTIONS)
 )
 _FOOT = f"""\
 options:
@@ -48,9 +46,15 @@ options:
 {target.FOUND}
 
 keystead {{command}} ACTION --help shows the parameters of one operation."""
+_EXAMPLES = (
+    "keystead kms CreateKey -q KeyMetadata.KeyId",
+    "keystead kms Encrypt --KeyId alias/demo --Plaintext file:secret.txt",
+    "keystead kms Decrypt --CiphertextBlob file:ciphertext.b64 -q Plaintext",
+    "keystead kms ListKeys --output table",
+)
 
 
-class Words(msgspec.Struct):
+class Words(NamedTuple):
     """The words of the command line, sorted."""
 
     action: str = ""
@@ -65,11 +69,14 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     """Add the command."""
     from keystead.domain.products import KMS
 
-    add_product(subparsers, KMS, "call an operation, as with the vendor's CLI")
+    add_product(subparsers, KMS, "call an operation, as with the vendor's CLI", _EXAMPLES)
 
 
 def add_product(
-    subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]", product: "Product", summary: str
+    subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    product: "Product",
+    summary: str,
+    examples: tuple[str, ...],
 ) -> None:
     """Add the command of one product. What follows it is parsed here, since parameters are named as on the wire."""
     name = product.name.lower()
@@ -79,21 +86,22 @@ def add_product(
         usage=f"keystead {name} ACTION [--Parameter VALUE …] [options]",
         description=f"Call an operation. keystead {name} --help lists all, keystead {name} ACTION --help shows one.",
         add_help=False,
+        examples=examples,
     )
     parser.add_argument("words", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
-    parser.set_defaults(func=main, product=product)
+    parser.set_defaults(func=main, product=product, examples=examples)
 
 
 def main(args: argparse.Namespace) -> int:
     """Call one operation and print its answer."""
     import keystead.operations  # noqa: F401 - fills the catalogue
-    from keystead.api.operation import CATALOGUE
+    from keystead.api.catalogue import CATALOGUE
 
     product: Product = args.product
     raw: list[str] = args.words[1:] if args.words[:1] == ["--"] else args.words
     words = parse(raw)
     if not words.action or words.action == "help":
-        output.text(overview(CATALOGUE, product))
+        output.text(overview(CATALOGUE, product, args.examples))
         return output.DONE
     operation = CATALOGUE.find(product.version, words.action)
     if operation is None and (not words.force or not (words.action.isascii() and words.action.isalnum())):
@@ -117,13 +125,16 @@ def main(args: argparse.Namespace) -> int:
         query = Query(words.options["--query"])
         # --force is for what this program does not know.
         if operation is not None and not words.force:
-            query.check(operation.reply)
+            query.check(operation.reply.shape())
     return _call(words, product, query, form)
 
 
 def parse(raw: list[str]) -> Words:
     """Sort the words. WrongCommandLine for what is neither the action, nor an option, nor a parameter with its value."""
-    words = Words()
+    action = ""
+    parameters: dict[str, str] = {}
+    options: dict[str, str] = {}
+    flags: set[str] = set()
     waiting = iter(raw)
     for word in waiting:
         if not output.is_text(word):
@@ -132,29 +143,27 @@ def parse(raw: list[str]) -> Words:
                 "a word of the command line is not UTF-8 text", hint="encode its value as base64"
             )
         if word in ("--help", "-h"):
-            words.help = True
-        elif word == "--force":
-            words.force = True
-        elif word == "--literal":
-            words.literal = True
+            flags.add("--help")
+        elif word in ("--force", "--literal"):
+            flags.add(word)
         elif word == "-q" or (word.startswith("--") and len(word) > 2):
             name, equals, rest = ("--query" if word == "-q" else word).partition("=")
             # A value may begin with dashes, as PEM does.
             value = rest if equals else next(waiting, None)
             if value is None:
                 raise output.WrongCommandLine(f"{name} has no value", hint=f"write it as {name} VALUE")
-            given = words.options if name in _OPTIONS else words.parameters
+            given = options if name in _OPTIONS else parameters
             key = name if name in _OPTIONS else name[2:]
             if key in given:
                 raise output.WrongCommandLine(f"{name} is given twice", hint="give it once")
             given[key] = value
-        elif words.action:
+        elif action:
             raise output.WrongCommandLine(
                 f"{word!r} is not a parameter", hint="write parameters as --Name VALUE"
             )
         else:
-            words.action = word
-    return words
+            action = word
+    return Words(action, parameters, options, "--help" in flags, "--force" in flags, "--literal" in flags)
 
 
 def _unknown(action: str, catalogue: "Catalogue", product: "Product") -> output.WrongCommandLine:
@@ -186,7 +195,7 @@ def _check_names(operation: "Operation", parameters: dict[str, str]) -> None:
 
 
 def _call(words: Words, product: "Product", query: "Query | None", form: str) -> int:
-    from keystead.api.operation import CATALOGUE
+    from keystead.api.catalogue import CATALOGUE
     from keystead.cli import remedies
     from keystead.client.transport import Session
     from keystead.clock import SystemClock
@@ -240,7 +249,7 @@ def _members(session: "Session", action: str, parameters: dict[str, str]) -> dic
 
 def _binary(action: str, product: "Product") -> set[str]:
     """The parameters of an operation that are base64, and nothing else."""
-    from keystead.api.operation import CATALOGUE
+    from keystead.api.catalogue import CATALOGUE
 
     operation = CATALOGUE.find(product.version, action)
     return set() if operation is None else {one.name for one in operation.fields if one.param.binary}
@@ -299,18 +308,22 @@ def _value(name: str, text: str, literal: bool = False, binary: bool = False) ->
 # --- help
 
 
-def overview(catalogue: "Catalogue", product: "Product") -> str:
+def overview(catalogue: "Catalogue", product: "Product", examples: tuple[str, ...]) -> str:
     """What `keystead PRODUCT --help` prints."""
     command = product.name.lower()
-    lines = [*_fold(_HEAD.format(command=command)), "", "operations:"]
-    for one in catalogue.of(product):
-        lines += _beside(f"  {one.action:<32} ", one.summary)
+    lines = [f"usage: keystead {command} ACTION [--Parameter VALUE …] [options]", "", *_fold(INTRODUCTION)]
+    for family, operations in catalogue.families(product).items():
+        lines += ["", f"{family}:"]
+        for one in operations:
+            lines += _beside(f"  {one.action:<32} ", one.summary)
     lines += ["", *_fold(_FOOT.format(command=command))]
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines) + "\n" + output.shown_examples(examples)
 
 
 def describe(operation: "Operation") -> str:
     """What `keystead PRODUCT ACTION --help` prints."""
+    from keystead.cli.call_examples import example
+
     command = operation.product.name.lower()
     required = [f" --{field.name} VALUE" for field in operation.fields if field.required]
     optional = " [--Parameter …]" if len(required) < len(operation.fields) else ""
@@ -318,20 +331,26 @@ def describe(operation: "Operation") -> str:
     lines += ["", *_fold(operation.summary)]
     if operation.fields:
         lines += ["", "parameters:"]
-    defaults = {one.encode_name: one.default for one in msgspec.structs.fields(operation.request)}
     width = max((len(field.name) for field in operation.fields), default=0)
     for field in operation.fields:
         need = ", required" if field.required else ""
-        if isinstance(default := defaults[field.name], str | int) and default not in ("", False):
-            need = f", default {str(default).lower() if default is True else default}"
+        if field.default:
+            need = f", default {field.default}"
         lines.append(f"  --{field.name:<{width}}  {field.param.kind}{need}")
-        about = [field.doc, field.param.limits]
-        if field.param.sensitive and field.required:
-            about.append("better as file:PATH or -, since a command line can be seen")
-        for text in filter(None, about):
+        for text in about(field):
             lines += _beside(" " * (width + 6), text)
     lines += ["", f"keystead {command} --help shows the options."]
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines) + "\n" + output.shown_examples([example(operation)])
+
+
+def about(field: "Field") -> list[str]:
+    """What there is to say of a parameter."""
+    seen = "better as file:PATH or -, since a command line can be seen"
+    return [
+        text
+        for text in (field.doc, field.param.limits, seen if field.param.sensitive and field.required else "")
+        if text
+    ]
 
 
 def _width() -> int:

@@ -13,8 +13,6 @@ from keystead.clock import SystemClock
 from keystead.entropy import SystemEntropy
 from keystead.errors import OperatorError
 
-_FAILED = 125  # the command was not run: apart from whatever status it could end with, as with env(1) and docker run
-
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the command."""
@@ -25,6 +23,13 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "Without --data and --endpoint the server is a private one, in memory, for the time of the command.",
         usage="keystead run [--data DIR | --endpoint URL --ca FILE] [--seed FILE] [--region R] [--log FILE] "
         "-- CMD …",
+        examples=(
+            "keystead run -- python your_program.py",
+            "keystead run --seed tests/seed.toml -- pytest",
+            "keystead run --log - -- ./app",
+            "keystead run --data ./kms -- aliyun kms ListKeys",
+            "keystead run --endpoint https://kms.example.com:8443 --ca ca.pem -- ./app",
+        ),
     )
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--data", metavar="DIR", help="the server that runs on this data directory")
@@ -33,7 +38,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("--seed", metavar="FILE", help="a TOML file of fixed keys for the private server")
     parser.add_argument("--region", help="the region that clients are told (default: the server's)")
     parser.add_argument("--log", metavar="FILE", help="add a line a call to this file; - is standard error")
-    parser.add_argument("command", nargs=argparse.REMAINDER, metavar="-- CMD …")
+    parser.add_argument(
+        "command", nargs=argparse.REMAINDER, metavar="-- CMD …", help="the command and its own words"
+    )
     parser.set_defaults(func=main)
 
 
@@ -61,19 +68,20 @@ def main(args: argparse.Namespace) -> int:
         return asyncio.run(_run(args, command))
     except OperatorError as problem:
         output.trouble(problem)
-        return _FAILED
+        return output.NOT_STARTED
     except OSError as problem:
         output.error(f"cannot run it: {problem.strerror or problem}", hint="check the free space, and TMPDIR")
-        return _FAILED
+        return output.NOT_STARTED
 
 
 async def _run(args: argparse.Namespace, command: list[str]) -> int:
     from keystead.cli.call_log import CallLog
+    from keystead.client.access_key import environment_access_key
     from keystead.proxy.environment import change
     from keystead.proxy.server import ProxyServer
     from keystead.proxy.tunnel import Tunnel
     from keystead.proxy.upstream import Upstream
-    from keystead.server.data.discovery import environment_access_key, running_server
+    from keystead.server.data.discovery import running_server
 
     clock, entropy = SystemClock(), SystemEntropy()
     async with AsyncExitStack() as stack:

@@ -19,6 +19,12 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="run a server in the foreground",
         description="Run a server in the foreground until Ctrl-C or SIGTERM; on SIGHUP it reads --config again. "
         "The first start makes the data directory with everything in it.",
+        examples=(
+            "keystead serve",
+            "keystead serve --data ./kms --listen localhost:9443",
+            "keystead serve --listen 0.0.0.0:8443 --name kms.example.com",
+            "keystead serve --config /etc/keystead/keystead.toml",
+        ),
     )
     parser.add_argument("--config", metavar="FILE", help="a TOML file with these settings; flags win over it")
     add_settings(parser)

@@ -15,7 +15,7 @@ _TAG_BYTES = 16
 
 
 class Suite(NamedTuple):
-    """A cipher by its number in ciphertext blobs. Both functions take key, IV, text and associated data.
+    """A cipher by its number in ciphertext blobs (see blob_layout). Both functions take key, IV, text and associated data.
 
     `decrypt` raises cryptography.exceptions.InvalidTag.
     """
@@ -60,4 +60,3 @@ OF_SPEC = {
     KeySpec.AES_128: AES_128_GCM,
     KeySpec.SM4: SM4_GCM,
 }
-NUMBERS = frozenset(suite.number for suite in OF_SPEC.values())

@@ -1,8 +1,7 @@
 """Aliases: other names of a key, unique within an account and region."""
 
 import re
-
-import msgspec
+from typing import NamedTuple
 
 PREFIX = "alias/"
 RESERVED = "alias/acs"
@@ -19,7 +18,7 @@ SERVICES = frozenset(
 _NAME = re.compile(r"\Aalias/[A-Za-z0-9_/\-]{1,255}\Z")
 
 
-class Alias(msgspec.Struct, frozen=True, kw_only=True):
+class Alias(NamedTuple):
     """A name (`alias/…`) and the key it stands for. `created` is seconds since 1970."""
 
     account: str

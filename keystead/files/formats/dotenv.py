@@ -2,8 +2,7 @@
 
 import re
 from collections.abc import Container, Iterator, Mapping
-
-import msgspec
+from typing import NamedTuple
 
 from keystead.errors import OperatorError
 from keystead.files.formats.spans import Leaf, line_of
@@ -31,7 +30,7 @@ _DOLLAR = re.compile(
 _BRACED = re.compile(r"(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^\x24]*))?\Z")
 
 
-class Assignment(msgspec.Struct, frozen=True):
+class Assignment(NamedTuple):
     """One NAME=VALUE, the value as it is spelled between `start` and `end`."""
 
     name: str

@@ -5,15 +5,14 @@ Only spans are ever replaced, so comments, order and white space stay as they ar
 
 from collections import Counter
 from collections.abc import Callable, Iterable
-
-import msgspec
+from typing import NamedTuple
 
 from keystead.errors import OperatorError
 
 Path = tuple[str | int, ...]
 
 
-class Leaf(msgspec.Struct, frozen=True):
+class Leaf(NamedTuple):
     """One value: its path, and the characters from `start` to before `end` that spell it."""
 
     path: Path
@@ -21,7 +20,7 @@ class Leaf(msgspec.Struct, frozen=True):
     end: int
 
 
-class Format(msgspec.Struct, frozen=True, kw_only=True):
+class Format(NamedTuple):
     """A kind of file: what finds its leaves, and the quotes around a string without special characters.
 
     `bytewise`: a file that is not UTF-8 is one of ISO-8859-1. `suffixes` are those of its files' names.

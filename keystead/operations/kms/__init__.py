@@ -1,1 +1,1 @@
-"""The operations of Kms: one module a family."""
+"""The operations of Kms: one module a family, which its docstring names before the colon."""

@@ -1,4 +1,4 @@
-"""The account's KMS as a whole."""
+"""Account: its KMS as a whole."""
 
 from keystead.api.operation import Call, operation
 from keystead.api.wire_types import Empty, Reply, Request

@@ -1,7 +1,5 @@
 """Aliases: other names of keys."""
 
-import msgspec
-
 from keystead.api.operation import Call, KeyCall, key_operation, operation
 from keystead.api.wire_types import AliasName, Empty, KeyIdRef, NewAliasName, PageRequest, Reply, Request
 from keystead.domain.arns import alias_arn
@@ -40,7 +38,7 @@ class UpdateAliasRequest(Request, frozen=True):
 def update_alias(call: KeyCall, request: UpdateAliasRequest) -> Empty:
     """Point an alias to another key; only the state of that key counts."""
     assert call.alias is not None
-    call.store.aliases.put(msgspec.structs.replace(call.alias, key_id=call.key.key_id))
+    call.store.aliases.put(call.alias._replace(key_id=call.key.key_id))
     return Empty()
 
 

@@ -1,4 +1,4 @@
-"""Encrypt, decrypt and re-encrypt small data online, under keys that never leave the service."""
+"""Encryption: of small data, online, under keys that never leave the service."""
 
 import base64
 

@@ -1,4 +1,4 @@
-"""Automatic rotation of keys."""
+"""Automatic rotation: new versions of a key, made by the service when they are due."""
 
 import msgspec
 

@@ -1,4 +1,4 @@
-"""Who calls: what the vendor's command line and many a program ask before anything else."""
+"""Identity: what the vendor's command line and many a program ask before anything else."""
 
 from keystead.api.operation import Call, operation
 from keystead.api.wire_types import Reply, Request

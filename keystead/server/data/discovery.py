@@ -1,13 +1,12 @@
 """How a command finds its server and its AccessKey."""
 
-from collections.abc import Mapping
 from contextlib import closing
 
 import msgspec
 
+from keystead.client.access_key import read_access_key
 from keystead.errors import Unreachable
 from keystead.server.data.directory import DataDirectory
-from keystead.server.data.opened_store import read_access_key
 from keystead.store.reader import open_reader
 
 
@@ -51,12 +50,3 @@ def running_server(data: str) -> Discovered:
         region=running.region,
         directory=directory,
     )
-
-
-def environment_access_key(environment: Mapping[str, str]) -> tuple[str, str] | None:
-    """The AccessKey in ALIBABA_CLOUD_ACCESS_KEY_ID and …_SECRET; None unless both are set."""
-    found = (
-        environment.get("ALIBABA_CLOUD_ACCESS_KEY_ID", ""),
-        environment.get("ALIBABA_CLOUD_ACCESS_KEY_SECRET", ""),
-    )
-    return found if all(found) else None

@@ -1,13 +1,10 @@
 """What a data directory holds, opened: store, vault and account. Made at the first start, opened ever after."""
 
 import base64
-import re
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
-from keystead import owners
 from keystead.clock import Clock
 from keystead.crypto import root_key
 from keystead.crypto.vault import Vault
@@ -22,7 +19,6 @@ from keystead.store.memory import MemoryStore
 from keystead.store.ports import Store
 from keystead.store.sqlite import SqliteStore
 
-_SECRET = re.compile(r"[^/]*[0-9A-Za-z]{30}[^/]*")  # or an id and a secret
 EPHEMERAL_ACCOUNT = "1000000000000001"  # of every server that lives for one `keystead run` only
 
 
@@ -128,36 +124,6 @@ def open_in_memory(
         store=store, vault=vault, account=account, server_id=store.server_id, first_start=True
     )
     return opened, access_key
-
-
-def read_access_key(path: Path) -> tuple[str, str]:
-    """Id and secret of an AccessKey file: the two by themselves, or the answer of CreateAccessKey.
-
-    OperatorError if it is missing, can't be read, or is neither."""
-    try:
-        content = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
-        pair = content.get("AccessKey", content)
-        found = pair["AccessKeyId"], pair["AccessKeySecret"]
-        if not all(isinstance(one, str) and one for one in found):
-            raise KeyError
-        return found
-    except FileNotFoundError:
-        # The secret itself, given in the place of its file, is not shown.
-        shown = "of that name" if _SECRET.fullmatch(str(path)) else str(path)
-        raise OperatorError(
-            f"there is no AccessKey file {shown}",
-            hint="set ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET, "
-            "or make a new AccessKey with keystead access-key create -o FILE",
-        ) from None
-    except OSError as error:
-        raise OperatorError(
-            f"cannot read the AccessKey file {path}: {error.strerror}", hint=owners.hint(path)
-        ) from None
-    except (msgspec.MsgspecError, KeyError, TypeError):
-        raise OperatorError(
-            f"the AccessKey file {path} is not JSON with AccessKeyId and AccessKeySecret",
-            hint="keystead access-key create -o FILE makes such a file",
-        ) from None
 
 
 def _account_id(entropy: Entropy) -> str:

@@ -1,10 +1,10 @@
 """Listening sockets and TLS contexts."""
 
-import ipaddress
 import socket
 import ssl
 from typing import NamedTuple
 
+from keystead.client.transport import is_loopback as is_loopback
 from keystead.errors import OperatorError
 from keystead.portable import file_with
 
@@ -40,16 +40,6 @@ def parse_address(text: str) -> tuple[str, int]:
             f"{text!r} is not an address", hint="write it as HOST:PORT, for example localhost:8443"
         )
     return host, int(port)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach the address."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def listen(host: str, port: int) -> list[socket.socket]:

@@ -4,7 +4,7 @@ import keystead.operations  # noqa: F401 - fills the catalogue
 from keystead.api.operation import CATALOGUE, Call, KeyCall, key_operation, operation
 from keystead.api.wire_types import Empty, KeyRef, Request
 from keystead.domain.keys.lifecycle import Gate
-from keystead.domain.products import KEYSTEAD, KMS
+from keystead.domain.products import KMS
 
 
 class NoKey(Request, frozen=True):
@@ -54,11 +54,3 @@ def test_a_throw_away_operation_is_found_and_gone() -> None:
     assert (found.summary, found.function) == ("Count sheep.", count_sheep)
     CATALOGUE.remove(found)
     assert CATALOGUE.find(KMS.version, "CountSheep") is None
-
-
-def test_products_are_listed_by_action() -> None:
-    actions = [one.action for one in CATALOGUE.of(KMS)]
-    assert actions == sorted(actions)
-    assert "Encrypt" in actions
-    assert all(one.product == KEYSTEAD for one in CATALOGUE.of(KEYSTEAD))
-    assert CATALOGUE.find("1999-01-01", "Encrypt") is None

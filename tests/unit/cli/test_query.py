@@ -51,7 +51,7 @@ ANSWER: dict[str, Any] = {
 )
 def test_what_is_asked_for(expression: str, found: object) -> None:
     query = Query(expression)
-    query.check(operation("ListKeys").reply)
+    query.check(operation("ListKeys").reply.shape())
     assert query.of(ANSWER) == found
 
 
@@ -76,7 +76,7 @@ def test_what_is_asked_for(expression: str, found: object) -> None:
 )
 def test_what_no_answer_has_is_refused(action: str, expression: str, said: str, hint: str) -> None:
     with pytest.raises(WrongCommandLine) as refused:
-        Query(expression).check(operation(action).reply)
+        Query(expression).check(operation(action).reply.shape())
     assert said in refused.value.message
     assert hint in refused.value.hint
 
@@ -99,7 +99,7 @@ def test_what_is_no_expression_is_refused(expression: str, said: str) -> None:
 
 @pytest.mark.parametrize("one", list(CATALOGUE), ids=lambda one: f"{one.product.name} {one.action}")
 def test_every_operation_has_a_shape(one: Operation) -> None:
-    Query("RequestId").check(one.reply)
+    Query("RequestId").check(one.reply.shape())
 
 
 def test_an_answer_without_it_says_what_it_has_and_no_value() -> None:

@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keystead.crypto import envelope
+from keystead.crypto.derivation import prefixed
 from keystead.crypto.envelope import CHUNK_BYTES, Header
-from keystead.crypto.sealing import Unopenable, prefixed
+from keystead.crypto.primitives.unopenable import Unopenable
 from keystead.entropy import SeededEntropy
 
 KEY = bytes(range(32))

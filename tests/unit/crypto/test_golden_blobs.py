@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from keystead.crypto.blob import parse
+from keystead.crypto.blob_layout import SUITES
 from keystead.crypto.primitives import asymmetric
-from keystead.crypto.primitives.suites import NUMBERS
 from keystead.crypto.root_key import SoftwareRootKey
 from keystead.crypto.sealing import Unopenable
 from keystead.crypto.signing_secret import Secret
@@ -100,7 +100,7 @@ def test_every_blob_does_what_is_expected_of_it(expect: str) -> None:
 def test_there_are_cases_of_every_spec_and_suite(expect: str) -> None:
     cases = [case for case in CASES if case.expect == expect]
     assert {case.opener.spec for case in cases} == SYMMETRIC
-    assert {base64.b64decode(case.blob)[37] for case in cases if len(case.blob) > 52} == NUMBERS
+    assert {base64.b64decode(case.blob)[37] for case in cases if len(case.blob) > 52} == SUITES
 
 
 def test_the_corpus_is_what_its_script_writes() -> None:

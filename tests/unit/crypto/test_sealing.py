@@ -1,26 +1,10 @@
 import pytest
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.kdf.kbkdf import KBKDFHMAC, CounterLocation, Mode
 
-from keystead.crypto.sealing import OVERHEAD, Unopenable, derive, prefixed, seal, seal_with_salt, unseal
+from keystead.crypto.derivation import OVERHEAD
+from keystead.crypto.sealing import Unopenable, seal, seal_with_salt, unseal
 from keystead.entropy import SeededEntropy
 
 KEY, SALT = bytes(range(32)), bytes(range(32, 64))
-
-
-def test_derive_is_sp_800_108_in_counter_mode() -> None:
-    library = KBKDFHMAC(
-        algorithm=hashes.SHA512(),
-        mode=Mode.CounterMode,
-        length=76,
-        rlen=4,
-        llen=4,
-        location=CounterLocation.BeforeFixed,
-        label=b"label",
-        context=b"context",
-        fixed=None,
-    )
-    assert derive(KEY, b"label", b"context") == library.derive(KEY)
 
 
 def test_sealed_bytes_are_known() -> None:
@@ -66,8 +50,3 @@ def test_a_wrong_tag_behind_a_right_commitment_does_not_open() -> None:
 def test_what_is_too_short_does_not_open(length: int) -> None:
     with pytest.raises(Unopenable):
         unseal(KEY, b"label", b"facts", bytes(length))
-
-
-def test_prefixed_parts_do_not_run_together() -> None:
-    assert prefixed("ab", b"c") == b"\0\0\0\2ab\0\0\0\1c"
-    assert prefixed("ab", "c") != prefixed("a", "bc")

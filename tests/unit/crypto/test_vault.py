@@ -184,7 +184,7 @@ def test_material_stays_bound_after_its_owner_used_it() -> None:
     first = version(one)
     other = version(one, version_id="96a9efd9-3d16-4894-bd4f-1fc43f3f2abf")
     blob = blobs.parse(one.seal(first, {}, b"x").blob)
-    moved = msgspec.structs.replace(blob, version_id=other.version_id)
+    moved = blob._replace(version_id=other.version_id)
     for each in (blob, moved):
         with pytest.raises(Unopenable):
             one.open(other, {}, each)

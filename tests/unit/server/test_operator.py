@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 from keystead import __version__
+from keystead.client.access_key import read_access_key
 from keystead.clock import SystemClock
 from keystead.domain.audit import Kind
 from keystead.entropy import SystemEntropy
 from keystead.errors import OperatorError
 from keystead.server.data.directory import DataDirectory
-from keystead.server.data.opened_store import open_store, read_access_key
+from keystead.server.data.opened_store import open_store
 from keystead.server.operator import Wanted, is_root_access_key, open_audit, run_operation
 
 

@@ -17,6 +17,10 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "file",
         help="encrypt, decrypt, inspect, edit, re-encrypt and check files",
         description="Encrypt, decrypt, inspect, edit, re-encrypt and check files. A file - is standard input or output.",
+        examples=(
+            "keystead file encrypt --key alias/demo key.pem",
+            f"keystead file decrypt key.pem{SUFFIX} -o key.pem",
+        ),
     )
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
     encrypting = verbs.add_parser(
@@ -24,6 +28,11 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="encrypt files",
         description=f"Encrypt each IN to IN{SUFFIX}. Text of up to 6144 bytes becomes the ciphertext that Encrypt gives, "
         "all else an envelope of any size.",
+        examples=(
+            "keystead file encrypt --key alias/demo key.pem",
+            "keystead file encrypt --key alias/demo --values --only '*password*' app.yaml",
+            "pg_dump app | keystead file encrypt --key alias/demo - > app.sql.cipher",
+        ),
     )
     encrypting.add_argument(
         "--key", metavar="KEY", help=f"id, alias or ARN of the key (default: that of a {NAME} above the file)"
@@ -45,12 +54,18 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "decrypt",
         help="decrypt files",
         description="Decrypt IN to standard output, or to OUT. Several IN need a directory OUT.",
+        examples=(
+            f"keystead file decrypt key.pem{SUFFIX}",
+            f"keystead file decrypt key.pem{SUFFIX} -o key.pem",
+            f"keystead file decrypt certs/*{SUFFIX} -o /dev/shm/certs",
+        ),
     )
     decrypting.set_defaults(func=decrypt)
     inspecting = verbs.add_parser(
         "inspect",
         help="tell what encrypted files are",
         description="Tell what encrypted files are, as JSON. That needs no key and no server, unless --check is given.",
+        examples=(f"keystead file inspect key.pem{SUFFIX}", f"keystead file inspect --check key.pem{SUFFIX}"),
     )
     inspecting.add_argument(
         "--check",
@@ -69,6 +84,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "edit",
         help="edit an encrypted file",
         description="Decrypt a file into memory, start $VISUAL or $EDITOR on it, and encrypt what was changed.",
+        examples=(f"keystead file edit app.yaml{SUFFIX}", f"EDITOR=nano keystead file edit app.yaml{SUFFIX}"),
     )
     editing.add_argument("file", metavar="FILE", help="the file")
     editing.add_argument("--key", metavar="KEY", help="the key of new content (default: that of the old)")
@@ -81,6 +97,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="bring files from old key versions to the primary ones",
         description="Tell which files, also in directories, were encrypted under a key version that is not the primary one "
         "any more. With --apply, re-encrypt them in place. Other files are passed by.",
+        examples=("keystead file reencrypt secrets/", "keystead file reencrypt --apply secrets/"),
     )
     renewing.add_argument("places", metavar="PLACE", nargs="+", help="a file or a directory")
     renewing.add_argument("--apply", action="store_true", help="re-encrypt what was found")
@@ -90,6 +107,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help=f"find files in the clear that a {NAME} protects",
         description=f"Name each file under a rule of its {NAME} that is in the clear, also in directories, and fail if "
         "there is one. That needs no key and no server.",
+        examples=("keystead file check .", "keystead file check --staged"),
     )
     checking.add_argument("places", metavar="PLACE", nargs="*", help="a file or a directory")
     checking.add_argument(

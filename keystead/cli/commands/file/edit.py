@@ -8,9 +8,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
-
-import msgspec
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from keystead.cli import child_process, output, target
 from keystead.cli.commands.file.reading import SUFFIX, context_of, format_of, opened
@@ -26,7 +24,7 @@ if TYPE_CHECKING:
 _BYTES = 16 << 20  # what anybody edits by hand
 
 
-class _Content(msgspec.Struct, kw_only=True):
+class _Content(NamedTuple):
     """The file in the clear, and under which keys it was. `form` is None unless its values are encrypted."""
 
     plaintext: bytes

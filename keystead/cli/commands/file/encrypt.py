@@ -4,9 +4,7 @@ import argparse
 import io
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
-
-import msgspec
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from keystead.cli import output, target
 from keystead.cli.commands.file.reading import (
@@ -32,7 +30,7 @@ _PROGRESS_BYTES = 32 << 20  # below it a bar would only flicker
 _SHOWN_PATHS = 10
 
 
-class _How(msgspec.Struct, frozen=True, kw_only=True):
+class _How(NamedTuple):
     """How one file is encrypted: by the command line, else by the rules that it is under."""
 
     key: str

@@ -9,12 +9,10 @@ import os
 import re
 import stat
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
-
-import msgspec
+from typing import Any, NamedTuple
 
 from keystead.cli import output
 from keystead.cli.commands.file.reading import SUFFIX
@@ -25,7 +23,7 @@ _BYTES = 1 << 20
 _OF_SERVERS = {"endpoint", "server", "ca", "data", "region", "access-key", "access_key"}
 
 
-class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Rule(NamedTuple):
     """What is done with the files that `path` matches; they are not to be in the clear.
 
     `key` empty: the default one. `values`: value by value, all or those whose path matches one of `only`.
@@ -41,14 +39,14 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         return matches(path, self.only)
 
 
-class Rules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Rules(NamedTuple):
     """The whole file. Of several rules that match a file, the first counts."""
 
     key: str = ""
     rules: tuple[Rule, ...] = ()
 
 
-class Found(msgspec.Struct, frozen=True, kw_only=True):
+class Found(NamedTuple):
     """What a file is under. `rule` is None where none matches, `source` None where there is no file of rules."""
 
     source: Path | None
@@ -128,20 +126,26 @@ def read(content: bytes, source: Path) -> Rules:
         found = tomllib.loads(content.decode("utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise OperatorError(f"{source} is not valid TOML: {error}", hint="see https://toml.io") from None
-    _check_members(found, Rules, f"{source}")
-    tables: Any = found.get("rules", [])
-    for number, table in enumerate(tables if isinstance(tables, list) else [], 1):
-        if isinstance(table, dict):
-            _check_members(table, Rule, f"rule {number} of {source}")
-    try:
-        rules = msgspec.convert(found, Rules)
-        for rule in rules.rules:
-            glob(rule.path)
-    except msgspec.ValidationError as error:
-        raise OperatorError(
-            f"{source} is not valid: {error}",
-            hint=f"there are {_members(Rules)}, and in [[rules]] {_members(Rule)}",
-        ) from None
+    _check_members(found, _OF_FILE, f"{source}")
+    tables: list[dict[str, Any]] = found.get("rules", [])
+    for number, table in enumerate(tables, 1):
+        _check_members(table, _OF_RULE, f"rule {number} of {source}")
+        if "path" not in table:
+            raise OperatorError(f"rule {number} of {source} has no path", hint="say which files it is for")
+    rules = Rules(
+        key=found.get("key", ""),
+        rules=tuple(
+            Rule(
+                path=table["path"],
+                key=table.get("key", ""),
+                values=table.get("values", False),
+                only=tuple(table.get("only", ())),
+            )
+            for table in tables
+        ),
+    )
+    for rule in rules.rules:
+        glob(rule.path)
     for number, rule in enumerate(rules.rules, 1):
         if rule.only and not rule.values:
             raise OperatorError(
@@ -150,22 +154,36 @@ def read(content: bytes, source: Path) -> Rules:
     return rules
 
 
-def _check_members(table: dict[str, Any], kind: type[msgspec.Struct], where: str) -> None:
-    known = kind.__struct_fields__
-    for name in table:
-        if name in known:
-            continue
-        if name in _OF_SERVERS:
-            hint = "a file of rules does not choose the server: use --endpoint, --data or the environment"
-        elif near := output.nearest(name, known):
-            hint = f"did you mean {near}?"
-        else:
-            hint = f"there are {_members(kind)}"
-        raise OperatorError(f"{where} has an unknown member {name}", hint=hint)
+class _Kind(NamedTuple):
+    """What a member of the file may be."""
+
+    words: str
+    fits: Callable[[Any], bool]
 
 
-def _members(kind: type[msgspec.Struct]) -> str:
-    return ", ".join(kind.__struct_fields__)
+_TEXT = _Kind("a text in quotes", lambda value: isinstance(value, str))
+_TEXTS = _Kind("a list of texts", lambda value: isinstance(value, list) and all(map(_TEXT.fits, value)))
+_SWITCH = _Kind("true or false", lambda value: isinstance(value, bool))
+_TABLES = _Kind(
+    "tables that begin with [[rules]]",
+    lambda value: isinstance(value, list) and all(isinstance(one, dict) for one in value),
+)
+_OF_FILE = {"key": _TEXT, "rules": _TABLES}
+_OF_RULE = {"path": _TEXT, "key": _TEXT, "values": _SWITCH, "only": _TEXTS}
+
+
+def _check_members(table: dict[str, Any], known: dict[str, _Kind], where: str) -> None:
+    for name, value in table.items():
+        if name not in known:
+            if name in _OF_SERVERS:
+                hint = "a file of rules does not choose the server: use --endpoint, --data or the environment"
+            elif near := output.nearest(name, list(known)):
+                hint = f"did you mean {near}?"
+            else:
+                hint = f"there are {', '.join(known)}"
+            raise OperatorError(f"{where} has an unknown member {name}", hint=hint)
+        if not known[name].fits(value):
+            raise OperatorError(f"{where} is not valid: {name}", hint=f"write {name} as {known[name].words}")
 
 
 def glob(pattern: str) -> "re.Pattern[str]":

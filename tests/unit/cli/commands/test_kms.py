@@ -58,7 +58,7 @@ def test_wrong_words_are_told(raw: list[str], told: str) -> None:
 @pytest.mark.parametrize("columns", ["60", "80", "300"])
 def test_help_fits_the_terminal(monkeypatch: pytest.MonkeyPatch, columns: str) -> None:
     monkeypatch.setenv("COLUMNS", columns)
-    for text in (kms.overview(CATALOGUE, KMS), *(kms.describe(one) for one in CATALOGUE.of(KMS))):
+    for text in (kms.overview(CATALOGUE, KMS, ()), *(kms.describe(one) for one in CATALOGUE.of(KMS))):
         assert max(map(len, text.splitlines())) <= min(int(columns), 100)
         assert all(line == line.rstrip() for line in text.splitlines())
 
