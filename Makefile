@@ -73,7 +73,7 @@ dist: setup
 client: setup
 	@$(BIN)/python -m pyz.build build/keystead-client.pyz
 
-# Completions and man pages anew, in build/share, in keystead/cli/completions and under the environment's share/.
+# Completions and man pages anew: in keystead/cli/completions, and under the environment's share/.
 completions: setup
 	@$(PIP) install --no-build-isolation --no-deps --editable .
 

@@ -1,6 +1,5 @@
 """Generates the reference pages from the code when the site is built, so that they cannot say anything else."""
 
-import argparse
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,8 @@ import keystead.operations  # noqa: F401 - fills the catalogue
 from keystead import cli, settings
 from keystead.api.http.encode import JSON_TYPE, XML_TYPE
 from keystead.api.operation import CATALOGUE, Operation
+from keystead.cli import output
+from keystead.cli.commands import kms
 from keystead.domain.keys.lifecycle import GATES, TRANSITIONS, Gate, KeyState
 from keystead.domain.products import KMS
 from keystead.errors import CODES
@@ -149,20 +150,39 @@ def lifecycle() -> str:
     ) + "\n"  # fmt: skip
 
 
+_SHELLS = """\
+## Completions, man pages, colours
+
+`keystead completion SHELL` prints what lets bash, zsh or fish complete commands, options, operations and their parameters:
+
+```sh
+eval "$(keystead completion bash)"    # in ~/.bashrc
+eval "$(keystead completion zsh)"     # in ~/.zshrc, after compinit
+keystead completion fish > ~/.config/fish/completions/keystead.fish
+```
+
+An installation for all users, as by `pip install --prefix /usr/local`, puts these where the shells find them by
+themselves, and man pages beside them: `man keystead`, `man keystead-kms`, `man keystead-file`. Those of a virtual
+environment are read with `man -M VENV/share/man keystead-kms`.
+
+At a terminal the labels `error:`, `warning:` and `hint:` and a few states have colours. `NO_COLOR=1` switches them off,
+`FORCE_COLOR=1` switches them on in a pipe; `CLICOLOR`, `CLICOLOR_FORCE` and `TERM=dumb` count too. JSON never has any."""
+
+
 def commands() -> str:
     """The help of every command."""
     parts = ["# Commands"]
     for name, parser in _parsers(cli.parser()):
-        parts.append(f"## {name}\n\n```text\n{parser.format_help().strip()}\n```")
-    return "\n\n".join(parts) + "\n"
+        product = parser.get_default("product")
+        text = kms.overview(CATALOGUE, product, parser.examples) if product else parser.format_help()
+        parts.append(f"## {name}\n\n```text\n{text.strip()}\n```")
+    return "\n\n".join([*parts, _SHELLS]) + "\n"
 
 
-def _parsers(parser: argparse.ArgumentParser) -> list[tuple[str, argparse.ArgumentParser]]:
+def _parsers(parser: output.Parser) -> list[tuple[str, output.Parser]]:
     found = [(parser.prog, parser)]
-    for action in parser._actions:
-        if isinstance(action, argparse._SubParsersAction):
-            for child in action.choices.values():
-                found += _parsers(child)
+    for command in output.subcommands(parser).values():
+        found += _parsers(command)
     return found
 
 

@@ -14,7 +14,6 @@ from keystead.cli.commands import kms
 def whole() -> output.Parser:
     """Every command with its verbs, its operations and their parameters."""
     top = cli.parser()
-    assert isinstance(top, output.Parser)
     for command in output.subcommands(top).values():
         if (product := command.get_default("product")) is not None:
             _with_operations(command, CATALOGUE.of(product))

@@ -1,7 +1,8 @@
-"""Hatchling's hook: makes completions and man pages for the wheel, and for a checkout that is installed as it stands."""
+"""Hatchling's hook: makes completions and man pages for a wheel, and for a checkout that is installed as it stands."""
 
 import shutil
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 
 class ShareHook(BuildHookInterface):  # type: ignore[type-arg]
-    """Runs before the files of a wheel are taken."""
+    """Runs before the files of a wheel are taken, and after it."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Make them, and tell where the wheel has them: under `share/`, and completions in the package as well."""
@@ -18,11 +19,19 @@ class ShareHook(BuildHookInterface):  # type: ignore[type-arg]
         from share.completions import PLACES
         from share.make import make
 
-        made = root / "build" / "share"
-        shutil.rmtree(made, ignore_errors=True)
-        make(made)
-        build_data["shared_data"][str(made)] = "share"
-        package = root / "keystead" / "cli" / "completions"
-        package.mkdir(exist_ok=True)
+        self._made = Path(tempfile.mkdtemp(prefix="keystead-share-"))
+        make(self._made)
+        build_data["shared_data"][str(self._made)] = "share"
+        package = Path("keystead", "cli", "completions")
+        if version == "editable":  # there the package is the source tree, whose `completions` git ignores
+            (root / package).mkdir(exist_ok=True)
         for shell, place in PLACES.items():
-            shutil.copyfile(made / place, package / f"keystead.{shell}")
+            name = package / f"keystead.{shell}"
+            if version == "editable":
+                shutil.copyfile(self._made / place, root / name)
+            else:
+                build_data["force_include"][str(self._made / place)] = str(name)
+
+    def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
+        """Remove what the wheel has now."""
+        shutil.rmtree(self._made)

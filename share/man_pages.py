@@ -53,8 +53,8 @@ def _page(parser: Parser) -> Iterator[str]:
         by_action = {name: command for name, _, command in commands(parser)}
         for family, operations in CATALOGUE.families(product).items():
             yield f".SH {_escaped(family.upper())}"
-            for one in operations:
-                yield from _section(by_action[one.action], ("parameters",))
+            for operation in operations:
+                yield from _section(by_action[operation.action], ("parameters",))
     elif verbs:
         yield ".SH COMMANDS"
         for _, _, command in verbs:
@@ -85,7 +85,7 @@ def _section(command: Parser, of: Sequence[str]) -> Iterator[str]:
 def _groups(parser: Parser, titles: Sequence[str]) -> list[tuple[str, argparse._ArgumentGroup]]:
     """Those that have anything to show."""
     return [
-        (group.title, group)
+        (group.title or "", group)
         for group in parser._action_groups
         if group.title in titles and any(map(_is_shown, group._group_actions))
     ]

@@ -27,7 +27,7 @@ COMMANDS = (
 )
 
 
-def parser(only: str = "") -> argparse.ArgumentParser:
+def parser(only: str = "") -> output.Parser:
     """The whole command line, or that of one command: the others need not be loaded for it."""
     top = output.Parser(
         prog="keystead",

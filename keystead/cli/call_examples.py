@@ -1,4 +1,7 @@
-"""An example of a call for every operation: its required parameters, with values of the right kind."""
+"""An example of a call for every operation: its required parameters, with values of the right kind.
+
+A required parameter of a new name needs a sample here; the test of all examples says so.
+"""
 
 from typing import TYPE_CHECKING
 
@@ -19,7 +22,6 @@ _SAMPLES = {
     "DestinationKeyId": ("alias/demo",),
     "EnableAutomaticRotation": ("true",),
     "EnableDeletionProtection": ("true",),
-    "Id": ("cn-hangzhou",),
     "KeyId": ("alias/demo", _KEY_ID),
     "KeyVersionId": (_VERSION_ID,),
     "PendingWindowInDays": ("7",),
@@ -27,7 +29,6 @@ _SAMPLES = {
     "Policy": ("file:policy.json",),
     "RegionId": ("cn-hangzhou",),
     "ResourceType": ("key",),
-    "ServiceCode": ("kms",),
     "TagKeys": ("'[\"team\"]'",),
     "Tags": ("""'[{"TagKey": "team", "TagValue": "blue"}]'""",),
     "WrappingAlgorithm": ("RSAES_OAEP_SHA_256",),

@@ -129,7 +129,7 @@ def shown_examples(examples: Sequence[str]) -> str:
     )
 
 
-def subcommands(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+def subcommands(parser: argparse.ArgumentParser) -> dict[str, Parser]:
     """The commands that follow a command, by name."""
     return {
         name: command
@@ -184,7 +184,7 @@ def raw(content: bytes) -> None:
 
 def progress(name: str, done: int, total: int) -> None:
     """Show on a terminal how far a long work is; the line is gone when all is done."""
-    if not sys.stderr.isatty():
+    if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
         return
     width = shutil.get_terminal_size().columns
     share = min(1.0, done / total)

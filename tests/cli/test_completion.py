@@ -105,10 +105,16 @@ class Shell:
 
 @contextmanager
 def shell(words: list[str], place: Path, setup: list[str], **more: str) -> Iterator[Shell]:
-    process, terminal = pty.fork()
-    if process == 0:  # pragma: no cover - another program at once
-        os.chdir(place)
-        os.execvpe(words[0], words, environment(place, **more))
+    terminal, theirs = pty.openpty()
+    process = subprocess.Popen(
+        ["setsid", "--ctty", *words],
+        cwd=place,
+        env=environment(place, **more),
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+    )
+    os.close(theirs)
     try:
         running = Shell(terminal)
         for line in [*setup, "echo rea''dy"]:
@@ -117,7 +123,8 @@ def shell(words: list[str], place: Path, setup: list[str], **more: str) -> Itera
         yield running
     finally:
         os.close(terminal)  # the shell is hung up
-        os.waitpid(process, 0)
+        process.kill()
+        process.wait()
 
 
 BASH = [

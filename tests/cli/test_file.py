@@ -334,7 +334,11 @@ def on_terminal(*words: str) -> str:
     """What a command shows when standard output and error are a terminal."""
     leader, follower = pty.openpty()
     process = subprocess.Popen(
-        [*KEYSTEAD, *words], stdin=subprocess.DEVNULL, stdout=follower, stderr=follower
+        [*KEYSTEAD, *words],
+        env={**os.environ, "TERM": "xterm"},
+        stdin=subprocess.DEVNULL,
+        stdout=follower,
+        stderr=follower,
     )
     os.close(follower)
     shown = b""

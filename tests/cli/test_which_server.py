@@ -28,8 +28,8 @@ ABOUT_A_DIRECTORY = {
     "env": ["env"],
     "backup": ["backup", "BACKUPS"],
 }
-# `serve` and `run` make the server; `config` reads a file.
-NEITHER = {"serve", "run", "config"}
+# `serve` and `run` make the server; `config` reads a file, `completion` what was built.
+NEITHER = {"serve", "run", "config", "completion"}
 
 
 @pytest.fixture(scope="module")

@@ -37,6 +37,7 @@ CALLS = {
 # They call none: `run` and `env` only say where one is, others read what is in the directory.
 NO_CALLS = {
     "serve", "run", "env", "config check", "audit list", "audit export", "audit verify", "ca show", "backup", "file check",
+    "completion",
 }  # fmt: skip
 USER = pwd.getpwuid(os.getuid()).pw_name
 

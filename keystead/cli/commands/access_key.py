@@ -12,7 +12,6 @@ from keystead.cli import output, target
 from keystead.domain.accounts import claimed_id
 from keystead.errors import OperatorError
 
-_EXAMPLE_ID = "LTAIEXAMPLE"
 _ROOM = 4096  # bytes; far more than an AccessKey's file has
 
 
@@ -25,28 +24,21 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         examples=("keystead access-key create -o app.json", "keystead access-key list"),
     )
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
-    for verb, action, status, text, words in (
-        (
-            "create",
-            "CreateAccessKey",
-            "",
-            "make one; its secret is shown this once",
-            " -o app.json --description app",
-        ),
-        ("list", "ListAccessKeys", "", "list all, without their secrets", ""),
-        ("activate", "UpdateAccessKey", "Active", "let one sign again", f" {_EXAMPLE_ID}"),
-        (
-            "deactivate",
-            "UpdateAccessKey",
-            "Inactive",
-            "refuse what is signed with one, from now on",
-            f" {_EXAMPLE_ID}",
-        ),
-        ("delete", "DeleteAccessKey", "", "delete one for good", f" {_EXAMPLE_ID}"),
+    for verb, action, status, text in (
+        ("create", "CreateAccessKey", "", "make one; its secret is shown this once"),
+        ("list", "ListAccessKeys", "", "list all, without their secrets"),
+        ("activate", "UpdateAccessKey", "Active", "let one sign again"),
+        ("deactivate", "UpdateAccessKey", "Inactive", "refuse what is signed with one, from now on"),
+        ("delete", "DeleteAccessKey", "", "delete one for good"),
     ):
-        command = verbs.add_parser(verb, help=text, examples=(f"keystead access-key {verb}{words}",))
+        words = {"create": " -o app.json --description app", "list": ""}.get(verb, " LTAIEXAMPLE")
+        description = f"{text[0].upper()}{text[1:]}."
+        examples = (f"keystead access-key {verb}{words}",)
+        command = verbs.add_parser(verb, help=text, description=description, examples=examples)
         if verb not in ("create", "list"):
-            command.add_argument("access_key_id", metavar="ID")
+            command.add_argument(
+                "access_key_id", metavar="ID", help="the AccessKey's id, as the list shows it"
+            )
         command.add_argument("--data", metavar="DIR", help=target.DATA)
         if verb == "create":
             command.add_argument(

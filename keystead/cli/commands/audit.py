@@ -81,7 +81,11 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="prove that no record was changed, moved or removed",
         description="Prove that no record was changed, moved or removed, and print COUNT:HASH. Keep it elsewhere: only "
         "against it can be proved that the end of the log was not cut off.",
-        examples=("keystead audit verify", f"keystead audit verify --expect 42:{'5d' * 32}"),
+        examples=(
+            "keystead audit verify",
+            "keystead audit verify | cut -d ' ' -f 1 > head.txt",
+            'keystead audit verify --expect "$(cat head.txt)"',
+        ),
     )
     verify.add_argument("--expect", metavar="COUNT:HASH", help="what was printed before")
     verify.set_defaults(func=verify_records)

@@ -13,6 +13,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser = subparsers.add_parser(
         "config",
         help="check a configuration file",
+        description="Check a configuration file of keystead serve.",
         examples=("keystead config check --config keystead.toml",),
     )
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)

@@ -32,7 +32,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="decrypt into memory and run a command with it",
         description="Decrypt files into memory or variables, run a command, and remove the files when it ends. The exit "
         f"status is the command's; {output.NOT_STARTED} if it was not started, 126 or 127 if it could not be.",
-        usage="keystead exec [--file PATH=CIPHER …] [--env NAME=CIPHER …] [options] -- CMD …",
+        usage="keystead exec [--file PATH=CIPHER …] [--env NAME=CIPHER …]\n                     [options] -- CMD …",
         examples=(
             "keystead exec --file /dev/shm/key.pem=key.pem.cipher -- nginx",
             "keystead exec --env DB_PASSWORD=password.cipher -- ./app",

@@ -325,9 +325,10 @@ def describe(operation: "Operation") -> str:
     from keystead.cli.call_examples import example
 
     command = operation.product.name.lower()
-    required = [f" --{field.name} VALUE" for field in operation.fields if field.required]
-    optional = " [--Parameter …]" if len(required) < len(operation.fields) else ""
-    lines = _beside("usage: ", f"keystead {command} {operation.action}{''.join(required)}{optional}")
+    required = [f" --{field.name}\u00a0VALUE" for field in operation.fields if field.required]
+    optional = " [--Parameter\u00a0…]" if len(required) < len(operation.fields) else ""
+    usage = _beside("usage: ", f"keystead {command} {operation.action}{''.join(required)}{optional}")
+    lines = [line.replace("\u00a0", " ") for line in usage]  # a parameter and its value stand together
     lines += ["", *_fold(operation.summary)]
     if operation.fields:
         lines += ["", "parameters:"]

@@ -21,14 +21,14 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="run a command against a server, with official clients unmodified",
         description="Run a command in an environment in which every official client reaches a Keystead server. "
         "Without --data and --endpoint the server is a private one, in memory, for the time of the command.",
-        usage="keystead run [--data DIR | --endpoint URL --ca FILE] [--seed FILE] [--region R] [--log FILE] "
-        "-- CMD …",
+        usage="keystead run [--data DIR | --endpoint URL --ca FILE]\n"
+        "                    [--seed FILE] [--region R] [--log FILE] -- CMD …",
         examples=(
             "keystead run -- python your_program.py",
             "keystead run --seed tests/seed.toml -- pytest",
             "keystead run --log - -- ./app",
             "keystead run --data ./kms -- aliyun kms ListKeys",
-            "keystead run --endpoint https://kms.example.com:8443 --ca ca.pem -- ./app",
+            "keystead run --endpoint https://kms.example.com --ca ca.pem -- ./app",
         ),
     )
     where = parser.add_mutually_exclusive_group()

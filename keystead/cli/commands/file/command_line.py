@@ -30,8 +30,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "all else an envelope of any size.",
         examples=(
             "keystead file encrypt --key alias/demo key.pem",
-            "keystead file encrypt --key alias/demo --values --only '*password*' app.yaml",
-            "pg_dump app | keystead file encrypt --key alias/demo - > app.sql.cipher",
+            "keystead file encrypt --key alias/demo --values app.yaml",
+            "pg_dump app | keystead file encrypt --key alias/demo - > app.cipher",
         ),
     )
     encrypting.add_argument(

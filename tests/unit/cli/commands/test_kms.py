@@ -59,7 +59,9 @@ def test_wrong_words_are_told(raw: list[str], told: str) -> None:
 def test_help_fits_the_terminal(monkeypatch: pytest.MonkeyPatch, columns: str) -> None:
     monkeypatch.setenv("COLUMNS", columns)
     for text in (kms.overview(CATALOGUE, KMS, ()), *(kms.describe(one) for one in CATALOGUE.of(KMS))):
-        assert max(map(len, text.splitlines())) <= min(int(columns), 100)
+        about, _, examples = text.partition("\nexamples:\n")
+        assert max(map(len, about.splitlines())) <= min(int(columns), 100)
+        assert all(len(line) < 80 for line in examples.splitlines())  # a command stays as it is
         assert all(line == line.rstrip() for line in text.splitlines())
 
 
@@ -87,6 +89,9 @@ def test_help_of_an_operation_shows_kinds_limits_defaults_and_what_is_required(
         "                       true | false\n"
         "\n"
         "keystead kms --help shows the options.\n"
+        "\n"
+        "examples:\n"
+        "  keystead kms Encrypt --KeyId alias/demo --Plaintext file:secret.txt\n"
     )
     listing = CATALOGUE.find(KMS.version, "ListKeys")
     assert listing is not None
