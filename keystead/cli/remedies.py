@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from keystead.api.operation import Field, Operation
+from keystead.api.catalogue import Field, Operation
 from keystead.cli import output
 from keystead.domain.keys import aliases
 from keystead.errors import KmsError

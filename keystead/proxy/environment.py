@@ -20,6 +20,7 @@ import msgspec
 
 from keystead import variables
 from keystead.crypto.trust_store import make_trust_store, trusted_by
+from keystead.errors import OperatorError
 from keystead.proxy import java
 
 ID_NAMES = (
@@ -91,6 +92,16 @@ class Change(msgspec.Struct, frozen=True):
         names = (*self.removed, *self.values)
         kept = msgspec.json.encode({name: self.before.get(name) for name in names}).decode()
         return _shell(dict.fromkeys(self.removed) | self.values | {variables.BEFORE: kept})
+
+    def dotenv(self) -> str:
+        """The same as an env file, NAME=VALUE as IDEs and docker read it: without quotes, and with nothing taken out."""
+        for name, value in self.values.items():
+            if not value.isprintable():
+                raise OperatorError(
+                    f"the value of {name} can't be in an env file: it has a line break, or the like",
+                    hint=f"unset {name}, or use keystead env without --dotenv",
+                )
+        return "".join(f"{name}={value}\n" for name, value in self.values.items())
 
 
 def _shell(values: Mapping[str, str | None]) -> str:

@@ -25,10 +25,11 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         description="Run a command in an environment in which every official client reaches a Keystead server. "
         "Without --data and --endpoint the server is a private one, in memory, for the time of the command.",
         usage="keystead run [--data DIR | --endpoint URL --ca FILE]\n"
-        "                    [--seed FILE] [--region R] -- CMD …",
+        "                    [--seed FILE] [--region R] [--log FILE] -- CMD …",
         examples=(
             "keystead run -- python your_program.py",
             "keystead run --seed tests/seed.toml -- pytest",
+            "keystead run --log - -- ./app",
             "keystead run --data ./kms -- aliyun kms ListKeys",
             "keystead run --endpoint https://kms.example.com --ca ca.pem -- ./app",
         ),
@@ -39,6 +40,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("--ca", metavar="FILE", help="the CA certificate of the server at --endpoint")
     parser.add_argument("--seed", metavar="FILE", help="a TOML file of fixed keys for the private server")
     parser.add_argument("--region", help="the region that clients are told (default: the server's)")
+    parser.add_argument("--log", metavar="FILE", help="add a line a call to this file; - is standard error")
     parser.add_argument(
         "command", nargs=argparse.REMAINDER, metavar="-- CMD …", help="the command and its own words"
     )
@@ -86,6 +88,7 @@ async def _reach(upstream: "Upstream") -> None:
 
 
 async def _run(args: argparse.Namespace, command: list[str]) -> int:
+    from keystead.cli.call_log import CallLog
     from keystead.client.access_key import environment_access_key
     from keystead.files.temporary_folder import TemporaryFolder
     from keystead.proxy.environment import change
@@ -96,6 +99,10 @@ async def _run(args: argparse.Namespace, command: list[str]) -> int:
 
     clock, entropy = SystemClock(), SystemEntropy()
     async with AsyncExitStack() as stack:
+        log: CallLog | None = None
+        if args.log is not None:
+            log = CallLog(args.log, clock)
+            stack.callback(log.close)
         region = args.region
         ca_file: str | None = None
         data = ""
@@ -133,9 +140,12 @@ async def _run(args: argparse.Namespace, command: list[str]) -> int:
         tunnel = Tunnel(os.environ)
         if tunnel.warning:
             output.warning(tunnel.warning)
-        proxy = ProxyServer(upstream, tunnel, clock, entropy)
+        proxy = ProxyServer(upstream, tunnel, clock, entropy, watch=None if log is None else log.watch)
         await proxy.start()
         stack.push_async_callback(proxy.stop)
+        if log is not None:
+            log.known = access_key[0]
+            url, ca_file = proxy.direct_url, None  # so that calls which need no proxy pass by the log as well
         # A program may go on as another user; nothing in it is secret.
         folder = stack.enter_context(TemporaryFolder("keystead-run-", mode=0o755))
         made = change(
