@@ -83,7 +83,7 @@ check: lint types docs coverage
 
 # The crash and mutation harnesses with their long counts.
 evidence: dev
-	KEYSTEAD_EVIDENCE=1 $(BIN)/python -m pytest -m 'crash or fuzz' --durations=0
+	TEST_EVIDENCE=1 $(BIN)/python -m pytest -m 'crash or fuzz' --durations=0
 
 # Needs wrk (Debian: apt-get install wrk). BENCH takes options, e.g. BENCH="--only keystead --rounds 1".
 bench: setup build/peers/.installed
@@ -96,9 +96,19 @@ build/peers/.installed: requirements/bench.txt
 	@build/peers/bin/python -m pip --quiet --disable-pip-version-check install --require-hashes -r requirements/bench.txt
 	@touch $@
 
+# What projects install beside Keystead, as wheels, so that tests make environments without a network.
+build/projects/.made: requirements/build.txt requirements/projects.txt
+	@rm -rf build/projects
+	@$(PYTHON) -m venv build/projects/maker
+	@build/projects/maker/bin/python -m pip --quiet --disable-pip-version-check install --require-hashes -r requirements/build.txt
+	@build/projects/maker/bin/python -m pip --quiet --disable-pip-version-check wheel --no-deps --no-build-isolation \
+	    --require-hashes --wheel-dir build/projects -r requirements/projects.txt
+	@rm -rf build/projects/maker
+	@touch $@
+
 # New versions of everything; needs uv.
 lock:
-	cd requirements && for name in build runtime dev bench scan clients; do \
+	cd requirements && for name in build runtime dev bench scan clients projects; do \
 	    uv pip compile --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	        --no-header --no-annotate --quiet --output-file $$name.txt $$name.in || exit 1; \
 	done

@@ -10,10 +10,10 @@ from typing import Any
 from mkdocs.structure.files import File, Files
 
 import keystead.operations  # noqa: F401 - fills the catalogue
-from keystead import cli, settings
+from keystead import cli, settings, variables
 from keystead.api.http.encode import JSON_TYPE, XML_TYPE
 from keystead.api.operation import CATALOGUE, Operation
-from keystead.cli import output
+from keystead.cli import output, target
 from keystead.cli.commands import kms
 from keystead.domain.keys.lifecycle import GATES, TRANSITIONS, Gate, KeyState
 from keystead.domain.products import KMS
@@ -146,19 +146,61 @@ def settings_page() -> str:
     rows = [
         (
             f"`{one.name}`",
-            _cell(one.description),
+            f"`{one.variable}`",
+            # What a word may be, the description says with its meaning.
+            _cell(f"{one.description}; {one.rule}" if one.form or one.kind is int else one.description),
             f"`{one.shown_default}`" if one.shown_default else "",
             "yes" if one.reloaded else "",
         )
         for one in settings.SETTINGS
     ]
     head = (
-        "Each is a flag of `keystead serve` (`--listen`) and a name in the TOML file of `--config` (`listen = …`). "
-        "A flag wins over the file. `keystead config check --config FILE` shows what a file makes.\n\n"
-        "On SIGHUP a running server reads the file again, and takes the settings that say so under Reload "
-        "([more](../how-to/certificates.md#reload)); limits of connections hold for new ones."
+        "Each setting is a flag of `keystead serve` (`--listen`), a variable (`KEYSTEAD_LISTEN`), and a name in the TOML file "
+        "of `--config` or `KEYSTEAD_CONFIG` (`listen = …`). **A flag wins over the variable, the variable over the file, the "
+        "file over the default.** `keystead config check`, with the same options and variables, shows the result and where "
+        "each value comes from. It refuses what a start would refuse, and starts nothing.\n\n"
+        "An empty variable counts as not set. Switches are `true`, `yes`, `on`, `1`, or `false`, `no`, `off`, `0`. Names are "
+        "separated by commas or spaces. `serve` and `config check` refuse a variable that looks like a misspelling of one of "
+        "these; other commands warn of it. Other names that begin with `KEYSTEAD_` mean nothing, such as those that Kubernetes "
+        "sets for a service called keystead. `sudo` drops variables, and a systemd unit has only its own: `Environment=` or "
+        "`EnvironmentFile=`. No setting is a secret; some are paths to secrets.\n\n"
+        "With broken settings `serve` ends with status 2, and systemd does not start it again. If another try may help, for "
+        "example when a file does not exist yet or a port is taken, it ends with 1.\n\n"
+        "On SIGHUP a running server reads the file again, and applies the settings that have a `yes` under Reload "
+        "([more](../how-to/certificates.md#reload)). Limits of connections apply to new connections."
     )
-    return f"# Settings\n\n{head}\n\n" + _table(("Setting", "Meaning", "Default", "Reload"), rows) + "\n"
+    return (
+        f"# Settings\n\n{head}\n\n"
+        + _table(("Setting", "Variable", "Meaning", "Default", "Reload"), rows)
+        + f"\n\n{_clients()}\n"
+    )
+
+
+def _clients() -> str:
+    """The variables of the commands that call a server."""
+    meaning = {name: text for name, _, text in target.OPTIONS}
+    options = ("--endpoint", "--ca", "--access-key", "--data", "--region")
+    rows = [
+        (f"`{variable}`", f"`{option}`", _cell(meaning[option]))
+        for variable, option in zip(variables.OF_CLIENTS, options, strict=True)
+    ]
+    return "\n\n".join(
+        [
+            "## Variables of commands",
+            "These are for the commands that call a server. An option wins over its variable, and a server that an option names "
+            "wins over one that a variable names. `keystead run` and `keystead env` set all of them for their programs. "
+            "`KEYSTEAD_DATA` and `KEYSTEAD_REGION` are also settings of a server.",
+            _table(("Variable", "Option", "Meaning"), rows),
+            (
+                "`KEYSTEAD_CA_FILE` belongs to the server at `KEYSTEAD_ENDPOINT`; without that, to the one at `--endpoint`. "
+                "`KEYSTEAD_ACCESS_KEY_FILE` wins over `ALIBABA_CLOUD_ACCESS_KEY_ID` and `…_SECRET`. For a server on a data "
+                "directory, each counts only if it is one of that server's."
+            ),
+            "What `run` and `env` keep for themselves: "
+            + ", ".join(f"`{name}`" for name in variables.OF_RUN)
+            + ".",
+        ]
+    )
 
 
 def metrics_page() -> str:

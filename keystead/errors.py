@@ -113,10 +113,12 @@ class OperatorError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+        if hint:
+            self.add_note(f"hint: {hint}")  # for whoever meets it in a traceback
 
 
-class Misnamed(OperatorError):
-    """What was named is there, and can't be meant: to go on would harm it."""
+class WrongSetting(OperatorError):
+    """A setting, or what an option was given, can't be so: trying again will not help."""
 
 
 class Unreachable(OperatorError):

@@ -1,23 +1,27 @@
 """The settings of a server: each declared once, with its description, default and limits.
 
-The configuration file is TOML with the same names as the flags (`ops-listen = "127.0.0.1:8444"`). A flag wins over the
-file, the file over the default. Secrets are never written in it, only paths to them.
+A setting has one name in three spellings: the flag `--ops-listen`, the variable `KEYSTEAD_OPS_LISTEN`, and `ops-listen` in
+the configuration file, which is TOML. A flag wins over the variable, the variable over the file, the file over the default.
+Secrets are never written in any of them, only paths to them.
 """
 
 import os
+import re
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from keystead.errors import Misnamed, OperatorError
+from keystead import forms, variables
+from keystead.errors import WrongSetting
 
 
 def default_data() -> str:
     """`$KEYSTEAD_DATA`, else `$XDG_DATA_HOME/keystead`, by default `~/.local/share/keystead` (XDG Base Directory
     Specification)."""
-    if named := os.environ.get("KEYSTEAD_DATA", ""):
+    if named := os.environ.get(variables.DATA, ""):
         return named
     home = os.environ.get("XDG_DATA_HOME", "")
     if not home.startswith("/"):  # the specification: relative paths are invalid and ignored
@@ -52,14 +56,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid
             "empty: 127.0.0.1:8444, or a free port where `listen` has one or 8444 is taken"
         ),
     ] = ""
-    region: Annotated[
-        str,
-        msgspec.Meta(
-            description="the region of calls that name none: lower-case words and digits joined by hyphens",
-            pattern=r"\A[a-z0-9]+(-[a-z0-9]+)*\Z",
-            max_length=32,
-        ),
-    ] = "cn-hangzhou"
+    region: Annotated[str, forms.REGION, msgspec.Meta(description="the region of calls that name none")] = (
+        "cn-hangzhou"
+    )
     tls_cert: Annotated[
         str,
         msgspec.Meta(
@@ -71,31 +70,28 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid
     ] = ""
     http: Annotated[bool, msgspec.Meta(description="plain HTTP instead of HTTPS; on loopback only")] = False
     front_process: Annotated[
-        str,
+        Literal["auto", "yes", "no"],
         msgspec.Meta(
             description="whether TLS and HTTP have a process of their own, before the one that has the keys: "
             "yes, no, or auto: where there are two processors",
-            pattern=r"\A(auto|yes|no)\Z",
         ),
     ] = "auto"
     front_confinement: Annotated[
-        str,
+        Literal["auto", "yes", "no"],
         msgspec.Meta(
             description="whether the front process gives up files, programs and connections of its own: "
             "auto, as far as the kernel has Landlock and seccomp for it; yes, no start without both; or no, "
             "and both processes can be looked into by their user",
-            pattern=r"\A(auto|yes|no)\Z",
         ),
     ] = "auto"
     proxy: Annotated[
         bool, msgspec.Meta(description="also run the proxy that `keystead env` points official clients to")
     ] = False
     service_keys: Annotated[
-        str,
+        Literal["yes", "no"],
         msgspec.Meta(
             description="whether a call that names a key as alias/acs/CODE, with the code of one of the vendor's services, "
             "makes the key of that service if there is none: yes or no",
-            pattern=r"\A(yes|no)\Z",
         ),
     ] = "yes"
     seed: Annotated[
@@ -105,18 +101,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid
         bool, msgspec.Meta(description="plant `seed` beside keys that are there already")
     ] = False
     log_format: Annotated[
-        str,
+        Literal["json", "text", "auto"],
         msgspec.Meta(
             description="json, text, or auto: text on a terminal",
-            pattern=r"\A(json|text|auto)\Z",
             extra=_RELOADED,
         ),
     ] = "auto"
     log_level: Annotated[
-        str,
+        Literal["debug", "info", "warning", "error"],
         msgspec.Meta(
             description="debug, info, warning or error",
-            pattern=r"\A(debug|info|warning|error)\Z",
             extra=_RELOADED,
         ),
     ] = "info"
@@ -147,49 +141,108 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid
     ] = 20
 
 
-def load(file: str | None, flags: dict[str, Any]) -> Settings:
-    """The settings from a TOML file, if one is named, with the flags that were given laid over it.
+class Given(NamedTuple):
+    """What one setting is to be, and where that was said: `--listen`, `KEYSTEAD_LISTEN`, or the name of a file."""
 
-    OperatorError names the file and what is wrong in it.
+    value: Any
+    source: str
+
+
+def load(file: str | None, flags: Mapping[str, Any], environment: Mapping[str, str]) -> Settings:
+    """The settings that a start with these has; see `gather` and `settle`."""
+    return settle(gather(file, flags, environment))
+
+
+def gather(file: str | None, flags: Mapping[str, Any], environment: Mapping[str, str]) -> dict[str, Given]:
+    """All that is said of settings, by their names. `file` is a TOML file, `flags` those that were given, by name, and
+    None for others.
+
+    WrongSetting if the file can't be read, or if it or the environment names a setting that there is not.
     """
-    found: dict[str, Any] = {}
+    found: dict[str, Given] = {}
+    file = file or environment.get(variables.CONFIG) or None
     if file is not None:
-        try:
-            found = tomllib.loads(Path(file).read_text(encoding="utf-8"))
-        except OSError as error:
-            raise OperatorError(
-                f"cannot read the configuration file {file}: {error.strerror}",
-                hint="check the path of --config",
-            ) from None
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise OperatorError(f"{file} is not valid TOML: {error}", hint="see https://toml.io") from None
-    found.update({name.replace("_", "-"): value for name, value in flags.items() if value is not None})
-    try:
-        settings = msgspec.convert(found, Settings)
-    except msgspec.ValidationError as error:
-        where = file or "the command line"
-        raise OperatorError(
-            f"a setting in {where} is not valid: {error}", hint="keystead serve --help lists all settings"
-        ) from None
+        for name, value in _in(file).items():
+            if name not in _BY_NAME:
+                raise WrongSetting(f"there is no setting {name!r}, which {file} has", hint=_meant(name))
+            found[name] = Given(value, file)
+    for name, near in variables.unknown(environment, [one.variable for one in SETTINGS]):
+        if near:  # else it is somebody's own
+            raise WrongSetting(
+                f"there is no variable {name}, which the environment has",
+                hint=f"did you mean {near}? where it is meant for another program, name it otherwise",
+            )
+    for one in SETTINGS:
+        if (value := flags.get(one.name)) is not None:
+            flag = f"--{one.name}" if value is not False else f"--no-{one.name}"
+            found[one.name] = Given(one.read(value, flag) if isinstance(value, str) else value, flag)
+        elif text := environment.get(one.variable, ""):
+            found[one.name] = Given(one.read(text, one.variable), one.variable)
+    return found
+
+
+def settle(given: Mapping[str, Given]) -> Settings:
+    """The settings, with the defaults for what is not given. WrongSetting for a value that a setting can't have, and for
+    two that exclude each other; of what is on this machine nothing is known here."""
+    for name, (value, source) in given.items():
+        _BY_NAME[name].check(value, source)
+    settings: Settings = msgspec.convert({name: one.value for name, one in given.items()}, Settings)
+
+    def said(name: str) -> str:
+        source = given[name].source
+        return source if source.startswith("--") else f"{name} ({source})"
+
     if not settings.data:  # a variable that is not set
-        raise OperatorError("the data directory has no name", hint="leave --data out, or name a directory")
+        raise WrongSetting("the data directory has no name", hint="leave --data out, or name a directory")
     if settings.data == "-":  # what stands for a file elsewhere
-        raise Misnamed("- is no data directory", hint="name a directory, or ./- if you mean that name")
+        raise WrongSetting("- is no data directory", hint="name a directory, or ./- if you mean that name")
     if bool(settings.tls_cert) != bool(settings.tls_key):
-        raise OperatorError("tls-cert and tls-key belong together", hint="give both, or neither")
+        there, missing = ("tls-cert", "tls-key") if settings.tls_cert else ("tls-key", "tls-cert")
+        raise WrongSetting(
+            f"tls-cert and tls-key belong together: there is {said(there)}, and no {missing}",
+            hint="give both, or neither",
+        )
     if settings.http and settings.tls_cert:
-        raise OperatorError("http and tls-cert exclude each other", hint="leave one of them out")
+        raise WrongSetting(
+            f"{said('http')} and {said('tls-cert')} exclude each other", hint="leave one of them out"
+        )
     return settings
+
+
+def _in(file: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(Path(file).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise WrongSetting(
+            f"cannot read the configuration file {file}: {error.strerror}", hint="check the path of --config"
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise WrongSetting(f"{file} is not valid TOML: {error}", hint="see https://toml.io") from None
+
+
+def _meant(name: str) -> str:
+    near = forms.nearest(name.replace("_", "-"), list(_BY_NAME))
+    return f"did you mean {near}?" if near else "keystead serve --help lists all settings"
+
+
+_TRUTHS: dict[str, bool] = {
+    **dict.fromkeys(("true", "yes", "on", "1"), True),
+    **dict.fromkeys(("false", "no", "off", "0"), False),
+}
 
 
 class Setting(msgspec.Struct, frozen=True, kw_only=True):
     """One setting as the command line and the reference page see it. `kind` is str, int, bool or tuple.
 
+    `declared` is its type with its limits, `form` that of a text which has one, `rule` both in words, "" for any text.
     `reloaded`: whether a running server takes another value on SIGHUP.
     """
 
     name: str
     kind: type
+    declared: Any
+    form: forms.Form | None
+    rule: str
     description: str
     shown_default: str
     reloaded: bool
@@ -199,18 +252,62 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
         """Its name in `Settings`, and in what a command line was parsed to."""
         return self.name.replace("-", "_")
 
+    @property
+    def variable(self) -> str:
+        """Its name in the environment."""
+        return variables.PREFIX + self.attribute.upper()
+
+    def read(self, text: str, source: str) -> Any:
+        """The value that a text means: that of a variable or a flag. WrongSetting if it is none."""
+        if self.kind is bool:
+            if text.lower() not in _TRUTHS:
+                raise self._wrong(source)
+            return _TRUTHS[text.lower()]
+        if self.kind is int:
+            if not (text.isascii() and text.isdigit() and len(text) < 10):
+                raise self._wrong(source)
+            return int(text)
+        if self.kind is tuple:
+            return [one for one in re.split(r"[,\s]+", text) if one]
+        return text
+
+    def check(self, value: Any, source: str) -> None:
+        """WrongSetting if it can't be this. The value is not shown: a secret may have come to the wrong place."""
+        try:
+            msgspec.convert(value, self.declared)
+        except msgspec.ValidationError:
+            raise self._wrong(source, value) from None
+        if self.form is not None and not self.form.fits(value):
+            raise self._wrong(source)
+
+    def _wrong(self, source: str, value: object = None) -> WrongSetting:
+        where = source if source.startswith(("--", variables.PREFIX)) else f"{self.name} in {source}"
+        choices = get_args(self.declared)
+        hint = f"{self.name}: {self.description}"
+        if isinstance(value, str) and self.kind is str and choices:
+            near = forms.nearest(value, choices)
+            hint = f"did you mean {near}?" if near else hint
+        return WrongSetting(f"{where} must be {self.rule or 'a text'}", hint=hint)
+
 
 def _declared() -> tuple[Setting, ...]:
     hints = get_type_hints(Settings, include_extras=True)
     found = []
     for field in msgspec.structs.fields(Settings):
-        base, meta = get_args(hints[field.name])
+        base, *extras = get_args(hints[field.name])
+        (meta,) = (one for one in extras if isinstance(one, msgspec.Meta))
+        form = next((one for one in extras if isinstance(one, forms.Form)), None)
+        choices = get_args(base) if get_origin(base) is Literal else ()
+        kind = str if choices else get_origin(base) or base
         default = "" if field.default is msgspec.NODEFAULT else field.default
         found.append(
             Setting(
                 name=field.encode_name,
-                kind=get_origin(base) or base,
-                description=meta.description,
+                kind=kind,
+                declared=base if kind is not int else Annotated[int, meta],
+                form=form,
+                rule=_rule(kind, choices, form, meta),
+                description=meta.description or "",
                 shown_default="$XDG_DATA_HOME/keystead" if field.name == "data" else str(default or ""),
                 reloaded=meta.extra is not None,
             )
@@ -218,4 +315,17 @@ def _declared() -> tuple[Setting, ...]:
     return tuple(found)
 
 
+def _rule(kind: type, choices: tuple[str, ...], form: forms.Form | None, meta: msgspec.Meta) -> str:
+    if choices:
+        return forms.listed(choices)
+    if form is not None:
+        return form.words
+    if kind is bool:
+        return "true or false"
+    if kind is int:
+        return f"a whole number, {meta.ge} to {meta.le}"
+    return "a list of names" if kind is tuple else ""
+
+
 SETTINGS = _declared()
+_BY_NAME = {one.name: one for one in SETTINGS}

@@ -16,7 +16,7 @@ for _name in ("FORCE_COLOR", "CLICOLOR_FORCE"):
 
 
 def _fail_if_skipped(report: pytest.TestReport | pytest.CollectReport) -> None:
-    if os.environ.get("KEYSTEAD_NO_SKIP") == "1" and report.skipped:
+    if os.environ.get("TEST_NO_SKIP") == "1" and report.skipped:
         # An expected failure is reported as a skip too; as long as it bears this mark it would not count.
         vars(report).pop("wasxfail", None)
         report.outcome = "failed"

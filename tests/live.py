@@ -25,6 +25,11 @@ from tests.harness import sign_v1
 KEYSTEAD = [sys.executable, "-m", "keystead"]
 
 
+def without_ours() -> dict[str, str]:
+    """The environment of the tests, without any variable that would say something to a server or a command."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("KEYSTEAD_")}
+
+
 def needs(program: str) -> None:
     """Skip the test that runs a program which is not on this machine."""
     if shutil.which(program) is None:
@@ -83,7 +88,7 @@ class LiveServer:
         self, data: Path, *options: str, program: list[str] | None = None, env: dict[str, str] | None = None
     ):
         self.data = data
-        self.options = options
+        self.options = options if "--listen" in options else ("--listen", "localhost:0", *options)
         self.program = program or KEYSTEAD
         self.env = env
         self.process: subprocess.Popen[bytes] | None = None
@@ -92,11 +97,11 @@ class LiveServer:
     def start(self, wait: bool = True) -> None:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [*self.program, "serve", "--data", str(self.data), "--listen", "localhost:0", *self.options],
+                [*self.program, "serve", "--data", str(self.data), *self.options],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env={**os.environ, **(self.env or {})},
+                env={**without_ours(), **(self.env or {})},
             )
         if wait:
             self.wait()
@@ -178,16 +183,13 @@ def keystead(
     *words: str, env: dict[str, str] | None = None, timeout: float = 60, **more: Any
 ) -> "subprocess.CompletedProcess[str]":
     """Run a command to its end, in an environment as its users have it."""
-    environment = {**os.environ, **STRANGE}
-    for name in ("KEYSTEAD_ENDPOINT", "KEYSTEAD_CA_FILE", "KEYSTEAD_DATA"):
-        environment.pop(name, None)
     return subprocess.run(
         [*KEYSTEAD, *words],
         capture_output=True,
         text=True,
         timeout=timeout,
         check=False,
-        env={**environment, **(env or {})},
+        env={**without_ours(), **STRANGE, **(env or {})},
         **more,
     )
 

@@ -16,8 +16,8 @@ from keystead.errors import (
     KmsError,
     MissingParameter,
 )
+from keystead.forms import REGION
 
-_REGION = re.compile(r"\A[a-z0-9]+(?:-[a-z0-9]+)*\Z")
 _ELEMENT = re.compile(r"\A[A-Za-z]+\.(?P<number>[1-9][0-9]{0,3})(?:\.(?P<member>[A-Za-z]+))?\Z")
 _RECORDED_CHARACTERS = 8192
 
@@ -78,19 +78,14 @@ def region_of(product: Product, host: str, parameters: Mapping[str, str], home: 
     if not product.regional:
         return ""
     called = product.region_in(host.rsplit(":", 1)[0].lower())
-    if called and valid_region(called):
+    if called and REGION.fits(called):
         return called
     region = parameters.get("RegionId", "")
     if not region:
         return home
-    if not valid_region(region):
+    if not REGION.fits(region):
         raise InvalidParameter(name="RegionId")
     return region
-
-
-def valid_region(region: str) -> bool:
-    """Lower-case words joined by hyphens, at most 32 characters."""
-    return len(region) <= 32 and _REGION.match(region) is not None
 
 
 def dry_run(parameters: Mapping[str, str]) -> bool:

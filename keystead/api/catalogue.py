@@ -7,7 +7,7 @@ catalogue: all that the command line says of an operation, and nothing that carr
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-from keystead.api.parameters import Param
+from keystead.api.parameters import COMMON, Param
 from keystead.domain.products import PRODUCTS, Product
 
 if TYPE_CHECKING:
@@ -55,6 +55,13 @@ class Operation(NamedTuple):
     def parameters(self) -> list[str]:
         """The names of all parameters that it takes, those that every operation takes among them."""
         return [*(field.name for field in self.fields), "RegionId", "DryRun"]
+
+    def rule(self, name: str) -> str:
+        """What it admits for a parameter, in words; "" for one that it does not have."""
+        for field in self.fields:
+            if field.name == name.split(".", 1)[0]:
+                return field.param.limits
+        return COMMON.get(name, "")
 
     def takes(self, name: str) -> bool:
         """Whether it has this parameter; `Tag.1.Key` is part of `Tag`."""

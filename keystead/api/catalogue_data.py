@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple, NoReturn
 
 from keystead.api.catalogue import Field, Operation
-from keystead.api.parameters import Param, Role
+from keystead.api.parameters import Param, Role, Rule
 from keystead.domain.products import PRODUCTS
 
 _PARAM = ("kind", "limits", "sensitive", "choices", "empty", "binary")
@@ -66,11 +66,9 @@ def _field(one: dict[str, Any]) -> Field:
         attribute=one["attribute"],
         param=Param(
             param["kind"],
-            _not_here,
-            limits=param["limits"],
+            Rule(_not_here, param["limits"], tuple(param["choices"])),
             sensitive=param["sensitive"],
             role=role,
-            choices=tuple(param["choices"]),
             empty=param["empty"],
             binary=param["binary"],
         ),

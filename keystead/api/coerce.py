@@ -1,14 +1,19 @@
-"""How each type of parameter is read: from its text on the wire to its value, or a refusal. Limits stand here, once."""
+"""How each type of parameter is read: from its text on the wire to its value, or a refusal. Limits stand here, once.
+
+A rule is the function that reads, with what it admits in words: for reference pages, `--help` and hints.
+"""
 
 import json
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 
+from keystead.api.parameters import BOOLEAN
+from keystead.api.parameters import Rule as Rule
 from keystead.domain import policies
 from keystead.domain.encoding import from_base64
-from keystead.domain.keys import aliases, tags
+from keystead.domain.keys import aliases, rotation, tags
 from keystead.domain.keys.key import KeyFilter
 from keystead.errors import (
     AliasUnsupported,
@@ -19,6 +24,9 @@ from keystead.errors import (
     TagKeyInvalid,
     TagValueInvalid,
 )
+from keystead.forms import REGION, listed
+
+T = TypeVar("T")
 
 PLAINTEXT_BYTES: Final = 6144
 DESCRIPTION_CHARACTERS: Final = 8192
@@ -39,9 +47,17 @@ class KeyReference(msgspec.Struct, frozen=True):
     region: str = ""
 
 
+def rule(words: str) -> Callable[[Callable[[str, str], T]], Rule[T]]:
+    """Make a rule of the function that reads, and these words."""
+    return lambda parse: Rule(parse, words)
+
+
 # --- keys and aliases
 
+_BY_NAME = "a key's id or alias, or an ARN of either"
 
+
+@rule(_BY_NAME)
 def key_reference(name: str, text: str) -> KeyReference:
     account = region = ""
     resource = text
@@ -63,13 +79,15 @@ def key_reference(name: str, text: str) -> KeyReference:
     return KeyReference(key_id=resource, account=account, region=region)
 
 
+@rule("a key's id or key ARN, not an alias")
 def key_without_alias(name: str, text: str) -> KeyReference:
-    reference = key_reference(name, text)
+    reference = key_reference.parse(name, text)
     if reference.alias:
         raise AliasUnsupported
     return reference
 
 
+@rule(f"{aliases.NAME.words}; not beginning with {aliases.RESERVED}, which is for services")
 def alias_name(name: str, text: str) -> str:
     if not aliases.valid_name(text):
         raise InvalidParameter(name=name)
@@ -79,15 +97,18 @@ def alias_name(name: str, text: str) -> str:
 # --- plain values
 
 
-def text_up_to(maximum: int) -> Callable[[str, str], str]:
+def text_up_to(maximum: int, what: str = "") -> Rule[str]:
+    """At most so many characters; `what` says what else it should be, where the operation decides that."""
+
     def parse(name: str, text: str) -> str:
         if len(text) > maximum:
             raise InvalidParameter(name=name)
         return text
 
-    return parse
+    return Rule(parse, what or f"at most {maximum} characters")
 
 
+@rule(BOOLEAN)
 def boolean(name: str, text: str) -> bool:
     # Python clients send True and False, all others true and false.
     lowered = text.lower()
@@ -96,16 +117,20 @@ def boolean(name: str, text: str) -> bool:
     return lowered == "true"
 
 
-def integer(minimum: int, maximum: int) -> Callable[[str, str], int]:
+def integer(minimum: int, maximum: int, unit: str = "") -> Rule[int]:
+    """A whole number from minimum to maximum; `unit` is what it counts."""
+
     def parse(name: str, text: str) -> int:
         if not (text.isascii() and text.isdigit() and len(text) <= 12 and minimum <= int(text) <= maximum):
             raise InvalidParameter(name=name)
         return int(text)
 
-    return parse
+    return Rule(parse, f"{minimum} to {maximum} {unit}".rstrip())
 
 
-def one_of(*choices: str, refuse: dict[str, type[KmsError]] | None = None) -> Callable[[str, str], str]:
+def one_of(*choices: str, refuse: dict[str, type[KmsError]] | None = None) -> Rule[str]:
+    """One of these words, case-sensitive; `refuse` names words that exist but have a refusal of their own."""
+
     def parse(name: str, text: str) -> str:
         if refuse is not None and text in refuse:
             raise refuse[text]
@@ -113,9 +138,10 @@ def one_of(*choices: str, refuse: dict[str, type[KmsError]] | None = None) -> Ca
             raise InvalidParameter(name=name)
         return text
 
-    return parse
+    return Rule(parse, listed(choices), choices)
 
 
+@rule("empty: there is no attested delivery")
 def no_recipient(name: str, text: str) -> str:
     if text:
         raise AttestationUnsupported
@@ -143,6 +169,7 @@ def _no_constant(text: str) -> None:
     raise ValueError(f"{text} is not JSON")
 
 
+@rule(f"a JSON object of strings, at most {CONTEXT_CHARACTERS} characters")
 def context(name: str, text: str) -> dict[str, str]:
     if len(text) > CONTEXT_CHARACTERS:
         raise InvalidParameter(name=name)
@@ -161,6 +188,9 @@ def _proper(value: object) -> bool:
     return isinstance(value, str) and not any("\ud800" <= letter <= "\udfff" for letter in value)
 
 
+@rule(
+    f'JSON as [{{"TagKey": "a", "TagValue": "b"}}], at most {tags.MAXIMUM}; a key is {tags.KEY_WORDS}; a value may be empty'
+)
 def tags_json(name: str, text: str) -> dict[str, str]:
     rows = _json(name, text) if text else []
     found: dict[str, str] = {}
@@ -186,17 +216,23 @@ def _rows(name: str, text: str, maximum: int) -> list[Any]:
     return rows
 
 
+@rule(f"1 to {RESOURCES} key ids or key ARNs, each once, as ResourceId.1, ResourceId.2, …")
 def key_list(name: str, text: str) -> tuple[KeyReference, ...]:
     rows = _rows(name, text, RESOURCES)
     if not all(isinstance(row, str) for row in rows) or len(set(rows)) != len(rows):
         raise InvalidParameter(name=name)
-    return tuple(key_without_alias(name, row) for row in rows)
+    return tuple(key_without_alias.parse(name, row) for row in rows)
 
 
+_AS_TAGS = f"1 to {tags.MAXIMUM} tags, each once, as Tag.1.Key and Tag.1.Value, …; a key is {tags.KEY_WORDS}"
+
+
+@rule(f"{_AS_TAGS}; a value may be empty")
 def tag_list(name: str, text: str) -> dict[str, str]:
-    return {key: value or "" for key, value in tag_filter(name, text).items()}
+    return {key: value or "" for key, value in tag_filter.parse(name, text).items()}
 
 
+@rule(f"{_AS_TAGS}; without a value: any")
 def tag_filter(name: str, text: str) -> dict[str, str | None]:
     """Tags that are looked for; a value that is not given stands for any."""
     found: dict[str, str | None] = {}
@@ -214,10 +250,12 @@ def tag_filter(name: str, text: str) -> dict[str, str | None]:
     return found
 
 
+@rule(f"1 to {tags.MAXIMUM} keys of tags, as TagKey.1, TagKey.2, …")
 def tag_key_list(name: str, text: str) -> list[str]:
-    return tag_keys(name, json.dumps(_rows(name, text, tags.MAXIMUM)))
+    return tag_keys.parse(name, json.dumps(_rows(name, text, tags.MAXIMUM)))
 
 
+@rule(f'JSON as ["a", "b"], 1 to {tags.MAXIMUM} keys of tags')
 def tag_keys(name: str, text: str) -> list[str]:
     keys = _json(name, text)
     if not isinstance(keys, list) or not 1 <= len(keys) <= tags.MAXIMUM:
@@ -244,6 +282,10 @@ FACETS = {
 }
 
 
+@rule(
+    f'JSON as [{{"Key": "KeyState", "Values": ["Enabled"]}}], at most {FILTERS} of at most {FILTERS} values; keys: '
+    + ", ".join(FACETS)
+)
 def key_filter(name: str, text: str) -> KeyFilter:
     """Rows of different keys must all hold, of the values of one key any; no values mean all."""
     rows = _json(name, text) if text else []
@@ -266,15 +308,17 @@ def key_filter(name: str, text: str) -> KeyFilter:
 # --- secrets of the caller
 
 
+@rule(f"1 to {PLAINTEXT_BYTES} bytes of text, or base64 of at most {PLAINTEXT_BYTES} bytes")
 def plaintext(name: str, text: str) -> bytes:
     """1 to 6144 bytes of UTF-8, or strict base64 of at most 6144 bytes; sealed as the text it is, never decoded."""
     raw = text.encode()
     if 1 <= len(raw) <= PLAINTEXT_BYTES:
         return raw
-    strict_bytes(name, text)
+    strict_bytes.parse(name, text)
     return raw
 
 
+@rule(f"base64 of 1 to {PLAINTEXT_BYTES} bytes")
 def strict_bytes(name: str, text: str) -> bytes:
     """Strict base64: of a message, a ciphertext, a signature, a wrapped or a public key."""
     try:
@@ -286,18 +330,28 @@ def strict_bytes(name: str, text: str) -> bytes:
     return decoded
 
 
+@rule(f"base64 of {DIGEST_BYTES} bytes")
 def digest(name: str, text: str) -> bytes:
-    digest = strict_bytes(name, text)
+    digest = strict_bytes.parse(name, text)
     if len(digest) != DIGEST_BYTES:
         raise InvalidParameter(name=name)
     return digest
 
 
+@rule(f"JSON: a policy document, at most {POLICY_BYTES} bytes")
 def policy(name: str, text: str) -> str:
     if len(text.encode()) > POLICY_BYTES or not policies.valid(_json(name, text)):
         raise InvalidParameter(name=name)
     return text
 
 
-def as_it_is(name: str, text: str) -> str:
-    return text
+@rule("base64 of a ciphertext that this service made")
+def blob(name: str, text: str) -> str:
+    return text  # the pipeline looks at it when it looks for its key
+
+
+# --- what the operation decides
+
+ROTATION_INTERVAL: Final = text_up_to(64, f"{rotation.WORDS}; ignored without EnableAutomaticRotation")
+POLICY_NAME: Final = text_up_to(64, f"{policies.NAME}: a key has one policy")
+REGION_ID: Final = text_up_to(32, REGION.words)

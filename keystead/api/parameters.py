@@ -2,9 +2,16 @@
 
 import enum
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from keystead.errors import KmsError
+from keystead.forms import REGION
+
+T = TypeVar("T")
+
+BOOLEAN = "true or false"
+# The rules, in words, of the parameters that every operation takes.
+COMMON = {"RegionId": REGION.words, "DryRun": BOOLEAN}
 
 
 class Role(enum.Enum):
@@ -21,30 +28,42 @@ class Role(enum.Enum):
     NEW_ALIAS = "new alias"  # a name for an alias that does not exist yet
 
 
+class Rule(Generic[T]):
+    """`parse(name, text)` gives the value of the parameter of that name, or raises the refusal; `words` say what it admits.
+
+    `choices`: all that it admits, where that is some words.
+    """
+
+    __slots__ = ("choices", "parse", "words")
+
+    def __init__(self, parse: Callable[[str, str], T], words: str, choices: tuple[str, ...] = ()) -> None:
+        self.parse = parse
+        self.words = words
+        self.choices = choices
+
+
 class Param:
-    """How one type of parameter is read: `parse(name, text)` gives its value or raises the refusal."""
+    """How one type of parameter is read, by its rule, and what it means to the pipeline."""
 
     __slots__ = ("binary", "choices", "empty", "errors", "kind", "limits", "parse", "role", "sensitive")
 
     def __init__(
         self,
         kind: str,
-        parse: Callable[[str, str], Any],
+        rule: Rule[Any],
         *,
-        limits: str = "",
         sensitive: bool = False,
         role: Role | None = None,
-        choices: tuple[str, ...] = (),
         empty: bool = False,
         binary: bool = False,
         errors: tuple[type[KmsError], ...] = (),
     ) -> None:
         self.kind = kind
-        self.parse = parse
-        self.limits = limits
+        self.parse = rule.parse
+        self.limits = rule.words
+        self.choices = rule.choices
         self.sensitive = sensitive
         self.role = role
-        self.choices = choices
         # Whether the empty text is a value; otherwise it means that the parameter is absent.
         self.empty = empty
         self.binary = binary  # base64, and nothing else

@@ -1,11 +1,12 @@
 """The command line: one module a noun; every rule for messages is in `output`."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from keystead import __version__
+from keystead import __version__, variables
 from keystead.cli import edition, output
 from keystead.errors import OperatorError
 
@@ -99,13 +100,39 @@ def _run(words: list[str]) -> int:
             words = [words[0], "--", *words[1:]]
     if words[0] == "version":
         words = ["--version", *words[1:]]
+    _check_order(words)
     only = words[0] if words[0] in COMMANDS else ""
     if only and only not in edition.CLIENT_COMMANDS:
         edition.needs_whole(f"keystead {only}")
     if not only and not words[0].startswith("-"):
         raise _unknown(words[0])
+    _tell_of_variables(words[0])
     args = parser(only).parse_args(words)
     return int(args.func(args))
+
+
+def _check_order(words: list[str]) -> None:
+    """WrongCommandLine for a command's option that stands before the command."""
+    option = words[0].partition("=")[0]
+    command = next((word for word in words if word in COMMANDS), "")
+    if command and option.startswith("-") and option not in ("--", "-h", "--help", "--version"):
+        raise output.WrongCommandLine(
+            f"{option} stands before the command", hint=f"write it after: keystead {command} … {option} …"
+        )
+
+
+def _tell_of_variables(command: str) -> None:
+    """Warn of variables that look like ours and mean nothing. Where settings are read, misspelt ones are refused there."""
+    if not any(name.upper().startswith(variables.PREFIX) for name in os.environ):
+        return
+    from keystead.settings import SETTINGS
+
+    of_a_server = command in ("serve", "config")
+    for name, near in variables.unknown(os.environ, [one.variable for one in SETTINGS]):
+        if near and not of_a_server:
+            output.warning(f"there is no variable {name}; did you mean {near}?")
+        elif not near and of_a_server:
+            output.warning(f"the variable {name} means nothing to a server")
 
 
 def _unknown(word: str) -> output.WrongCommandLine:

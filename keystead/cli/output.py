@@ -6,7 +6,7 @@ stderr   `error:`, `warning:` and `hint:` lines, lower case, without a full stop
 The exit status, with an `error:` line unless it is 0 or 130:
 0    done
 1    failed
-2    the command line is wrong
+2    the command line, or a setting, is wrong
 3    the server gave no answer, or asked to try again later
 4    the server refused
 5    the content does not open: it is damaged, cut off, or its encryption context is another one
@@ -20,7 +20,6 @@ stderr, and in tables and lines those of cells that are `Marked`.
 """
 
 import argparse
-import difflib
 import json
 import os
 import re
@@ -31,7 +30,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 from keystead.cli.colour import painted
-from keystead.errors import LATER, DoesNotOpen, Misnamed, OperatorError, Refused, Unreachable
+from keystead.errors import LATER, DoesNotOpen, OperatorError, Refused, Unreachable, WrongSetting
+from keystead.forms import nearest as nearest
 
 DONE = 0
 FAILED = 1
@@ -51,6 +51,17 @@ _UNSEEN = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud8
 
 class WrongCommandLine(OperatorError):
     """The words that were typed are not a command; the exit status is 2."""
+
+
+class _Once(argparse._StoreAction):
+    """An option with a value: of two that differ nobody knows which is meant."""
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
+        if option_string is not None and isinstance(parser, Parser):
+            if self.dest in parser.given:
+                parser.error(f"{option_string} is given twice")
+            parser.given.add(self.dest)
+        super().__call__(parser, namespace, values, option_string)
 
 
 class Layout(argparse.HelpFormatter):
@@ -83,6 +94,9 @@ class Parser(argparse.ArgumentParser):
         options.setdefault("formatter_class", Layout)
         super().__init__(**options)
         self.examples = tuple(examples)
+        self.given: set[str] = set()
+        self.register("action", None, _Once)
+        self.register("action", "store", _Once)
 
     def format_help(self) -> str:
         """As argparse does, and examples at the end."""
@@ -107,10 +121,13 @@ class Parser(argparse.ArgumentParser):
                 )
             if near := nearest(unknown[2] or unknown[3], known):
                 return f"did you mean {near}?"
+        if message.endswith(" is given twice"):
+            return "give it once"
         return f"{self.prog} --help shows how to write it"
 
     def parse_known_args(self, *given: Any, **named: Any) -> Any:
         """As argparse does; a command says itself that it does not know an option, or takes no further words."""
+        self.given = set()
         found, unknown = super().parse_known_args(*given, **named)
         if unknown:
             # Other words than options are not shown: what is pasted beside an AccessKey id is its secret.
@@ -299,13 +316,6 @@ def note(content: str) -> None:
     sys.stderr.write(f"{plain(content)}\n")
 
 
-def nearest(word: str, known: Sequence[str]) -> str:
-    """The known word that was probably meant, in whatever case it was written; "" for none."""
-    by_lower = {one.lower(): one for one in reversed(known)}
-    near = difflib.get_close_matches(word.lower(), list(by_lower), 1, 0.6)
-    return by_lower[near[0]] if near else ""
-
-
 def trouble(problem: OperatorError) -> int:
     """Print an operator's error; gives the exit status."""
     error(problem.message, problem.hint)
@@ -321,7 +331,7 @@ def refusal(members: Mapping[str, Any], hint: str = "") -> int:
 def status(problem: OperatorError) -> int:
     """The exit status that tells scripts which kind of error it was."""
     match problem:
-        case WrongCommandLine() | Misnamed():
+        case WrongCommandLine() | WrongSetting():
             return WRONG
         case Unreachable():
             return UNREACHABLE

@@ -14,6 +14,7 @@ from jmespath.parser import ParsedResult
 
 from keystead.cli.output import WrongCommandLine, nearest
 from keystead.errors import OperatorError
+from keystead.forms import listed
 
 _UNKNOWN = object()  # what an expression gives that the shape of the answer does not tell
 
@@ -33,6 +34,11 @@ class Query:
         _walk(self._parsed.parsed, shape, self.text)
         try:
             self._parsed.search(shape)
+        except jmespath.exceptions.JMESPathTypeError as problem:
+            raise WrongCommandLine(
+                f"--query {self.text!r} does not fit the answer: {_mismatch(problem)}",
+                hint=f"it has {', '.join(names(shape))}",
+            ) from None
         except jmespath.exceptions.JMESPathError as problem:
             raise _wrong(self.text, problem) from None
 
@@ -41,8 +47,11 @@ class Query:
         try:
             found = self._parsed.search(answer)
         except jmespath.exceptions.JMESPathError as problem:
+            # Its own text quotes the value, which may be a secret.
+            typed = isinstance(problem, jmespath.exceptions.JMESPathTypeError)
+            why = _mismatch(problem) if typed else _first_line(problem)
             raise OperatorError(
-                f"the call succeeded, and --query does not fit its answer: {_first_line(problem)}",
+                f"the call succeeded, and --query does not fit its answer: {why}",
                 hint=_members(answer),
             ) from None
         if found is None:
@@ -73,6 +82,21 @@ def _wrong(text: str, problem: Exception) -> WrongCommandLine:
         f"--query {text!r} is not a JMESPath expression: {_first_line(problem)}",
         hint="KeyMetadata.KeyId is a member, Keys.Key[].KeyId one of each in a list, [A, B] two of them",
     )
+
+
+_KINDS = {
+    "string": "a text", "str": "a text", "number": "a number", "int": "a number", "float": "a number", "array": "a list",
+    "list": "a list", "object": "an object", "dict": "an object", "boolean": "true or false", "bool": "true or false",
+    "null": "nothing", "NoneType": "nothing", "array-string": "a list of texts", "array-number": "a list of numbers",
+    "expref": "an expression after &",
+}  # fmt: skip
+
+
+def _mismatch(problem: Any) -> str:
+    """What a function takes, and what it is given instead; no value."""
+    takes = listed([_KINDS.get(str(kind), str(kind)) for kind in problem.expected_types])
+    given = _KINDS.get(problem.actual_type, problem.actual_type)
+    return f"{problem.function_name}() takes {takes}, and is given {given}"
 
 
 def _first_line(problem: Exception) -> str:

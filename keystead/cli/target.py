@@ -4,6 +4,8 @@ Options go first; then what the environment names, as `keystead run` and `keyste
 server, KEYSTEAD_DATA a data directory; then the default data directory. A command that is about a data directory refuses
 where only a server is named. A server that was found by its directory is called with the environment's AccessKey if that is
 one of the server's own, else with its root AccessKey.
+
+KEYSTEAD_CA_FILE belongs to the server at KEYSTEAD_ENDPOINT; where that is not set, to the one at --endpoint.
 """
 
 import argparse
@@ -11,6 +13,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from keystead import variables
 from keystead.cli import edition, output
 from keystead.errors import OperatorError
 
@@ -22,20 +25,23 @@ if TYPE_CHECKING:
 # Name, metavar, help; as argparse and `keystead kms` show them.
 OPTIONS = (
     ("--endpoint", "URL", "the server at this address, the vendor's own included"),
-    ("--ca", "FILE", "the CA certificate of the server at --endpoint (default: the system's CAs)"),
+    ("--ca", "FILE", "the CA certificate of the server at that address (default: the system's CAs)"),
     ("--data", "DIR", "the server that runs on this data directory"),
     ("--access-key", "FILE", "the AccessKey: JSON with AccessKeyId and AccessKeySecret"),
     ("--region", "REGION", "the region, where the endpoint's name does not say it"),
 )
 _FOUND = """\
-Without --endpoint and --data it is the server of `keystead run` (KEYSTEAD_ENDPOINT), else the one on KEYSTEAD_DATA,
-else the one on the default data directory. Without --access-key the AccessKey is that of ALIBABA_CLOUD_ACCESS_KEY_ID and
+Without --endpoint and --data it is the server at KEYSTEAD_ENDPOINT (which `keystead run` sets), with the CA certificate
+KEYSTEAD_CA_FILE, else the one on KEYSTEAD_DATA, else the one on the default data directory. Without --access-key the
+AccessKey is that of the file KEYSTEAD_ACCESS_KEY_FILE, else of ALIBABA_CLOUD_ACCESS_KEY_ID and
 ALIBABA_CLOUD_ACCESS_KEY_SECRET (with ALIBABA_CLOUD_SECURITY_TOKEN, if set); for a server on a data directory only if it is
-one of that server's, else its root AccessKey. The server is reached directly: no proxy variable counts."""
+one of that server's, else its root AccessKey. Without --region the region is KEYSTEAD_REGION, else the server's. The
+server is reached directly: no proxy variable counts."""
 _FOUND_BY_CLIENT = """\
 Without --endpoint it is the server that KEYSTEAD_ENDPOINT and KEYSTEAD_CA_FILE name. Without --access-key the AccessKey is
-that of ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET (with ALIBABA_CLOUD_SECURITY_TOKEN, if set). The
-server is reached directly: no proxy variable counts."""
+that of the file KEYSTEAD_ACCESS_KEY_FILE, else of ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET (with
+ALIBABA_CLOUD_SECURITY_TOKEN, if set). Without --region the region is KEYSTEAD_REGION, else the server's. The server is
+reached directly: no proxy variable counts."""
 FOUND = _FOUND if edition.WHOLE else _FOUND_BY_CLIENT
 DATA = "the data directory (default: that of KEYSTEAD_DATA, else your own)"
 
@@ -51,8 +57,8 @@ def directory(named: str | None) -> str:
     """The data directory that a command is about; WrongCommandLine where the environment names a server without one."""
     from keystead.settings import default_data
 
-    url = os.environ.get("KEYSTEAD_ENDPOINT")
-    if named is None and url and not os.environ.get("KEYSTEAD_DATA"):
+    url = os.environ.get(variables.ENDPOINT)
+    if named is None and url and not os.environ.get(variables.DATA):
         raise output.WrongCommandLine(
             f"this command is about a data directory, and the environment names the server at {url}",
             hint="name the directory with --data DIR",
@@ -73,7 +79,18 @@ def kms(args: argparse.Namespace) -> "Kms":
     from keystead.entropy import SystemEntropy
 
     where = endpoint(args.endpoint, args.ca, args.data, args.access_key)
-    return Kms(where, args.region or "", SystemClock(), SystemEntropy(), args.command_name)
+    return Kms(where, region(args.region), SystemClock(), SystemEntropy(), args.command_name)
+
+
+def region(named: str | None) -> str:
+    """The region of calls, by --region or the environment; "" for that of the server or its name."""
+    return os.environ.get(variables.REGION, "") if named is None else named
+
+
+def certificate_of(named: str | None) -> str | None:
+    """The CA certificate of the server at --endpoint, by --ca or the environment; None for the system's CAs."""
+    own = "" if os.environ.get(variables.ENDPOINT) else os.environ.get(variables.CA_FILE, "")
+    return named or own or None
 
 
 class Target(NamedTuple):
@@ -102,23 +119,23 @@ def select(url: str | None, ca_file: str | None, data: str | None) -> Target:
         raise output.WrongCommandLine(
             "--endpoint and --data exclude each other", hint="leave one of them out"
         )
-    if ca_file and not url:
-        raise output.WrongCommandLine("--ca belongs to --endpoint", hint="give both, or neither")
     if url:
-        return Target(url=url, ca_file=ca_file, because="--endpoint")
-    if data is not None:
-        _needs_whole()
-        return Target(data=data, because="--data")
-    if named := os.environ.get("KEYSTEAD_ENDPOINT"):
+        return Target(url=url, ca_file=certificate_of(ca_file), because="--endpoint")
+    named = os.environ.get(variables.ENDPOINT, "") if data is None else ""
+    if ca_file and not named:
+        raise output.WrongCommandLine("--ca belongs to --endpoint", hint="give both, or neither")
+    if named:
         set_by = ""
-        if os.environ.get("KEYSTEAD_PROXY"):
-            set_by = f", set by keystead {'env' if os.environ.get('KEYSTEAD_BEFORE') else 'run'}"
-        ca_file = os.environ.get("KEYSTEAD_CA_FILE") or None
-        return Target(url=named, ca_file=ca_file, because=f"KEYSTEAD_ENDPOINT{set_by}")
+        if os.environ.get(variables.RUN_PROXY):
+            set_by = f", set by keystead {'env' if os.environ.get(variables.BEFORE) else 'run'}"
+        ca_file = ca_file or os.environ.get(variables.CA_FILE) or None
+        return Target(url=named, ca_file=ca_file, because=f"{variables.ENDPOINT}{set_by}")
     _needs_whole()
+    if data is not None:
+        return Target(data=data, because="--data")
     from keystead.settings import default_data
 
-    because = "KEYSTEAD_DATA" if os.environ.get("KEYSTEAD_DATA") else "the default data directory"
+    because = variables.DATA if os.environ.get(variables.DATA) else "the default data directory"
     return Target(data=default_data(), because=because)
 
 
@@ -143,11 +160,13 @@ def caller(access_key_file: str | None, url: str, found: "Discovered | None") ->
     if given is None:
         raise OperatorError(
             f"there is no AccessKey for {url}",
-            hint="name its file with --access-key, or set ALIBABA_CLOUD_ACCESS_KEY_ID and "
+            hint="name its file with --access-key or KEYSTEAD_ACCESS_KEY_FILE, or set ALIBABA_CLOUD_ACCESS_KEY_ID and "
             "ALIBABA_CLOUD_ACCESS_KEY_SECRET",
         )
     if found is not None and not own:
         return Caller(access_key=given, security_token="", source=str(found.directory.root_access_key))
+    if file := os.environ.get(variables.ACCESS_KEY_FILE):
+        return Caller(access_key=given, security_token="", source=f"{variables.ACCESS_KEY_FILE} ({file})")
     token = os.environ.get("ALIBABA_CLOUD_SECURITY_TOKEN", "")
     return Caller(access_key=given, security_token=token, source="ALIBABA_CLOUD_ACCESS_KEY_ID")
 

@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from keystead import owners
+from keystead import owners, variables
 from keystead.errors import OperatorError
 
 _SECRET = re.compile(r"[^/]*[0-9A-Za-z]{30}[^/]*")  # or an id and a secret
@@ -42,7 +42,15 @@ def read_access_key(path: Path) -> tuple[str, str]:
 
 
 def environment_access_key(environment: Mapping[str, str]) -> tuple[str, str] | None:
-    """The AccessKey in ALIBABA_CLOUD_ACCESS_KEY_ID and …_SECRET; None unless both are set."""
+    """The AccessKey in the file KEYSTEAD_ACCESS_KEY_FILE, else that of ALIBABA_CLOUD_ACCESS_KEY_ID and …_SECRET; None unless
+    both are set. OperatorError if there is no AccessKey in that file."""
+    if file := environment.get(variables.ACCESS_KEY_FILE, ""):
+        try:
+            return read_access_key(Path(file))
+        except OperatorError as problem:
+            raise OperatorError(
+                problem.message, hint=f"{variables.ACCESS_KEY_FILE} names it; {problem.hint}"
+            ) from None
     found = (
         environment.get("ALIBABA_CLOUD_ACCESS_KEY_ID", ""),
         environment.get("ALIBABA_CLOUD_ACCESS_KEY_SECRET", ""),

@@ -17,6 +17,8 @@ _PAGE = 100
 _UNOPENED = frozenset(
     {"InvalidParameter", "Forbidden.DecryptError", "InvalidCiphertext", "Forbidden.KeyNotFound"}
 )
+# A key that is not there, or not on the server that was asked.
+_UNKNOWN = frozenset({"Forbidden.KeyNotFound", "Forbidden.AliasNotFound"})
 
 
 class Opened(NamedTuple):
@@ -40,6 +42,7 @@ class Kms:
     def __init__(self, endpoint: Endpoint, region: str, clock: Clock, entropy: Entropy, command: str) -> None:
         self.entropy = entropy
         self._region = region
+        self._url = endpoint.url
         self._session = Session(endpoint, clock, entropy, command)
 
     def __enter__(self) -> "Kms":
@@ -134,7 +137,11 @@ class Kms:
             raise Unreachable(
                 f"the server cannot answer now: {told}", hint=f"try again; request id {request_id}"
             )
-        raise Refused(f"the server refused {action}: {told}", code=code, hint=f"request id {request_id}")
+        hint = f"request id {request_id}"
+        if code in _UNKNOWN:
+            region = f" in region {self._region}" if self._region else ""
+            hint = f"asked was {self._url}{region}; keystead kms ListKeys and ListAliases show what is there; {hint}"
+        raise Refused(f"the server refused {action}: {told}", code=code, hint=hint)
 
 
 @contextmanager

@@ -51,6 +51,16 @@ class Described(msgspec.Struct, frozen=True, kw_only=True):
     expires: int
     names: Names
 
+    def refused(self, names: Names) -> tuple[str, ...]:
+        """Those of the names that a client would not believe this CA."""
+        own = self.names
+        return tuple(
+            one
+            for one in names.all
+            if one not in own.addresses
+            and not any(one == host or one.endswith(f".{host}") for host in own.hosts)
+        )
+
 
 class Authority:
     """A CA with its private key."""
@@ -112,13 +122,7 @@ class Authority:
 
     def refused(self, names: Names) -> tuple[str, ...]:
         """Those of the names that a client would not believe this CA."""
-        own = self.described.names
-        return tuple(
-            one
-            for one in names.all
-            if one not in own.addresses
-            and not any(one == host or one.endswith(f".{host}") for host in own.hosts)
-        )
+        return self.described.refused(names)
 
     def key_pem(self) -> bytes:
         """The private key, unencrypted: for wrapping only."""

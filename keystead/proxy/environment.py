@@ -18,7 +18,9 @@ from urllib.parse import urlsplit
 import certifi
 import msgspec
 
+from keystead import variables
 from keystead.crypto.trust_store import make_trust_store, trusted_by
+from keystead.errors import OperatorError
 from keystead.proxy import java
 
 ID_NAMES = (
@@ -72,9 +74,6 @@ _REMOVED = (
 )
 
 
-_BEFORE = "KEYSTEAD_BEFORE"
-
-
 class Change(msgspec.Struct, frozen=True):
     """What to do to an environment: names with their new values, and names to remove."""
 
@@ -92,7 +91,17 @@ class Change(msgspec.Struct, frozen=True):
         """The same for a POSIX shell, which also keeps what was there before."""
         names = (*self.removed, *self.values)
         kept = msgspec.json.encode({name: self.before.get(name) for name in names}).decode()
-        return _shell(dict.fromkeys(self.removed) | self.values | {_BEFORE: kept})
+        return _shell(dict.fromkeys(self.removed) | self.values | {variables.BEFORE: kept})
+
+    def dotenv(self) -> str:
+        """The same as an env file, NAME=VALUE as IDEs and docker read it: without quotes, and with nothing taken out."""
+        for name, value in self.values.items():
+            if not value.isprintable():
+                raise OperatorError(
+                    f"the value of {name} can't be in an env file: it has a line break, or the like",
+                    hint=f"unset {name}, or use keystead env without --dotenv",
+                )
+        return "".join(f"{name}={value}\n" for name, value in self.values.items())
 
 
 def _shell(values: Mapping[str, str | None]) -> str:
@@ -107,18 +116,18 @@ def _shell(values: Mapping[str, str | None]) -> str:
 def undo(environment: Mapping[str, str]) -> str:
     """For a POSIX shell: put back what was there before `Change.shell`; "" where nothing was changed."""
     kept = _kept(environment)
-    return _shell({**kept, _BEFORE: None}) if kept else ""
+    return _shell({**kept, variables.BEFORE: None}) if kept else ""
 
 
 def before(environment: Mapping[str, str]) -> dict[str, str]:
     """The environment as it was before `Change.shell`."""
-    found: dict[str, str | None] = {**environment, **_kept(environment), _BEFORE: None}
+    found: dict[str, str | None] = {**environment, **_kept(environment), variables.BEFORE: None}
     return {name: value for name, value in found.items() if value is not None}
 
 
 def _kept(environment: Mapping[str, str]) -> dict[str, str | None]:
     try:
-        return msgspec.json.decode(environment.get(_BEFORE, "{}"), type=dict[str, str | None])
+        return msgspec.json.decode(environment.get(variables.BEFORE, "{}"), type=dict[str, str | None])
     except msgspec.MsgspecError:
         return {}
 
@@ -142,10 +151,12 @@ def change(
     values |= dict.fromkeys(_REGION_NAMES, region)
     values |= dict.fromkeys(PROXY_NAMES, proxy_url)
     values |= {
-        "KEYSTEAD_PROXY": proxy_url,
-        "KEYSTEAD_ENDPOINT": endpoint,
-        "KEYSTEAD_CA_FILE": endpoint_ca or "",
-        "KEYSTEAD_DATA": data,
+        variables.RUN_PROXY: proxy_url,
+        variables.ENDPOINT: endpoint,
+        variables.CA_FILE: endpoint_ca or "",
+        variables.ACCESS_KEY_FILE: "",
+        variables.DATA: data,
+        variables.REGION: region,
     }
     # The vendor's CLI and credential chain: no profile, no ECS metadata service.
     values |= {"ALIBABA_CLOUD_IGNORE_PROFILE": "TRUE", "ALIBABA_CLOUD_ECS_METADATA_DISABLED": "true"}
@@ -161,7 +172,7 @@ def change(
     bundles = _Bundles(folder, ca_pem)
     for name in BUNDLE_NAMES:
         values[name] = bundles.after(before.get(name, ""))
-    values["KEYSTEAD_CA_BUNDLE"] = bundles.after("")
+    values[variables.CA_BUNDLE] = bundles.after("")
     values["NODE_EXTRA_CA_CERTS"] = bundles.extra(before.get("NODE_EXTRA_CA_CERTS", ""))
 
     earlier = before.get("JAVA_TOOL_OPTIONS", "")

@@ -11,10 +11,14 @@ import base64
 import hmac
 import os
 import ssl
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from functools import partial
+from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from keystead.api.http.encode import failure
+from keystead.api.http.message import HttpRequest
 from keystead.clock import Clock
 from keystead.crypto.authority import Authority
 from keystead.entropy import Entropy, uuid4
@@ -23,16 +27,19 @@ from keystead.portable import file_with
 from keystead.proxy import peer
 from keystead.proxy.http1 import as_request, body_of, headers_of, once, one_request, say
 from keystead.proxy.interception import Route, asks_elsewhere, route_of
+from keystead.proxy.tap import Tap, Watch
 from keystead.proxy.tunnel import Tunnel, authorization
 from keystead.proxy.upstream import Gone, Upstream
 
 LIFETIME = 24 * 3600
 _HEAD = 256 * 1024  # a request line of 128 KiB and its headers
 _CHUNK = 65536
+_GOODBYE = 1.0  # seconds
 _CONTEXTS = 256  # host names whose certificates are kept
 
 Reader = asyncio.StreamReader
 Writer = asyncio.StreamWriter
+Serve = Callable[[Reader, Writer], Coroutine[Any, Any, None]]
 
 
 class NotServed(
@@ -72,7 +79,10 @@ class ProxyServer:
         clock: Clock,
         entropy: Entropy,
         lifetime: int = LIFETIME,
+        watch: Watch | None = None,
     ) -> None:
+        """`watch` is told every call that is answered here; then there is also a way to the server for those who need no
+        proxy, plain HTTP at `direct_url`."""
         self._lifetime = lifetime
         self._upstream = upstream
         self._tunnel = tunnel
@@ -88,9 +98,11 @@ class ProxyServer:
             entropy=entropy,
         )
         self._contexts: dict[str, ssl.SSLContext] = {}
-        self._server: asyncio.Server | None = None
+        self._watch = watch
+        self._servers: list[asyncio.Server] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self.url = ""
+        self.direct_url = ""
 
     @property
     def certificate_pem(self) -> bytes:
@@ -99,34 +111,43 @@ class ProxyServer:
 
     async def start(self) -> None:
         """Listen on a free loopback port; `url` has the token in it."""
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0, limit=_HEAD)
-        port = self._server.sockets[0].getsockname()[1]
-        self.url = f"http://keystead:{self._token}@127.0.0.1:{port}"
+        self.url = f"http://keystead:{self._token}@127.0.0.1:{await self._listen(self._serve)}"
+        if self._watch is not None:
+            self.direct_url = f"http://127.0.0.1:{await self._listen(partial(self._forward, ''))}"
 
     async def stop(self) -> None:
         """Stop listening and end all connections."""
-        if self._server is not None:
-            self._server.close()
+        for server in self._servers:
+            server.close()
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     # --- one connection
 
-    def _accept(self, reader: Reader, writer: Writer) -> None:
+    async def _listen(self, serve: Serve) -> int:
+        """Accept connections that are served so; the port."""
+        server = await asyncio.start_server(partial(self._accept, serve), "127.0.0.1", 0, limit=_HEAD)
+        self._servers.append(server)
+        port: int = server.sockets[0].getsockname()[1]
+        return port
+
+    def _accept(self, serve: Serve, reader: Reader, writer: Writer) -> None:
         # A task of our own: asyncio tells the end of its own by cancellation as a fault (until Python 3.12).
-        task = asyncio.get_running_loop().create_task(self._converse(reader, writer))
+        task = asyncio.get_running_loop().create_task(self._converse(serve, reader, writer))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _converse(self, reader: Reader, writer: Writer) -> None:
+    async def _converse(self, serve: Serve, reader: Reader, writer: Writer) -> None:
         try:
-            await self._serve(reader, writer)
+            await serve(reader, writer)
         except (OSError, ssl.SSLError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, TimeoutError):
             pass  # one side went away, or never spoke HTTP
+        except asyncio.CancelledError:
+            writer.transport.abort()
+            raise
         finally:
-            # Not waited for: a client that is gone may never say its goodbye.
-            writer.close()
+            await _closed(writer)
 
     async def _serve(self, reader: Reader, writer: Writer) -> None:
         head = (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 60)).decode("latin-1")
@@ -195,9 +216,9 @@ class ProxyServer:
             elif route is Route.ASK:
                 await self._ask(host, lines, reader, writer)
             else:
-                await one_request(reader)
+                asked, body = await one_request(reader)
                 where = host if parts.port == 443 else f"{host}:{parts.port}"
-                await self._fail(NotServed(host=where), host, writer)
+                await self._fail(NotServed(host=where), host, writer, as_request(asked, body))
             return
         try:
             far_reader, far_writer = await asyncio.wait_for(self._tunnel.open(host, parts.port or 0), 60)
@@ -210,9 +231,9 @@ class ProxyServer:
     async def _ask(self, host: str, lines: list[str], reader: Reader, writer: Writer) -> None:
         """In TLS: one request whose meaning decides where it goes."""
         asked, body = await one_request(reader)
-        first = self._once(asked, body)
-        if not asks_elsewhere(as_request(asked, body)):
-            await self._forward(host, reader, writer, first)
+        first, request = self._once(asked, body), as_request(asked, body)
+        if not asks_elsewhere(request):
+            await self._forward(host, reader, writer, first, request)
         elif await self._may_pass(lines, writer):
             try:
                 far_reader, far_writer = await asyncio.wait_for(self._tunnel.open_tls(host), 60)
@@ -229,17 +250,18 @@ class ProxyServer:
         if parts.scheme != "http" or not host:
             await say(writer, "400 Bad Request", "this is an HTTP proxy\n")
             return
-        if route in (Route.SERVE, Route.REFUSE):
-            await self._fail(HttpsOnly(host=host), host, writer)
-            return
         method, target, _ = lines[0].split(" ", 2)
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        here = [f"{method} {path} HTTP/1.1", *lines[1:]]
+        if route in (Route.SERVE, Route.REFUSE):
+            await self._fail(HttpsOnly(host=host), host, writer, as_request(here, b""))
+            return
         body = b""
         if route is Route.ASK:
-            here = [f"{method} {path} HTTP/1.1", *lines[1:]]
             body = await body_of(here, reader)
-            if not asks_elsewhere(as_request(here, body)):
-                await self._forward(host, reader, writer, self._once(here, body))
+            request = as_request(here, body)
+            if not asks_elsewhere(request):
+                await self._forward(host, reader, writer, self._once(here, body), request)
                 return
             if not await self._may_pass(lines, writer):
                 return
@@ -257,21 +279,32 @@ class ProxyServer:
         far_writer.write(self._once([first, *lines[1:]], body, *more))
         await _join(reader, writer, far_reader, far_writer)
 
-    async def _forward(self, host: str, reader: Reader, writer: Writer, first: bytes = b"") -> None:
-        """To the server, beginning with what was read already."""
+    async def _forward(
+        self,
+        host: str,
+        reader: Reader,
+        writer: Writer,
+        first: bytes = b"",
+        request: HttpRequest | None = None,
+    ) -> None:
+        """To the server, beginning with the request that was read already, if one was."""
         try:
             far_reader, far_writer = await self._upstream.connect()
         except Gone as gone:
-            if not first:
-                await one_request(reader)
-            await self._fail(ServerGone(reason=str(gone)), host, writer)
+            request = request or as_request(*await one_request(reader))
+            await self._fail(ServerGone(reason=str(gone)), host, writer, request)
             return
+        tap = None if self._watch is None else Tap(self._watch)
+        if tap is not None:
+            tap.sent(first)
         far_writer.write(first)
-        await _join(reader, writer, far_reader, far_writer)
+        await _join(reader, writer, far_reader, far_writer, tap)
 
-    async def _fail(self, error: KmsError, host: str, writer: Writer) -> None:
+    async def _fail(self, error: KmsError, host: str, writer: Writer, request: HttpRequest) -> None:
         """The answer to a request that was read to its end: a client that still sends may not see it."""
         response = failure(error, uuid4(self._entropy), host, False)
+        if self._watch is not None:
+            self._watch(request)(response)
         await say(writer, f"{response.status} Refused", response.body.decode(), kind=response.content_type)
 
     def _context(self, host: str) -> ssl.SSLContext:
@@ -290,12 +323,14 @@ class ProxyServer:
         return context
 
 
-async def _join(reader: Reader, writer: Writer, far_reader: Reader, far_writer: Writer) -> None:
+async def _join(
+    reader: Reader, writer: Writer, far_reader: Reader, far_writer: Writer, tap: Tap | None = None
+) -> None:
     """Pass bytes both ways until both sides are done, or one is gone."""
     try:
         tasks = [
-            asyncio.create_task(_pass(reader, far_writer)),
-            asyncio.create_task(_pass(far_reader, writer)),
+            asyncio.create_task(_pass(reader, far_writer, None if tap is None else tap.sent)),
+            asyncio.create_task(_pass(far_reader, writer, None if tap is None else tap.received)),
         ]
         try:
             # When the far side is done nothing more will come for the client; the other way round it may.
@@ -305,12 +340,27 @@ async def _join(reader: Reader, writer: Writer, far_reader: Reader, far_writer: 
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
     finally:
-        far_writer.close()
+        if tap is not None:
+            tap.ended()
+        await _closed(far_writer)
 
 
-async def _pass(reader: Reader, writer: Writer) -> None:
+async def _closed(writer: Writer) -> None:
+    """Close, and wait for the other side's goodbye, which may never come; nothing is left for the loop's end to find."""
+    writer.close()
+    try:
+        await asyncio.wait_for(writer.wait_closed(), _GOODBYE)
+    except (OSError, ssl.SSLError, TimeoutError):
+        pass
+    finally:
+        writer.transport.abort()
+
+
+async def _pass(reader: Reader, writer: Writer, heard: Callable[[bytes], None] | None) -> None:
     with suppress(OSError, ssl.SSLError):
         while data := await reader.read(_CHUNK):
+            if heard is not None:
+                heard(data)  # before, so that whoever has an answer finds its line in the log
             writer.write(data)
             await writer.drain()
         if writer.can_write_eof():

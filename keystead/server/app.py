@@ -6,7 +6,6 @@ import socket
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from typing import cast
 
 import msgspec
 
@@ -23,7 +22,7 @@ from keystead.portable import socket_path
 from keystead.proxy.server import ProxyServer
 from keystead.proxy.tunnel import Tunnel
 from keystead.proxy.upstream import Upstream
-from keystead.server import logs
+from keystead.server import logs, preflight
 from keystead.server.data import seed_file as seeds
 from keystead.server.data import seeding
 from keystead.server.data.directory import DataDirectory, Running
@@ -31,11 +30,10 @@ from keystead.server.data.opened_store import open_store
 from keystead.server.network import listener
 from keystead.server.network.certificate_watch import CertificateWatch
 from keystead.server.network.endpoint import Endpoint
-from keystead.server.network.front_supervisor import Confine, Front
+from keystead.server.network.front_supervisor import Front
 from keystead.server.network.limits import Handler, Limits, Reply
 from keystead.server.network.probe import Probe
 from keystead.server.service import ops
-from keystead.server.service.pools import PROCESSORS
 from keystead.server.service.sequencer import PATIENCE
 from keystead.server.service.timers import Service
 from keystead.server.service.watch import Watch
@@ -59,8 +57,7 @@ class Server:
         self.directory = DataDirectory(settings.data)
         self.first_start = False
         self.running: Running | None = None
-        wanted = settings.front_process
-        self._fronted = wanted == "yes" or (wanted == "auto" and PROCESSORS > 1)
+        self._fronted = preflight.fronted(settings)
         self._endpoints: list[Endpoint | Front | Watch] = []
         self._api: Endpoint | Front | None = None
         self._certificate: CertificateWatch | None = None
@@ -69,18 +66,9 @@ class Server:
     async def start(self) -> Running:
         """Open everything and listen. OperatorError says what is in the way; then nothing is left open."""
         settings, loop = self.settings, asyncio.get_running_loop()
+        preflight.check(settings, self.clock)
         host, port = listener.parse_address(settings.listen)
-        if settings.http and not listener.is_loopback(host):
-            raise OperatorError(
-                f"plain HTTP on {host} would show secrets to the network",
-                hint="leave out --http, or listen on localhost",
-            )
-        if settings.front_confinement == "yes" and not self._fronted:
-            raise OperatorError(
-                "there is no front process that could be confined",
-                hint="add --front-process yes, or leave out --front-confinement yes",
-            )
-        self.directory.prepare((settings.log_file, settings.seed, settings.tls_cert, settings.tls_key))
+        self.directory.prepare(preflight.files_of(settings))
         self.directory.lock()
         try:
             seed = seeds.read(settings.seed) if settings.seed else None
@@ -167,7 +155,7 @@ class Server:
             limits=self._limits(),
             connections=self.service.metrics,
             log=log_of(self.settings),
-            confine=cast("Confine", self.settings.front_confinement),
+            confine=self.settings.front_confinement,
             restarting=self.service.metrics.front_restarting,
         )
         self._endpoints.append(front)
@@ -302,8 +290,9 @@ class Server:
     def reload(self, wanted: Settings) -> None:
         """Take the settings that can be taken while it runs, and look at the certificate.
 
-        OperatorError, and all as before, if one of them will not do.
+        OperatorError, and all as before, if one of them will not do, now or at the next start.
         """
+        preflight.check(wanted, self.clock, self.settings)
         changed = [
             one for one in SETTINGS if getattr(wanted, one.attribute) != getattr(self.settings, one.attribute)
         ]

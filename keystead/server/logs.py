@@ -3,12 +3,14 @@
 Exceptions are told by their type and the places they passed; their texts may quote what must not be logged.
 """
 
+import errno
 import json
 import logging
 import os
 import sys
 import traceback
 from contextlib import suppress
+from pathlib import Path
 from types import FrameType
 from typing import ClassVar, NamedTuple
 
@@ -48,6 +50,27 @@ def configure(form: str, level: str, file: str = "") -> None:
     _LOGGER.handlers[:] = [lines]
     _LOGGER.setLevel(LEVELS[level])
     _LOGGER.propagate = False
+
+
+def check_file(file: str) -> None:
+    """OperatorError if this user could not log to a file of this name; nothing is made."""
+    path = Path(file)
+    there = path.exists()
+    if path.is_dir():
+        problem = errno.EISDIR
+    elif not there and not path.parent.is_dir():
+        problem = errno.ENOENT
+    elif os.access(path if there else path.parent, os.W_OK if there else os.W_OK | os.X_OK):
+        return
+    else:
+        problem = errno.EACCES
+    raise _unopened(file, problem)
+
+
+def _unopened(file: str, problem: int | None) -> OperatorError:
+    return OperatorError(
+        f"cannot open the log file {file}: {os.strerror(problem or errno.EIO)}", hint="check --log-file"
+    )
 
 
 def event(name: str, level: str = "info", **fields: object) -> None:
@@ -122,9 +145,7 @@ class _File(_Lines):
         try:
             self._descriptor = _append(self._path)
         except OSError as error:
-            raise OperatorError(
-                f"cannot open the log file {path}: {error.strerror}", hint="check --log-file"
-            ) from None
+            raise _unopened(path, error.errno) from None
 
     def write(self, text: str) -> None:
         self._follow()

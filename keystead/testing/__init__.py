@@ -2,3 +2,19 @@
 
 pytest finds the fixtures by itself (keystead.testing.plugin); `LocalKms` is the same for any other framework.
 """
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from keystead.testing.local_kms import LocalKms
+
+__all__ = ["LocalKms"]
+
+
+def __getattr__(name: str) -> object:
+    # pytest loads this package in every project that has it installed: what a server needs waits until one is wanted.
+    if name != "LocalKms":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from keystead.testing.local_kms import LocalKms
+
+    return LocalKms

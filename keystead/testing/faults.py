@@ -1,13 +1,14 @@
 """Planned faults: the next calls of an action are refused, slow, or cut off."""
 
 import enum
+import math
 from collections.abc import Iterable, Sequence
 
 import msgspec
 
 from keystead.api.operation import CATALOGUE, Operation
 from keystead.cli.output import nearest
-from keystead.domain.products import KMS
+from keystead.domain.products import PRODUCTS
 from keystead.errors import CODES
 
 # Code, status and message of refusals that a server gives when it has too much to do.
@@ -52,13 +53,17 @@ class Faults:
 
     def plan(self, fault: Fault) -> None:
         """ValueError for a fault that could never be met."""
-        _check_numbers(fault.times, fault.seconds)
         if fault.action:
             operation(fault.action)
-        if fault.times is not None and fault.times < 1:
-            raise ValueError("times must be a number, at least 1, or None for always")
-        if not 0 <= fault.seconds < float("inf"):
-            raise ValueError("seconds must be 0 or more")
+        if fault.times is not None and not (whole(fault.times) and fault.times >= 1):
+            raise ValueError("times must be a whole number, at least 1, or None for always")
+        if not (number(fault.seconds) and fault.seconds >= 0):
+            raise ValueError("seconds must be a number, 0 or more")
+        for one in self._planned:
+            if one.times is None and one.action in ("", fault.action):
+                raise ValueError(
+                    f"no call could meet this fault: all of them meet an earlier one, {one}, times=None"
+                )
         self._planned.append(fault)
 
     def meet(self, action: str) -> Fault | None:
@@ -82,13 +87,13 @@ class Faults:
 
 
 def operation(action: str) -> Operation:
-    """The operation of Kms; ValueError if there is none."""
-    found = CATALOGUE.find(KMS.version, action)
-    if found is None:
-        raise ValueError(
-            f"there is no operation {action!r}" + meant(action, [one.action for one in CATALOGUE.of(KMS)])
-        )
-    return found
+    """The operation that clients call; ValueError if there is none."""
+    for product in PRODUCTS:
+        found = CATALOGUE.find(product.version, action)
+        if found is not None and not product.for_operator_only:
+            return found
+    known = [one.action for one in CATALOGUE if not one.product.for_operator_only]
+    raise ValueError(f"there is no operation {action!r}{meant(action, known)}")
 
 
 def meant(word: str, known: Sequence[str]) -> str:
@@ -97,13 +102,20 @@ def meant(word: str, known: Sequence[str]) -> str:
     return f"; did you mean {near!r}?" if near else ""
 
 
-def _check_numbers(times: object, seconds: object) -> None:
-    if not isinstance(times, int | None) or not isinstance(seconds, int | float):
-        raise ValueError("times and seconds are numbers")
+def number(value: object) -> bool:
+    """Whether it is a number that there can be so much of."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def whole(value: object) -> bool:
+    """Whether it is a number of times."""
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def refusal(action: str, status: int | None, code: str | None, times: int | None) -> Fault:
     """A refusal by its code, with the vendor's status and message, or by its status. ValueError if neither tells one."""
+    if status is not None and not whole(status):
+        raise ValueError("a status is a whole number: status=503")
     if code is None:
         if status is None:
             raise ValueError("name the refusal: fail(status=503), or fail(code='Throttling.User')")

@@ -5,7 +5,7 @@ import os
 import threading
 import warnings
 from collections.abc import Coroutine, Mapping
-from contextlib import AsyncExitStack, suppress
+from contextlib import AbstractContextManager, AsyncExitStack, suppress
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -16,14 +16,15 @@ import uvloop
 from keystead.api.http import encode, parse, signature
 from keystead.api.http.message import HttpRequest, HttpResponse
 from keystead.api.http.receive import Received, receive
+from keystead.api.operation import Operation
 from keystead.api.scheduled import delete_due, expire_due, purge_nonces, rotate_due
 from keystead.client.transport import Endpoint as ClientEndpoint
 from keystead.client.transport import Session
 from keystead.clock import SystemClock
-from keystead.domain.products import KMS
 from keystead.entropy import SystemEntropy, uuid4
 from keystead.errors import KmsError, OperatorError, Refused
 from keystead.files.temporary_folder import TemporaryFolder
+from keystead.forms import REGION
 from keystead.proxy import environment
 from keystead.proxy.server import ProxyServer
 from keystead.proxy.tunnel import Tunnel
@@ -36,9 +37,11 @@ from keystead.server.network.connection import HttpProtocol, HttpServer
 from keystead.server.network.endpoint import refuse
 from keystead.server.network.limits import Limits, Reply
 from keystead.server.service.timers import Service
+from keystead.testing import clients
 from keystead.testing.calls import Call, Calls
 from keystead.testing.clock import ClientClock, TestClock
-from keystead.testing.faults import Effect, Fault, Faults, meant, operation, refusal
+from keystead.testing.faults import Effect, Fault, Faults, meant, number, operation, refusal
+from keystead.testing.patch import patched
 
 if TYPE_CHECKING:
     from alibabacloud_kms20160120.client import Client
@@ -63,6 +66,11 @@ class LocalKms:
             found = msgspec.structs.replace(found, access_key=[access_key])
         self._seed = found
         self.region = region or found.region
+        if not REGION.fits(self.region):
+            raise OperatorError(
+                f"{self.region!r} is not a region",
+                hint="words of a-z 0-9 joined by hyphens, as in cn-hangzhou",
+            )
         self.account = found.account
         self.access_key = (found.access_key[0].id, found.access_key[0].secret)
         self.url = ""
@@ -81,15 +89,20 @@ class LocalKms:
     # --- its life
 
     def start(self) -> "LocalKms":
-        """Listen. It is answered when this returns."""
+        """Listen. It is answered when this returns. One that was stopped starts anew, at another address."""
         if self._thread is not None:
             raise RuntimeError("this server runs already")
+        self._ready.clear()
+        self._proxy = self._folder = self._tunnel = None
+        self.clock.reset()
+        self.forget()
         self._thread = threading.Thread(target=self._run, name="keystead", daemon=True)
         self._thread.start()
         self._ready.wait()
         if self._failure is not None:
             self._thread.join()
-            raise self._failure
+            self._thread, failure, self._failure = None, self._failure, None
+            raise failure
         return self
 
     def stop(self) -> None:
@@ -97,6 +110,7 @@ class LocalKms:
         if self._thread is not None and self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._stopped.set)
             self._thread.join(_PATIENCE)
+        self._thread = None
 
     def __enter__(self) -> "LocalKms":
         return self.start()
@@ -122,14 +136,15 @@ class LocalKms:
     def call(self, action: str, **parameters: str | int | bool) -> dict[str, Any]:
         """A call by the test itself, with no fault and not in `calls`. Refused, with its code, if the server refuses;
         ValueError for an operation or a parameter that there is not."""
-        _check(action, parameters)
+        asked = _check(action, parameters)
+        self._check_runs()
         sent = {
             name: str(value).lower() if isinstance(value, bool) else str(value)
             for name, value in parameters.items()
         }
         endpoint = ClientEndpoint(url=self.url, ca_file=None, access_key=self._own, security_token="")
         with Session(endpoint, SystemClock(), self._entropy, "testing") as session:
-            answer = session.call(action, KMS.version, {"RegionId": self.region, **sent})
+            answer = session.call(action, asked.product.version, {"RegionId": self.region, **sent})
         if not 200 <= answer.status < 300:
             code = answer.members["Code"]
             raise Refused(f"{code}: {answer.members.get('Message', '')}", code=code)
@@ -161,6 +176,8 @@ class LocalKms:
 
     def clients_clock_is_off(self, *, minutes: float) -> None:
         """Take requests as if the client's clock were so much ahead, or behind if negative; beyond 15 it is refused."""
+        if not number(minutes):
+            raise ValueError("minutes must be a number")
         self._client_clock.set_off(-60 * minutes)
 
     def unmet(self) -> list[str]:
@@ -194,32 +211,18 @@ class LocalKms:
             warnings.warn(warning, stacklevel=2)
         return made
 
+    def patched_environment(self) -> AbstractContextManager[None]:
+        """Within it this process, and programs that it starts, are in that environment."""
+        return patched(self.environment())
+
     def classic_client(self, **options: Any) -> "AcsClient":
         """A client of aliyun-python-sdk-core; the options are those of AcsClient."""
-        from aliyunsdkcore.client import AcsClient
-
-        change = self.environment()
-        proxy = change.values["HTTPS_PROXY"]
-        given: dict[str, Any] = {
-            "verify": change.values["REQUESTS_CA_BUNDLE"],
-            "proxy": {"http": proxy, "https": proxy},
-            "auto_retry": False,
-        }
-        return AcsClient(*self.access_key, self.region, **given | options)
+        return clients.classic(self.environment(), self.access_key, self.region, options)
 
     def client(self, **options: Any) -> "Client":
         """A client of alibabacloud_kms20160120; the options are those of its Config."""
-        from alibabacloud_kms20160120.client import Client
-        from alibabacloud_tea_openapi.models import Config
-
-        given: dict[str, Any] = {
-            "access_key_id": self.access_key[0],
-            "access_key_secret": self.access_key[1],
-            "region_id": self.region,
-            "endpoint": self.url.removeprefix("http://"),
-            "protocol": "HTTP",
-        }
-        return Client(Config(**given | options))
+        self._check_runs()
+        return clients.current(self.url, self.access_key, self.region, options)
 
     # --- the server's thread
 
@@ -293,12 +296,18 @@ class LocalKms:
 
         self._await(due())
 
-    def _await(self, work: Coroutine[Any, Any, T]) -> T:
+    def _check_runs(self) -> None:
         if self._thread is None or not self._thread.is_alive():
-            work.close()
             raise OperatorError(
                 "this server does not run", hint="start it first, or use it in a with statement"
             )
+
+    def _await(self, work: Coroutine[Any, Any, T]) -> T:
+        try:
+            self._check_runs()
+        except OperatorError:
+            work.close()
+            raise
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(_PATIENCE)
 
     # --- requests
@@ -338,11 +347,12 @@ class LocalKms:
         reply(response)
 
 
-def _check(action: str, parameters: Mapping[str, object]) -> None:
+def _check(action: str, parameters: Mapping[str, object]) -> Operation:
     asked = operation(action)
     for name in parameters:
         if not asked.takes(name):
             raise ValueError(f"{action} has no parameter {name!r}" + meant(name, asked.parameters))
+    return asked
 
 
 def _call(request: HttpRequest) -> Call:

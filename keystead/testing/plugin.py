@@ -9,7 +9,6 @@ Nothing but this module is loaded before a fixture is used.
 """
 
 from collections.abc import Iterator
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -59,7 +58,10 @@ def kms(kms_server: "LocalKms") -> "Iterator[LocalKms]":
         kms_server.reset()
     kms_server.forget()
     if unmet:
-        pytest.fail(f"no call met the planned fault: {'; '.join(unmet)}", pytrace=False)
+        pytest.fail(
+            f"no call met the planned fault: {'; '.join(unmet)} (those of kms.call and kms.new_key meet none)",
+            pytrace=False,
+        )
 
 
 @pytest.fixture
@@ -83,19 +85,13 @@ def kms_classic_client(kms: "LocalKms") -> Any:
 @pytest.fixture
 def kms_environment(kms: "LocalKms", monkeypatch: pytest.MonkeyPatch) -> "LocalKms":
     """The environment in which official clients work unmodified, in this process and the programs that it starts."""
+    from keystead.testing.patch import roots
+
     change = kms.environment()
     for name in change.removed:
         monkeypatch.delenv(name, raising=False)
     for name, value in change.values.items():
         monkeypatch.setenv(name, value)
-    # What PYTHONPATH does for a program that starts anew; these have read their roots already, or would keep ours.
-    bundle = change.values["KEYSTEAD_CA_BUNDLE"]
-    import certifi
-
-    for module in (certifi, certifi.core):
-        monkeypatch.setattr(module, "where", lambda: bundle)
-    with suppress(ImportError):
-        import requests.adapters
-
-        monkeypatch.setattr(requests.adapters, "DEFAULT_CA_BUNDLE_PATH", bundle)
+    for module, name, value in roots(change):
+        monkeypatch.setattr(module, name, value)
     return kms

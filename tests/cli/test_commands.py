@@ -91,7 +91,7 @@ def test_kms_encrypts_a_file_and_decrypts_it_exactly(server: LiveServer, tmp_pat
         (
             4,
             ["DescribeKey", "--KeyId", "nowhere"],
-            "error: Forbidden.KeyNotFound: The specified Key is not found.\nhint: request id ",
+            "error: Forbidden.KeyNotFound: The specified Key is not found.\nhint: it was looked for in ",
         ),
         (4, ["DescribeKey"], 'error: MissingParameter: The parameter "KeyId" is needed but not provided.'),
         (4, ["Zzz", "--force"], "error: InvalidAction.NotFound"),
@@ -336,20 +336,6 @@ def test_audit_lists_exports_and_verifies_beside_the_server(tmp_path: Path) -> N
     assert (ended.returncode, "there is no data in" in ended.stderr) == (1, True)
 
 
-def test_config_check(tmp_path: Path) -> None:
-    file = tmp_path / "k.toml"
-    file.write_text('region = "cn-beijing"\nname = ["a"]\n')
-    told = keystead("config", "check", "--config", str(file))
-    assert told.returncode == 0
-    assert 'region = "cn-beijing"' in told.stdout
-    again = tmp_path / "again.toml"
-    again.write_text(told.stdout)
-    assert keystead("config", "check", "--config", str(again)).stdout == told.stdout
-    file.write_text("colour = 1")
-    told = keystead("config", "check", "--config", str(file))
-    assert (told.returncode, "colour" in told.stderr) == (1, True)
-
-
 def test_wrong_command_lines_exit_with_2_and_help_with_0() -> None:
     for words, status in (
         (["nonsense"], 2),
@@ -583,7 +569,7 @@ def test_serve_says_what_to_do_next_and_never_a_secret(tmp_path: Path) -> None:
 
 def test_serve_refuses_what_is_no_name(tmp_path: Path) -> None:
     told = keystead("serve", "--data", str(tmp_path / "data"), "--name", "not a name")
-    assert (told.returncode, "neither a host name nor" in told.stderr) == (1, True)
+    assert (told.returncode, "neither a host name nor" in told.stderr) == (2, True)
 
 
 def test_serve_with_ones_own_certificate(tmp_path: Path) -> None:

@@ -175,19 +175,3 @@ def test_the_programs_that_need_no_run(tmp_path: Path) -> None:
             (tmp_path / "program").write_text(written.replace("8443", port).replace("/path/to/ca.pem", ca))
             told = shell(f"{program} program", tmp_path, **env)
             assert re.search(r"total_?count", told, re.IGNORECASE), told
-
-
-def test_the_page_on_pytest(tmp_path: Path) -> None:
-    page = ROOT / "docs" / "how-to" / "pytest.md"
-    *tests, program = blocks(page, "python")
-    for number, written in enumerate(tests):
-        (tmp_path / f"test_{number}.py").write_text(written)
-    (settings,) = blocks(page, "ini")
-    (seed,) = (one for one in blocks(ROOT / "docs" / "how-to" / "ci.md", "toml"))
-    (tmp_path / "tests").mkdir()
-    (tmp_path / "tests" / "seed.toml").write_text(seed)
-    (tmp_path / "pytest.ini").write_text(settings)
-    told = shell("python -m pytest -q -p no:cacheprovider", tmp_path)
-    assert re.search(r"^4 passed", told, re.MULTILINE), told
-    (tmp_path / "program.py").write_text(program)
-    assert re.match(r"http://127\.0\.0\.1:\d+ \('LTAITEST", shell("python program.py", tmp_path))

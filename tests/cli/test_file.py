@@ -19,7 +19,7 @@ import pytest
 from keystead.crypto.envelope import CHUNK_BYTES
 from tests.live import KEYSTEAD, LiveServer, keystead
 
-EVIDENCE = bool(os.environ.get("KEYSTEAD_EVIDENCE"))
+EVIDENCE = bool(os.environ.get("TEST_EVIDENCE"))
 PEM = "-----BEGIN PRIVATE KEY-----\r\nключ 密钥\n-----END PRIVATE KEY-----\n"
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from keystead.cli import COMMANDS
-from tests.live import KEYSTEAD, STRANGE, LiveServer, keystead, live
+from tests.live import KEYSTEAD, STRANGE, LiveServer, keystead, live, without_ours
 
 ROOT = Path(__file__).parents[2]
 # What each command is tried with, and how its answer tells the server: by the one key that each server has.
@@ -287,7 +287,18 @@ def test_kms_is_not_given_the_name_of_a_file_for_what_is_in_it(
     for value in (f"file:{path}", f"file://{path}"):
         blob = json.loads(keystead(*encrypt, value, env=home).stdout)["CiphertextBlob"]
         assert default.client().ok("Decrypt", CiphertextBlob=blob)["Plaintext"] == "secret"
-    assert keystead(*encrypt, "@home", env=home).returncode == 0
+    # What names no file is a text, and may be meant as one.
+    told = keystead(*encrypt, "@s3cret", env=home)
+    assert told.returncode == 0
+    assert told.stderr == (
+        "warning: the value of --Plaintext begins with @, and there is no such file: it is sent as it is; "
+        "--literal says that this is meant\n"
+    )
+    blob = json.loads(told.stdout)["CiphertextBlob"]
+    assert default.client().ok("Decrypt", CiphertextBlob=blob)["Plaintext"] == "@s3cret"
+    for words in (["@s3cret", "--literal"], ["a@s3cret"]):
+        told = keystead(*encrypt, *words, env=home)
+        assert (told.returncode, told.stderr) == (0, "")
     told = keystead(*encrypt, "file://nowhere", env=home)
     assert (told.returncode, "cannot read //nowhere" in told.stderr) == (1, True)
 
@@ -356,3 +367,95 @@ def test_the_audit_list_is_whole_or_says_that_it_is_not(
             refused = told(*words)
             assert (refused.returncode, refused.stdout) == (2, "")
             assert hint in refused.stderr, refused.stderr
+
+
+def test_a_server_elsewhere_by_variables(servers: tuple[LiveServer, LiveServer], tmp_path: Path) -> None:
+    default, other = servers
+    found, key = other.description, other.client().access_key
+    own = tmp_path / "own.json"
+    own.write_text(json.dumps({"AccessKeyId": key[0], "AccessKeySecret": key[1]}))
+    home = {"XDG_DATA_HOME": str(default.data.parent), "KEYSTEAD_REGION": ""}
+    far = {
+        **home,
+        "KEYSTEAD_ENDPOINT": found["url"],
+        "KEYSTEAD_CA_FILE": found["ca_file"],
+        "KEYSTEAD_ACCESS_KEY_FILE": str(own),
+    }
+    assert listed(keystead("kms", "ListKeys", env=far)) == [marked(other)]
+    # A region of which the server has no keys.
+    elsewhere = {**far, "KEYSTEAD_REGION": "cn-beijing"}
+    assert listed(keystead("kms", "ListKeys", env=elsewhere)) == []
+    assert listed(keystead("kms", "ListKeys", "--region", "cn-hangzhou", env=elsewhere)) == [marked(other)]
+    # Options go first.
+    assert listed(keystead("kms", "ListKeys", "--data", str(default.data), env=far)) == [marked(default)]
+    wrong = {**far, "KEYSTEAD_CA_FILE": "/nowhere", "KEYSTEAD_ACCESS_KEY_FILE": "/nowhere"}
+    options = ["--ca", found["ca_file"], "--access-key", str(own)]
+    assert listed(keystead("kms", "ListKeys", *options, env=wrong)) == [marked(other)]
+    # The CA of another server than the one that is asked is not used.
+    told = keystead("kms", "ListKeys", "--endpoint", found["url"], env=far)
+    assert (told.returncode, "was not accepted" in told.stderr) == (1, True)
+    alone = {**far, "KEYSTEAD_ENDPOINT": ""}
+    assert listed(keystead("kms", "ListKeys", "--endpoint", found["url"], env=alone)) == [marked(other)]
+    # A file of an AccessKey that another server has is passed by for one found by its directory, as other variables are.
+    assert listed(keystead("kms", "ListKeys", env=alone)) == [marked(default)]
+    for broken, told_ in (
+        ({"KEYSTEAD_ACCESS_KEY_FILE": "/nowhere"}, "KEYSTEAD_ACCESS_KEY_FILE names it"),
+        ({"KEYSTEAD_CA_FILE": "/nowhere"}, "cannot read the CA certificate /nowhere"),
+        ({"KEYSTEAD_ENDPOINT": "nonsense"}, "'nonsense' is not an endpoint"),
+    ):
+        ended = keystead("kms", "ListKeys", env={**far, **broken})
+        assert (ended.returncode, told_ in ended.stderr) == (1, True)
+
+
+def test_the_child_of_run_has_an_environment_of_one_piece(
+    servers: tuple[LiveServer, LiveServer], tmp_path: Path
+) -> None:
+    default, other = servers
+    outside = {
+        "XDG_DATA_HOME": str(default.data.parent),
+        "KEYSTEAD_ENDPOINT": "https://elsewhere.example",
+        "KEYSTEAD_CA_FILE": "/nowhere",
+        "KEYSTEAD_ACCESS_KEY_FILE": "",
+        "KEYSTEAD_REGION": "cn-beijing",
+        "KEYSTEAD_PROXY": "false",
+    }
+    data = ["--data", str(other.data)]
+    inside = [*KEYSTEAD, "kms", "ListKeys"]
+    assert listed(keystead("run", *data, "--", *inside, env=outside)) == [marked(other)]
+    assert listed(keystead("run", "--", *inside, env=outside)) == []
+    told = keystead("run", *data, "--region", "cn-shanghai", "--", *inside, env=outside)
+    assert listed(told) == []
+    # An AccessKey file of outside is not the one of the run.
+    own = tmp_path / "own.json"
+    key = other.client().access_key
+    own.write_text(json.dumps({"AccessKeyId": key[0], "AccessKeySecret": key[1]}))
+    kept = {**outside, "KEYSTEAD_ACCESS_KEY_FILE": str(own)}
+    assert listed(keystead("run", "--", *inside, env=kept)) == []
+    # `run --endpoint` takes both files from the environment, as other clients do.
+    found = other.description
+    far = {**kept, "KEYSTEAD_ENDPOINT": "", "KEYSTEAD_CA_FILE": found["ca_file"]}
+    assert listed(keystead("run", "--endpoint", found["url"], "--", *inside, env=far)) == [marked(other)]
+    # A server within has settings of its own: what `run` sets for programs means nothing to it.
+    within = [*KEYSTEAD, "config", "check", "--data", str(tmp_path / "new")]
+    ended = keystead("run", "--", *within, env=outside)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "proxy = false  # KEYSTEAD_PROXY" in ended.stdout
+    assert 'region = "cn-hangzhou"  # KEYSTEAD_REGION' in ended.stdout
+
+
+def test_env_sets_and_puts_back_what_clients_read(servers: tuple[LiveServer, LiveServer]) -> None:
+    default, other = servers
+    script = (
+        'eval "$("$@" env --data "$DATA")"; "$@" kms ListKeys -q Keys.Key[].KeyId; '
+        'echo "$KEYSTEAD_REGION,$KEYSTEAD_ACCESS_KEY_FILE"; eval "$("$@" env --unset)"; '
+        'echo "$KEYSTEAD_REGION,$KEYSTEAD_ACCESS_KEY_FILE,$KEYSTEAD_ENDPOINT,$KEYSTEAD_RUN_PROXY"'
+    )
+    key = other.data / "root-access-key.json"
+    environment = {
+        **without_ours(), "DATA": str(other.data), "XDG_DATA_HOME": str(default.data.parent),
+        "KEYSTEAD_REGION": "cn-beijing", "KEYSTEAD_ACCESS_KEY_FILE": str(key),
+    }  # fmt: skip
+    done = subprocess.run(
+        ["sh", "-c", script, "sh", *KEYSTEAD], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.stdout.splitlines() == [marked(other), "cn-hangzhou,", f"cn-beijing,{key},,"], done.stderr

@@ -233,5 +233,5 @@ def test_an_empty_database_where_there_was_one_is_told_and_nothing_is_lost(tmp_p
 
 def test_a_data_directory_without_a_name_is_refused(tmp_path: Path) -> None:
     told = keystead("serve", "--data", "", "--listen", "localhost:0", cwd=tmp_path)
-    assert (told.returncode, "the data directory has no name" in told.stderr) == (1, True)
+    assert (told.returncode, "the data directory has no name" in told.stderr) == (2, True)
     assert list(tmp_path.iterdir()) == []

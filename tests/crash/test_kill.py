@@ -13,7 +13,7 @@ import pytest
 
 from tests.live import Client, LiveServer, keystead
 
-CYCLES = 1000 if os.environ.get("KEYSTEAD_EVIDENCE") else 30
+CYCLES = 1000 if os.environ.get("TEST_EVIDENCE") else 30
 CLIENTS = 4
 
 

@@ -17,7 +17,7 @@ from tests.live import Client, LiveServer
 
 pytestmark = pytest.mark.alone
 
-EVIDENCE = bool(os.environ.get("KEYSTEAD_EVIDENCE"))
+EVIDENCE = bool(os.environ.get("TEST_EVIDENCE"))
 ROUNDS = 400 if EVIDENCE else 6
 OBJECTS = 12  # keys, and as many aliases, in one round
 CLIENTS = 3  # of one object: more overlap would excuse more

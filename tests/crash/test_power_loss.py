@@ -18,7 +18,7 @@ from keystead.store.ports import StoreFailure
 from tests.durable import Durable, State, members, prepare, reopened
 from tests.faulty_vfs import Disk
 
-EVIDENCE = bool(os.environ.get("KEYSTEAD_EVIDENCE"))
+EVIDENCE = bool(os.environ.get("TEST_EVIDENCE"))
 CYCLES = 100_000 if EVIDENCE else 1_000
 WORKERS = 2
 GROWN = 40  # cycles on one database, each after the power cut of the one before

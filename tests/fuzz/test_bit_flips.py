@@ -37,7 +37,7 @@ from keystead.domain.keys.lifecycle import KeyState
 from keystead.entropy import SeededEntropy
 from keystead.errors import OperatorError
 
-EVIDENCE = bool(os.environ.get("KEYSTEAD_EVIDENCE"))
+EVIDENCE = bool(os.environ.get("TEST_EVIDENCE"))
 FLIPS = 10_000_000 if EVIDENCE else 100_000
 PROCESSES = 2 if EVIDENCE else 1
 PER_SAMPLE = 2000  # flips; every bit of a sample of up to 250 bytes is flipped

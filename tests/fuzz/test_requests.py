@@ -26,7 +26,7 @@ from tests.live import KEYSTEAD, LiveServer
 
 pytestmark = pytest.mark.alone
 
-EVIDENCE = bool(os.environ.get("KEYSTEAD_EVIDENCE"))
+EVIDENCE = bool(os.environ.get("TEST_EVIDENCE"))
 REQUESTS = 1_000_000 if EVIDENCE else 20_000
 WORKERS = 16
 PATIENT = 64  # connections that wait for the server's own time limit

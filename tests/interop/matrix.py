@@ -2,7 +2,7 @@
 
 A program under `keystead run` reaches the server by way of a relay that notes each call: its operation, its signature scheme
 and its status. The rows made of that are those of docs/reference/clients.md, or the test fails; with
-KEYSTEAD_WRITE_MATRIX=1 they are written there instead.
+TEST_WRITE_MATRIX=1 they are written there instead.
 """
 
 import http.client
@@ -79,13 +79,11 @@ def check(found: list[Row]) -> None:
     assert found, "the server saw no call"
     (client,) = {row.client for row in found}
     kept = page()
-    if os.environ.get("KEYSTEAD_WRITE_MATRIX") == "1":
+    if os.environ.get("TEST_WRITE_MATRIX") == "1":
         _write([*(row for row in kept if row.client != client), *found])
         return
     shown = [row for row in kept if row.client == client]
-    remedy = (
-        "if the change is meant: KEYSTEAD_WRITE_MATRIX=1 .venv/bin/python -m pytest tests/interop -k matrix"
-    )
+    remedy = "if the change is meant: TEST_WRITE_MATRIX=1 .venv/bin/python -m pytest tests/interop -k matrix"
     assert shown == sorted(found), f"{PAGE.name} does not say what {client} did; {remedy}"
 
 

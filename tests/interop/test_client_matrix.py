@@ -149,7 +149,7 @@ def test_every_client_of_the_page_is_tried() -> None:
 
 
 def test_a_planted_row_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("KEYSTEAD_WRITE_MATRIX", raising=False)
+    monkeypatch.delenv("TEST_WRITE_MATRIX", raising=False)
     kept = [row for row in matrix.page() if row.client == "oss2"]
     matrix.check(kept)
     (row,) = kept
@@ -169,7 +169,7 @@ def test_new_rows_are_written_into_the_page(tmp_path: Path, monkeypatch: pytest.
     text = matrix.PAGE.read_text(encoding="utf-8")
     monkeypatch.setattr(matrix, "PAGE", tmp_path / "clients.md")
     matrix.PAGE.write_text(text, encoding="utf-8")
-    monkeypatch.setenv("KEYSTEAD_WRITE_MATRIX", "1")
+    monkeypatch.setenv("TEST_WRITE_MATRIX", "1")
     kept = matrix.page()
     calls = [matrix.Seen("Encrypt", "RPC HMAC-SHA1", 200), matrix.Seen("DescribeKey", "RPC HMAC-SHA1", 404)]
     for client in ("a-new-one", "oss2"):

@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from keystead import variables
+from keystead.settings import SETTINGS
+
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "keystead"
 UNIT = ROOT / "tests" / "unit"
@@ -279,7 +282,37 @@ def test_a_skip_is_a_failure_where_nothing_may_be_skipped(
 ) -> None:
     shutil.copy(ROOT / "tests" / "conftest.py", tmp_path)
     (tmp_path / "test_planted.py").write_text(planted)
-    monkeypatch.setenv("KEYSTEAD_NO_SKIP", no_skip)
+    monkeypatch.setenv("TEST_NO_SKIP", no_skip)
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode in status, done.stdout
+
+
+# --- variables of the environment
+
+
+def unknown_variables(files: list[Path]) -> list[str]:
+    """What looks like a variable of ours and is none: a user who is told of it would be refused."""
+    known = {*(one.variable for one in SETTINGS), *variables.OF_CLIENTS, *variables.OF_RUN, variables.CONFIG}
+    return [
+        f"{file.name}: {name}"
+        for file in files
+        for name in re.findall(r"\bKEYSTEAD_[A-Z_]+\b", file.read_text(encoding="utf-8"))
+        if name not in known
+    ]
+
+
+def test_every_variable_that_is_named_exists(tmp_path: Path) -> None:
+    folders = [PACKAGE, ROOT / "docs", ROOT / "examples", ROOT / ".ci"]
+    files = [
+        file for folder in folders for file in folder.rglob("*") if file.suffix in TEXTS and file.is_file()
+    ]
+    files += [
+        ROOT / name for name in ("README.md", "CONTRIBUTING.md", "Makefile", ".ci/run", "tests/conftest.py")
+    ]
+    assert unknown_variables(files) == []
+    (tmp_path / "page.md").write_text("KEYSTEAD_LISTEN and KEYSTEAD_LISTN")
+    assert unknown_variables([tmp_path / "page.md"]) == ["page.md: KEYSTEAD_LISTN"]
+
+
+TEXTS = {".py", ".md", ".cjs", ".toml", ".service", ".timer", ".conf", ".js"}

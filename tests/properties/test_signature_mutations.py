@@ -19,7 +19,7 @@ from keystead.api.http.message import HttpRequest
 from keystead.crypto.signing_secret import Secret
 from keystead.errors import KmsError
 
-CHANGES = 1_000_000 if os.environ.get("KEYSTEAD_EVIDENCE") else 100_000
+CHANGES = 1_000_000 if os.environ.get("TEST_EVIDENCE") else 100_000
 SECRET = "testAccessKeySecret"
 FORM = "application/x-www-form-urlencoded"
 ALPHABET = "abcXYZ019-_.~ +/=&%*'\"{}:,é密\n"

@@ -570,7 +570,7 @@ def faulty_server(tmp_path: Path, planted: str = "") -> LiveServer:
 
 @pytest.mark.fuzz
 def test_no_secret_is_anywhere(tmp_path: Path) -> None:
-    evidence = bool(os.environ.get("KEYSTEAD_EVIDENCE"))
+    evidence = bool(os.environ.get("TEST_EVIDENCE"))
     begun = time.monotonic()
     server = faulty_server(tmp_path)
     ways = WAYS if evidence else [WAYS[0], WAYS[4], WAYS[6], WAYS[11], WAYS[13]]

@@ -208,7 +208,7 @@ def test_without_a_front_process_nothing_can_be_confined(tmp_path: Path) -> None
     done = keystead(
         "serve", "--data", str(tmp_path / "data"), "--front-process", "no", "--front-confinement", "yes"
     )
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "error: there is no front process that could be confined" in done.stderr
     assert "hint: add --front-process yes" in done.stderr
     assert not (tmp_path / "data").exists()

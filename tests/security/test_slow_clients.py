@@ -21,7 +21,7 @@ from tests.live import Client, LiveServer
 
 pytestmark = pytest.mark.alone
 
-EVIDENCE = bool(os.environ.get("KEYSTEAD_EVIDENCE"))
+EVIDENCE = bool(os.environ.get("TEST_EVIDENCE"))
 SLOW, SECONDS = (1000, 10) if EVIDENCE else (500, 5)
 ROUNDS = 5 if EVIDENCE else 3
 REQUESTS = 1000 if EVIDENCE else 300  # of the good clients, in a round

@@ -23,6 +23,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     parser.add_argument("--data", metavar="DIR", help=target.DATA)
     parser.add_argument("--region", help="the region that clients are told (default: the server's)")
+    parser.add_argument(
+        "--dotenv", action="store_true", help="print lines for an env file, as IDEs and docker read it"
+    )
     parser.add_argument("--unset", action="store_true", help="print what puts the earlier values back")
     parser.set_defaults(func=main)
 
@@ -32,6 +35,8 @@ def main(args: argparse.Namespace) -> int:
     try:
         return _print(args)
     except OperatorError as problem:
+        if args.dotenv:
+            raise
         output.text(f"(exit {output.status(problem)})\n")  # else a script goes on to the vendor's own service
         raise
 
@@ -42,6 +47,10 @@ def _print(args: argparse.Namespace) -> int:
     from keystead.server.data.discovery import running_server
 
     if args.unset:
+        if args.dotenv:
+            raise output.WrongCommandLine(
+                "--dotenv and --unset exclude each other", hint="an env file is taken back by leaving it out"
+            )
         undone = environment.undo(os.environ)
         if not undone:
             output.note("keystead env has set nothing here, so there is nothing to take out")
@@ -67,5 +76,13 @@ def _print(args: argparse.Namespace) -> int:
     )
     for warning in made.warnings:
         output.warning(warning)
+    if args.dotenv:
+        lines = made.dotenv()
+        if made.removed:
+            output.warning(
+                f"an env file takes nothing out: see that {', '.join(made.removed)} is not set beside it"
+            )
+        sys.stdout.write(lines)
+        return output.DONE
     sys.stdout.write(made.shell())
     return output.DONE

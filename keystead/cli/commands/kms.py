@@ -211,7 +211,7 @@ def _call(words: Words, product: "Product", query: "Query | None", form: str) ->
     parameters = {
         name: _value(name, value, words.literal, name in binary) for name, value in words.parameters.items()
     }
-    if region := options.get("--region"):
+    if region := target.region(options.get("--region")):
         parameters.setdefault("RegionId", region)
     # With --force the action may be any word.
     noun = product.name.lower()
@@ -224,13 +224,19 @@ def _call(words: Words, product: "Product", query: "Query | None", form: str) ->
                 form or ("" if query else "json"),
             )
             return output.DONE
-        code, request_id = answer.members["Code"], answer.members.get("RequestId", "")
-        if code == _WOULD_SUCCEED:
+        request_id = answer.members.get("RequestId", "")
+        if answer.members["Code"] == _WOULD_SUCCEED:
             output.note("the call would have succeeded; nothing was changed")
             return output.DONE
         where = {name: parameters[name] for name in ("RegionId",) if name in parameters}
         hints = [
-            remedies.remedy(code, parameters, lambda action, asked: _members(session, action, asked | where)),
+            remedies.remedy(
+                answer.members,
+                parameters,
+                CATALOGUE.find(product.version, words.action),
+                lambda action, asked: _members(session, action, asked | where),
+                endpoint.url,
+            ),
             f"request id {request_id}" if request_id else "",
         ]
     return output.refusal(answer.members, hint="; ".join(filter(None, hints)))
@@ -258,7 +264,14 @@ def _binary(action: str, product: "Product") -> set[str]:
 def _check_literal(name: str, text: str) -> None:
     """WrongCommandLine for how other programs are told to read a file: it would be sent as it stands there."""
     path = text.removeprefix("fileb://").removeprefix("@")
-    if path == text or (text.startswith("@") and not _is_file(path)):
+    if path == text:
+        return
+    if text.startswith("@") and not _is_file(path):
+        # A password may well begin so.
+        output.warning(
+            f"the value of --{name} begins with @, and there is no such file: it is sent as it is; "
+            "--literal says that this is meant"
+        )
         return
     # Nothing of the value is shown that is not the name of a file: it may be a secret.
     shown = shlex.quote(f"file:{path}") if _is_file(path) else "file:PATH"

@@ -7,10 +7,11 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from keystead.cli import child_process, output
+from keystead.cli import child_process, output, target
 from keystead.clock import SystemClock
 from keystead.entropy import SystemEntropy
 from keystead.errors import OperatorError
+from keystead.forms import REGION
 
 if TYPE_CHECKING:
     from keystead.proxy.upstream import Upstream
@@ -24,10 +25,11 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         description="Run a command in an environment in which every official client reaches a Keystead server. "
         "Without --data and --endpoint the server is a private one, in memory, for the time of the command.",
         usage="keystead run [--data DIR | --endpoint URL --ca FILE]\n"
-        "                    [--seed FILE] [--region R] -- CMD …",
+        "                    [--seed FILE] [--region R] [--log FILE] -- CMD …",
         examples=(
             "keystead run -- python your_program.py",
             "keystead run --seed tests/seed.toml -- pytest",
+            "keystead run --log - -- ./app",
             "keystead run --data ./kms -- aliyun kms ListKeys",
             "keystead run --endpoint https://kms.example.com --ca ca.pem -- ./app",
         ),
@@ -38,6 +40,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("--ca", metavar="FILE", help="the CA certificate of the server at --endpoint")
     parser.add_argument("--seed", metavar="FILE", help="a TOML file of fixed keys for the private server")
     parser.add_argument("--region", help="the region that clients are told (default: the server's)")
+    parser.add_argument("--log", metavar="FILE", help="add a line a call to this file; - is standard error")
     parser.add_argument(
         "command", nargs=argparse.REMAINDER, metavar="-- CMD …", help="the command and its own words"
     )
@@ -46,8 +49,6 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def main(args: argparse.Namespace) -> int:
     """Run the command; its exit status is ours."""
-    from keystead.api.bind import valid_region
-
     command = args.command[1:] if args.command[:1] == ["--"] else args.command
     if not command:
         raise output.WrongCommandLine(
@@ -60,10 +61,8 @@ def main(args: argparse.Namespace) -> int:
             "--seed is for a private server",
             hint="leave --data and --endpoint out, or seed with keystead serve",
         )
-    if args.region is not None and not valid_region(args.region):
-        raise output.WrongCommandLine(
-            "--region is not a region", hint="words of a-z 0-9 joined by hyphens, as in cn-hangzhou"
-        )
+    if args.region is not None and not REGION.fits(args.region):
+        raise output.WrongCommandLine("--region is not a region", hint=f"a region is {REGION.words}")
     try:
         return asyncio.run(_run(args, command))
     except OperatorError as problem:
@@ -89,6 +88,7 @@ async def _reach(upstream: "Upstream") -> None:
 
 
 async def _run(args: argparse.Namespace, command: list[str]) -> int:
+    from keystead.cli.call_log import CallLog
     from keystead.client.access_key import environment_access_key
     from keystead.files.temporary_folder import TemporaryFolder
     from keystead.proxy.environment import change
@@ -99,18 +99,26 @@ async def _run(args: argparse.Namespace, command: list[str]) -> int:
 
     clock, entropy = SystemClock(), SystemEntropy()
     async with AsyncExitStack() as stack:
+        log: CallLog | None = None
+        if args.log is not None:
+            log = CallLog(args.log, clock)
+            stack.callback(log.close)
         region = args.region
         ca_file: str | None = None
         data = ""
         if args.endpoint:
-            url, ca_file, access_key = args.endpoint, args.ca, environment_access_key(os.environ)
+            url, ca_file = args.endpoint, target.certificate_of(args.ca)
+            access_key = environment_access_key(os.environ)
             if access_key is None:
                 raise OperatorError(
                     "there is no AccessKey for the server at --endpoint",
-                    hint="set ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET",
+                    hint="set KEYSTEAD_ACCESS_KEY_FILE, or ALIBABA_CLOUD_ACCESS_KEY_ID and "
+                    "ALIBABA_CLOUD_ACCESS_KEY_SECRET",
                 )
             if ca_file is not None and not os.access(ca_file, os.R_OK):
-                raise OperatorError(f"cannot read the CA certificate {ca_file}", hint="check --ca")
+                raise OperatorError(
+                    f"cannot read the CA certificate {ca_file}", hint="check --ca, or KEYSTEAD_CA_FILE"
+                )
             upstream = Upstream(url=url, ca_file=ca_file)
             await _reach(upstream)
         elif args.data is not None:
@@ -132,9 +140,12 @@ async def _run(args: argparse.Namespace, command: list[str]) -> int:
         tunnel = Tunnel(os.environ)
         if tunnel.warning:
             output.warning(tunnel.warning)
-        proxy = ProxyServer(upstream, tunnel, clock, entropy)
+        proxy = ProxyServer(upstream, tunnel, clock, entropy, watch=None if log is None else log.watch)
         await proxy.start()
         stack.push_async_callback(proxy.stop)
+        if log is not None:
+            log.known = access_key[0]
+            url, ca_file = proxy.direct_url, None  # so that calls which need no proxy pass by the log as well
         # A program may go on as another user; nothing in it is secret.
         folder = stack.enter_context(TemporaryFolder("keystead-run-", mode=0o755))
         made = change(

@@ -2,9 +2,10 @@
 
 import argparse
 import asyncio
+import os
 import sys
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from keystead import settings
 
@@ -18,7 +19,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "serve",
         help="run a server in the foreground",
         description="Run a server in the foreground until Ctrl-C or SIGTERM; on SIGHUP it reads --config again. "
-        "The first start makes the data directory with everything in it.",
+        "The first start makes the data directory with everything in it. Each setting has a variable, too, "
+        "KEYSTEAD_OPS_LISTEN for --ops-listen. A flag wins over the variable, the variable over the file.",
         examples=(
             "keystead serve",
             "keystead serve --data ./kms --listen localhost:9443",
@@ -26,13 +28,17 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
             "keystead serve --config /etc/keystead/keystead.toml",
         ),
     )
-    parser.add_argument("--config", metavar="FILE", help="a TOML file with these settings; flags win over it")
     add_settings(parser)
     parser.set_defaults(func=main)
 
 
 def add_settings(parser: argparse.ArgumentParser) -> None:
-    """A flag for every setting, from its declaration."""
+    """A flag for every setting, from its declaration, and one for the file of settings."""
+    parser.add_argument(
+        "--config",
+        metavar="FILE",
+        help="a TOML file with these settings (default: that of KEYSTEAD_CONFIG, else none)",
+    )
     for setting in settings.SETTINGS:
         flag = f"--{setting.name}"
         default = f" (default: {setting.shown_default})" if setting.shown_default else ""
@@ -42,15 +48,19 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
         elif setting.kind is tuple:
             parser.add_argument(flag, action="append", metavar="NAME", help=text)
         elif setting.kind is int:
-            parser.add_argument(flag, type=int, metavar="N", help=text)
+            parser.add_argument(flag, metavar="N", help=text)
         else:
             parser.add_argument(flag, metavar=setting.name.upper().replace("-", "_"), help=text)
 
 
+def flags(args: argparse.Namespace) -> dict[str, Any]:
+    """What the flags of settings were given, by the settings' names."""
+    return {one.name: getattr(args, one.attribute) for one in settings.SETTINGS}
+
+
 def main(args: argparse.Namespace) -> int:
     """Serve until told to stop."""
-    flags = {one.name: getattr(args, one.attribute) for one in settings.SETTINGS}
-    load = partial(settings.load, args.config, flags)
+    load = partial(settings.load, args.config, flags(args), os.environ)
     load()  # what is wrong in them is said at once
     # Late: these take most of the start-up time, and other commands do without them.
     import uvloop

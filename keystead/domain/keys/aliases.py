@@ -1,7 +1,8 @@
 """Aliases: other names of a key, unique within an account and region."""
 
-import re
 from typing import NamedTuple
+
+from keystead.forms import Form
 
 PREFIX = "alias/"
 RESERVED = "alias/acs"
@@ -15,7 +16,7 @@ SERVICES = frozenset(
 )  # fmt: skip
 
 # 1 to 255 characters after the prefix (the vendor's CreateAlias page); letters, digits, - _ / only.
-_NAME = re.compile(r"\Aalias/[A-Za-z0-9_/\-]{1,255}\Z")
+NAME = Form(r"alias/[A-Za-z0-9_/\-]{1,255}", "alias/ and then 1 to 255 letters, digits, hyphens, _ and /")
 
 
 class Alias(NamedTuple):
@@ -35,7 +36,7 @@ def is_alias(text: str) -> bool:
 
 def well_formed(name: str) -> bool:
     """Whether an alias could have this name, reserved ones included."""
-    return _NAME.match(name) is not None
+    return NAME.fits(name)
 
 
 def valid_name(name: str) -> bool:

@@ -9,6 +9,7 @@ DAY = 86_400  # seconds
 SHORTEST = 7 * DAY
 LONGEST = 730 * DAY
 
+WORDS = f"{SHORTEST // DAY} to {LONGEST // DAY} days, as 7d, 168h, 10080m or 604800s"
 _INTERVAL = re.compile(r"\A([0-9]{1,9})([dhms])\Z")
 _SECONDS = {"d": DAY, "h": 3600, "m": 60, "s": 1}
 
@@ -41,5 +42,5 @@ def interval(text: str) -> int:
     found = _INTERVAL.match(text)
     seconds = int(found[1]) * _SECONDS[found[2]] if found else 0
     if not SHORTEST <= seconds <= LONGEST:
-        raise ValueError("a rotation interval is 7 to 730 days")
+        raise ValueError(f"a rotation interval is {WORDS}")
     return seconds

@@ -1,10 +1,14 @@
 """Tags: the user's labels on a resource. Limits of the vendor's TagResource page."""
 
-import re
 from collections.abc import Mapping
 
+from keystead.forms import Form
+
 MAXIMUM = 20
-_TEXT = re.compile(r"\A[A-Za-z0-9/\\_.+=:@\-]{1,128}\Z")
+TEXT = Form(
+    r"[A-Za-z0-9/\\_.+=:@\-]{1,128}", "1 to 128 letters, digits, hyphens and characters of _ . / \\ + = : @"
+)
+KEY_WORDS = f"{TEXT.words}, not beginning with aliyun or acs:"
 
 
 def fit(tags: Mapping[str, str], wanted: Mapping[str, str | None]) -> bool:
@@ -14,9 +18,9 @@ def fit(tags: Mapping[str, str], wanted: Mapping[str, str | None]) -> bool:
 
 def valid_key(key: str) -> bool:
     """1 to 128 allowed characters, not under the vendor's reserved prefixes."""
-    return _TEXT.match(key) is not None and not key.startswith(("aliyun", "acs:"))
+    return TEXT.fits(key) and not key.startswith(("aliyun", "acs:"))
 
 
 def valid_value(value: str) -> bool:
     """At most 128 allowed characters; may be empty."""
-    return value == "" or _TEXT.match(value) is not None
+    return value == "" or TEXT.fits(value)

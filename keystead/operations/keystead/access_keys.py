@@ -4,7 +4,7 @@ from typing import Annotated
 
 import msgspec
 
-from keystead.api.coerce import text_up_to
+from keystead.api.coerce import rule, text_up_to
 from keystead.api.operation import Call, operation
 from keystead.api.wire_types import Empty, Param, Reply, Request, choice
 from keystead.clock import iso8601
@@ -14,6 +14,7 @@ from keystead.domain.products import KEYSTEAD
 from keystead.errors import AccessKeyNotFound, InvalidParameter
 
 
+@rule("1 to 128 letters and digits")
 def _access_key_id(name: str, text: str) -> str:
     if not 1 <= len(text) <= 128 or not text.isascii() or not text.isalnum():
         raise InvalidParameter(name=name)
@@ -21,8 +22,8 @@ def _access_key_id(name: str, text: str) -> str:
 
 
 # Not recorded as it was sent, since people paste secrets there; the record names the AccessKey that was found.
-AccessKeyId = Annotated[str, Param("String", _access_key_id, limits="letters and digits", sensitive=True)]
-Description = Annotated[str, Param("String", text_up_to(256), limits="0 to 256 characters")]
+AccessKeyId = Annotated[str, Param("String", _access_key_id, sensitive=True)]
+Description = Annotated[str, Param("String", text_up_to(256))]
 Status = Annotated[str, choice(*AccessKeyStatus)]
 
 

@@ -15,6 +15,7 @@ from keystead.errors import InvalidParameter
 _MOST = 100  # names
 
 
+@coerce.rule(f"1 to {_MOST} host names and IP addresses, separated by commas")
 def _names(name: str, text: str) -> Names:
     words = text.split(",")
     try:
@@ -25,10 +26,8 @@ def _names(name: str, text: str) -> Names:
         raise InvalidParameter(name=name) from None
 
 
-MoreNames = Annotated[
-    Names, Param("String", _names, limits="1 to 100 host names and IP addresses, separated by commas")
-]
-Overlap = Annotated[int, Param("Integer", coerce.integer(0, 3650), limits="0 to 3650 days")]
+MoreNames = Annotated[Names, Param("String", _names)]
+Overlap = Annotated[int, Param("Integer", coerce.integer(0, 3650, "days"))]
 
 
 class RotateAuthorityRequest(Request, frozen=True):

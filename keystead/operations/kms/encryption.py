@@ -112,7 +112,7 @@ def _source_plaintext(call: KeyCall, source: Source, request: ReEncryptRequest) 
         raise MissingParameter(name="SourceEncryptionAlgorithm")
     if algorithm not in ENCRYPTIONS[source.key.spec]:
         raise InvalidParameter(name="SourceEncryptionAlgorithm")
-    ciphertext = strict_bytes("CiphertextBlob", request.ciphertext_blob)
+    ciphertext = strict_bytes.parse("CiphertextBlob", request.ciphertext_blob)
     plaintext = call.slow(call.vault.decrypt, source.version, algorithm, ciphertext)
     # As Encrypt is given the base64 of binary data, and Decrypt returns it.
     return base64.b64encode(plaintext)

@@ -7,29 +7,30 @@ from typing import Annotated
 
 import msgspec
 
-from keystead.api.bind import valid_region
+from keystead.api.coerce import rule
 from keystead.api.operation import Call, operation
 from keystead.api.wire_types import Param, Reply, Request, choice
 from keystead.domain.products import LOCATION, endpoint_of
 from keystead.errors import LocationNotFound, RegionNotFound
+from keystead.forms import REGION
 
 
+@rule(f"the name of a region: {REGION.words}")
 def _region(name: str, text: str) -> str:
-    if not valid_region(text):
+    if not REGION.fits(text):
         raise RegionNotFound
     return text
 
 
+@rule("kms, ram or sts")
 def _service_code(name: str, text: str) -> str:
     if endpoint_of(text, "") is None:
         raise LocationNotFound
     return text.lower()
 
 
-RegionId = Annotated[str, Param("String", _region, limits="the name of a region", errors=(RegionNotFound,))]
-ServiceCode = Annotated[
-    str, Param("String", _service_code, limits="kms, ram or sts", errors=(LocationNotFound,))
-]
+RegionId = Annotated[str, Param("String", _region, errors=(RegionNotFound,))]
+ServiceCode = Annotated[str, Param("String", _service_code, errors=(LocationNotFound,))]
 
 
 class DescribeEndpointsRequest(Request, frozen=True):

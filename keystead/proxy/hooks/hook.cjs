@@ -7,7 +7,9 @@ const tls = require("node:tls");
 const { Duplex } = require("node:stream");
 
 const OURS = /^(kms|sts|ram|location)(-[a-z0-9]+)*(\.[a-z0-9-]+)?\.aliyuncs\.com\.?$/i;
-const proxy = process.env.KEYSTEAD_PROXY ? new URL(process.env.KEYSTEAD_PROXY) : null;
+// KEYSTEAD_PROXY is what a shell has that called `keystead env` of an earlier version; else it is a server's setting.
+const named = process.env.KEYSTEAD_RUN_PROXY || process.env.KEYSTEAD_PROXY || "";
+const proxy = named.startsWith("http://") ? new URL(named) : null;
 
 // A connection through the proxy that can be handed out before it stands.
 class Tunnel extends Duplex {

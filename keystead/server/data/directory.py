@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from keystead import owners
-from keystead.errors import Misnamed, OperatorError
+from keystead.errors import OperatorError, WrongSetting
 from keystead.portable import sync, sync_directory
 
 # What is in a directory of nobody's: of a file system, a repository, or a first start of ours that was cut off.
@@ -58,7 +58,7 @@ class DataDirectory:
     def prepare(self, beside: Iterable[str] = ()) -> None:
         """Make the directory, mode 0700, if it is missing; OperatorError if it can't be used.
 
-        Misnamed if it holds what belongs to others and no data of ours; `beside` are files of ours that may lie in it.
+        WrongSetting if it holds what belongs to others and no data of ours; `beside` are files of ours that may lie in it.
         """
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -67,11 +67,22 @@ class DataDirectory:
                 f"cannot make the data directory {self.path}: {error.strerror}",
                 hint="choose another one with --data",
             ) from None
-        if not os.access(self.path, os.R_OK | os.W_OK | os.X_OK):
+        self.check_usable(beside)
+
+    def check_usable(self, beside: Iterable[str] = ()) -> None:
+        """As `prepare`, of a directory that is there or could be made; nothing is made."""
+        nearest = next(one for one in (self.path, *self.path.parents) if one.exists())
+        if not nearest.is_dir():
+            raise OperatorError(
+                f"cannot make the data directory {self.path}: {nearest} is not a directory",
+                hint="choose another one with --data",
+            )
+        if not os.access(nearest, os.R_OK | os.W_OK | os.X_OK):
             raise OperatorError(
                 f"the data directory {self.path} cannot be written", hint="check its owner and mode"
             )
-        self._refuse_strange(beside)
+        if nearest == self.path:
+            self._refuse_strange(beside)
 
     def _refuse_strange(self, beside: Iterable[str]) -> None:
         names = set(os.listdir(self.path))
@@ -90,7 +101,7 @@ class DataDirectory:
                 hint = f"the data directory {one.path} is in it: name that"
             elif os.path.exists(one.database):
                 hint = f"{one.path} looks like a backup; to restore one, copy it and its root key to a new directory"
-        raise Misnamed(
+        raise WrongSetting(
             f"{self.path} is not empty, and no data directory of Keystead: it holds {', '.join(strange[:_SHOWN])}{more}",
             hint=hint,
         )

@@ -18,7 +18,6 @@ from typing import Any
 
 import msgspec
 
-from keystead.api.bind import valid_region
 from keystead.api.coerce import DESCRIPTION_CHARACTERS
 from keystead.crypto.primitives import asymmetric
 from keystead.crypto.vault import material_bytes
@@ -27,13 +26,14 @@ from keystead.domain.keys.algorithms import ASYMMETRIC, SYMMETRIC, USAGES
 from keystead.domain.keys.key import KeySpec, KeyUsage, Origin
 from keystead.domain.keys.lifecycle import INITIAL, KeyState
 from keystead.errors import OperatorError, UnsupportedOperation
+from keystead.forms import REGION
 
 _CREATED = datetime(2026, 1, 1, tzinfo=UTC)
 _KEY_ID = re.compile(r"\A(?=.*[A-Za-z0-9])[A-Za-z0-9-]{1,64}\Z")
 _UUID = re.compile(r"\A[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\Z")
 _ACCOUNT = re.compile(r"\A[0-9]{16}\Z")
 _ACCESS_KEY_ID = re.compile(r"\A[A-Za-z0-9]{1,128}\Z")
-_REGION = "a region is words of a-z 0-9 joined by hyphens, at most 32 characters"
+_REGION = f"a region is {REGION.words}"
 _SECRET = re.compile(r"\A[!-~]{1,128}\Z")
 
 
@@ -117,7 +117,7 @@ def _check(seed: Seed) -> None:
             raise _Wrong(path, reason)
 
     need(_ACCOUNT.match(seed.account), "$.account", "an account is 16 digits")
-    need(valid_region(seed.region), "$.region", _REGION)
+    need(REGION.fits(seed.region), "$.region", _REGION)
     keys: set[tuple[str, str]] = set()
     versions: set[str] = set()
     names: set[tuple[str, str]] = set()
@@ -125,7 +125,7 @@ def _check(seed: Seed) -> None:
         at, region = f"$.key[{number}]", key.region or seed.region
         need(_KEY_ID.match(key.id), f"{at}.id", "a key id is 1 to 64 letters, digits and hyphens")
         need((region, key.id) not in keys, f"{at}.id", "there is a key with this id already")
-        need(valid_region(region), f"{at}.region", _REGION)
+        need(REGION.fits(region), f"{at}.region", _REGION)
         need(
             len(key.description) <= DESCRIPTION_CHARACTERS,
             f"{at}.description",
@@ -141,12 +141,13 @@ def _check(seed: Seed) -> None:
         need(not external or len(key.version) <= 1, at, "an EXTERNAL key has one [[key.version]]")
         need(len(key.tags) <= tags.MAXIMUM, f"{at}.tags", f"a key has at most {tags.MAXIMUM} tags")
         for name, value in key.tags.items():
-            need(tags.valid_key(name) and tags.valid_value(value), f"{at}.tags", "a tag is not valid")
+            valid = tags.valid_key(name) and tags.valid_value(value)
+            need(valid, f"{at}.tags", f"a tag is {tags.KEY_WORDS}; its value may be empty")
         for name in key.aliases:
             need(
                 aliases.well_formed(name),
                 f"{at}.aliases",
-                "an alias is alias/ and 1 to 255 of A-Z a-z 0-9 - _ /",
+                f"an alias is {aliases.NAME.words}",
             )
             need((region, name) not in names, f"{at}.aliases", f"{name} is there already")
             names.add((region, name))

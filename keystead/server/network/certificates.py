@@ -16,12 +16,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from keystead.clock import Clock, iso8601
-from keystead.crypto.authority import Authority, Leaf, make_authority, open_authority
+from keystead.crypto.authority import Authority, Described, Leaf, make_authority, open_authority
 from keystead.crypto.vault import Vault
 from keystead.domain.authorities import LOCAL, KeptAuthority, Names, is_host, serving
 from keystead.domain.keys.key import DAY
 from keystead.entropy import Entropy
-from keystead.errors import OperatorError
+from keystead.errors import OperatorError, WrongSetting
 from keystead.server import logs
 from keystead.server.data.directory import DataDirectory
 from keystead.server.data.opened_store import OpenedStore
@@ -34,14 +34,42 @@ _EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - compared, not bound
 
 
 def names_for(host: str, more: tuple[str, ...]) -> Names:
-    """The names of a server that listens on `host` and is reached by `more` too; from the settings alone."""
+    """The names of a server that listens on `host` and is reached by `more` too; from the settings alone.
+
+    WrongSetting if one is no name.
+    """
     local = host in LOCAL.all or host in _EVERYWHERE
     try:
         return Names.of([*(LOCAL.all if local else (host,)), *more])
     except ValueError as error:
-        raise OperatorError(
+        raise WrongSetting(
             f"{error.args[0]!r} is neither a host name nor an IP address", hint="check --name"
         ) from None
+
+
+def in_service(kept: Sequence[KeptAuthority], now: float, data: Path) -> tuple[KeptAuthority, ...]:
+    """The CAs that may issue now, oldest first; OperatorError if there are none any more."""
+    found = serving(kept, now)
+    if not found:
+        raise OperatorError(
+            f"the certificate authority expired on {iso8601(max(one.expires for one in kept))}",
+            hint=f"{_rotate(data)} makes a new one; every client needs it",
+        )
+    return found
+
+
+def admit(names: Names, newest: Described, data: Path) -> None:
+    """OperatorError if the newest CA may not issue for one of the names."""
+    if refused := newest.refused(names):
+        options = " ".join(f"--name {name}" for name in refused)
+        raise OperatorError(
+            f"the certificate authority may not issue for {', '.join(refused)}, only for {', '.join(newest.names.all)}",
+            hint=f"{_rotate(data)} {options} makes one that may, beside this one, which clients go on to trust",
+        )
+
+
+def _rotate(data: Path) -> str:
+    return f"keystead ca rotate --data {data}"
 
 
 def machine_name(host: str) -> Names:
@@ -99,7 +127,7 @@ class Issued:
         data: Path,
     ) -> None:
         self.kept = kept
-        self._rotate = f"keystead ca rotate --data {data}"
+        self._data = data
         self._vault = vault
         self._names = names
         self._machine = machine
@@ -110,7 +138,7 @@ class Issued:
 
     def want(self, names: Names) -> None:
         """Be for these names from now on; OperatorError, and the names as before, if the CA may not issue for one."""
-        self._admit(names, self._authorities()[-1])
+        admit(names, self._authorities()[-1].described, self._data)
         self._names = names
 
     def renewed(self) -> Pem | None:
@@ -124,7 +152,7 @@ class Issued:
         if state == self._served and now < self._renew_at:
             return None
         newest = authorities[-1]
-        self._admit(self._names, newest)
+        admit(self._names, newest.described, self._data)
         if newest.described.expires - now < _SOON:
             logs.event(
                 "the CA expires soon: keystead ca rotate",
@@ -145,18 +173,13 @@ class Issued:
 
     def _authorities(self) -> Sequence[Authority]:
         """Those that may issue now, oldest first."""
-        kept = serving(self.kept, self._clock.now())
-        if not kept:
-            raise OperatorError(
-                f"the certificate authority expired on {iso8601(max(one.expires for one in self.kept))}",
-                hint=f"{self._rotate} makes a new one; every client needs it",
-            )
+        kept = in_service(self.kept, self._clock.now(), self._data)
         opened = {one.certificate: self._opened.get(one.certificate) or self._open(one) for one in kept}
         self._opened = opened
         if opened[kept[-1].certificate] is None:
             raise OperatorError(
                 "the certificate authority's private key does not open, or is another one's",
-                hint=f"restore the data directory from a backup; or let `{self._rotate}` make a new one, which "
+                hint=f"restore the data directory from a backup; or let `{_rotate(self._data)}` make a new one, which "
                 "every client needs",
             )
         return [one for one in opened.values() if one is not None]
@@ -166,16 +189,6 @@ class Issued:
             return open_authority(self._vault, kept)
         except (OperatorError, ValueError):
             return None
-
-    def _admit(self, names: Names, newest: Authority) -> None:
-        refused = newest.refused(names)
-        if refused:
-            options = " ".join(f"--name {name}" for name in refused)
-            raise OperatorError(
-                f"the certificate authority may not issue for {', '.join(refused)}, "
-                f"only for {', '.join(newest.described.names.all)}",
-                hint=f"{self._rotate} {options} makes one that may, beside this one, which clients go on to trust",
-            )
 
     def _issue(self, authority: Authority, now: float) -> tuple[Names, Leaf]:
         """By one CA: for all that it is for, and what else is wanted and it may issue for."""

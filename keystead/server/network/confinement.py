@@ -12,6 +12,7 @@ certificate that is renewed. None of it can be taken back. It must be called whi
 
 import contextlib
 import ctypes
+import errno
 import os
 import platform
 import struct
@@ -93,16 +94,12 @@ def without_io_uring() -> None:
 
 def confine() -> tuple[str, ...]:
     """Give up what the kernel lets one give up; says what it does not, and why. Nothing: all was given up."""
-    kernel = _kernel()
-    if kernel is None:
-        return (f"{sys.platform} has neither Landlock nor seccomp",)
-    missing = []
-    for name, action in (("Landlock", _no_files), ("seccomp", _no_calls)):
-        try:
-            action(kernel)
-        except OSError as error:
-            missing.append(f"{name}: {error.strerror}")
-    return tuple(missing)
+    return _refused(_no_files, _no_calls)
+
+
+def missing() -> tuple[str, ...]:
+    """What `confine` would say, without giving up anything."""
+    return _refused(_landlock, _seccomp)
 
 
 def hide() -> None:
@@ -134,6 +131,20 @@ def program(architecture: str, *, deadly: Sequence[int] = (), refused: Sequence[
 # --- inside
 
 
+def _refused(landlock: Callable[[Kernel], object], seccomp: Callable[[Kernel], object]) -> tuple[str, ...]:
+    """What the kernel refuses of these two, and why."""
+    kernel = _kernel()
+    if kernel is None:
+        return (f"{sys.platform} has neither Landlock nor seccomp",)
+    found = []
+    for name, action in (("Landlock", landlock), ("seccomp", seccomp)):
+        try:
+            action(kernel)
+        except OSError as error:
+            found.append(f"{name}: {error.strerror}")
+    return tuple(found)
+
+
 def _kernel() -> Kernel | None:
     return Kernel() if sys.platform == "linux" else None
 
@@ -148,9 +159,31 @@ def _architecture() -> str:
     )
 
 
+def _landlock(kernel: Kernel) -> int:
+    """Its version; OSError if there is none."""
+    return kernel.syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), ctypes.c_uint(_ASK_VERSION))
+
+
+def _seccomp(kernel: Kernel) -> None:
+    """OSError if there is none that could be used here."""
+    _known_architecture()
+    try:
+        kernel.prctl(_SET_SECCOMP, ctypes.c_ulong(_FILTER), None)  # no filter: refused anyway
+    except OSError as error:
+        if error.errno != errno.EFAULT:
+            raise
+
+
+def _known_architecture() -> str:
+    architecture = _architecture()
+    if architecture not in _ARCHITECTURES:
+        raise OSError(0, f"its calls on {architecture} are not known here")
+    return architecture
+
+
 def _no_files(kernel: Kernel) -> None:
     """Landlock, with no exception: this process has opened what it needs."""
-    version = kernel.syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), ctypes.c_uint(_ASK_VERSION))
+    version = _landlock(kernel)
     rights = max(count for since, count in _FILE_RIGHTS.items() if since <= version)
     handled = [(1 << rights) - 1]
     if version >= _TCP_SINCE:
@@ -169,9 +202,7 @@ def _no_files(kernel: Kernel) -> None:
 def _no_calls(kernel: Kernel) -> None:
     """seccomp, and memory that is not shown. This comes last: it forbids some of what the rest needs."""
     kernel.prctl(_SET_DUMPABLE, ctypes.c_ulong(0))
-    architecture = _architecture()
-    if architecture not in _ARCHITECTURES:
-        raise OSError(0, f"its calls on {architecture} are not known here")
+    architecture = _known_architecture()
     deadly, refused = (_numbers(table, architecture) for table in (_DEADLY, _REFUSED + _IO_URING))
     _filter(kernel, program(architecture, deadly=deadly, refused=refused))
 

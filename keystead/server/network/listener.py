@@ -1,11 +1,12 @@
 """Listening sockets and TLS contexts."""
 
+import errno
 import socket
 import ssl
 from typing import NamedTuple
 
 from keystead.client.transport import is_loopback as is_loopback
-from keystead.errors import OperatorError
+from keystead.errors import OperatorError, WrongSetting
 from keystead.portable import file_with
 
 
@@ -32,11 +33,11 @@ class Pem(NamedTuple):
 
 
 def parse_address(text: str) -> tuple[str, int]:
-    """Host and port of `HOST:PORT`, `[::1]:PORT` too; OperatorError for anything else."""
+    """Host and port of `HOST:PORT`, `[::1]:PORT` too; WrongSetting for anything else."""
     host, colon, port = text.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
     if not colon or not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
-        raise OperatorError(
+        raise WrongSetting(
             f"{text!r} is not an address", hint="write it as HOST:PORT, for example localhost:8443"
         )
     return host, int(port)
@@ -57,15 +58,39 @@ def listen(host: str, port: int) -> list[socket.socket]:
                 break  # a machine without IPv6
             for opened in sockets:
                 opened.close()
-            raise OperatorError(
-                f"cannot listen on {host}:{port}: {error.strerror or error}",
-                hint="another program may use this port; choose another one with --listen or --ops-listen",
-            ) from None
+            raise _refused(host, port, error) from None
         port = port or sockets[0].getsockname()[1]
     return sockets
 
 
+def check(host: str, port: int) -> None:
+    """OperatorError if this machine or this user can't have the address, whoever has the port now."""
+    try:
+        _bound("127.0.0.1" if host == "localhost" else host, port).close()
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise _refused(host, port, error) from None
+
+
+def _refused(host: str, port: int, error: OSError) -> OperatorError:
+    return OperatorError(
+        f"cannot listen on {host}:{port}: {error.strerror or error}",
+        hint="another program may use this port; choose another one with --listen or --ops-listen",
+    )
+
+
 def _listen(address: str, port: int) -> socket.socket:
+    listener = _bound(address, port)
+    try:
+        listener.listen(1024)
+        listener.setblocking(False)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def _bound(address: str, port: int) -> socket.socket:
     family, kind, protocol, _, where = socket.getaddrinfo(
         address, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )[0]
@@ -75,8 +100,6 @@ def _listen(address: str, port: int) -> socket.socket:
         if family == socket.AF_INET6:
             listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         listener.bind(where)
-        listener.listen(1024)
-        listener.setblocking(False)
     except OSError:
         listener.close()
         raise

@@ -197,7 +197,7 @@ def test_a_context_is_at_most_8192_characters_of_json() -> None:
 
 def test_a_choice_is_case_sensitive_and_may_have_refusals_of_its_own() -> None:
     one = wire_types.choice("A", "B", refuse={"C": UnsupportedOperation})
-    assert (one.parse("Name", "A"), one.choices, one.limits) == ("A", ("A", "B"), "A | B")
+    assert (one.parse("Name", "A"), one.choices, one.limits) == ("A", ("A", "B"), "A or B")
     with pytest.raises(InvalidParameter):
         one.parse("Name", "a")
     with pytest.raises(UnsupportedOperation):

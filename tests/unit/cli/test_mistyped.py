@@ -52,6 +52,26 @@ def run(words: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int, str,
             "keystead audit verify --help",
         ),
         (["serve", "--zzz"], "there is no option --zzz", "keystead serve --help shows how to write it"),
+        (
+            ["--data", "d", "kms", "ListKeys"],
+            "--data stands before the command",
+            "write it after: keystead kms … --data …",
+        ),
+        (
+            ["--data=s3cret", "audit", "list"],
+            "--data stands before the command",
+            "write it after: keystead audit",
+        ),
+        (
+            ["-q", "x", "kms", "ListKeys"],
+            "-q stands before the command",
+            "write it after: keystead kms … -q …",
+        ),
+        (["--zzz"], "the following arguments are required: COMMAND", "keystead --help"),
+        (["audit", "list", "--data", "s3cret", "--data", "b"], "--data is given twice", "give it once"),
+        (["serve", "--listen=a:1", "--listen", "a:1"], "--listen is given twice", "give it once"),
+        (["kms", "ListKeys", "--data", "a", "--data", "b"], "--data is given twice", "give it once"),
+        (["file", "encrypt", "--key", "a", "--key", "b", "f"], "--key is given twice", "give it once"),
         (["kms", "CreateKy"], "there is no operation 'CreateKy'", "did you mean CreateKey?"),
     ],
 )
@@ -88,3 +108,14 @@ def test_keystead_alone_shows_its_help_as_an_error(capsys: pytest.CaptureFixture
     assert (status, out) == (output.WRONG, "")
     assert err.startswith("usage: keystead [-h]")
     assert "commands:" in err
+
+
+def test_what_may_be_given_twice_still_may(capsys: pytest.CaptureFixture[str]) -> None:
+    parser = cli.parser("serve")
+    for _ in range(2):  # each command line is by itself
+        args = parser.parse_args(
+            ["serve", "--name", "a", "--name", "b", "--listen", "x:1", "--http", "--http"]
+        )
+        assert (args.name, args.listen, args.http) == (["a", "b"], "x:1", True)
+    assert cli.parser("run").parse_args(["run", "--", "x", "--data", "a", "--data", "b"]).command[-1] == "b"
+    assert capsys.readouterr().err == ""

@@ -135,7 +135,7 @@ def test_ctrl_c_is_130(monkeypatch: pytest.MonkeyPatch) -> None:
         (["--"], "error: the following arguments are required: COMMAND\nhint: keystead --help shows how"),
         (["audit", "lis"], "error: argument VERB: invalid choice: 'lis'"),
         (["audit", "nonsense"], "hint: keystead audit --help shows how to write it"),
-        (["config", "check"], "error: the following arguments are required: --config"),
+        (["config"], "error: the following arguments are required: VERB"),
         (["--vers"], "error: "),
     ],
 )

@@ -107,8 +107,39 @@ def test_an_answer_without_it_says_what_it_has_and_no_value() -> None:
         Query("Keys.Key[?KeyId=='c'] | [0].KeyId").of(ANSWER)
     assert refused.value.hint.startswith("it has Keys.Key[].KeyId, Keys.Key[].KeyArn, TotalCount, RequestId;")
     assert not isinstance(refused.value, WrongCommandLine)
-    with pytest.raises(OperatorError, match="does not fit its answer"):
-        Query("length(TotalCount)").of(ANSWER)
+
+
+@pytest.mark.parametrize(
+    ("expression", "said"),
+    [
+        ("length(TotalCount)", "length() takes a text, a list or an object, and is given a number"),
+        ("sort(Keys.Key[0].KeyId)", "sort() takes a list of texts or a list of numbers, and is given a text"),
+        ("join(',', TotalCount)", "join() takes a list of texts, and is given a number"),
+        ("abs(RequestId)", "abs() takes a number, and is given a text"),
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_no_fault_of_the_expression(expression: str, said: str) -> None:
+    listing = CATALOGUE.find("2016-01-20", "ListKeys")
+    assert listing is not None
+    with pytest.raises(WrongCommandLine, match="does not fit the answer") as refused:
+        Query(expression).check(listing.reply.shape())
+    assert refused.value.message.endswith(said)
+    assert "Keys.Key[].KeyId" in refused.value.hint
+    # With --force nothing is known before, and no value of the answer is told after.
+    with pytest.raises(
+        OperatorError, match="the call succeeded, and --query does not fit its answer"
+    ) as late:
+        Query(expression).of({**ANSWER, "RequestId": "s3cret"})
+    assert late.value.message.endswith(said)
+    assert "s3cret" not in late.value.message + late.value.hint
+
+
+@pytest.mark.parametrize("expression", ["nosuch(TotalCount)", "length()"])
+def test_a_function_that_is_not_there_or_lacks_a_value_is_no_expression(expression: str) -> None:
+    listing = CATALOGUE.find("2016-01-20", "ListKeys")
+    assert listing is not None
+    with pytest.raises(WrongCommandLine, match="is not a JMESPath expression"):
+        Query(expression).check(listing.reply.shape())
 
 
 def test_names_of_members() -> None:

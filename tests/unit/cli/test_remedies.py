@@ -3,8 +3,12 @@ from typing import Any
 
 import pytest
 
+from keystead.api.operation import CATALOGUE
 from keystead.cli.remedies import remedy
+from keystead.domain.products import KMS
 from tests.harness import Service
+
+URL = "https://kms.example:8443"
 
 
 def told(service: Service, action: str, **parameters: str) -> tuple[str, str]:
@@ -14,8 +18,10 @@ def told(service: Service, action: str, **parameters: str) -> tuple[str, str]:
         status, members = service.call(asked, **more)
         return members if status == 200 else None
 
-    code = service.refused(action, **parameters)
-    return code, remedy(code, parameters, ask)
+    status, refusal = service.call(action, **parameters)
+    assert status >= 400
+    operation = CATALOGUE.find(KMS.version, action)
+    return refusal["Code"], remedy(refusal, parameters, operation, ask, URL)
 
 
 def test_a_taken_alias_is_shown_with_its_key_and_how_to_have_it() -> None:
@@ -97,8 +103,8 @@ def test_a_protection_is_shown_with_its_reason() -> None:
         ("alias/acs/zzzzzz", "it is none of the services that have a key: acm, actiontrail, "),
         ("alias/acs/oss", "--service-keys yes"),
         ("acs:kms:cn-beijing:1000000000000001:alias/acs/oss", ""),
-        ("alias/other", ""),
-        ("alias/my-alias/acs/oss", ""),
+        ("alias/other", "it was looked for"),
+        ("alias/my-alias/acs/oss", "it was looked for"),
     ],
 )
 def test_a_services_alias_that_is_not_found_says_why(name: str, expected: str) -> None:
@@ -106,14 +112,16 @@ def test_a_services_alias_that_is_not_found_says_why(name: str, expected: str) -
     service.pipeline.service_keys = False
     code, hint = told(service, "Encrypt", KeyId=name, Plaintext="x")
     assert code == "Forbidden.AliasNotFound"
-    assert (expected in hint) if expected else hint == ""
+    assert expected in hint
 
 
 def test_a_reserved_name_is_called_so() -> None:
     service = Service()
     code, hint = told(service, "CreateAlias", AliasName="alias/acs/mse", KeyId=service.key())
     assert (code, hint) == ("InvalidParameter", "alias/acs is reserved for the keys of services")
-    assert told(service, "CreateAlias", AliasName="alias/ä", KeyId=service.key())[1] == ""
+    assert told(service, "CreateAlias", AliasName="alias/ä", KeyId=service.key())[1].startswith(
+        "--AliasName is alias/ and then 1 to 255 letters"
+    )
 
 
 @pytest.mark.parametrize(
@@ -123,12 +131,15 @@ def test_a_reserved_name_is_called_so() -> None:
         ("AliasAlreadyExists", {}),
         ("Rejected.Disabled", {"CiphertextBlob": "b"}),
         ("Rejected.DeletionProtection", {"KeyId": "k"}),
-        ("Forbidden.KeyNotFound", {"KeyId": "k"}),
-        ("Forbidden.AliasNotFound", {}),
+        ("InvalidParameter", {"KeyId": "k"}),
+        ("InvalidParameter", {}),
+        ("Unsupported.Alias", {"KeyId": "alias/a"}),
+        ("Forbidden.KeyVersionNotFound", {}),
+        ("ServiceUnavailable", {}),
     ],
 )
 def test_without_an_answer_there_is_no_hint(code: str, parameters: dict[str, str]) -> None:
-    assert remedy(code, parameters, lambda action, asked: None) == ""
+    assert remedy({"Code": code}, parameters, None, lambda action, asked: None, URL) == ""
 
 
 @pytest.mark.parametrize(
@@ -136,4 +147,88 @@ def test_without_an_answer_there_is_no_hint(code: str, parameters: dict[str, str
 )
 def test_an_answer_of_another_shape_gives_no_hint(answer: dict[str, Any]) -> None:
     asked = {"AliasName": "alias/a", "KeyId": "k"}
-    assert remedy("AliasAlreadyExists", asked, lambda action, more: answer) == ""
+    assert remedy({"Code": "AliasAlreadyExists"}, asked, None, lambda action, more: answer, URL) == ""
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        None,
+        {},
+        {"Keys": "x"},
+        {"Keys": {"Key": "x"}},
+        {"Keys": {"Key": [{"KeyArn": "x"}]}},
+        {"Keys": {"Key": []}},
+    ],
+)
+def test_a_key_that_is_not_found_says_at_least_who_was_asked(answer: dict[str, Any] | None) -> None:
+    refusal = {"Code": "Forbidden.KeyNotFound"}
+    shows = "; keystead kms ListKeys shows the keys, ListAliases their other names"
+    assert remedy(refusal, {"KeyId": "k"}, None, lambda action, more: answer, URL) == (
+        f"it was looked for at {URL}{shows}"
+    )
+    asked = {"KeyId": "k", "RegionId": "cn-beijing"}
+    assert remedy(refusal, asked, None, lambda action, more: answer, URL).startswith(
+        f"it was looked for in region cn-beijing at {URL}"
+    )
+
+
+def test_a_key_that_is_not_found_says_where_it_was_looked_for() -> None:
+    service = Service()
+    key = service.key()
+    service.ok("CreateAlias", AliasName="alias/Apollo/Tls", KeyId=key)
+    place = f"it was looked for in region cn-hangzhou of account {service.account} at {URL}; keystead kms ListKeys "
+    for action, parameters in (
+        ("DescribeKey", {"KeyId": "nosuch"}),
+        ("Encrypt", {"KeyId": "alias/nosuch", "Plaintext": "x"}),
+        ("DeleteAlias", {"AliasName": "alias/nosuch"}),
+        ("ListTagResources", {"ResourceType": "key", "RegionId": "cn-hangzhou", "ResourceId.1": "nosuch"}),
+    ):
+        code, hint = told(service, action, **parameters)
+        assert (code.endswith("NotFound"), hint.startswith(place)) == (True, True), (code, hint)
+    _, hint = told(service, "DescribeKey", KeyId="alias/Apolo/Tls")
+    assert hint.startswith(f"did you mean alias/Apollo/Tls? {place}")
+    code, hint = told(service, "DescribeKeyVersion", KeyId=key, KeyVersionId="nosuch")
+    assert (code, hint) == (
+        "Forbidden.KeyVersionNotFound", f"keystead kms ListKeyVersions --KeyId {key} shows its versions",
+    )  # fmt: skip
+    code, hint = told(service, "ScheduleKeyDeletion", KeyId="alias/Apollo/Tls", PendingWindowInDays="7")
+    assert (code, hint) == (
+        "Unsupported.Alias", f"--KeyId is a key's id or key ARN, not an alias; alias/Apollo/Tls stands for {key}",
+    )  # fmt: skip
+
+
+def test_an_access_key_of_another_server_says_which_was_asked() -> None:
+    refusal = {"Code": "InvalidAccessKeyId.NotFound"}
+    hint = remedy(refusal, {}, None, lambda action, more: None, URL)
+    assert hint.startswith(f"{URL} does not know this AccessKey; keystead access-key list")
+
+
+def test_a_word_that_is_none_of_the_choices_is_told_with_the_one_that_was_meant() -> None:
+    service = Service()
+    code, hint = told(service, "CreateKey", KeySpec="aliyun_aes256")
+    assert code == "InvalidParameter"
+    assert hint.startswith("--KeySpec is Aliyun_AES_256, Aliyun_AES_192,")
+    assert hint.endswith("; did you mean Aliyun_AES_256?")
+    for text, meant in (("aes_256", "Aliyun_AES_256"), ("sm3", "HMAC_SM3"), ("RSA-2048", "RSA_2048")):
+        assert told(service, "CreateKey", KeySpec=text)[1].endswith(f"; did you mean {meant}?")
+    for text in ("zzz", "z"):
+        assert told(service, "CreateKey", KeySpec=text)[1].endswith("or HMAC_SM3")
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        'The specified parameter "PendingWindowInDays" is not valid.',
+        "The specified parameter PendingWindowInDays is not valid.",
+        "The specified parameter is not valid.",
+        "The specified parameter is invalid.",
+        "",
+    ],
+)
+def test_the_vendors_ways_to_refuse_a_parameter(message: str) -> None:
+    operation = CATALOGUE.find(KMS.version, "ScheduleKeyDeletion")
+    refusal = {"Code": "InvalidParameter", "Message": message}
+    parameters = {"KeyId": "k", "PendingWindowInDays": "3"}
+    hint = remedy(refusal, parameters, operation, lambda action, more: None, URL)
+    assert hint == "--PendingWindowInDays is 7 to 366 days"

@@ -4,6 +4,7 @@ from pathlib import Path
 import certifi
 import pytest
 
+from keystead.errors import OperatorError
 from keystead.proxy.environment import Change, before, change, undo
 
 OURS = b"-----BEGIN CERTIFICATE-----\nours\n-----END CERTIFICATE-----\n"
@@ -146,3 +147,19 @@ def test_a_trust_store_that_can_not_be_read_is_said(tmp_path: Path) -> None:
     assert made({"JAVA_TOOL_OPTIONS": "-Xmx1g"}, tmp_path).warnings == ()
     (warning,) = made({"JAVA_TOOL_OPTIONS": "-Djavax.net.ssl.trustStore=/none.p12"}, tmp_path).warnings
     assert warning.startswith("the trust store /none.p12 of JAVA_TOOL_OPTIONS cannot be read")
+
+
+def test_an_env_file_has_a_line_for_each_value(tmp_path: Path) -> None:
+    change = made({"NODE_OPTIONS": "--a 'b'", "ALIBABA_CLOUD_SECURITY_TOKEN": "t"}, tmp_path / "")
+    lines = dict(line.split("=", 1) for line in change.dotenv().splitlines())
+    assert lines == change.values
+    assert lines["NODE_OPTIONS"].startswith("--a 'b' --require \"")
+    assert "ALIBABA_CLOUD_SECURITY_TOKEN" not in lines
+    assert "KEYSTEAD_BEFORE" not in lines  # it has what was there before
+
+
+def test_an_env_file_holds_one_line_of_each(tmp_path: Path) -> None:
+    change = made({"NODE_OPTIONS": "--a\n--b"}, tmp_path)
+    with pytest.raises(OperatorError, match="the value of NODE_OPTIONS can't be in an env file") as refused:
+        change.dotenv()
+    assert refused.value.hint == "unset NODE_OPTIONS, or use keystead env without --dotenv"

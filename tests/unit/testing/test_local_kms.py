@@ -1,5 +1,6 @@
 """The server within a test process: clock, faults, calls, clients, and what is refused."""
 
+import base64
 import json
 import os
 import socket
@@ -8,12 +9,14 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta, timezone
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from keystead import cli
 from keystead.errors import OperatorError, Refused
@@ -106,7 +109,7 @@ def test_a_clock_that_can_not_be_moved_so(kms: LocalKms, step: dict[str, float],
 def test_a_moment_that_is_past_or_says_no_zone(kms: LocalKms) -> None:
     with pytest.raises(ValueError, match=r"ahead only, and it is 20.*Z already"):
         kms.clock.travel_to(datetime(2020, 1, 1, tzinfo=UTC))
-    with pytest.raises(ValueError, match="needs its time zone"):
+    with pytest.raises(ValueError, match="datetime with its time zone"):
         kms.clock.travel_to(datetime(2040, 1, 1))
 
 
@@ -352,8 +355,145 @@ def test_its_own_calls_are_checked_and_take_numbers(kms: LocalKms) -> None:
         ValueError, match=r"there is no operation 'Describekey'; did you mean 'DescribeKey'\?"
     ):
         kms.call("Describekey")
-    with pytest.raises(ValueError, match="are numbers"):
-        kms.slow(seconds="2")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("moment", ["2040-01-01", 2_000_000_000, date(2040, 1, 1)])
+def test_a_moment_that_is_none(kms: LocalKms, moment: object) -> None:
+    with pytest.raises(ValueError, match="a moment is a datetime with its time zone"):
+        kms.clock.travel_to(moment)  # type: ignore[arg-type]
+
+
+def test_a_step_is_of_a_unit(kms: LocalKms) -> None:
+    began = kms.clock.time
+    assert kms.clock.advance(timedelta(days=2), hours=1) - began >= timedelta(days=2, hours=1)
+    for wrong in (7, 7.5, "7"):
+        with pytest.raises(ValueError, match=r"advance\(days=7\), or a timedelta"):
+            kms.clock.advance(wrong)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="year 9999"):
+        kms.clock.advance(days=1e12)
+    with pytest.raises(ValueError, match="ahead only"):
+        kms.clock.advance(timedelta(days=-1))
+
+
+@pytest.mark.parametrize("wrong", ["2", True, float("nan"), float("inf"), -0.1, None])
+def test_times_and_seconds_are_numbers(kms: LocalKms, wrong: object) -> None:
+    with pytest.raises(ValueError, match="seconds must be a number, 0 or more"):
+        kms.slow(seconds=wrong)  # type: ignore[arg-type]
+    if wrong is not None:
+        with pytest.raises(ValueError, match="times must be a whole number, at least 1"):
+            kms.cut(times=wrong)  # type: ignore[arg-type]
+        with pytest.raises(ValueError, match="a status is a whole number"):
+            kms.fail(status=wrong)  # type: ignore[arg-type]
+    if wrong != -0.1:
+        with pytest.raises(ValueError, match="minutes must be a number"):
+            kms.clients_clock_is_off(minutes=wrong)  # type: ignore[arg-type]
+    assert client(kms).call("ListKeys", Version="2016-01-20")[0] == 200
+
+
+def test_a_fault_behind_one_that_is_always_met(kms: LocalKms) -> None:
+    kms.fail("Encrypt", status=503, times=None)
+    with pytest.raises(
+        ValueError, match="no call could meet this fault: all of them meet an earlier one, 503 Serv"
+    ):
+        kms.slow("Encrypt", seconds=1)
+    kms.slow("Decrypt", seconds=0)
+    kms.cut()  # other calls than Encrypt
+    kms.slow(seconds=0, times=None)
+    with pytest.raises(ValueError, match="slow for any call, times=None"):
+        kms.fail("ListKeys", status=429)
+    kms.forget()
+    kms.fail("ListKeys", status=429)
+    kms.slow("ListKeys", seconds=0)
+    assert client(kms).call("ListKeys", Version="2016-01-20")[0] == 429
+
+
+def test_calls_and_faults_of_sts(kms: LocalKms) -> None:
+    assert kms.call("GetCallerIdentity")["AccountId"] == kms.account
+    kms.fail("GetCallerIdentity", status=503)
+    assert client(kms).call("GetCallerIdentity", Version="2015-04-01")[0] == 503
+    assert kms.calls == ["GetCallerIdentity"]
+    with pytest.raises(ValueError, match="there is no operation 'CreateAccessKey'"):
+        kms.call("CreateAccessKey")
+
+
+def test_imported_material_expires_when_its_time_has_come(kms: LocalKms) -> None:
+    key = kms.new_key(Origin="EXTERNAL")
+    given = kms.call(
+        "GetParametersForImport",
+        KeyId=key,
+        WrappingAlgorithm="RSAES_OAEP_SHA_256",
+        WrappingKeySpec="RSA_2048",
+    )
+    public = serialization.load_der_public_key(base64.b64decode(given["PublicKey"]))
+    assert isinstance(public, rsa.RSAPublicKey)
+    oaep = padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), None)
+    kms.call(
+        "ImportKeyMaterial",
+        KeyId=key,
+        ImportToken=given["ImportToken"],
+        EncryptedKeyMaterial=base64.b64encode(public.encrypt(bytes(32), oaep)).decode(),
+        KeyMaterialExpireUnix=int((kms.clock.time + timedelta(days=30)).timestamp()),
+    )
+    kms.clock.advance(days=29)
+    assert kms.call("DescribeKey", KeyId=key)["KeyMetadata"]["KeyState"] == "Enabled"
+    kms.clock.advance(days=1, seconds=1)
+    assert kms.call("DescribeKey", KeyId=key)["KeyMetadata"]["KeyState"] == "PendingImport"
+
+
+# --- misuse
+
+
+def test_a_server_that_does_not_run_says_so_whatever_is_asked_of_it() -> None:
+    kms = LocalKms()
+    uses: list[Callable[[], object]] = [
+        kms.new_key,
+        kms.client,
+        kms.classic_client,
+        kms.environment,
+        kms.patched_environment,
+        kms.reset,
+        lambda: kms.clock.advance(days=1),
+    ]
+    for use in uses:
+        with pytest.raises(OperatorError, match="this server does not run") as refused:
+            use()
+        assert refused.value.__notes__ == ["hint: start it first, or use it in a with statement"]
+    with kms:
+        kms.client()
+    with pytest.raises(OperatorError, match="this server does not run"):
+        kms.client()
+    assert kms.start().new_key()
+    kms.stop()
+
+
+def test_a_region_that_is_none() -> None:
+    with pytest.raises(OperatorError, match="'XX bad' is not a region"):
+        LocalKms(region="XX bad")
+
+
+def test_a_client_without_its_package(kms: LocalKms, monkeypatch: pytest.MonkeyPatch) -> None:
+    for package in ("aliyunsdkcore.client", "alibabacloud_kms20160120.client"):
+        monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(OperatorError, match="a client needs its package") as refused:
+        kms.client()
+    assert refused.value.hint == "pip install alibabacloud_kms20160120"
+    with pytest.raises(OperatorError, match="a client needs its package") as refused:
+        kms.classic_client()
+    assert refused.value.hint == "pip install aliyun-python-sdk-core aliyun-python-sdk-kms"
+
+
+def test_the_environment_of_this_process_is_put_back(kms: LocalKms, monkeypatch: pytest.MonkeyPatch) -> None:
+    import certifi
+    import requests
+
+    monkeypatch.setenv("ALIBABA_CLOUD_SECURITY_TOKEN", "mine")
+    before, where = dict(os.environ), certifi.where()
+    with pytest.raises(RuntimeError, match="of the test"), kms.patched_environment():
+        assert "ALIBABA_CLOUD_SECURITY_TOKEN" not in os.environ
+        url = "https://kms.cn-hangzhou.aliyuncs.com/?Action=ListKeys"
+        assert requests.get(url, timeout=30).json()["Code"] == "MissingParameter"
+        raise RuntimeError("of the test")
+    assert (dict(os.environ), certifi.where()) == (before, where)
 
 
 def test_what_is_always_so_is_to_be_met_once(kms: LocalKms) -> None:

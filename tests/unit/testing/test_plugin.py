@@ -47,7 +47,7 @@ def test_fixtures(pytester: pytest.Pytester) -> None:
             assert kms_environment.calls == ["ListKeys"]
 
         def test_the_environment_is_as_before():
-            assert "KEYSTEAD_PROXY" not in os.environ
+            assert "KEYSTEAD_RUN_PROXY" not in os.environ
         """,
     )
     told.assert_outcomes(passed=4)
@@ -109,6 +109,69 @@ def test_each_worker_has_a_server_of_its_own(pytester: pytest.Pytester) -> None:
         "-n2",
     )
     told.assert_outcomes(passed=8)
+
+
+def test_a_region_that_is_none(pytester: pytest.Pytester) -> None:
+    pytester.makeini("[pytest]\nkeystead_region = Beijing!\n")
+    told = run(pytester, "def test_it(kms_key): pass\n")
+    told.assert_outcomes(errors=1)
+    told.stdout.fnmatch_lines(["*'Beijing!' is not a region; words of a-z*"])
+
+
+def test_a_fixture_asked_for_by_one_that_lives_longer_is_told(pytester: pytest.Pytester) -> None:
+    told = run(
+        pytester,
+        """
+        import pytest
+
+        @pytest.fixture(scope="session")
+        def key(kms):
+            return kms.new_key()
+
+        @pytest.fixture(scope="session")
+        def other(kms_server):
+            return kms_server.new_key()
+
+        def test_it(key):
+            pass
+
+        def test_what_lives_as_long(other, kms):
+            assert kms.call("DescribeKey", KeyId=other)
+            assert kms.calls == []
+        """,
+    )
+    told.assert_outcomes(passed=1, errors=1)
+    told.stdout.fnmatch_lines(["*ScopeMismatch*function scoped fixture kms*session scoped*"])
+
+
+def test_what_is_misused_says_what_to_do(pytester: pytest.Pytester) -> None:
+    told = run(
+        pytester,
+        """
+        from keystead.testing import LocalKms
+
+        def test_it():
+            LocalKms().new_key()
+        """,
+    )
+    told.stdout.fnmatch_lines(
+        ["*this server does not run*", "*hint: start it first, or use it in a with statement*"]
+    )
+
+
+def test_variables_that_a_test_sets_itself_do_not_outlive_it(pytester: pytest.Pytester) -> None:
+    run(
+        pytester,
+        """
+        import os
+
+        def test_it(monkeypatch, kms_environment):
+            monkeypatch.setenv("ALIBABA_CLOUD_REGION_ID", "cn-beijing")
+
+        def test_after_it():
+            assert "ALIBABA_CLOUD_REGION_ID" not in os.environ
+        """,
+    ).assert_outcomes(passed=2)
 
 
 def test_nothing_is_loaded_for_tests_that_do_without(pytester: pytest.Pytester) -> None:

@@ -39,7 +39,7 @@ PLAINTEXT = VECTORS["encryption"]["message"].encode()
 RAW = bytes.fromhex(VECTORS["encryption"]["c1"] + VECTORS["encryption"]["c3"] + VECTORS["encryption"]["c2"])
 DER = bytes.fromhex(VECTORS["encryption"]["der"])
 
-LONG = bool(os.environ.get("KEYSTEAD_EVIDENCE"))
+LONG = bool(os.environ.get("TEST_EVIDENCE"))
 INPUTS = 400_000 if LONG else 20_000
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from keystead.errors import Misnamed, OperatorError
+from keystead.errors import OperatorError, WrongSetting
 from keystead.server.data.directory import DataDirectory, Running
 
 RUNNING = Running(
@@ -127,7 +127,7 @@ def test_a_directory_of_others_is_refused_and_left_as_it_is(
 ) -> None:
     for name in names:
         (tmp_path / name).touch()
-    with pytest.raises(Misnamed, match=told) as error:
+    with pytest.raises(WrongSetting, match=told) as error:
         DataDirectory(tmp_path).prepare(("", "-", "elsewhere/passwd"))
     assert error.value.hint == f"name an empty directory, or a new one, such as {tmp_path / 'keystead'}"
     assert sorted(os.listdir(tmp_path)) == sorted(names)
@@ -137,11 +137,11 @@ def test_what_was_probably_meant_is_named(tmp_path: Path) -> None:
     backup = tmp_path / "20260101T000000.000Z"
     backup.mkdir()
     (backup / "keystead.db").touch()
-    with pytest.raises(Misnamed) as error:
+    with pytest.raises(WrongSetting) as error:
         DataDirectory(tmp_path).prepare()
     assert error.value.hint.startswith(f"{backup} looks like a backup; to restore one")
     (backup / "root.key").touch()
-    with pytest.raises(Misnamed) as error:
+    with pytest.raises(WrongSetting) as error:
         DataDirectory(tmp_path).prepare()
     assert error.value.hint == f"the data directory {backup} is in it: name that"
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from keystead.server.network import confinement
-from keystead.server.network.confinement import confine, hide, program, without_io_uring
+from keystead.server.network.confinement import confine, hide, missing, program, without_io_uring
 
 ALLOW, REFUSE, KILL = 0x7FFF0000, 0x00050000 | errno.EPERM, 0x80000000
 X86_64, AARCH64 = 0xC000003E, 0xC00000B7
@@ -119,7 +119,7 @@ def test_of_landlock_all_is_given_up_that_this_version_knows(
 
 
 @pytest.mark.parametrize(
-    ("name", "number", "missing"),
+    ("name", "number", "told"),
     [
         ("syscall", 444, ("Landlock: Function not implemented",)),
         ("syscall", 446, ("Landlock: Function not implemented",)),
@@ -127,10 +127,10 @@ def test_of_landlock_all_is_given_up_that_this_version_knows(
     ],
 )
 def test_what_the_kernel_does_not_have_is_told_and_the_rest_is_done(
-    name: str, number: int, missing: tuple[str, ...], linux: Callable[[Kernel], Kernel]
+    name: str, number: int, told: tuple[str, ...], linux: Callable[[Kernel], Kernel]
 ) -> None:
     kernel = linux(Kernel(fails=lambda *asked: errno.ENOSYS if asked == (name, number) else 0))
-    assert confine() == missing
+    assert confine() == told
     assert ("prctl", 22) in kernel.asked
 
 
@@ -185,3 +185,31 @@ def test_the_kernel_s_refusal_is_an_error() -> None:
         kernel.prctl(-1)
     with pytest.raises(OSError, match="not implemented"):
         kernel.syscall(100_000, ctypes.c_int(0))
+
+
+def test_what_would_be_missing_is_known_without_giving_up_anything(
+    linux: Callable[[Kernel], Kernel], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(seccomp: int, landlock: int = 0) -> Kernel:
+        codes = {("prctl", 22): seccomp, ("syscall", 444): landlock}
+        return linux(Kernel(fails=lambda *asked: codes.get(asked, 0)))
+
+    # A filter that is at address 0: seccomp itself says so; where there is none, the option is not known.
+    kernel = fails(errno.EFAULT)
+    assert missing() == ()
+    assert kernel.asked == [("prctl", 22)]
+    fails(errno.EINVAL, errno.EOPNOTSUPP)
+    assert missing() == (
+        f"Landlock: {os.strerror(errno.EOPNOTSUPP)}", f"seccomp: {os.strerror(errno.EINVAL)}",
+    )  # fmt: skip
+    fails(errno.EFAULT)
+    monkeypatch.setattr(platform, "machine", lambda: "riscv64")
+    assert missing() == ("seccomp: its calls on riscv64 are not known here",)
+    monkeypatch.setattr(confinement, "_kernel", lambda: None)
+    assert missing() == (f"{sys.platform} has neither Landlock nor seccomp",)
+
+
+def test_asking_a_real_kernel_changes_nothing_here() -> None:
+    missing()
+    with open(os.devnull, "rb") as file:  # opening a file is what Landlock would forbid
+        assert file.read() == b""

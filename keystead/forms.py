@@ -1,0 +1,40 @@
+"""Which texts are good, with the rule in words, so that no message shows a regular expression; and which word was meant."""
+
+import difflib
+import re
+from collections.abc import Sequence
+
+
+class Form:
+    """A regular expression, and what it admits, in words: `an account is WORDS`."""
+
+    __slots__ = ("_pattern", "words")
+
+    def __init__(self, pattern: str, words: str) -> None:
+        self._pattern = re.compile(pattern)
+        self.words = words
+
+    def fits(self, text: str) -> bool:
+        """Whether a text as a whole is of this form."""
+        return self._pattern.fullmatch(text) is not None
+
+
+def nearest(word: str, known: Sequence[str], alike: float = 0.6) -> str:
+    """The known word that was probably meant, in whatever case it was written; "" for none.
+
+    `alike` is how much they must have in common, 0 to 1.
+    """
+    by_lower = {one.lower(): one for one in reversed(known)}
+    near = difflib.get_close_matches(word.lower(), list(by_lower), 1, alike)
+    return by_lower[near[0]] if near else ""
+
+
+def listed(words: Sequence[str]) -> str:
+    """`a, b or c`."""
+    return " or ".join(filter(None, (", ".join(words[:-1]), words[-1])))
+
+
+REGION = Form(
+    r"(?=.{1,32}\Z)[a-z0-9]+(-[a-z0-9]+)*",
+    "lower-case letters and digits, in words joined by hyphens, as cn-hangzhou; at most 32 characters",
+)

@@ -1,0 +1,97 @@
+"""What a start would refuse of its settings, found without changing anything: for the start itself, for a reload, and for
+`keystead config check`.
+
+What only the data can tell (a root key that does not open it, a seed beside other keys) shows at the start.
+"""
+
+from contextlib import closing, suppress
+
+from keystead.clock import Clock
+from keystead.crypto.authority import describe
+from keystead.domain.authorities import KeptAuthority, Names
+from keystead.errors import OperatorError, WrongSetting
+from keystead.server import logs
+from keystead.server.data import seed_file
+from keystead.server.data.directory import DataDirectory
+from keystead.server.network import confinement, listener
+from keystead.server.network.certificates import Files, admit, in_service, names_for
+from keystead.server.service.pools import PROCESSORS
+from keystead.settings import Settings
+from keystead.store.reader import open_reader
+
+
+def fronted(settings: Settings) -> bool:
+    """Whether these settings make a front process on this machine."""
+    return settings.front_process == "yes" or (settings.front_process == "auto" and PROCESSORS > 1)
+
+
+def check(settings: Settings, clock: Clock, running: Settings | None = None) -> None:
+    """WrongSetting if trying again will not help, else OperatorError. `running`: those of the server that asks, which has
+    its addresses, and looks after its certificate."""
+    host, port = listener.parse_address(settings.listen)
+    ops = listener.parse_address(settings.ops_listen) if settings.ops_listen else None
+    if ops == (host, port) and port:
+        raise WrongSetting(
+            f"listen and ops-listen are both {settings.listen}",
+            hint="leave --ops-listen out, or name another port",
+        )
+    if settings.http and not listener.is_loopback(host):
+        raise WrongSetting(
+            f"plain HTTP on {host} would show secrets to the network",
+            hint="leave out --http, or listen on localhost",
+        )
+    _check_front(settings)
+    names = names_for(host, settings.name)
+    directory = DataDirectory(settings.data)
+    directory.check_usable(files_of(settings))
+    if settings.tls_cert:
+        # A pair that is just being replaced is no reason to refuse a reload.
+        if running is None or _pair(settings) != _pair(running):
+            Files(settings.tls_cert, settings.tls_key).renewed()
+    elif not settings.http:
+        _check_authority(directory, names, clock.now())
+    if settings.log_file not in ("", "-"):
+        logs.check_file(settings.log_file)
+    if settings.seed:
+        seed_file.read(settings.seed)
+    if running is None or settings.listen != running.listen:
+        listener.check(host, port)
+    if ops is not None and (running is None or settings.ops_listen != running.ops_listen):
+        listener.check(*ops)
+
+
+def files_of(settings: Settings) -> tuple[str, ...]:
+    """The files that these settings name, which may lie in the data directory before anything else does."""
+    return settings.log_file, settings.seed, settings.tls_cert, settings.tls_key
+
+
+def _pair(settings: Settings) -> tuple[str, str]:
+    return settings.tls_cert, settings.tls_key
+
+
+def _check_front(settings: Settings) -> None:
+    if settings.front_confinement != "yes":
+        return
+    if not fronted(settings):
+        raise WrongSetting(
+            "there is no front process that could be confined",
+            hint="add --front-process yes, or leave out --front-confinement yes",
+        )
+    if missing := confinement.missing():
+        raise WrongSetting(
+            f"the front process cannot be confined: {'; '.join(missing)}",
+            hint="set front-confinement to auto, and it is as far as the kernel can",
+        )
+
+
+def _check_authority(directory: DataDirectory, names: Names, now: float) -> None:
+    """Whether the server's own CA may issue for these names. Where there is none the start makes it."""
+    if not directory.database.exists():
+        return
+    kept: tuple[KeptAuthority, ...] = ()
+    # A database of an earlier version can't be read yet; what else is wrong with it the start tells.
+    with suppress(OperatorError), closing(open_reader(directory.database)) as reader:
+        kept = reader.authorities()
+    if kept:
+        now_serving = in_service(kept, now, directory.path)
+        admit(names, describe(now_serving[-1].certificate.encode()), directory.path)
