@@ -155,17 +155,18 @@ def settings_page() -> str:
         for one in settings.SETTINGS
     ]
     head = (
-        "Each setting is a flag of `keystead serve` (`--listen`), a variable (`KEYSTEAD_LISTEN`), and a name in the TOML file "
-        "of `--config` or `KEYSTEAD_CONFIG` (`listen = …`). **A flag wins over the variable, the variable over the file, the "
-        "file over the default.** `keystead config check`, with the same options and variables, shows the result and where "
-        "each value comes from. It refuses what a start would refuse, and starts nothing.\n\n"
-        "An empty variable counts as not set. Switches are `true`, `yes`, `on`, `1`, or `false`, `no`, `off`, `0`. Names are "
-        "separated by commas or spaces. `serve` and `config check` refuse a variable that looks like a misspelling of one of "
-        "these; other commands warn of it. Other names that begin with `KEYSTEAD_` mean nothing, such as those that Kubernetes "
-        "sets for a service called keystead. `sudo` drops variables, and a systemd unit has only its own: `Environment=` or "
-        "`EnvironmentFile=`. No setting is a secret; some are paths to secrets.\n\n"
-        "With broken settings `serve` ends with status 2, and systemd does not start it again. If another try may help, for "
-        "example when a file does not exist yet or a port is taken, it ends with 1.\n\n"
+        "Each setting is a flag of `keystead serve` (`--listen`), a variable (`KEYSTEAD_LISTEN`), and a name in the "
+        "TOML file of `--config` or `KEYSTEAD_CONFIG` (`listen = …`). **A flag wins over the variable, the variable "
+        "over the file, the file over the default.** `keystead config check`, with the same options and variables, "
+        "shows the result and where each value comes from. It refuses what a start would refuse, and starts nothing.\n\n"
+        "An empty variable counts as not set. Switches are `true`, `yes`, `on`, `1`, or `false`, `no`, `off`, `0`. "
+        "Names are separated by commas or spaces. `serve` and `config check` refuse a variable that looks like a "
+        "misspelling of one of these; other commands warn of it. Other names that begin with `KEYSTEAD_` mean "
+        "nothing, such as those that Kubernetes sets for a service called keystead. `sudo` drops variables, and a "
+        "systemd unit has only its own: `Environment=` or `EnvironmentFile=`. No setting is a secret; some are paths "
+        "to secrets.\n\n"
+        "With broken settings `serve` ends with status 2, and systemd does not start it again. If another try may "
+        "help, for example when a file does not exist yet or a port is taken, it ends with 1.\n\n"
         "On SIGHUP a running server reads the file again, and applies the settings that have a `yes` under Reload "
         "([more](../how-to/certificates.md#reload)). Limits of connections apply to new connections."
     )
@@ -187,9 +188,11 @@ def _clients() -> str:
     return "\n\n".join(
         [
             "## Variables of commands",
-            "These are for the commands that call a server. An option wins over its variable, and a server that an option names "
-            "wins over one that a variable names. `keystead run` and `keystead env` set all of them for their programs. "
-            "`KEYSTEAD_DATA` and `KEYSTEAD_REGION` are also settings of a server.",
+            (
+                "These are for the commands that call a server. An option wins over its variable, and a server that "
+                "an option names wins over one that a variable names. `keystead run` and `keystead env` set all of "
+                "them for their programs. `KEYSTEAD_DATA` and `KEYSTEAD_REGION` are also settings of a server."
+            ),
             _table(("Variable", "Option", "Meaning"), rows),
             (
                 "`KEYSTEAD_CA_FILE` belongs to the server at `KEYSTEAD_ENDPOINT`; without that, to the one at `--endpoint`. "
