@@ -111,16 +111,10 @@ def _fields(operation: Operation) -> list[tuple[str, ...]]:
         (
             f"`{field.name}`",
             f"{field.param.kind}, **required**" if field.required else field.param.kind,
-            _choices(field.param.limits),
+            _cell(field.param.limits),
         )
         for field in operation.fields
     ]
-
-
-def _choices(limits: str) -> str:
-    """Names to choose from as such; anything else as it is."""
-    names = limits.split(" | ")
-    return ", ".join(f"`{name}`" for name in names) if len(names) > 1 else _cell(limits)
 
 
 def _members(operation: Operation) -> Any:
@@ -145,8 +139,7 @@ def settings_page() -> str:
     """Every setting of the server."""
     rows = [
         (
-            f"`{one.name}`",
-            f"`{one.variable}`",
+            f"`{one.name}`<br>`{one.variable}`",
             # What a word may be, the description says with its meaning.
             _cell(f"{one.description}; {one.rule}" if one.form or one.kind is int else one.description),
             f"`{one.shown_default}`" if one.shown_default else "",
@@ -172,7 +165,7 @@ def settings_page() -> str:
     )
     return (
         f"# Settings\n\n{head}\n\n"
-        + _table(("Setting", "Variable", "Meaning", "Default", "Reload"), rows)
+        + _table(("Setting, variable", "Meaning", "Default", "Reload"), rows)
         + f"\n\n{_clients()}\n"
     )
 
