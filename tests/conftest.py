@@ -14,6 +14,10 @@ settings.load_profile("ci")
 for _name in ("FORCE_COLOR", "CLICOLOR_FORCE"):
     os.environ.pop(_name, None)
 
+# Out of the environment: to the program it would be the variable of a setting that there is not.
+if os.environ.pop("KEYSTEAD_NO_SKIP", "") == "1":
+    os.environ["TEST_NO_SKIP"] = "1"
+
 
 def _fail_if_skipped(report: pytest.TestReport | pytest.CollectReport) -> None:
     if os.environ.get("TEST_NO_SKIP") == "1" and report.skipped:
