@@ -42,7 +42,7 @@ def run(words: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int, str,
         (
             ["file", "encrypt", "--format", "xyzzy", "a"],
             "argument --format: invalid choice: 'xyzzy'",
-            "--help shows how to write it",
+            "keystead file encrypt --help shows how to write it",
         ),
         (["serve", "--listn", "h:1"], "there is no option --listn", "did you mean --listen?"),
         (["audit", "list", "--kye", "k"], "there is no option --kye", "did you mean --key?"),
