@@ -3,8 +3,8 @@
 1. Of the statements that are about the request and whose conditions it meets, one that denies settles it: ExplicitDeny. Else
    one that allows does: Allow. Else it is denied all the same: ImplicitDeny.
 2. That is asked of the policies of the caller's identity, and of the policy of the key.
-3. Within an account one allow of either is enough, and an explicit deny of either wins. On a key of another account both must
-   allow. The account's root user needs no policy for what is the account's own.
+3. Within an account one allow of either is enough, and an explicit deny of either wins. On a key of another account both
+   must allow. The account's root user needs no policy for what is the account's own.
 
 All of this is about values: it knows nothing of requests on the wire nor of where policies are kept.
 

@@ -188,10 +188,11 @@ def _either(place: str, found: Mapping[str, Any], name: str) -> tuple[list[str],
 
 
 def _words(place: str, value: object) -> list[str]:
-    words = value if isinstance(value, list) else [value]
-    if not words:
+    given: list[object] = value if isinstance(value, list) else [value]
+    words = [word for word in given if isinstance(word, str) and word]
+    if not given:
         raise Malformed(place, "must not be empty")
-    if not all(isinstance(word, str) and word for word in words):
+    if len(words) != len(given):
         raise Malformed(
             place, 'must be a text or a list of texts, each in double quotation marks ("true", "10")'
         )

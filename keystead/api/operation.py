@@ -11,7 +11,7 @@ The action is the function's name in PascalCase; types, parameters, reply member
 Dispatch, the command line and the reference pages are derived from the catalogue; nothing else is registered anywhere.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple, TypeVar, get_type_hints
 
 import msgspec
@@ -106,13 +106,24 @@ class Operation(NamedTuple):
     use: Use | None  # what the key must be good for
     changes: bool
     of_services: bool  # whether it may change the key of a service, too
-    container: str  # "key", "alias" or "": what a call about no single resource is authorized on
+    container: (
+        str  # "key", "alias" or "": what a call about no single resource is authorized on; "" is all of them
+    )
+    actions: Mapping[
+        Role, str
+    ]  # what is to be allowed on what a field names, if that is not the operation itself
+    free: bool  # whether anybody may who has an AccessKey
     errors: tuple[type[KmsError], ...]
 
     @property
     def summary(self) -> str:
         """The first sentence of the operation's docstring."""
         return (self.function.__doc__ or "").strip().split("\n")[0]
+
+    def action_on(self, role: Role | None = None) -> str:
+        """The action that policies have to allow, on what a field of this role names."""
+        action = self.action if role is None else self.actions.get(role, self.action)
+        return f"{self.product.name.lower()}:{action}"
 
     @property
     def parameters(self) -> list[str]:
@@ -169,12 +180,13 @@ def operation(
     container: str = "",
     errors: tuple[type[KmsError], ...] = (),
     product: Product = KMS,
+    free: bool = False,
 ) -> Callable[[Callable[[Call, Q], R]], Callable[[Call, Q], R]]:
     """Declare an operation that is not about one key. `container` is what it is authorized on, `gate` the row of the state
-    table for each of several keys."""
+    table for each of several keys; with `free` nobody is refused."""
 
     def declare(function: Callable[[Call, Q], R]) -> Callable[[Call, Q], R]:
-        CATALOGUE.add(_build(function, product, gate, None, changes, False, container, errors))
+        CATALOGUE.add(_build(function, product, gate, None, changes, False, container, {}, free, errors))
         return function
 
     return declare
@@ -186,16 +198,18 @@ def key_operation(
     use: Use | None = None,
     changes: bool = False,
     of_services: bool = False,
+    actions: Mapping[Role, str] | None = None,
     errors: tuple[type[KmsError], ...] = (),
 ) -> Callable[[Callable[[KeyCall, Q], R]], Callable[[KeyCall, Q], R]]:
     """Declare an operation about one key, which a field of its request names.
 
     `gate` is its row of the state table, `use` what the key must be good for; with `of_services` it may change the key of a
-    service, too.
+    service, too. `actions`: what must be allowed on what a field of a role names, in place of the operation.
     """
 
     def declare(function: Callable[[KeyCall, Q], R]) -> Callable[[KeyCall, Q], R]:
-        built = _build(function, KMS, gate, use, changes, of_services, "", (*errors, *refusals(use)))
+        refused = (*errors, *refusals(use))
+        built = _build(function, KMS, gate, use, changes, of_services, "", actions or {}, False, refused)
         if not any(field.param.role in (Role.KEY, Role.BLOB) for field in built.fields):
             raise TypeError(f"{built.action}: no field of its request names a key")
         CATALOGUE.add(built)
@@ -212,6 +226,8 @@ def _build(
     changes: bool,
     of_services: bool,
     container: str,
+    actions: Mapping[Role, str],
+    free: bool,
     errors: tuple[type[KmsError], ...],
 ) -> Operation:
     hints = get_type_hints(function)
@@ -241,6 +257,8 @@ def _build(
         changes=changes,
         of_services=of_services,
         container=container,
+        actions=actions,
+        free=free,
         errors=tuple(
             dict.fromkeys(
                 (

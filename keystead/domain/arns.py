@@ -21,6 +21,11 @@ def account_arn(account: str) -> str:
     return f"acs:ram::{account}:root"
 
 
+def user_arn(account: str, name: str) -> str:
+    """A RAM user, by the name that it has now."""
+    return f"acs:ram::{account}:user/{name}"
+
+
 def key_arn(account: str, region: str, key_id: str) -> str:
     return f"acs:kms:{region}:{account}:key/{key_id}"
 
