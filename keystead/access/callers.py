@@ -4,7 +4,7 @@ import enum
 
 import msgspec
 
-from keystead.domain.arns import account_arn, user_arn
+from keystead.domain.arns import account_arn, ram_arn
 
 
 class CallerType(enum.StrEnum):
@@ -32,8 +32,6 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def arn(self) -> str:
         """The caller as a principal of policies."""
-        return (
-            user_arn(self.account, self.session)
-            if self.type is CallerType.RAM_USER
-            else account_arn(self.account)
-        )
+        if self.type is CallerType.RAM_USER:
+            return ram_arn(self.account, "user", self.session)
+        return account_arn(self.account)

@@ -340,7 +340,8 @@ class Pipeline:
         def admits(need: Need) -> bool:
             return self._authorizer.of_key(ask.caller, need, context).allowed
 
-        found = Resolver(self.store, account, region, ask.now, makes, admits).resolve(operation, request)
+        resolver = Resolver(self.store, account, region, ask.now, makes, admits, ask.caller.session)
+        found = resolver.resolve(operation, request)
         if operation.container or not (found.needs or operation.free or operation.product.for_operator_only):
             of = f"{operation.product.name.lower()}:{region}:{account}:{operation.container or '*'}"
             found.needs.append(Need(operation.action_on(), f"acs:{of}", account))

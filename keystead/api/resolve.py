@@ -13,7 +13,7 @@ from keystead.api.service_keys import Promise, promise
 from keystead.api.wire_types import KeyReference, Request, Role
 from keystead.crypto import blob as blobs
 from keystead.crypto.sealing import Unopenable
-from keystead.domain.arns import alias_arn, key_arn
+from keystead.domain.arns import alias_arn, key_arn, ram_arn
 from keystead.domain.keys.algorithms import SYMMETRIC
 from keystead.domain.keys.aliases import Alias
 from keystead.domain.keys.key import Key, KeyVersion
@@ -41,15 +41,17 @@ class Resolver:
         now: int,
         entropy: Entropy | None = None,
         admits: Callable[[Need], bool] = lambda need: False,
+        caller: str = "",
     ) -> None:
         """With `entropy` the key of a service that has none yet is promised; `admits` tells whether a key of another account
-        lets the caller do what it needs."""
+        lets the caller do what it needs; `caller` is the name of the RAM user that calls."""
         self._store = store
         self._account = account
         self._region = region
         self._now = now
         self._entropy = entropy
         self._admits = admits
+        self._caller = caller
         self._operation: Operation | None = None
         self.needs: list[Need] = []  # what must be allowed
         self.keys: list[Key] = []  # all that are found
@@ -97,8 +99,11 @@ class Resolver:
                     self._need_alias(value)
                     if self.key is None:  # the alias goes from it; UpdateAlias names the one that it goes to
                         self._need_key_of(self.alias)
-                case _:
+                case Role.NEW_ALIAS:
                     self._need_alias(value)
+                case Role.USER | Role.GROUP | Role.POLICY as kind:
+                    arn = ram_arn(self._account, kind.value, value or self._caller)
+                    self.needs.append(Need(operation.action_on(kind), arn, self._account))
         self.keys += [one for one in (self.key, self.source.key if self.source else None) if one is not None]
         if operation.gate is not None and not self.keys:
             raise MissingParameter(name=operation.roles[0].name)

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import msgspec
 
+from keystead.api.access_keys import AccessKeyId, new_access_key
 from keystead.api.coerce import text_up_to
 from keystead.api.operation import Call, operation
 from keystead.api.wire_types import Empty, Param, Reply, Request, choice
@@ -11,17 +12,8 @@ from keystead.clock import iso8601
 from keystead.domain.accounts import AccessKey, AccessKeyStatus
 from keystead.domain.arns import access_key_arn
 from keystead.domain.products import KEYSTEAD
-from keystead.errors import AccessKeyNotFound, InvalidParameter
+from keystead.errors import AccessKeyNotFound
 
-
-def _access_key_id(name: str, text: str) -> str:
-    if not 1 <= len(text) <= 128 or not text.isascii() or not text.isalnum():
-        raise InvalidParameter(name=name)
-    return text
-
-
-# Not recorded as it was sent, since people paste secrets there; the record names the AccessKey that was found.
-AccessKeyId = Annotated[str, Param("String", _access_key_id, limits="letters and digits", sensitive=True)]
 Description = Annotated[str, Param("String", text_up_to(256), limits="0 to 256 characters")]
 Status = Annotated[str, choice(*AccessKeyStatus)]
 
@@ -46,28 +38,15 @@ class CreateAccessKeyReply(Reply, frozen=True):
 @operation(changes=True, product=KEYSTEAD)
 def create_access_key(call: Call, request: CreateAccessKeyRequest) -> CreateAccessKeyReply:
     """Make an AccessKey for the account; its secret is shown this once."""
-    access_key_id = "LTAI" + call.entropy.take(10).hex().upper()
-    secret, wrapped = call.vault.make_secret(call.account, access_key_id)
-    call.resources.append(access_key_arn(call.account, access_key_id))
-    call.store.accounts.add_access_key(
-        AccessKey(
-            access_key_id=access_key_id,
-            account=call.account,
-            status=AccessKeyStatus.ACTIVE,
-            created=call.now,
-            secret=wrapped,
-            description=request.description,
-            creator=call.caller.principal,
-        )
-    )
+    access_key, secret = new_access_key(call, description=request.description)
     return CreateAccessKeyReply(
         access_key=CreatedAccessKey(
-            access_key_id=access_key_id,
+            access_key_id=access_key.access_key_id,
             access_key_secret=secret,
-            status=AccessKeyStatus.ACTIVE,
-            create_date=iso8601(call.now),
-            description=request.description,
-            creator=call.caller.principal,
+            status=access_key.status,
+            create_date=iso8601(access_key.created),
+            description=access_key.description,
+            creator=access_key.creator,
         )
     )
 

@@ -1,0 +1,39 @@
+"""New AccessKeys: one way to make them, whoever asks."""
+
+from typing import Annotated
+
+from keystead.api.operation import Call
+from keystead.api.wire_types import Param
+from keystead.domain.accounts import AccessKey, AccessKeyStatus
+from keystead.domain.arns import access_key_arn
+from keystead.errors import InvalidParameter
+
+
+def _access_key_id(name: str, text: str) -> str:
+    if not 1 <= len(text) <= 128 or not text.isascii() or not text.isalnum():
+        raise InvalidParameter(name=name)
+    return text
+
+
+# Not recorded as it was sent, since people paste secrets there; the record names the AccessKey that was found.
+AccessKeyId = Annotated[str, Param("String", _access_key_id, limits="letters and digits", sensitive=True)]
+
+
+def new_access_key(call: Call, *, user_id: str = "", description: str = "") -> tuple[AccessKey, str]:
+    """Make an AccessKey of the account or of one of its users, and give it with its secret, which is in nobody's hands
+    but the caller's."""
+    access_key_id = "LTAI" + call.entropy.take(10).hex().upper()
+    secret, wrapped = call.vault.make_secret(call.account, access_key_id)
+    call.resources.append(access_key_arn(call.account, access_key_id))
+    access_key = AccessKey(
+        access_key_id=access_key_id,
+        account=call.account,
+        status=AccessKeyStatus.ACTIVE,
+        created=call.now,
+        secret=wrapped,
+        description=description,
+        creator=call.caller.session or call.caller.principal,
+        user_id=user_id,
+    )
+    call.store.accounts.add_access_key(access_key)
+    return access_key, secret
