@@ -56,7 +56,7 @@ def create_access_key(call: Call, request: CreateAccessKeyRequest) -> CreateAcce
     user_id = _owner(call, request.user_name)
     if user_id and len(_of(call, user_id)) >= ACCESS_KEYS:
         raise TooManyAccessKeys(limit=ACCESS_KEYS)
-    access_key, secret = new_access_key(call, user_id=user_id)
+    access_key, secret = new_access_key(call, call.account, user_id=user_id)
     return CreateAccessKeyReply(
         access_key=MadeAccessKey(
             access_key_id=access_key.access_key_id,
