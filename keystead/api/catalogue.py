@@ -4,10 +4,10 @@ The modules of `keystead.operations` fill it when they are imported. In the clie
 catalogue: all that the command line says of an operation, and nothing that carries one out.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from keystead.api.parameters import COMMON, Param
+from keystead.api.parameters import COMMON, Param, Role
 from keystead.domain.products import PRODUCTS, Product
 
 if TYPE_CHECKING:
@@ -48,8 +48,15 @@ class Operation(NamedTuple):
     use: "Use | None"  # what the key must be good for
     changes: bool
     of_services: bool  # whether it may change the key of a service, too
-    container: str  # "key", "alias" or "": what a call about no single resource is authorized on
+    container: str  # "key", "alias" …: what a call about no single resource is authorized on; "" is all of them
+    actions: Mapping[Role, str]  # what is to be allowed on what a field names, where that is not the operation itself
+    free: bool  # whether anybody may who has an AccessKey
     errors: "tuple[type[KmsError], ...]"
+
+    def action_on(self, role: Role | None = None) -> str:
+        """The action that policies have to allow, on what a field of this role names."""
+        action = self.action if role is None else self.actions.get(role, self.action)
+        return f"{self.product.name.lower()}:{action}"
 
     @property
     def parameters(self) -> list[str]:

@@ -54,6 +54,8 @@ def read(data: Iterable[dict[str, Any]]) -> Iterator[Operation]:
             use=None,
             of_services=False,
             container="",
+            actions={},
+            free=False,
             errors=(),
         )
 

@@ -12,7 +12,7 @@ Dispatch, the command line and the reference pages are derived from the catalogu
 """
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple, TypeVar, get_type_hints
 
 import msgspec
@@ -98,12 +98,13 @@ def operation(
     container: str = "",
     errors: tuple[type[KmsError], ...] = (),
     product: Product = KMS,
+    free: bool = False,
 ) -> Callable[[Callable[[Call, Q], R]], Callable[[Call, Q], R]]:
     """Declare an operation that is not about one key. `container` is what it is authorized on, `gate` the row of the state
-    table for each of several keys."""
+    table for each of several keys; with `free` nobody is refused."""
 
     def declare(function: Callable[[Call, Q], R]) -> Callable[[Call, Q], R]:
-        CATALOGUE.add(_build(function, product, gate, None, changes, False, container, errors))
+        CATALOGUE.add(_build(function, product, gate, None, changes, False, container, {}, free, errors))
         return function
 
     return declare
@@ -115,16 +116,18 @@ def key_operation(
     use: Use | None = None,
     changes: bool = False,
     of_services: bool = False,
+    actions: Mapping[Role, str] | None = None,
     errors: tuple[type[KmsError], ...] = (),
 ) -> Callable[[Callable[[KeyCall, Q], R]], Callable[[KeyCall, Q], R]]:
     """Declare an operation about one key, which a field of its request names.
 
     `gate` is its row of the state table, `use` what the key must be good for; with `of_services` it may change the key of a
-    service, too.
+    service, too. `actions`: what must be allowed on what a field of a role names, in place of the operation.
     """
 
     def declare(function: Callable[[KeyCall, Q], R]) -> Callable[[KeyCall, Q], R]:
-        built = _build(function, KMS, gate, use, changes, of_services, "", (*errors, *refusals(use)))
+        refused = (*errors, *refusals(use))
+        built = _build(function, KMS, gate, use, changes, of_services, "", actions or {}, False, refused)
         if not any(field.param.role in (Role.KEY, Role.BLOB) for field in built.fields):
             raise TypeError(f"{built.action}: no field of its request names a key")
         CATALOGUE.add(built)
@@ -141,6 +144,8 @@ def _build(
     changes: bool,
     of_services: bool,
     container: str,
+    actions: Mapping[Role, str],
+    free: bool,
     errors: tuple[type[KmsError], ...],
 ) -> Operation:
     hints = get_type_hints(function)
@@ -172,6 +177,8 @@ def _build(
         changes=changes,
         of_services=of_services,
         container=container,
+        actions=actions,
+        free=free,
         errors=tuple(
             dict.fromkeys(
                 (

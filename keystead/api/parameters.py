@@ -26,6 +26,9 @@ class Role(enum.Enum):
     SOURCE = "source"  # a ciphertext beside a key that the operation is about
     ALIAS = "alias"  # an alias that exists
     NEW_ALIAS = "new alias"  # a name for an alias that does not exist yet
+    USER = "user"  # of Ram, by name, whether it exists or not; none: the caller
+    GROUP = "group"  # of Ram, likewise
+    POLICY = "policy"  # of Ram, likewise
 
 
 class Rule(Generic[T]):

@@ -5,33 +5,34 @@ in one commit, and its answer may leave only after that (the sequencer sees to i
 """
 
 from contextlib import suppress
+from functools import partial
 from typing import Any, NamedTuple
 
 import msgspec
 
 from keystead.access.callers import Caller, CallerType
-from keystead.access.decisions import authorize
+from keystead.api.ask import Ask, trace_of
+from keystead.api.authorization import Authorizer, Context, request_context
 from keystead.api.batch import Batch
-from keystead.api.bind import Bound
 from keystead.api.events import record_event
 from keystead.api.http import encode, receive, signature
 from keystead.api.http.message import Channel, HttpRequest, HttpResponse
 from keystead.api.http.receive import Received
+from keystead.api.needs import Need
 from keystead.api.operation import CATALOGUE, Call, Catalogue, KeyCall, Operation
 from keystead.api.prepare import Prepared, prepare
 from keystead.api.resolve import Resolver
 from keystead.api.service_keys import Promise
 from keystead.api.slow import Attempt, Nonce, Slow
-from keystead.api.wire_types import Reply, Request
+from keystead.api.wire_types import Request
 from keystead.clock import Clock
 from keystead.crypto.sealing import Unopenable
 from keystead.crypto.vault import Vault
-from keystead.domain.accounts import AccessKey, AccessKeyStatus, claimed_id
+from keystead.domain.accounts import AccessKey, claimed_id
 from keystead.domain.arns import key_arn
 from keystead.domain.audit import Kind, Record
 from keystead.domain.keys.algorithms import require
 from keystead.domain.keys.lifecycle import admit
-from keystead.domain.products import KMS, Product
 from keystead.entropy import Entropy, uuid4
 from keystead.errors import (
     AccessKeyInactive,
@@ -69,47 +70,6 @@ class Answer(NamedTuple):
     access_key_id: str = ""
 
 
-class Trace(msgspec.Struct):
-    """What the record of a call will say, as far as it is known."""
-
-    region: str
-    product: Product = KMS
-    action: str = ""
-    resources: list[str] = []
-    parameters: str = "{}"  # JSON
-    known: bool = False  # whether `action` is one of the catalogue's
-
-
-class Ask(NamedTuple):
-    """An authenticated call: what was asked, by whom, and how the answer is to be written."""
-
-    batch: Batch
-    bound: Bound
-    caller: Caller
-    trace: Trace
-    now: int
-    request_id: str
-    xml: bool
-    attempt: Attempt
-
-    def answer(self, operation: Operation, reply: Reply) -> HttpResponse:
-        return encode.success(operation.action, reply, self.request_id, self.xml)
-
-
-def _trace(bound: Bound, home: str) -> Trace:
-    """What the record says of a call before anything is done about it."""
-    operation = bound.operation
-    if operation is None:
-        return Trace(region=home, product=bound.product, action=bound.action)
-    return Trace(
-        region=bound.region,
-        product=bound.product,
-        action=bound.action,
-        parameters=bound.recorded,
-        known=True,
-    )
-
-
 class Pipeline:
     """The service over a store, without sockets."""
 
@@ -139,6 +99,7 @@ class Pipeline:
         self.server_id = server_id
         self.catalogue = catalogue
         self.service_keys = service_keys
+        self._authorizer = Authorizer(store)
         # Nonces of calls between their passes: in no batch, and nobody else's to use.
         self._reserved: set[Nonce] = set()
 
@@ -189,8 +150,8 @@ class Pipeline:
         now = self.clock.now()
         bound = prepared.bound
         assert bound is not None  # whose caller is known was read
-        trace = _trace(bound, self.region)
-        ask = Ask(batch, bound, caller, trace, int(now), request_id, xml, attempt)
+        trace = trace_of(bound, self.region)
+        ask = Ask(batch, asked, bound, caller, trace, int(now), request_id, xml, attempt)
         fault: Exception | None = None
         code = ""
         try:
@@ -267,12 +228,7 @@ class Pipeline:
         secret = self.vault.secret(access_key)
         if prepared.signed_with is not secret:
             prepared.verify(asked.claims, secret)
-        return Caller(
-            account=access_key.account,
-            type=CallerType.ROOT,
-            principal=access_key.account,
-            access_key_id=access_key.access_key_id,
-        )
+        return self._authorizer.caller(access_key)
 
     def _admit(self, batch: Batch, signed: signature.Signed, ask: Ask) -> None:
         """Refuse what is correctly signed but stale, sent before, or signed with an AccessKey that is not active; its
@@ -300,7 +256,7 @@ class Pipeline:
         else:
             batch.use_nonce(*nonce)
         access_key = self.store.accounts.access_key(caller.access_key_id)
-        if access_key is None or access_key.status is not AccessKeyStatus.ACTIVE:
+        if access_key is None or not self._authorizer.active(access_key):
             raise AccessKeyInactive
         if signed.security_token:
             raise SecurityTokenUnsupported
@@ -328,7 +284,7 @@ class Pipeline:
         assert request is not None
         try:
             call = self._call(operation, request, ask)
-            authorize(caller, operation.product, operation.action, trace.resources)
+            self._authorizer.authorize(caller, operation.product, trace.needs, self._context(ask))
             if operation.gate is not None:
                 for key in call.keys:
                     admit(operation.gate, key.at(ask.now).state)
@@ -372,14 +328,24 @@ class Pipeline:
             record_event(ask.batch, self.clock, self.entropy, promise.key, "CreateServiceKey", made)
         return response
 
+    def _context(self, ask: Ask) -> Context:
+        """The condition keys of a request, made where a statement of a policy asks for one."""
+        return partial(request_context, self.store, ask.asked, ask.bound.request, self.client_clock.now())
+
     def _call(self, operation: Operation, request: Request, ask: Ask) -> Call:
         """The call with the resources that the request names; their ARNs go to the trace."""
         account, region = ask.caller.account, ask.trace.region
-        makes = self.entropy if self.service_keys else None
-        found = Resolver(self.store, account, region, ask.now, makes).resolve(operation, request)
-        if operation.container:
-            found.resources.append(f"acs:kms:{region}:{account}:{operation.container}")
-        ask.trace.resources = found.resources
+        makes, context = self.entropy if self.service_keys else None, self._context(ask)
+
+        def admits(need: Need) -> bool:
+            return self._authorizer.of_key(ask.caller, need, context).allowed
+
+        resolver = Resolver(self.store, account, region, ask.now, makes, admits, ask.caller.session)
+        found = resolver.resolve(operation, request)
+        if operation.container or not (found.needs or operation.free or operation.product.for_operator_only):
+            of = f"{operation.product.name.lower()}:{region}:{account}:{operation.container or '*'}"
+            found.needs.append(Need(operation.action_on(), f"acs:{of}", account))
+        ask.trace.needs, ask.trace.resources = found.needs, found.resources
         common: dict[str, Any] = {
             "caller": ask.caller,
             "attempt": ask.attempt,
@@ -392,7 +358,7 @@ class Pipeline:
             "entropy": self.entropy,
             "keys": tuple(found.keys),
             "alias": found.alias,
-            "resources": found.resources,
+            "resources": ask.trace.resources,
         }
         if found.key is None or found.version is None:
             return Call(**common)

@@ -1,19 +1,23 @@
 """What a request names: its keys, versions, ciphertexts and aliases, found in the store of the caller's account and region.
 
-What is not in this account and region is answered like what does not exist anywhere.
+What is not in this account and region is answered like what does not exist anywhere, but for keys of other accounts whose
+policies let the caller use them.
 """
 
+from collections.abc import Callable
 from typing import Any
 
+from keystead.api.needs import Need
 from keystead.api.operation import Operation, Source
 from keystead.api.service_keys import Promise, promise
 from keystead.api.wire_types import KeyReference, Request, Role
 from keystead.crypto import blob as blobs
 from keystead.crypto.sealing import Unopenable
-from keystead.domain.arns import alias_arn, key_arn
+from keystead.domain.arns import alias_arn, key_arn, ram_arn
 from keystead.domain.keys.algorithms import SYMMETRIC
 from keystead.domain.keys.aliases import Alias
 from keystead.domain.keys.key import Key, KeyVersion
+from keystead.domain.keys.lifecycle import Gate
 from keystead.entropy import Entropy
 from keystead.errors import (
     AliasNotFound,
@@ -30,16 +34,27 @@ class Resolver:
     """Resolves what one request names, as of now; `resolve` once, and read the rest."""
 
     def __init__(
-        self, store: Store, account: str, region: str, now: int, entropy: Entropy | None = None
+        self,
+        store: Store,
+        account: str,
+        region: str,
+        now: int,
+        entropy: Entropy | None = None,
+        admits: Callable[[Need], bool] = lambda need: False,
+        caller: str = "",
     ) -> None:
-        """With `entropy` the key of a service that has none yet is promised."""
+        """With `entropy` the key of a service that has none yet is promised; `admits` tells whether a key of another account
+        lets the caller do what it needs; `caller` is the name of the RAM user that calls."""
         self._store = store
         self._account = account
         self._region = region
         self._now = now
         self._entropy = entropy
+        self._admits = admits
+        self._caller = caller
+        self._operation: Operation | None = None
+        self.needs: list[Need] = []  # what must be allowed
         self.keys: list[Key] = []  # all that are found
-        self.resources: list[str] = []  # their ARNs, and those of aliases
         self.key: Key | None = None
         self.version: KeyVersion | None = None
         self.blob: blobs.Blob | None = None
@@ -47,10 +62,16 @@ class Resolver:
         self.alias: Alias | None = None
         self.promise: Promise | None = None
 
+    @property
+    def resources(self) -> list[str]:
+        """The ARNs of all that must be allowed."""
+        return [need.resource for need in self.needs]
+
     def resolve(self, operation: Operation, request: Request) -> "Resolver":
         """Look up all that the operation's fields name. The refusal of what is not there; Unopenable for a ciphertext that
         names no key of this account and region."""
         asked: dict[Role, Any] = {}
+        self._operation = operation
         for field in operation.roles:
             value = getattr(request, field.attribute)
             match field.param.role:
@@ -58,11 +79,11 @@ class Resolver:
                     self._take_key(field.name, value)
                 case Role.KEYS:
                     self.keys += [self._listed_key(one) for one in value]
-                    self.resources += [self._arn(one) for one in self.keys]
+                    self.needs += [self._need_of(Role.KEYS, one) for one in self.keys]
                 case Role.BLOB:
                     self.blob = blobs.parse(value)
-                    self.key, self.version = self._version_of_blob(self.blob)
-                    self.resources.append(self._arn(self.key))
+                    self.key, self.version = self._version_of_blob(Role.BLOB, self.blob)
+                    self.needs.append(self._need_of(Role.BLOB, self.key))
                 case Role.VERSION:
                     assert self.key is not None
                     self.version = self._version_of(self.key, value)
@@ -70,24 +91,43 @@ class Resolver:
                     asked[field.param.role] = value
                 case Role.SOURCE:
                     self.source = self._find_source(value, asked[Role.SOURCE_KEY], asked[Role.SOURCE_VERSION])
-                    self.resources.append(self._arn(self.source.key))
+                    self.needs.append(self._need_of(Role.SOURCE, self.source.key))
                 case Role.ALIAS:
                     self.alias = self._store.aliases.get(self._account, self._region, value)
                     if self.alias is None:
                         raise AliasNotFound
-                    self.resources.append(alias_arn(self._account, self._region, value))
-                case _:
-                    self.resources.append(alias_arn(self._account, self._region, value))
+                    self._need_alias(value)
+                    if self.key is None:  # the alias goes from it; UpdateAlias names the one that it goes to
+                        self._need_key_of(self.alias)
+                case Role.NEW_ALIAS:
+                    self._need_alias(value)
+                case Role.USER | Role.GROUP | Role.POLICY as kind:
+                    arn = ram_arn(self._account, kind.value, value or self._caller)
+                    self.needs.append(Need(operation.action_on(kind), arn, self._account))
         self.keys += [one for one in (self.key, self.source.key if self.source else None) if one is not None]
         if operation.gate is not None and not self.keys:
             raise MissingParameter(name=operation.roles[0].name)
         return self
 
+    def _need_of(self, role: Role, key: Key) -> Need:
+        assert self._operation is not None
+        return Need(self._operation.action_on(role), key_arn(*key.place), key.account, key)
+
+    def _need_alias(self, name: str) -> None:
+        assert self._operation is not None
+        arn = alias_arn(self._account, self._region, name)
+        self.needs.append(Need(self._operation.action_on(Role.ALIAS), arn, self._account))
+
+    def _need_key_of(self, alias: Alias) -> None:
+        key = self._store.keys.get(alias.account, alias.region, alias.key_id)
+        if key is not None:
+            self.needs.append(self._need_of(Role.ALIAS, key))
+
     def _take_key(self, name: str, reference: KeyReference) -> None:
         if reference == KeyReference():
             return  # optional, and not given
         try:
-            key = self._find_key(reference)
+            key = self._find_key(Role.KEY, reference)
         except AliasNotFound:
             if not self._promise(reference):
                 raise
@@ -98,7 +138,7 @@ class Resolver:
             return
         self.key = key
         self.version = self._store.keys.version(key.primary_version)
-        self.resources.append(self._arn(key))
+        self.needs.append(self._need_of(Role.KEY, key))
 
     def _promise(self, reference: KeyReference) -> bool:
         """Whether an alias that was not found is that of a service, whose key is now promised."""
@@ -111,13 +151,13 @@ class Resolver:
         if self.promise is None:
             return False
         self.key, self.version = self.promise.key, self.promise.version
-        self.resources.append(alias_arn(self._account, self._region, name))
+        self.needs.append(self._need_of(Role.KEY, self.key))
         return True
 
     def _elsewhere(self, reference: KeyReference) -> bool:
         return reference.account not in ("", self._account) or reference.region not in ("", self._region)
 
-    def _find_key(self, reference: KeyReference) -> Key:
+    def _find_key(self, role: Role, reference: KeyReference) -> Key:
         elsewhere = self._elsewhere(reference)
         key_id = reference.key_id
         if reference.alias:
@@ -127,27 +167,39 @@ class Resolver:
             if alias is None:
                 raise AliasNotFound
             key_id = alias.key_id
-        key = None if elsewhere else self._store.keys.get(self._account, self._region, key_id)
+        own = None if elsewhere else self._store.keys.get(self._account, self._region, key_id)
+        key = self._foreign(role, reference) if elsewhere else own
         if key is None or key.gone(self._now):
             raise AliasNotFound if reference.alias else KeyNotFound
         return key
 
+    def _foreign(self, role: Role, reference: KeyReference) -> Key | None:
+        """The key of another account in this region, if its policy lets the caller use it so."""
+        if reference.account in ("", self._account) or reference.region != self._region:
+            return None
+        key = self._store.keys.get(reference.account, reference.region, reference.key_id)
+        return key if key is not None and self._lets_in(role, key) else None
+
+    def _lets_in(self, role: Role, key: Key) -> bool:
+        assert self._operation is not None
+        return self._operation.gate is Gate.USE and self._admits(self._need_of(role, key))
+
     def _listed_key(self, reference: KeyReference) -> Key:
         try:
-            return self._find_key(reference)
+            return self._find_key(Role.KEYS, reference)
         except KeyNotFound:
             raise ResourceIdNotFound from None
 
     def _find_source(self, text: str, reference: KeyReference, version_id: str) -> Source:
         """The key and version of a ciphertext: those it names itself, or, as one that was encrypted under a public key does
         not, those that the request names. If both do they must agree."""
-        key = None if reference == KeyReference() else self._find_key(reference)
+        key = None if reference == KeyReference() else self._find_key(Role.SOURCE, reference)
         if key is not None and key.spec not in SYMMETRIC:
             if not version_id:
                 raise MissingParameter(name="SourceKeyVersionId")
             return Source(key, self._version_of(key, version_id), None)
         blob = blobs.parse(text)
-        found, version = self._version_of_blob(blob)
+        found, version = self._version_of_blob(Role.SOURCE, blob)
         if key not in (None, found) or version_id not in ("", version.version_id):
             raise Unopenable
         return Source(found, version, blob)
@@ -158,14 +210,13 @@ class Resolver:
             raise KeyVersionNotFound
         return version
 
-    def _version_of_blob(self, blob: blobs.Blob) -> tuple[Key, KeyVersion]:
+    def _version_of_blob(self, role: Role, blob: blobs.Blob) -> tuple[Key, KeyVersion]:
         version = self._store.keys.version(blob.version_id)
-        if version is None or (version.account, version.region) != (self._account, self._region):
+        if version is None or version.region != self._region:
             raise Unopenable
-        key = self._store.keys.get(self._account, self._region, version.key_id)
+        key = self._store.keys.get(version.account, version.region, version.key_id)
         if key is None or key.gone(self._now):
             raise Unopenable
+        if key.account != self._account and not self._lets_in(role, key):
+            raise Unopenable
         return key, version
-
-    def _arn(self, key: Key) -> str:
-        return key_arn(self._account, self._region, key.key_id)

@@ -19,19 +19,29 @@ class AccessKeyStatus(enum.StrEnum):
     INACTIVE = "Inactive"
 
 
+class AccountStatus(enum.StrEnum):
+    """Whether the calls of an account are answered."""
+
+    ACTIVE = "Active"
+    DISABLED = "Disabled"
+
+
 class Account(msgspec.Struct, frozen=True, kw_only=True):
-    """A tenant. `account_id` is 16 decimal digits; `created` is seconds since 1970."""
+    """A tenant, whom no other can see. `account_id` is 16 decimal digits; `created` is seconds since 1970; `name` is for its
+    operator."""
 
     account_id: str
     created: int
+    name: str = ""
+    status: AccountStatus = AccountStatus.ACTIVE
 
 
 class AccessKey(msgspec.Struct, frozen=True, kw_only=True):
     """What signs requests: an id and a wrapped secret. Not a cryptographic key of the service.
 
-    `creator` is the principal that made it, "" where nobody asked for it or that was not noted. `last_used`, in seconds
-    since 1970, is when a call was last admitted with it, or up to `LAST_USED_EVERY` seconds earlier; 0: never, or not since
-    that is noted.
+    `user_id` is of the RAM user that signs with it, "" for the account itself. `creator` is the principal that made it, ""
+    where nobody asked for it or that was not noted. `last_used`, in seconds since 1970, is when a call was last admitted
+    with it, or up to `LAST_USED_EVERY` seconds earlier; 0: never, or not since that is noted.
     """
 
     access_key_id: str
@@ -42,6 +52,7 @@ class AccessKey(msgspec.Struct, frozen=True, kw_only=True):
     description: str = ""
     creator: str = ""
     last_used: int = 0
+    user_id: str = ""
 
 
 LAST_USED_EVERY = 300  # seconds; a write of its own for each call would cost more than the call

@@ -21,6 +21,11 @@ def account_arn(account: str) -> str:
     return f"acs:ram::{account}:root"
 
 
+def ram_arn(account: str, kind: str, name: str) -> str:
+    """What Ram keeps: a `user`, `group` or `policy`. Ram has no regions."""
+    return f"acs:ram::{account}:{kind}/{name}"
+
+
 def key_arn(account: str, region: str, key_id: str) -> str:
     return f"acs:kms:{region}:{account}:key/{key_id}"
 
@@ -32,7 +37,7 @@ def alias_arn(account: str, region: str, name: str) -> str:
 
 def access_key_arn(account: str, access_key_id: str) -> str:
     """AccessKeys belong to Ram, which has no regions."""
-    return f"acs:ram::{account}:accesskey/{access_key_id}"
+    return ram_arn(account, "accesskey", access_key_id)
 
 
 @lru_cache(1024)  # each call's resources are looked at once more, and keys in use come again

@@ -44,6 +44,12 @@ STS = Product(
     hosts=re.compile(r"sts(?:-vpc)?(?:\.[a-z0-9-]+)?\.aliyuncs\.com"),
     recommended_as="Sts",
 )
+RAM = Product(
+    name="Ram",
+    version="2015-05-01",
+    hosts=re.compile(r"ram(?:-vpc)?\.aliyuncs\.com"),
+    recommended_as="Ram",
+)
 # Its calls come by the control socket, to whichever server that is.
 KEYSTEAD = Product(
     name="Keystead",
@@ -58,7 +64,7 @@ LOCATION = Product(
     hosts=re.compile(r"location(?:-readonly|-vpc)?(?:\.[a-z0-9-]+)?\.aliyuncs\.com"),
     recommended_as="Location",
 )
-PRODUCTS = (KMS, STS, LOCATION, KEYSTEAD)
+PRODUCTS = (KMS, RAM, STS, LOCATION, KEYSTEAD)
 
 # By the codes that the location service has for them: where clients find the products whose hosts are answered here.
 _ENDPOINTS = {"kms": "kms.{}.aliyuncs.com", "ram": "ram.aliyuncs.com", "sts": "sts.{}.aliyuncs.com"}

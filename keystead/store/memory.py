@@ -9,13 +9,15 @@ import msgspec
 from keystead.domain.accounts import AccessKey, Account, WrappingKey
 from keystead.domain.audit import Head, Record
 from keystead.domain.authorities import KeptAuthority
+from keystead.domain.identities import PolicyVersion
 from keystead.domain.keys.aliases import Alias
 from keystead.domain.keys.key import Key, KeyFilter, KeyVersion
 from keystead.domain.keys.lifecycle import KeyState
 from keystead.domain.keys.tags import fit
 from keystead.entropy import Entropy, uuid4
 from keystead.errors import AliasTaken
-from keystead.store.ports import Page, StoreFailure
+from keystead.store import ports
+from keystead.store.ports import IDENTITIES, Identity, Page, StoreFailure, identity_key
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -86,7 +88,13 @@ class Accounts:
         self._accounts: _Rows[str, Account] = _Rows(journal)
         self._access_keys: _Rows[str, AccessKey] = _Rows(journal)
 
+    def get(self, account: str) -> Account | None:
+        return self._accounts.get(account)
+
     def add(self, account: Account) -> None:
+        self._accounts.put(account.account_id, account)
+
+    def put(self, account: Account) -> None:
         self._accounts.put(account.account_id, account)
 
     def all(self) -> tuple[Account, ...]:
@@ -111,6 +119,42 @@ class Accounts:
 
     def access_keys(self, account: str) -> tuple[AccessKey, ...]:
         return tuple(one for one in self._access_keys.values() if one.account == account)
+
+
+class Identities:
+    def __init__(self, journal: _Journal) -> None:
+        self._rows: dict[type[Identity], _Rows[tuple[str, ...], Any]] = {
+            kind: _Rows(journal) for kind in IDENTITIES
+        }
+        self._revisions: dict[str, int] = {}
+        self._latest = 0
+
+    def drop_cache(self) -> None:
+        self._revisions.clear()
+
+    def revision(self, account: str) -> int:
+        if account not in self._revisions:
+            self._latest += 1
+            self._revisions[account] = self._latest
+        return self._revisions[account]
+
+    def all(self, kind: type[ports.V], account: str) -> tuple[ports.V, ...]:
+        return tuple(one for one in self._rows[kind].values() if one.account == account)
+
+    def versions(self, account: str, policy: str) -> tuple[PolicyVersion, ...]:
+        found = self._rows[PolicyVersion].values()
+        return tuple(one for one in found if (one.account, one.policy) == (account, policy))
+
+    def add(self, one: Identity) -> None:
+        self.put(one)
+
+    def put(self, one: Identity) -> None:
+        self._revisions.pop(one.account, None)
+        self._rows[type(one)].put(identity_key(one), one)
+
+    def remove(self, one: Identity) -> None:
+        self._revisions.pop(one.account, None)
+        self._rows[type(one)].remove(identity_key(one))
 
 
 class Aliases:
@@ -310,6 +354,7 @@ class MemoryStore:
         self._journal: _Journal = []
         self.keyring = Keyring(self._journal)
         self.accounts = Accounts(self._journal)
+        self.identities = Identities(self._journal)
         self.authorities = Authorities(self._journal)
         self.aliases = Aliases(self._journal)
         self.keys = Keys(self._journal, self.aliases)
@@ -346,6 +391,7 @@ class MemoryStore:
         """Nothing to let go of."""
 
     def _undo(self, mark: int) -> None:
+        self.identities.drop_cache()
         while len(self._journal) > mark:
             rows, name, old = self._journal.pop()
             if old is _MISSING:

@@ -18,6 +18,7 @@ import msgspec
 from keystead.domain.accounts import AccessKey, Account, WrappingKey
 from keystead.domain.audit import Head, Record
 from keystead.domain.authorities import KeptAuthority
+from keystead.domain.identities import Attachment, CustomPolicy, Group, Member, PolicyVersion, User
 from keystead.domain.keys.aliases import Alias
 from keystead.domain.keys.key import Key, KeyFilter, KeyVersion
 from keystead.domain.keys.lifecycle import KeyState
@@ -142,9 +143,19 @@ class Aliases(Protocol):
 class Accounts(Protocol):
     """Accounts and their AccessKeys."""
 
+    def get(self, account: str) -> Account | None:
+        """The account, or None."""
+        ...
+
     def add(self, account: Account) -> None: ...
 
-    def all(self) -> tuple[Account, ...]: ...
+    def put(self, account: Account) -> None:
+        """Replace an existing account."""
+        ...
+
+    def all(self) -> tuple[Account, ...]:
+        """All accounts, oldest first."""
+        ...
 
     def access_key(self, access_key_id: str) -> AccessKey | None:
         """The AccessKey, or None."""
@@ -163,7 +174,56 @@ class Accounts(Protocol):
     def remove_access_key(self, access_key_id: str) -> None: ...
 
     def access_keys(self, account: str) -> tuple[AccessKey, ...]:
-        """All AccessKeys of the account, oldest first."""
+        """All AccessKeys of the account and of its users, oldest first."""
+        ...
+
+
+Identity = User | Group | Member | CustomPolicy | PolicyVersion | Attachment
+V = TypeVar("V", User, Group, Member, CustomPolicy, Attachment)
+
+# By which fields one is known from all others of its type.
+IDENTITIES: dict[type[Identity], tuple[str, ...]] = {
+    User: ("account", "user_id"),
+    Group: ("account", "group_id"),
+    Member: ("account", "group_id", "user_id"),
+    CustomPolicy: ("account", "name"),
+    PolicyVersion: ("account", "policy", "number"),
+    Attachment: ("account", "kind", "holder", "policy_type", "policy"),
+}
+
+
+def identity_key(one: Identity) -> tuple[str, ...]:
+    """What one is known by, from all others of its type."""
+    return tuple([getattr(one, field) for field in IDENTITIES[type(one)]])
+
+
+class Identities(Protocol):
+    """Users, groups, policies and what is attached. An account has so few of them that none is looked up in here: whoever
+    asks gets all of a type, oldest first.
+
+    What another refers to must be there before and gone after it; names are unique by type and account.
+    """
+
+    def all(self, kind: type[V], account: str) -> tuple[V, ...]: ...
+
+    def versions(self, account: str, policy: str) -> tuple[PolicyVersion, ...]:
+        """The versions of a policy, oldest first."""
+        ...
+
+    def add(self, one: Identity) -> None:
+        """A new one."""
+        ...
+
+    def put(self, one: Identity) -> None:
+        """Replace an existing one."""
+        ...
+
+    def remove(self, one: Identity) -> None:
+        """Remove an existing one."""
+        ...
+
+    def revision(self, account: str) -> int:
+        """A number that stands for what there is of an account now, and for nothing that will be otherwise."""
         ...
 
 
@@ -233,6 +293,9 @@ class Store(Protocol):
 
     @property
     def accounts(self) -> Accounts: ...
+
+    @property
+    def identities(self) -> Identities: ...
 
     @property
     def keyring(self) -> Keyring: ...

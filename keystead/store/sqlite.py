@@ -17,8 +17,10 @@ from keystead.errors import OperatorError
 from keystead.portable import sync_directory
 from keystead.store import migrate, tables
 from keystead.store.database import Database
+from keystead.store.identity_tables import Identities
 from keystead.store.key_tables import Keys
 from keystead.store.listing import Listing
+from keystead.store.nonce_tables import Nonces
 from keystead.store.ports import StoreFailure
 
 MINIMUM = (3, 51, 3)
@@ -44,10 +46,11 @@ class SqliteStore:
         listing = Listing(self._database)
         self.keyring = tables.Keyring(self._database)
         self.accounts = tables.Accounts(self._database)
+        self.identities = Identities(self._database)
         self.authorities = tables.Authorities(self._database)
         self.aliases = tables.Aliases(self._database, listing)
         self.keys = Keys(self._database, listing, self.aliases)
-        self.nonces = tables.Nonces(self._database)
+        self.nonces = Nonces(self._database)
         self.audit = tables.AuditLog(self._database)
         connection.set_wal_hook(self._after_commit)
 
@@ -158,6 +161,7 @@ class SqliteStore:
         self.keys.drop_cache()
         self.aliases.drop_cache()
         self.accounts.drop_cache()
+        self.identities.drop_cache()
         self.nonces.drop_cache()
 
     def _after_commit(self, connection: apsw.Connection, _name: str, pages: int) -> int:

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from keystead.domain.accounts import AccessKey, AccessKeyStatus, Account, WrappingKey
+from keystead.domain.accounts import AccessKey, AccessKeyStatus, Account, AccountStatus, WrappingKey
 from keystead.domain.audit import COLUMNS, Head, Record, columns
 from keystead.domain.authorities import KeptAuthority
 from keystead.domain.keys.aliases import Alias
@@ -14,17 +14,6 @@ from keystead.errors import AliasTaken
 from keystead.store.database import Database, remember
 from keystead.store.listing import Listing
 from keystead.store.ports import Page
-
-RECENT_NONCES = 512  # from which on they are put in their places
-KNOWN_NONCES = 65_536  # of the newest seconds, known by heart: some 6 MB
-_SEEN = (
-    "SELECT 1 FROM nonces WHERE second = ?1 AND digest = ?2"
-    " UNION ALL SELECT 1 FROM recent_nonces WHERE second = ?1 AND digest = ?2"
-)
-_NEWEST = (
-    "SELECT max(coalesce((SELECT max(second) FROM nonces), -1), coalesce((SELECT max(second) FROM recent_nonces), -1)),"
-    " (SELECT count(*) FROM recent_nonces)"
-)
 
 
 class Keyring:
@@ -87,19 +76,38 @@ class Accounts:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._cache: dict[str, AccessKey] = {}
+        self._accounts: dict[str, Account] = {}
 
     def drop_cache(self) -> None:
         self._cache.clear()
+        self._accounts.clear()
+
+    def get(self, account: str) -> Account | None:
+        found = self._accounts.get(account)
+        if found is None:
+            row = self._database.row(f"{_ACCOUNT} WHERE account = ?", (account,))
+            if row is None:
+                return None
+            found = self._accounts[account] = _account(row)
+        return found
 
     def add(self, account: Account) -> None:
         self._database.revise()
         self._database.rows(
-            "INSERT INTO accounts (account, created) VALUES (?, ?)", (account.account_id, account.created)
+            "INSERT INTO accounts (account, created, name, status) VALUES (?, ?, ?, ?)",
+            (account.account_id, account.created, account.name, account.status),
+        )
+
+    def put(self, account: Account) -> None:
+        self._database.revise()
+        self._accounts.pop(account.account_id, None)
+        self._database.rows(
+            "UPDATE accounts SET name = ?, status = ? WHERE account = ?",
+            (account.name, account.status, account.account_id),
         )
 
     def all(self) -> tuple[Account, ...]:
-        rows = self._database.rows("SELECT account, created FROM accounts ORDER BY position")
-        return tuple(Account(account_id=row[0], created=row[1]) for row in rows)
+        return tuple(_account(row) for row in self._database.rows(f"{_ACCOUNT} ORDER BY position"))
 
     def access_key(self, access_key_id: str) -> AccessKey | None:
         found = self._cache.get(access_key_id)
@@ -115,7 +123,7 @@ class Accounts:
         self._database.revise()
         self._database.rows(
             "INSERT INTO access_keys (access_key_id, account, status, created, generation, secret, description, creator, "
-            "last_used) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "last_used, user_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 access_key.access_key_id,
                 access_key.account,
@@ -126,6 +134,7 @@ class Accounts:
                 access_key.description,
                 access_key.creator,
                 access_key.last_used,
+                access_key.user_id,
             ),
         )
 
@@ -164,9 +173,14 @@ class Accounts:
 
 
 _ACCESS_KEY = (
-    "SELECT access_key_id, account, status, created, generation, secret, description, creator, last_used "
+    "SELECT access_key_id, account, status, created, generation, secret, description, creator, last_used, user_id "
     "FROM access_keys"
 )
+_ACCOUNT = "SELECT account, created, name, status FROM accounts"
+
+
+def _account(row: tuple[Any, ...]) -> Account:
+    return Account(account_id=row[0], created=row[1], name=row[2], status=AccountStatus(row[3]))
 
 
 def _access_key(row: tuple[Any, ...]) -> AccessKey:
@@ -179,6 +193,7 @@ def _access_key(row: tuple[Any, ...]) -> AccessKey:
         description=row[6],
         creator=row[7],
         last_used=row[8],
+        user_id=row[9],
     )
 
 
@@ -285,75 +300,6 @@ def _aliases_of(alias: Alias) -> str:
 
 def _aliases_of_key(alias: Alias) -> str:
     return f"aliases {alias.account} {alias.region} {alias.key_id}"
-
-
-class Nonces:
-    """Accepted nonces and the horizon.
-
-    New ones lie in a short table; some hundred at a time they are put in their places in the long one. One by one, each
-    would rewrite another page of that. Those of the newest seconds, which nearly all requests are about, are known by heart.
-    """
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-        self._horizon: int | None = None
-        self._newest: dict[int, set[bytes]] | None = None  # by second
-        self._since = 0  # the second from which on all are in `_newest`
-        self._known = 0  # how many are in it
-        self._recent = 0  # how many are in the short table
-
-    def drop_cache(self) -> None:
-        self._horizon = None
-        self._newest = None
-
-    def seen(self, second: int, digest: bytes) -> bool:
-        newest = self._load()
-        if second >= self._since:
-            return digest in newest.get(second, ())
-        return bool(self._database.rows(_SEEN, (second, digest)))
-
-    def add(self, rows: Sequence[tuple[int, bytes]]) -> None:
-        newest = self._load()
-        self._database.many("INSERT INTO recent_nonces VALUES (?, ?)", rows)
-        for second, digest in rows:
-            if second >= self._since:
-                newest.setdefault(second, set()).add(digest)
-                self._known += 1
-        while self._known > KNOWN_NONCES:
-            oldest = min(newest)
-            self._since = oldest + 1
-            self._known -= len(newest.pop(oldest))
-        self._recent += len(rows)
-        if self._recent >= RECENT_NONCES:
-            self._settle()
-
-    def horizon(self) -> int:
-        if self._horizon is None:
-            self._horizon = int(self._database.rows("SELECT value FROM meta WHERE name = 'horizon'")[0][0])
-        return self._horizon
-
-    def purge(self, second: int) -> None:
-        self._settle()
-        latest = self._database.rows("SELECT max(second) FROM nonces WHERE second <= ?", (second,))[0][0]
-        if latest is not None:
-            self.drop_cache()
-            self._database.rows("DELETE FROM nonces WHERE second <= ?", (second,))
-            self._database.rows("UPDATE meta SET value = max(value, ?) WHERE name = 'horizon'", (latest,))
-
-    def _load(self) -> dict[int, set[bytes]]:
-        if self._newest is None:
-            latest, self._recent = self._database.rows(_NEWEST)[0]
-            self._newest, self._known, self._since = {}, 0, latest + 1
-        return self._newest
-
-    def _settle(self) -> None:
-        self._load()
-        if self._recent:
-            self._database.rows(
-                "INSERT OR IGNORE INTO nonces SELECT second, digest FROM recent_nonces ORDER BY second, digest"
-            )
-            self._database.rows("DELETE FROM recent_nonces")
-            self._recent = 0
 
 
 class AuditLog:

@@ -13,7 +13,7 @@ import apsw
 import pytest
 
 from keystead.server.data.directory import DataDirectory
-from keystead.store import sqlite, tables
+from keystead.store import nonce_tables, sqlite
 from keystead.store.ports import StoreFailure
 from tests.durable import Durable, State, members, prepare, reopened
 from tests.faulty_vfs import Disk
@@ -130,11 +130,11 @@ def chosen(chance: random.Random, known: list[str]) -> Iterator[tuple[str, dict[
 def small_log(monkeypatch: pytest.MonkeyPatch) -> None:
     """Write-backs of the log to the database, and of nonces to their places, are to happen within a cycle."""
     monkeypatch.setattr(sqlite, "_WAL_PAGES", 30)
-    monkeypatch.setattr(tables, "RECENT_NONCES", 8)
+    monkeypatch.setattr(nonce_tables, "RECENT_NONCES", 8)
 
 
 def worker(folder: Path, cycles: int, seed: int) -> list[str]:
-    sqlite._WAL_PAGES, tables.RECENT_NONCES = 30, 8
+    sqlite._WAL_PAGES, nonce_tables.RECENT_NONCES = 30, 8
     place = folder / str(seed)
     place.mkdir()
     return run(place, seed, cycles)

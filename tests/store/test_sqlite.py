@@ -17,12 +17,12 @@ from keystead.domain.keys.key import KeyFilter, Wrapped
 from keystead.domain.keys.lifecycle import Event
 from keystead.entropy import SeededEntropy
 from keystead.errors import OperatorError
-from keystead.store import migrate, sqlite, tables
+from keystead.store import migrate, nonce_tables, sqlite
 from keystead.store.migrate import Migration
+from keystead.store.nonce_tables import RECENT_NONCES
 from keystead.store.ports import StoreFailure
 from keystead.store.reader import Wanted, open_reader
 from keystead.store.sqlite import SqliteStore, check_version
-from keystead.store.tables import RECENT_NONCES
 from tests.store.test_contract import ACCOUNT, REGION, alias, found, key
 from tests.unit.domain.test_audit import RECORD
 
@@ -483,8 +483,8 @@ def test_a_nonce_is_known_wherever_it_lies(count: int, tmp_path: Path) -> None:
 def test_few_or_many_known_by_heart_are_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: list[tuple[int, int, str]]
 ) -> None:
-    monkeypatch.setattr(tables, "KNOWN_NONCES", 3)
-    monkeypatch.setattr(tables, "RECENT_NONCES", 4)
+    monkeypatch.setattr(nonce_tables, "KNOWN_NONCES", 3)
+    monkeypatch.setattr(nonce_tables, "RECENT_NONCES", 4)
     store = opened(Path(tempfile.mkdtemp(dir=tmp_path)))
     kept: set[tuple[int, bytes]] = set()
     for second, number, end in steps:

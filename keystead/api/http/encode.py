@@ -42,7 +42,8 @@ def failure(
     error: KmsError, request_id: str, host: str, xml: bool, product: str = KMS.recommended_as
 ) -> HttpResponse:
     """The answer to a refused call of a product; without one known, it is taken for a call of Kms."""
-    return refusal(error.status, error.code, error.text, request_id, host, xml, product)
+    detail = error.values.get("detail")
+    return refusal(error.status, error.code, error.text, request_id, host, xml, product, detail)
 
 
 def refusal(
@@ -53,9 +54,11 @@ def refusal(
     host: str,
     xml: bool,
     product: str = KMS.recommended_as,
+    detail: object = None,
 ) -> HttpResponse:
-    """A refusal in the one shape that all clients parse, its status and code given as they are."""
-    members = {
+    """A refusal in the one shape that all clients parse, its status and code given as they are; `detail` says which policy
+    refuses."""
+    members: dict[str, Any] = {
         "RequestId": request_id,
         "HostId": host,
         "Code": code,
@@ -63,10 +66,19 @@ def refusal(
         "Recommend": f"https://api.aliyun.com/troubleshoot?q={quote(code)}&product={product}&requestId={request_id}",
         "HttpStatus": status,
     }
+    if detail is not None:
+        members["AccessDeniedDetail"] = detail
     if xml:
-        members = {name: _NOT_XML.sub("?", str(value)) for name, value in members.items()}
+        members = _for_xml(members)
         return _response(status, XML_TYPE, _xml("Error", members), request_id)
     return _response(status, JSON_TYPE, _encode(members), request_id)
+
+
+def _for_xml(members: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: _for_xml(value) if isinstance(value, dict) else _NOT_XML.sub("?", str(value))
+        for name, value in members.items()
+    }
 
 
 def _response(status: int, content_type: str, body: bytes, request_id: str) -> HttpResponse:

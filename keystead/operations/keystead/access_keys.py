@@ -1,34 +1,27 @@
-"""AccessKeys of an account: the operator's means to replace or revoke one; not reachable over the network."""
+"""AccessKeys of accounts: the operator's means to replace or revoke one; not reachable over the network."""
 
 from typing import Annotated
 
 import msgspec
 
-from keystead.api.coerce import rule, text_up_to
+from keystead.api.access_keys import AccessKeyId, AccountId, account_of, new_access_key
+from keystead.api.coerce import text_up_to
 from keystead.api.operation import Call, operation
 from keystead.api.wire_types import Empty, Param, Reply, Request, choice
 from keystead.clock import iso8601
 from keystead.domain.accounts import AccessKey, AccessKeyStatus
 from keystead.domain.arns import access_key_arn
+from keystead.domain.identities import User
 from keystead.domain.products import KEYSTEAD
-from keystead.errors import AccessKeyNotFound, InvalidParameter
+from keystead.errors import AccessKeyNotFound
 
-
-@rule("1 to 128 letters and digits")
-def _access_key_id(name: str, text: str) -> str:
-    if not 1 <= len(text) <= 128 or not text.isascii() or not text.isalnum():
-        raise InvalidParameter(name=name)
-    return text
-
-
-# Not recorded as it was sent, since people paste secrets there; the record names the AccessKey that was found.
-AccessKeyId = Annotated[str, Param("String", _access_key_id, sensitive=True)]
 Description = Annotated[str, Param("String", text_up_to(256))]
 Status = Annotated[str, choice(*AccessKeyStatus)]
 
 
 class CreateAccessKeyRequest(Request, frozen=True):
     description: Description = ""
+    account_id: AccountId = ""
 
 
 class CreatedAccessKey(Reply, frozen=True):
@@ -46,35 +39,24 @@ class CreateAccessKeyReply(Reply, frozen=True):
 
 @operation(changes=True, product=KEYSTEAD)
 def create_access_key(call: Call, request: CreateAccessKeyRequest) -> CreateAccessKeyReply:
-    """Make an AccessKey for the account; its secret is shown this once."""
-    access_key_id = "LTAI" + call.entropy.take(10).hex().upper()
-    secret, wrapped = call.vault.make_secret(call.account, access_key_id)
-    call.resources.append(access_key_arn(call.account, access_key_id))
-    call.store.accounts.add_access_key(
-        AccessKey(
-            access_key_id=access_key_id,
-            account=call.account,
-            status=AccessKeyStatus.ACTIVE,
-            created=call.now,
-            secret=wrapped,
-            description=request.description,
-            creator=call.caller.principal,
-        )
+    """Make an AccessKey for an account itself; its secret is shown this once."""
+    access_key, secret = new_access_key(
+        call, account_of(call, request.account_id), description=request.description
     )
     return CreateAccessKeyReply(
         access_key=CreatedAccessKey(
-            access_key_id=access_key_id,
+            access_key_id=access_key.access_key_id,
             access_key_secret=secret,
-            status=AccessKeyStatus.ACTIVE,
-            create_date=iso8601(call.now),
-            description=request.description,
-            creator=call.caller.principal,
+            status=access_key.status,
+            create_date=iso8601(access_key.created),
+            description=access_key.description,
+            creator=access_key.creator,
         )
     )
 
 
 class ListAccessKeysRequest(Request, frozen=True):
-    pass
+    account_id: AccountId = ""
 
 
 class ListedAccessKey(Reply, frozen=True):
@@ -84,6 +66,7 @@ class ListedAccessKey(Reply, frozen=True):
     description: str
     creator: str
     last_used_date: str  # to within five minutes; empty: never
+    user_name: str  # empty: the account itself
 
 
 class ListedAccessKeys(Reply, frozen=True):
@@ -96,7 +79,9 @@ class ListAccessKeysReply(Reply, frozen=True):
 
 @operation(product=KEYSTEAD)
 def list_access_keys(call: Call, request: ListAccessKeysRequest) -> ListAccessKeysReply:
-    """List the account's AccessKeys, oldest first, without their secrets."""
+    """List the AccessKeys of an account and of its users, oldest first, without their secrets."""
+    account = account_of(call, request.account_id)
+    names = {user.user_id: user.name for user in call.store.identities.all(User, account)}
     rows = [
         ListedAccessKey(
             access_key_id=one.access_key_id,
@@ -105,8 +90,9 @@ def list_access_keys(call: Call, request: ListAccessKeysRequest) -> ListAccessKe
             description=one.description,
             creator=one.creator,
             last_used_date=iso8601(one.last_used) if one.last_used else "",
+            user_name=names.get(one.user_id, ""),
         )
-        for one in call.store.accounts.access_keys(call.account)
+        for one in call.store.accounts.access_keys(account)
     ]
     return ListAccessKeysReply(access_keys=ListedAccessKeys(access_key=rows))
 
@@ -141,7 +127,7 @@ def delete_access_key(call: Call, request: DeleteAccessKeyRequest) -> Empty:
 
 def _find(call: Call, access_key_id: str) -> AccessKey:
     access_key = call.store.accounts.access_key(access_key_id)
-    if access_key is None or access_key.account != call.account:
+    if access_key is None:
         raise AccessKeyNotFound
-    call.resources.append(access_key_arn(call.account, access_key_id))
+    call.resources.append(access_key_arn(access_key.account, access_key_id))
     return access_key

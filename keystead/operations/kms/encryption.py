@@ -15,6 +15,7 @@ from keystead.api.wire_types import (
     Recipient,
     Reply,
     Request,
+    Role,
     SourceBlob,
     SourceKeyRef,
     SourceVersionId,
@@ -84,7 +85,10 @@ class ReEncryptReply(Reply, frozen=True):
 
 
 @key_operation(
-    gate=Gate.USE, use=Use.SYMMETRIC, errors=(KeyVersionNotFound, MissingParameter, OperationUnsupported)
+    gate=Gate.USE,
+    use=Use.SYMMETRIC,
+    actions={Role.SOURCE: "ReEncryptFrom", Role.KEY: "ReEncryptTo"},
+    errors=(KeyVersionNotFound, MissingParameter, OperationUnsupported),
 )
 def re_encrypt(call: KeyCall, request: ReEncryptRequest) -> ReEncryptReply:
     """Decrypt a ciphertext and encrypt it anew, under another key, version or context; the plaintext stays inside.

@@ -21,7 +21,7 @@ class DescribeRegionsReply(Reply, frozen=True):
     regions: ListedRegions
 
 
-@operation()
+@operation(free=True)
 def describe_regions(call: Call, request: DescribeRegionsRequest) -> DescribeRegionsReply:
     """List the regions of the service; each has keys and aliases of its own."""
     names = sorted({*REGIONS, call.home_region})

@@ -61,7 +61,7 @@ class DescribeEndpointsReply(Reply, frozen=True):
     success: bool
 
 
-@operation(product=LOCATION)
+@operation(product=LOCATION, free=True)
 def describe_endpoints(call: Call, request: DescribeEndpointsRequest) -> DescribeEndpointsReply:
     """Show the endpoint of a product in a region, as `keystead run` answers for it."""
     endpoint = ListedEndpoint(

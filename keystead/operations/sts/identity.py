@@ -1,8 +1,8 @@
 """Identity: what the vendor's command line and many a program ask before anything else."""
 
+from keystead.access.callers import CallerType
 from keystead.api.operation import Call, operation
 from keystead.api.wire_types import Reply, Request
-from keystead.domain.arns import account_arn
 from keystead.domain.products import STS
 
 
@@ -18,13 +18,14 @@ class GetCallerIdentityReply(Reply, frozen=True):
     identity_type: str
 
 
-@operation(product=STS)
+@operation(product=STS, free=True)
 def get_caller_identity(call: Call, request: GetCallerIdentityRequest) -> GetCallerIdentityReply:
-    """Show who calls: the account itself, whose AccessKeys are all that there are."""
+    """Show who calls: the account itself, or a RAM user of it."""
+    caller = call.caller
     return GetCallerIdentityReply(
         account_id=call.account,
-        user_id=call.account,
-        arn=account_arn(call.account),
-        principal_id=call.account,
-        identity_type="Account",
+        user_id=caller.principal,
+        arn=caller.arn,
+        principal_id=caller.principal,
+        identity_type="RAMUser" if caller.type is CallerType.RAM_USER else "Account",
     )

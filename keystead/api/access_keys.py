@@ -1,0 +1,60 @@
+"""AccessKeys, whoever asks for them: how they are named and made, and whose they are."""
+
+from typing import Annotated
+
+from keystead.api.coerce import rule
+from keystead.api.operation import Call
+from keystead.api.wire_types import Param
+from keystead.domain.accounts import AccessKey, AccessKeyStatus
+from keystead.domain.arns import access_key_arn
+from keystead.errors import AccountNotFound, InvalidParameter
+
+
+@rule("1 to 128 letters and digits")
+def _access_key_id(name: str, text: str) -> str:
+    if not 1 <= len(text) <= 128 or not text.isascii() or not text.isalnum():
+        raise InvalidParameter(name=name)
+    return text
+
+
+# Not recorded as it was sent, since people paste secrets there; the record names the AccessKey that was found.
+AccessKeyId = Annotated[str, Param("String", _access_key_id, sensitive=True)]
+
+
+@rule("16 digits")
+def _account_id(name: str, text: str) -> str:
+    if len(text) != 16 or not text.isascii() or not text.isdigit():
+        raise InvalidParameter(name=name)
+    return text
+
+
+AccountId = Annotated[str, Param("String", _account_id, errors=(AccountNotFound,))]
+
+
+def account_of(call: Call, account_id: str) -> str:
+    """The account that an operator's call is about: the one that it names, or else the server's first."""
+    if account_id and call.store.accounts.get(account_id) is None:
+        raise AccountNotFound(name=account_id)
+    return account_id or call.account
+
+
+def new_access_key(
+    call: Call, account: str, *, user_id: str = "", description: str = ""
+) -> tuple[AccessKey, str]:
+    """Make an AccessKey of an account or of one of its users, and give it with its secret, which is in nobody's hands but
+    the caller's."""
+    access_key_id = "LTAI" + call.entropy.take(10).hex().upper()
+    secret, wrapped = call.vault.make_secret(account, access_key_id)
+    call.resources.append(access_key_arn(account, access_key_id))
+    access_key = AccessKey(
+        access_key_id=access_key_id,
+        account=account,
+        status=AccessKeyStatus.ACTIVE,
+        created=call.now,
+        secret=wrapped,
+        description=description,
+        creator=call.caller.session or call.caller.principal,
+        user_id=user_id,
+    )
+    call.store.accounts.add_access_key(access_key)
+    return access_key, secret

@@ -1,0 +1,15 @@
+"""What a call needs to be allowed: actions on resources."""
+
+from typing import NamedTuple
+
+from keystead.domain.keys.key import Key
+
+
+class Need(NamedTuple):
+    """An action (`kms:Encrypt`) on a resource (an ARN) of the account `owner`; `key` if that is a key, whose policy then has
+    a say."""
+
+    action: str
+    resource: str
+    owner: str
+    key: Key | None = None
