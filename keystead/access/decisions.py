@@ -96,6 +96,18 @@ def key_grounds(policy: Policy, action: str, resource: str, owner: str, account:
     return _denials_first(found)
 
 
+def lockout(document: Document, owner: str) -> Statement | None:
+    """The statement of a key's policy that, whatever the conditions, keeps the account that owns the key from ever setting
+    another one; None if there is none."""
+    for statement in document:
+        denies = statement.effect is Effect.DENY and not statement.conditions
+        principals = statement.principals
+        whole = principals is not None and principals.has_account(owner)
+        if denies and whole and statement.about("kms:SetKeyPolicy", ""):
+            return statement
+    return None
+
+
 def decide(grounds: Grounds, context: Context) -> Decision:
     """The basic evaluation: of the statements about a request, those whose conditions it meets."""
     for ground in grounds:

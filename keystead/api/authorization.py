@@ -126,7 +126,7 @@ def request_context(
     found[conditions.MFA_PRESENT] = "false"
     if asked.channel is Channel.NETWORK and asked.source:
         found[conditions.SOURCE_IP] = asked.source
-    if need.key is not None:
+    if need.key is not None and need.uses:
         tags = store.keys.tags(*need.key.place)
         found |= {f"{conditions.TAG}{name}": value for name, value in tags.items()}
     prefix = (

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from keystead.domain import policies
+from keystead.access.documents import Malformed, key_document
 from keystead.domain.encoding import from_base64
 from keystead.domain.keys import aliases, tags
 from keystead.domain.keys.key import KeyFilter
@@ -14,6 +14,7 @@ from keystead.errors import (
     AliasUnsupported,
     AttestationUnsupported,
     InvalidParameter,
+    KeyPolicyMalformed,
     KmsError,
     TagKeyDuplicate,
     TagKeyInvalid,
@@ -24,7 +25,6 @@ PLAINTEXT_BYTES: Final = 6144
 DESCRIPTION_CHARACTERS: Final = 8192
 CONTEXT_CHARACTERS: Final = 8192
 DIGEST_BYTES: Final = 32
-POLICY_BYTES: Final = 32_768
 RESOURCES: Final = 50
 PAGE_SIZE: Final = 100
 FILTERS: Final = 10  # and values of each
@@ -294,8 +294,10 @@ def digest(name: str, text: str) -> bytes:
 
 
 def policy(name: str, text: str) -> str:
-    if len(text.encode()) > POLICY_BYTES or not policies.valid(_json(name, text)):
-        raise InvalidParameter(name=name)
+    try:
+        key_document(text)
+    except Malformed as error:
+        raise KeyPolicyMalformed(name=name, reason=f"{error}.") from None
     return text
 
 

@@ -120,6 +120,11 @@ class Operation(NamedTuple):
         """The first sentence of the operation's docstring."""
         return (self.function.__doc__ or "").strip().split("\n")[0]
 
+    @property
+    def uses(self) -> bool:
+        """Whether it uses a key, which strangers may be let do, and does not manage it."""
+        return self.gate is Gate.USE and not self.changes
+
     def action_on(self, role: Role | None = None) -> str:
         """The action that policies have to allow, on what a field of this role names."""
         action = self.action if role is None else self.actions.get(role, self.action)

@@ -17,7 +17,6 @@ from keystead.domain.arns import alias_arn, key_arn, ram_arn
 from keystead.domain.keys.algorithms import SYMMETRIC
 from keystead.domain.keys.aliases import Alias
 from keystead.domain.keys.key import Key, KeyVersion
-from keystead.domain.keys.lifecycle import Gate
 from keystead.entropy import Entropy
 from keystead.errors import (
     AliasNotFound,
@@ -111,7 +110,9 @@ class Resolver:
 
     def _need_of(self, role: Role, key: Key) -> Need:
         assert self._operation is not None
-        return Need(self._operation.action_on(role), key_arn(*key.place), key.account, key)
+        return Need(
+            self._operation.action_on(role), key_arn(*key.place), key.account, key, self._operation.uses
+        )
 
     def _need_alias(self, name: str) -> None:
         assert self._operation is not None
@@ -181,8 +182,8 @@ class Resolver:
         return key if key is not None and self._lets_in(role, key) else None
 
     def _lets_in(self, role: Role, key: Key) -> bool:
-        assert self._operation is not None
-        return self._operation.gate is Gate.USE and self._admits(self._need_of(role, key))
+        need = self._need_of(role, key)
+        return need.uses and self._admits(need)
 
     def _listed_key(self, reference: KeyReference) -> Key:
         try:
