@@ -64,7 +64,7 @@ class Decision(NamedTuple):
 
 Grounds = tuple[Ground, ...]  # those that deny first
 
-ROOT = Decision(Outcome.ALLOW)
+ROOT = Decision(Outcome.ALLOW)  # what the policies of the root user would say
 NOTHING = Decision(Outcome.IMPLICIT_DENY)
 
 
@@ -118,7 +118,10 @@ def decide(grounds: Grounds, context: Context) -> Decision:
 
 
 def combine(identity: Decision, key: Decision, *, same_account: bool) -> Decision:
-    """The decision of both, on a key of the caller's account or of another."""
+    """The decision of both, on what is of the caller's account or of another's. For what has no policy of its own `key` is
+    NOTHING."""
+    if identity is ROOT and same_account:
+        return ROOT
     for one in (identity, key):
         if one.outcome is Outcome.EXPLICIT_DENY:
             return one
