@@ -39,11 +39,19 @@ class Patterns:
 
 
 def _expression(text: str) -> str:
-    first, *rest = [
-        "".join("." if letter == "?" else re.escape(letter) for letter in part) for part in text.split("*")
-    ]
-    if not rest:
-        return first
-    # Atomic: what a group has taken it does not give back.
-    between = "".join(f"(?>.*?{part})" for part in rest[:-1] if part)
-    return f"{first}{between}.*{rest[-1]}"
+    first, *rest = text.split("*")
+    found = _letters(first)
+    for number, part in enumerate(rest, 1):
+        # `*?` is `?*`: what comes after `.*` begins with a letter, which is looked for quickly.
+        fixed = part.lstrip("?")
+        found += "." * (len(part) - len(fixed))
+        if number == len(rest):
+            found += f".*{_letters(fixed)}"
+        elif fixed:
+            # Atomic: what the group has taken it does not give back.
+            found += f"(?>.*?{_letters(fixed)})"
+    return found
+
+
+def _letters(text: str) -> str:
+    return "".join("." if letter == "?" else re.escape(letter) for letter in text)
