@@ -100,7 +100,8 @@ class Resolver:
                         self._need_key_of(self.alias)
                 case Role.NEW_ALIAS:
                     self._need_alias(value)
-                case Role.USER | Role.GROUP | Role.POLICY as kind:
+                case kind:  # a user, group or policy, which Ram looks up itself
+                    assert kind is not None
                     arn = ram_arn(self._account, kind.value, value or self._caller)
                     self.needs.append(Need(operation.action_on(kind), arn, self._account))
         self.keys += [one for one in (self.key, self.source.key if self.source else None) if one is not None]

@@ -589,11 +589,15 @@ CHANGED: tuple[Identity, ...] = (
 
 
 def everything(store: Store, account: str = ACCOUNT) -> list[Identity]:
-    found: list[Identity] = []
-    for kind in (User, Group, Member, CustomPolicy):
-        found += store.identities.all(kind, account)
-    found += store.identities.versions(account, "p")
-    return [*found, *store.identities.all(Attachment, account)]
+    identities = store.identities
+    return [
+        *identities.all(User, account),
+        *identities.all(Group, account),
+        *identities.all(Member, account),
+        *identities.all(CustomPolicy, account),
+        *identities.versions(account, "p"),
+        *identities.all(Attachment, account),
+    ]
 
 
 def test_accounts_are_replaced_and_found_by_id(store: Store) -> None:
@@ -722,6 +726,7 @@ def test_a_revision_stands_for_what_there_is_of_an_account(store: Store) -> None
     assert is_new()
     store.commit()
     store.begin()
+    within = 0
     with pytest.raises(ZeroDivisionError), store.savepoint():
         identities.put(ALICE)
         within = identities.revision(ACCOUNT)

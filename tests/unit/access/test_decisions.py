@@ -1,6 +1,7 @@
 """The steps of an evaluation. What documents and requests come to is in tests/properties."""
 
 import json
+from collections.abc import Mapping
 
 from keystead.access.decisions import (
     NOTHING,
@@ -23,13 +24,13 @@ ALICE = f"acs:ram::{OWNER}:user/alice"
 KEY = f"acs:kms:cn-hangzhou:{OWNER}:key/k"
 
 
-def policy(*statements: dict[str, object], name: str = "p") -> Policy:
+def policy(*statements: Mapping[str, object], name: str = "p") -> Policy:
     filled = [{"Effect": "Allow", "Action": "kms:Encrypt", "Resource": "*", **one} for one in statements]
     text = json.dumps({"Version": "1", "Statement": filled})
     return Policy(PolicyType.CUSTOM, name, identity_document(text))
 
 
-def key_policy(*statements: dict[str, object]) -> Policy:
+def key_policy(*statements: Mapping[str, object]) -> Policy:
     filled = [
         {"Effect": "Allow", "Action": "kms:*", "Resource": "*", "Principal": {"RAM": ALICE}, **one}
         for one in statements

@@ -23,12 +23,12 @@ def text(*statements: object, **more: object) -> str:
     return json.dumps({"Version": "1", "Statement": statements, **more})
 
 
-def statement(without: str = "", **changes: object) -> dict[str, object]:
+def statement(without: str = "", /, **changes: Any) -> dict[str, object]:
     found = {"Effect": "Allow", "Action": "kms:Encrypt", "Resource": "*", **changes}
     return {name: value for name, value in found.items() if name != without}
 
 
-def of_key(without: str = "", **changes: object) -> dict[str, object]:
+def of_key(without: str = "", /, **changes: Any) -> dict[str, object]:
     return statement(without, **{"Principal": WHO, **changes})
 
 
@@ -253,6 +253,7 @@ def test_names_in_actions_have_limits(form: str, most: int) -> None:
 
 def test_names_of_principals_and_sids_have_limits() -> None:
     for number, taken in ((128, True), (129, False)):
+        changes: dict[str, Any]
         for changes in ({"Principal": {"RAM": f"acs:ram::1:user/{'x' * number}"}}, {"Sid": "x" * number}):
             if taken:
                 assert key_document(text(of_key(**changes)))
