@@ -63,8 +63,14 @@ class Resolver:
 
     @property
     def resources(self) -> list[str]:
-        """The ARNs of all that must be allowed."""
-        return [need.resource for need in self.needs]
+        """The ARNs of all that must be allowed; of a key that is promised, which may never be, that of its alias."""
+        promise = self.promise
+        return [
+            alias_arn(self._account, self._region, promise.alias.name)
+            if promise is not None and need.key is promise.key
+            else need.resource
+            for need in self.needs
+        ]
 
     def resolve(self, operation: Operation, request: Request) -> "Resolver":
         """Look up all that the operation's fields name. The refusal of what is not there; Unopenable for a ciphertext that
@@ -153,7 +159,9 @@ class Resolver:
         if self.promise is None:
             return False
         self.key, self.version = self.promise.key, self.promise.version
-        self.needs.append(self._need_of(Role.KEY, self.key))
+        # It may be allowed together with others, not by an id that nobody knows yet.
+        others = key_arn(self._account, self._region, "*")
+        self.needs.append(self._need_of(Role.KEY, self.key)._replace(resource=others))
         return True
 
     def _elsewhere(self, reference: KeyReference) -> bool:
