@@ -128,8 +128,8 @@ class Resolver:
 
     def _need_key_of(self, alias: Alias) -> None:
         key = self._store.keys.get(alias.account, alias.region, alias.key_id)
-        if key is not None:
-            self.needs.append(self._need_of(Role.ALIAS, key))
+        assert key is not None  # it takes its aliases along when it goes
+        self.needs.append(self._need_of(Role.ALIAS, key))
 
     def _take_key(self, name: str, reference: KeyReference) -> None:
         if reference == KeyReference():
