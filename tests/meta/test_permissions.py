@@ -276,3 +276,19 @@ def test_a_refusal_has_no_effect_and_names_the_policy_that_denies() -> None:
     )
     status, members = service.as_user("DescribeKey", {"KeyId": key_id})
     assert (status, members["KeyMetadata"]["KeyState"]) == (200, "Enabled")
+
+
+def test_the_key_of_a_service_is_made_for_who_may_use_it_together_with_others() -> None:
+    service = Limited()
+    asked = {"KeyId": "alias/acs/mse", "Plaintext": "x"}
+    every = f"acs:kms:cn-hangzhou:{service.account}:key/*"
+    service.let(allow(("kms:Encrypt", every.replace("*", Service.key(service)))))
+    refused = service.denied("Encrypt", asked)
+    assert refused["AccessDeniedDetail"]["AuthResource"] == every
+    assert Service.ok(service, "ListAliases")["TotalCount"] == 0
+    service.let(allow(("kms:Encrypt", every)))
+    status, made = service.as_user("Encrypt", asked)
+    assert status == 200
+    # Now that there is one it is a key like others.
+    service.let(allow(("kms:Encrypt", every.replace("*", made["KeyId"]))))
+    assert service.as_user("Encrypt", asked)[0] == 200
