@@ -105,8 +105,8 @@ def kind_of(key: str) -> str | None:
 
 def _meant(word: str, words: "Mapping[str, object] | list[str]") -> str:
     by_lower = {one.lower(): one for one in words}
-    near = difflib.get_close_matches(word.lower(), by_lower, 1)
-    return f"; did you mean {by_lower[near[0]]}?" if near else f"; there are {', '.join(words)}"
+    near = difflib.get_close_matches(word.lower(), by_lower, 1, 0.8)
+    return f" (did you mean {by_lower[near[0]]}?)" if near else f"; there are {', '.join(words)}"
 
 
 # --- how values are read and compared
