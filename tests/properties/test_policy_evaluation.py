@@ -282,14 +282,26 @@ def not_resource_is_resource(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def a_star_needs_a_letter(monkeypatch: pytest.MonkeyPatch) -> None:
-    expression = patterns._expression
-    monkeypatch.setattr(patterns, "_expression", lambda text: expression(text.replace("*", "?*")))
+    matches = patterns._matches
+    monkeypatch.setattr(
+        patterns,
+        "_matches",
+        lambda parts, text: matches([*(f"{part}?" for part in parts[:-1]), parts[-1]], text),
+    )
 
 
 def a_question_mark_may_be_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    expression = patterns._expression
+    matches = patterns._matches
     monkeypatch.setattr(
-        patterns, "_expression", lambda text: f"(?:{expression(text)}|{expression(text.replace('?', ''))})"
+        patterns,
+        "_matches",
+        lambda parts, text: matches(parts, text) or matches([part.replace("?", "") for part in parts], text),
+    )
+
+
+def a_part_may_be_anywhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        patterns, "_behind", lambda part, text, begin: max(begin, text.find(part) + len(part))
     )
 
 
@@ -333,6 +345,7 @@ MISTAKES = [
     not_resource_is_resource,
     a_star_needs_a_letter,
     a_question_mark_may_be_nothing,
+    a_part_may_be_anywhere,
     one_condition_is_enough,
     an_absent_key_meets_a_negative_condition,
     the_account_as_a_whole_is_each_user,

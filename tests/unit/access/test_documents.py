@@ -306,6 +306,16 @@ SLOW = {
     "an encryption context with stars": filled(
         LIKE.replace("KEY", "kms:EncryptionContext/a"), "*a" * 126 + "b", ""
     ),
+    "different middles": LIKES.replace("KEY", "kms:EncryptionContext/a").replace(
+        "FILL", ",".join(f'"*{"a" * number}b*"' for number in range(10, 58))
+    ),
+    "different middles with question marks": LIKES.replace("KEY", "kms:EncryptionContext/a").replace(
+        "FILL", ",".join(f'"*{"a?" * number}b*"' for number in range(2, 39))
+    ),
+    "a late end": filled(LIKE.replace("KEY", "kms:EncryptionContext/a"), "*a", "*b*"),
+    "middles of resources": RESOURCES.replace(
+        "FILL", ",".join(f'"acs:*:*:*:*{"a" * number}b*"' for number in range(20, 55))
+    ),
     "networks": stuffed(
         LIKES.replace("StringLike", "IpAddress").replace("KEY", "acs:SourceIp"), '"198.51.100.0/24"'
     ),
