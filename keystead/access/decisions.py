@@ -97,8 +97,8 @@ def key_grounds(policy: Policy, action: str, resource: str, owner: str, account:
 
 
 def lockout(document: Document, owner: str) -> Statement | None:
-    """The statement of a key's policy that, whatever the conditions, keeps the account that owns the key from ever setting
-    another one; None if there is none."""
+    """The statement of a key's policy that would keep the account that owns the key from ever setting another one: a deny
+    without conditions. None if there is none."""
     for statement in document:
         denies = statement.effect is Effect.DENY and not statement.conditions
         principals = statement.principals
