@@ -13,6 +13,7 @@ import operator
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, NamedTuple
 
 from keystead.access.patterns import Patterns
@@ -87,14 +88,14 @@ def condition(name: str, key: str, values: list[str]) -> Condition:
 
 
 def kind_of(key: str) -> str | None:
-    """The type of a condition key, None for one of another service, of which nothing is known here. ValueError if there is
-    no such key."""
+    """The type of a condition key; None for one that every operator may read: the texts of tags and encryption contexts, and
+    the keys of other services, of which nothing is known here. ValueError if there is no such key."""
     if key in _KNOWN:
         return _KNOWN[key]
     if len(key) > _MAXIMUM_KEY or not _KEY.match(key):
         raise ValueError("a condition key is a service, a colon and a name, like acs:SourceIp")
     if key.startswith((TAG, ENCRYPTION_CONTEXT)) and not key.endswith("/"):
-        return "String"
+        return None
     if key.lower().startswith(("acs:", "kms:")):
         raise ValueError(
             f"there is no condition key {key}{_meant(key, [*_KNOWN, f'{TAG}…', f'{ENCRYPTION_CONTEXT}…'])}"
@@ -104,17 +105,17 @@ def kind_of(key: str) -> str | None:
 
 def _meant(word: str, words: "Mapping[str, object] | list[str]") -> str:
     by_lower = {one.lower(): one for one in words}
-    near = difflib.get_close_matches(word.lower(), by_lower, 1)
-    return f"; did you mean {by_lower[near[0]]}?" if near else f"; there are {', '.join(words)}"
+    near = difflib.get_close_matches(word.lower(), by_lower, 1, 0.8)
+    return f" (did you mean {by_lower[near[0]]}?)" if near else f"; there are {', '.join(words)}"
 
 
 # --- how values are read and compared
 
 
-def _number(text: str) -> float:
+def _number(text: str) -> Decimal:
     if not _NUMBER.match(text):
         raise ValueError
-    return float(text)
+    return Decimal(text)
 
 
 def _boolean(text: str) -> bool:
@@ -131,11 +132,7 @@ def _network(text: str) -> "ipaddress.IPv4Network | ipaddress.IPv6Network":
     network = ipaddress.ip_network(text, strict=False)
     mapped = network.network_address.ipv4_mapped if isinstance(network, ipaddress.IPv6Network) else None
     # ::ffff:192.0.2.1 is the address 192.0.2.1, spelled for IPv6.
-    return (
-        network
-        if mapped is None
-        else ipaddress.ip_network((mapped, max(0, network.prefixlen - 96)), strict=False)
-    )
+    return network if mapped is None else ipaddress.ip_network((mapped, network.prefixlen - 96))
 
 
 def _equal(read: Callable[[str], Any]) -> Callable[[list[str]], Test]:

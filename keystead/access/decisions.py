@@ -64,7 +64,7 @@ class Decision(NamedTuple):
 
 Grounds = tuple[Ground, ...]  # those that deny first
 
-ROOT = Decision(Outcome.ALLOW)
+ROOT = Decision(Outcome.ALLOW)  # what the policies of the root user would say
 NOTHING = Decision(Outcome.IMPLICIT_DENY)
 
 
@@ -96,6 +96,18 @@ def key_grounds(policy: Policy, action: str, resource: str, owner: str, account:
     return _denials_first(found)
 
 
+def lockout(document: Document, owner: str) -> Statement | None:
+    """The statement of a key's policy that would keep the account that owns the key from ever setting another one: a deny
+    without conditions. None if there is none."""
+    for statement in document:
+        denies = statement.effect is Effect.DENY and not statement.conditions
+        principals = statement.principals
+        whole = principals is not None and principals.has_account(owner)
+        if denies and whole and statement.about("kms:SetKeyPolicy", ""):
+            return statement
+    return None
+
+
 def decide(grounds: Grounds, context: Context) -> Decision:
     """The basic evaluation: of the statements about a request, those whose conditions it meets."""
     for ground in grounds:
@@ -106,7 +118,10 @@ def decide(grounds: Grounds, context: Context) -> Decision:
 
 
 def combine(identity: Decision, key: Decision, *, same_account: bool) -> Decision:
-    """The decision of both, on a key of the caller's account or of another."""
+    """The decision of both, on what is of the caller's account or of another's. For what has no policy of its own `key` is
+    NOTHING."""
+    if identity is ROOT and same_account:
+        return ROOT
     for one in (identity, key):
         if one.outcome is Outcome.EXPLICIT_DENY:
             return one

@@ -21,6 +21,7 @@ MAXIMUM_CHARACTERS = 2048  # of an identity's policy
 MAXIMUM_KEY_BYTES = 32_768  # of a key's policy
 
 _ACTION = re.compile(r"\A[A-Za-z0-9*?-]{1,64}:[A-Za-z0-9*?]{1,128}\Z")
+_KEY_ACTION = re.compile(r"\Akms:[A-Za-z0-9*?]{1,128}\Z", re.IGNORECASE)
 _PRINCIPAL = re.compile(r"\Aacs:ram::([0-9*?]{1,20}):(root|\*|(user|role)/[A-Za-z0-9._@*?-]{1,128})\Z")
 _SID = re.compile(r"\A[A-Za-z0-9_/+=.@ \-]{1,128}\Z")  # the vendor's own example has spaces
 
@@ -36,15 +37,14 @@ class Malformed(ValueError):
     """What is wrong with a document, and at which place in it: `Statement[0].Condition.IpAddress`."""
 
     def __init__(self, place: str, reason: str) -> None:
+        place, reason = _shown(place, 160), _shown(reason, 320)
         super().__init__(f"{place}: {reason}" if place else reason)
 
 
-class Question(NamedTuple):
-    """A request as policies see it: an action on a resource (an ARN), and the condition keys that the request has."""
-
-    action: str
-    resource: str
-    context: Context
+def _shown(text: str, longest: int) -> str:
+    # It goes into an answer, and not every letter that JSON can spell has a place there.
+    text = "".join(letter if letter.isprintable() else f"\\u{ord(letter):04x}" for letter in text[:longest])
+    return text if len(text) < longest else f"{text[: longest - 1]}…"
 
 
 class Principals:
@@ -153,10 +153,9 @@ def _statement(number: int, found: object, *, of_key: bool) -> Statement:
         raise Malformed(f"{place}.Effect", "must be Allow or Deny")
     actions, other_actions = _either(place, found, "Action")
     for action in actions:
-        if action != "*" and not _ACTION.match(action):
-            raise Malformed(
-                f"{place}.{'NotAction' if other_actions else 'Action'}", _not_an("action", action)
-            )
+        if action != "*" and not (_KEY_ACTION if of_key else _ACTION).match(action):
+            what = "action on a key" if of_key else "action"
+            raise Malformed(f"{place}.{'NotAction' if other_actions else 'Action'}", _not_an(what, action))
     resources, other_resources = _either(place, found, "Resource")
     if of_key and resources != ["*"]:
         raise Malformed(
@@ -189,7 +188,7 @@ def _either(place: str, found: Mapping[str, Any], name: str) -> tuple[list[str],
 
 def _words(place: str, value: object) -> list[str]:
     given: list[object] = value if isinstance(value, list) else [value]
-    words = [word for word in given if isinstance(word, str) and word]
+    words = [word for word in given if isinstance(word, str)]
     if not given:
         raise Malformed(place, "must not be empty")
     if len(words) != len(given):
@@ -238,6 +237,7 @@ def _is_resource(text: str) -> bool:
 
 
 _EXAMPLES = {
+    "action on a key": "an operation of kms, like kms:Encrypt, kms:Describe* or *",
     "action": "a service and an operation, like kms:Encrypt, kms:Describe* or *",
     "resource": "acs:SERVICE:REGION:ACCOUNT:RESOURCE, like acs:kms:*:*:key/*, or *",
     "principal": "acs:ram::ACCOUNT:root, acs:ram::ACCOUNT:user/NAME or acs:ram::ACCOUNT:*",
@@ -252,9 +252,7 @@ def _check_members(place: str, found: Mapping[str, Any], allowed: set[str], need
     for name in found:
         if name not in allowed:
             where = f"{place}.{name}" if place else name
-            raise Malformed(
-                where[:120], f"there is no such member here; there are {', '.join(sorted(allowed))}"
-            )
+            raise Malformed(where, f"there is no such member here; there are {', '.join(sorted(allowed))}")
     for name in sorted(needed - found.keys()):
         raise Malformed(place, f"has no {name}")
 

@@ -77,15 +77,10 @@ class Authorizer:
 
     def decide(self, caller: Caller, need: Need, context: Context) -> Decision:
         """What the policies say of one need."""
-        same = need.owner == caller.account
-        if caller.type is not CallerType.RAM_USER:
-            if same or need.key is None:
-                return ROOT if same else NOTHING
-            return combine(ROOT, self.of_key(caller, need, context), same_account=False)
-        grounds = self.principals.grounds(caller.account, caller.principal, need.action, need.resource)
-        identity = _decide(grounds, need, context)
-        if need.key is None:
-            return identity if same else NOTHING
+        identity, same = ROOT, need.owner == caller.account
+        if caller.type is CallerType.RAM_USER:
+            about = (caller.account, caller.principal, need.action, need.resource)
+            identity = _decide(self.principals.grounds(*about), need, context)
         return combine(identity, self.of_key(caller, need, context), same_account=same)
 
     def of_key(self, caller: Caller, need: Need, context: Context) -> Decision:
@@ -126,7 +121,7 @@ def request_context(
     found[conditions.MFA_PRESENT] = "false"
     if asked.channel is Channel.NETWORK and asked.source:
         found[conditions.SOURCE_IP] = asked.source
-    if need.key is not None:
+    if need.key is not None and need.uses:
         tags = store.keys.tags(*need.key.place)
         found |= {f"{conditions.TAG}{name}": value for name, value in tags.items()}
     prefix = (

@@ -48,10 +48,19 @@ class Operation(NamedTuple):
     use: "Use | None"  # what the key must be good for
     changes: bool
     of_services: bool  # whether it may change the key of a service, too
-    container: str  # "key", "alias" …: what a call about no single resource is authorized on; "" is all of them
-    actions: Mapping[Role, str]  # what is to be allowed on what a field names, where that is not the operation itself
+    container: (
+        str  # "key", "alias" …: what a call about no single resource is authorized on; "" is all of them
+    )
+    actions: Mapping[
+        Role, str
+    ]  # what is to be allowed on what a field names, where that is not the operation itself
     free: bool  # whether anybody may who has an AccessKey
     errors: "tuple[type[KmsError], ...]"
+
+    @property
+    def uses(self) -> bool:
+        """Whether it uses a key, which strangers may be let do, and does not manage it."""
+        return self.gate is not None and self.gate.name == "USE" and not self.changes
 
     def action_on(self, role: Role | None = None) -> str:
         """The action that policies have to allow, on what a field of this role names."""

@@ -9,6 +9,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
+from keystead.access.documents import MAXIMUM_KEY_BYTES, Malformed, key_document
 from keystead.api.parameters import BOOLEAN
 from keystead.api.parameters import Rule as Rule
 from keystead.domain import policies
@@ -19,6 +20,7 @@ from keystead.errors import (
     AliasUnsupported,
     AttestationUnsupported,
     InvalidParameter,
+    KeyPolicyMalformed,
     KmsError,
     TagKeyDuplicate,
     TagKeyInvalid,
@@ -32,7 +34,6 @@ PLAINTEXT_BYTES: Final = 6144
 DESCRIPTION_CHARACTERS: Final = 8192
 CONTEXT_CHARACTERS: Final = 8192
 DIGEST_BYTES: Final = 32
-POLICY_BYTES: Final = 32_768
 RESOURCES: Final = 50
 PAGE_SIZE: Final = 100
 FILTERS: Final = 10  # and values of each
@@ -338,10 +339,12 @@ def digest(name: str, text: str) -> bytes:
     return digest
 
 
-@rule(f"JSON: a policy document, at most {POLICY_BYTES} bytes")
+@rule(f"JSON: a policy document, at most {MAXIMUM_KEY_BYTES} bytes")
 def policy(name: str, text: str) -> str:
-    if len(text.encode()) > POLICY_BYTES or not policies.valid(_json(name, text)):
-        raise InvalidParameter(name=name)
+    try:
+        key_document(text)
+    except Malformed as error:
+        raise KeyPolicyMalformed(name=name, reason=f"{error}.") from None
     return text
 
 

@@ -343,7 +343,8 @@ class Pipeline:
         resolver = Resolver(self.store, account, region, ask.now, makes, admits, ask.caller.session)
         found = resolver.resolve(operation, request)
         if operation.container or not (found.needs or operation.free or operation.product.for_operator_only):
-            of = f"{operation.product.name.lower()}:{region}:{account}:{operation.container or '*'}"
+            place = f"{region if operation.product.regional else ''}:{account}"
+            of = f"{operation.product.name.lower()}:{place}:{operation.container or '*'}"
             found.needs.append(Need(operation.action_on(), f"acs:{of}", account))
         ask.trace.needs, ask.trace.resources = found.needs, found.resources
         common: dict[str, Any] = {

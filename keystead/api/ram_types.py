@@ -1,31 +1,32 @@
 """The types of the parameters of Ram, as `wire_types` has those of Kms, and the pages of its listings."""
 
-import re
 from collections.abc import Callable, Sequence
 from typing import Annotated, TypeVar
 
 from keystead.access.decisions import PolicyType as TypeOfPolicy
-from keystead.access.documents import Malformed, identity_document
-from keystead.api.coerce import integer, text_up_to
+from keystead.access.documents import MAXIMUM_CHARACTERS, Malformed, identity_document
+from keystead.api.coerce import Rule, integer, rule, text_up_to
 from keystead.api.wire_types import Param, Request, Role, choice
 from keystead.domain import identities
 from keystead.domain.accounts import AccessKeyStatus
 from keystead.errors import InvalidParameter, MalformedPolicyDocument
+from keystead.forms import Form
 
 T = TypeVar("T")
 
 _ROTATE = "DeleteOldestNonDefaultVersionWhenLimitExceeded"
 
 
-def _named(form: re.Pattern[str]) -> Callable[[str, str], str]:
+def _named(form: Form) -> Rule[str]:
     def parse(name: str, text: str) -> str:
-        if not form.match(text):
+        if not form.fits(text):
             raise InvalidParameter(name=name)
         return text
 
-    return parse
+    return Rule(parse, form.words)
 
 
+@rule(f"JSON: a policy, at most {MAXIMUM_CHARACTERS} characters")
 def _document(name: str, text: str) -> str:
     try:
         identity_document(text)
@@ -34,32 +35,28 @@ def _document(name: str, text: str) -> str:
     return text
 
 
-_DOCUMENT_FORM = "JSON: a policy, at most 2048 characters"
-_USER_FORM = "1 to 64 of A-Z a-z 0-9 . - _"
-_POLICY_FORM = "1 to 128 of A-Z a-z 0-9 -"
-_GROUP_FORM = "1 to 64 of A-Z a-z 0-9 . -"
 # fmt: off
-UserName = Annotated[str, Param("String", _named(identities.NAME), limits=_USER_FORM, role=Role.USER)]
-NewUserName = Annotated[str, Param("String", _named(identities.NAME), limits=_USER_FORM)]
-GroupName = Annotated[str, Param("String", _named(identities.GROUP_NAME), limits=_GROUP_FORM, role=Role.GROUP)]
-NewGroupName = Annotated[str, Param("String", _named(identities.GROUP_NAME), limits=_GROUP_FORM)]
-PolicyName = Annotated[str, Param("String", _named(identities.POLICY_NAME), limits=_POLICY_FORM, role=Role.POLICY)]
+UserName = Annotated[str, Param("String", _named(identities.NAME), role=Role.USER)]
+NewUserName = Annotated[str, Param("String", _named(identities.NAME))]
+GroupName = Annotated[str, Param("String", _named(identities.GROUP_NAME), role=Role.GROUP)]
+NewGroupName = Annotated[str, Param("String", _named(identities.GROUP_NAME))]
+PolicyName = Annotated[str, Param("String", _named(identities.POLICY_NAME), role=Role.POLICY)]
 PolicyType = Annotated[str, choice(TypeOfPolicy.SYSTEM, TypeOfPolicy.CUSTOM)]
-PolicyDocument = Annotated[str, Param("String", _document, limits=_DOCUMENT_FORM, errors=(MalformedPolicyDocument,))]
-VersionId = Annotated[str, Param("String", _named(re.compile(r"\Av[1-9][0-9]{0,8}\Z")), limits="v and a number, like v1")]
+PolicyDocument = Annotated[str, Param("String", _document, errors=(MalformedPolicyDocument,))]
+VersionId = Annotated[str, Param("String", _named(Form(r"v[1-9][0-9]{0,8}", "v and a number, as v1")))]
 RotateStrategy = Annotated[str, choice("None", _ROTATE)]
-DisplayName = Annotated[str, Param("String", text_up_to(128), limits="0 to 128 characters", empty=True)]
-Comments = Annotated[str, Param("String", text_up_to(128), limits="0 to 128 characters", empty=True)]
-MobilePhone = Annotated[str, Param("String", text_up_to(32), limits="0 to 32 characters", empty=True)]
-Email = Annotated[str, Param("String", text_up_to(128), limits="0 to 128 characters", empty=True)]
-NewDisplayName = Annotated[str | None, Param("String", text_up_to(128), limits="0 to 128 characters", empty=True)]
-NewComments = Annotated[str | None, Param("String", text_up_to(128), limits="0 to 128 characters", empty=True)]
-NewMobilePhone = Annotated[str | None, Param("String", text_up_to(32), limits="0 to 32 characters", empty=True)]
-NewEmail = Annotated[str | None, Param("String", text_up_to(128), limits="0 to 128 characters", empty=True)]
-Description = Annotated[str, Param("String", text_up_to(1024), limits="0 to 1024 characters", empty=True)]
+DisplayName = Annotated[str, Param("String", text_up_to(128), empty=True)]
+Comments = Annotated[str, Param("String", text_up_to(128), empty=True)]
+MobilePhone = Annotated[str, Param("String", text_up_to(32), empty=True)]
+Email = Annotated[str, Param("String", text_up_to(128), empty=True)]
+NewDisplayName = Annotated[str | None, Param("String", text_up_to(128), empty=True)]
+NewComments = Annotated[str | None, Param("String", text_up_to(128), empty=True)]
+NewMobilePhone = Annotated[str | None, Param("String", text_up_to(32), empty=True)]
+NewEmail = Annotated[str | None, Param("String", text_up_to(128), empty=True)]
+Description = Annotated[str, Param("String", text_up_to(1024), empty=True)]
 Status = Annotated[str, choice(*AccessKeyStatus)]
-Marker = Annotated[str, Param("String", text_up_to(128), limits="what the page before gave")]
-MaxItems = Annotated[int, Param("Integer", integer(1, 1000), limits="1 to 1000")]
+Marker = Annotated[str, Param("String", text_up_to(128, "what the page before gave"))]
+MaxItems = Annotated[int, Param("Integer", integer(1, 1000))]
 # fmt: on
 
 

@@ -17,7 +17,6 @@ from keystead.domain.arns import alias_arn, key_arn, ram_arn
 from keystead.domain.keys.algorithms import SYMMETRIC
 from keystead.domain.keys.aliases import Alias
 from keystead.domain.keys.key import Key, KeyVersion
-from keystead.domain.keys.lifecycle import Gate
 from keystead.entropy import Entropy
 from keystead.errors import (
     AliasNotFound,
@@ -64,8 +63,14 @@ class Resolver:
 
     @property
     def resources(self) -> list[str]:
-        """The ARNs of all that must be allowed."""
-        return [need.resource for need in self.needs]
+        """The ARNs of all that must be allowed; of a key that is promised, which may never be, that of its alias."""
+        promise = self.promise
+        return [
+            alias_arn(self._account, self._region, promise.alias.name)
+            if promise is not None and need.key is promise.key
+            else need.resource
+            for need in self.needs
+        ]
 
     def resolve(self, operation: Operation, request: Request) -> "Resolver":
         """Look up all that the operation's fields name. The refusal of what is not there; Unopenable for a ciphertext that
@@ -101,7 +106,8 @@ class Resolver:
                         self._need_key_of(self.alias)
                 case Role.NEW_ALIAS:
                     self._need_alias(value)
-                case Role.USER | Role.GROUP | Role.POLICY as kind:
+                case kind:  # a user, group or policy, which Ram looks up itself
+                    assert kind is not None
                     arn = ram_arn(self._account, kind.value, value or self._caller)
                     self.needs.append(Need(operation.action_on(kind), arn, self._account))
         self.keys += [one for one in (self.key, self.source.key if self.source else None) if one is not None]
@@ -111,7 +117,9 @@ class Resolver:
 
     def _need_of(self, role: Role, key: Key) -> Need:
         assert self._operation is not None
-        return Need(self._operation.action_on(role), key_arn(*key.place), key.account, key)
+        return Need(
+            self._operation.action_on(role), key_arn(*key.place), key.account, key, self._operation.uses
+        )
 
     def _need_alias(self, name: str) -> None:
         assert self._operation is not None
@@ -120,8 +128,8 @@ class Resolver:
 
     def _need_key_of(self, alias: Alias) -> None:
         key = self._store.keys.get(alias.account, alias.region, alias.key_id)
-        if key is not None:
-            self.needs.append(self._need_of(Role.ALIAS, key))
+        assert key is not None  # it takes its aliases along when it goes
+        self.needs.append(self._need_of(Role.ALIAS, key))
 
     def _take_key(self, name: str, reference: KeyReference) -> None:
         if reference == KeyReference():
@@ -151,7 +159,9 @@ class Resolver:
         if self.promise is None:
             return False
         self.key, self.version = self.promise.key, self.promise.version
-        self.needs.append(self._need_of(Role.KEY, self.key))
+        # It may be allowed together with others, not by an id that nobody knows yet.
+        others = key_arn(self._account, self._region, "*")
+        self.needs.append(self._need_of(Role.KEY, self.key)._replace(resource=others))
         return True
 
     def _elsewhere(self, reference: KeyReference) -> bool:
@@ -181,8 +191,8 @@ class Resolver:
         return key if key is not None and self._lets_in(role, key) else None
 
     def _lets_in(self, role: Role, key: Key) -> bool:
-        assert self._operation is not None
-        return self._operation.gate is Gate.USE and self._admits(self._need_of(role, key))
+        need = self._need_of(role, key)
+        return need.uses and self._admits(need)
 
     def _listed_key(self, reference: KeyReference) -> Key:
         try:

@@ -4,13 +4,14 @@ Names, lengths and numbers are the vendor's: its pages CreateUser, CreateGroup, 
 """
 
 import enum
-import re
 
 import msgspec
 
-NAME = re.compile(r"\A[A-Za-z0-9._-]{1,64}\Z")  # of a user
-GROUP_NAME = re.compile(r"\A[A-Za-z0-9.-]{1,64}\Z")
-POLICY_NAME = re.compile(r"\A[A-Za-z0-9-]{1,128}\Z")
+from keystead.forms import Form
+
+NAME = Form(r"[A-Za-z0-9._-]{1,64}", "1 to 64 letters, digits, periods, hyphens and _")  # of a user
+GROUP_NAME = Form(r"[A-Za-z0-9.-]{1,64}", "1 to 64 letters, digits, periods and hyphens")
+POLICY_NAME = Form(r"[A-Za-z0-9-]{1,128}", "1 to 128 letters, digits and hyphens")
 
 ACCESS_KEYS = 2  # of one user
 GROUPS_OF_USER = 5

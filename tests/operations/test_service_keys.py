@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from keystead.api import pipeline as pipeline_module
+from keystead.api.authorization import Authorizer
 from keystead.api.operation import CATALOGUE
 from keystead.api.wire_types import KeyReference, Role
 from keystead.crypto.primitives import asymmetric
@@ -185,9 +185,9 @@ def test_a_call_that_is_refused_makes_none(monkeypatch: pytest.MonkeyPatch) -> N
     assert made(service) == 0
 
     def denied(*_: object) -> None:
-        raise NoPermission
+        raise NoPermission(about="", detail=None)
 
-    monkeypatch.setattr(pipeline_module, "authorize", denied)
+    monkeypatch.setattr(Authorizer, "authorize", denied)
     assert service.refused("Encrypt", KeyId=MSE, Plaintext="x") == "Forbidden.NoPermission"
     assert made(service) == 0
     assert {one.action for one in service.records} & {"CreateServiceKey"} == set()

@@ -9,9 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from keystead.clock import FixedClock
-from keystead.domain.accounts import AccessKey, AccessKeyStatus, Account, WrappingKey
+from keystead.domain.accounts import AccessKey, AccessKeyStatus, Account, AccountStatus, WrappingKey
 from keystead.domain.audit import GENESIS, Head, link
 from keystead.domain.authorities import KeptAuthority
+from keystead.domain.identities import (
+    Attachment,
+    CustomPolicy,
+    Group,
+    Kind,
+    Member,
+    PolicyVersion,
+    User,
+)
 from keystead.domain.keys.aliases import Alias
 from keystead.domain.keys.key import (
     Key,
@@ -28,7 +37,7 @@ from keystead.entropy import SeededEntropy
 from keystead.errors import AliasTaken
 from keystead.store import database, listing
 from keystead.store.memory import MemoryStore
-from keystead.store.ports import Page, Store, StoreFailure
+from keystead.store.ports import Identity, Page, Store, StoreFailure
 from keystead.store.sqlite import SqliteStore
 from tests.unit.domain.test_audit import RECORD
 
@@ -547,3 +556,189 @@ def test_tags_are_looked_for_with_a_value_or_with_any(store: Store) -> None:
     assert tagged(a=None, b=None) == ["2"]
     assert tagged(b="") == ["3"]
     assert tagged("key-1", 1) == ["2"]
+
+
+# --- accounts, users, groups and policies
+
+OTHER = "1000000000000002"
+ALICE = User(account=ACCOUNT, user_id="2" + "0" * 17, name="alice", created=1, updated=1, display_name="密")
+TEAM = Group(account=ACCOUNT, group_id="g1", name="team", created=1, updated=1)
+POLICY = CustomPolicy(account=ACCOUNT, name="p", created=1, updated=1)
+FIRST = PolicyVersion(account=ACCOUNT, policy="p", number=1, document='{"Version": "1"}', created=1)
+# In an order in which each refers only to what is there.
+EVERYTHING: tuple[Identity, ...] = (
+    ALICE,
+    TEAM,
+    Member(account=ACCOUNT, group_id="g1", user_id=ALICE.user_id, joined=2),
+    POLICY,
+    FIRST,
+    Attachment(
+        account=ACCOUNT, kind=Kind.USER, holder=ALICE.user_id, policy_type="Custom", policy="p", attached=3
+    ),
+)
+CHANGED: tuple[Identity, ...] = (
+    msgspec.structs.replace(
+        ALICE, name="bob", updated=9, mobile="1", email="2", comments="3", display_name=""
+    ),
+    msgspec.structs.replace(TEAM, name="crew", updated=9, comments="c"),
+    msgspec.structs.replace(EVERYTHING[2], joined=9),
+    msgspec.structs.replace(POLICY, updated=9, description="d", current=2, latest=3),
+    msgspec.structs.replace(FIRST, document="密", created=9),
+    msgspec.structs.replace(EVERYTHING[5], attached=9),
+)
+
+
+def everything(store: Store, account: str = ACCOUNT) -> list[Identity]:
+    identities = store.identities
+    return [
+        *identities.all(User, account),
+        *identities.all(Group, account),
+        *identities.all(Member, account),
+        *identities.all(CustomPolicy, account),
+        *identities.versions(account, "p"),
+        *identities.all(Attachment, account),
+    ]
+
+
+def test_accounts_are_replaced_and_found_by_id(store: Store) -> None:
+    assert store.accounts.get(ACCOUNT) == Account(account_id=ACCOUNT, created=1)
+    assert store.accounts.get(OTHER) is None
+    store.accounts.add(Account(account_id=OTHER, created=2, name="team 密"))
+    disabled = Account(account_id=OTHER, created=2, name="x", status=AccountStatus.DISABLED)
+    store.accounts.put(disabled)
+    assert store.accounts.get(OTHER) == disabled
+    assert [one.account_id for one in store.accounts.all()] == [ACCOUNT, OTHER]
+    store.commit()
+    store.begin()
+    assert store.accounts.get(OTHER) == disabled
+    with store.savepoint() as undo:
+        store.accounts.put(msgspec.structs.replace(disabled, status=AccountStatus.ACTIVE))
+        undo()
+    assert store.accounts.get(OTHER) == disabled
+    store.accounts.put(msgspec.structs.replace(disabled, name="y"))
+    store.rollback()
+    store.begin()
+    assert store.accounts.get(OTHER) == disabled
+
+
+def test_access_keys_keep_whose_they_are(store: Store) -> None:
+    made = AccessKey(
+        access_key_id="a",
+        account=ACCOUNT,
+        status=AccessKeyStatus.ACTIVE,
+        created=1,
+        secret=Wrapped(1, b"s"),
+        user_id=ALICE.user_id,
+    )
+    root = msgspec.structs.replace(made, access_key_id="b", user_id="")
+    store.accounts.add_access_key(made)
+    store.accounts.add_access_key(root)
+    assert store.accounts.access_keys(ACCOUNT) == (made, root)
+    store.accounts.put_access_key(msgspec.structs.replace(made, status=AccessKeyStatus.INACTIVE))
+    store.accounts.note_use({"a": 7})
+    store.commit()
+    store.begin()
+    found = msgspec.structs.replace(made, status=AccessKeyStatus.INACTIVE, last_used=7)
+    assert store.accounts.access_key("a") == found
+    assert store.accounts.access_key("b") == root
+
+
+def test_users_groups_and_policies_are_found_as_they_were_oldest_first(store: Store) -> None:
+    assert everything(store) == []
+    for one in EVERYTHING:
+        store.identities.add(one)
+    assert everything(store) == list(EVERYTHING)
+    for one in CHANGED:
+        store.identities.put(one)
+    assert everything(store) == list(CHANGED)
+    store.commit()
+    store.begin()
+    assert everything(store) == list(CHANGED)
+    second = msgspec.structs.replace(ALICE, user_id="1" * 18, name="alan")
+    store.identities.add(second)
+    store.identities.put(CHANGED[0])
+    assert store.identities.all(User, ACCOUNT) == (CHANGED[0], second)
+    store.identities.add(msgspec.structs.replace(FIRST, number=2))
+    assert [one.number for one in store.identities.versions(ACCOUNT, "p")] == [1, 2]
+    assert store.identities.versions(ACCOUNT, "q") == ()
+    assert everything(store, OTHER) == []
+    assert store.identities.versions(OTHER, "p") == ()
+    store.identities.remove(msgspec.structs.replace(FIRST, number=2))
+    store.identities.remove(second)
+    for one in reversed(CHANGED):
+        store.identities.remove(one)
+    assert everything(store) == []
+
+
+def test_what_is_undone_of_users_groups_and_policies_is_as_if_it_never_was(store: Store) -> None:
+    for one in EVERYTHING:
+        store.identities.add(one)
+    store.commit()
+    store.begin()
+    with store.savepoint() as undo:
+        for one in CHANGED:
+            store.identities.put(one)
+        assert everything(store) == list(CHANGED)
+        undo()
+    assert everything(store) == list(EVERYTHING)
+    with pytest.raises(ZeroDivisionError), store.savepoint():
+        for one in reversed(EVERYTHING):
+            store.identities.remove(one)
+        assert everything(store) == []
+        raise ZeroDivisionError
+    assert everything(store) == list(EVERYTHING)
+    with store.savepoint():
+        for one in CHANGED:
+            store.identities.put(one)
+    assert everything(store) == list(CHANGED)
+    store.rollback()
+    store.begin()
+    assert everything(store) == list(EVERYTHING)
+
+
+def test_a_revision_stands_for_what_there_is_of_an_account(store: Store) -> None:
+    identities, seen = store.identities, set[int]()
+
+    def is_new(account: str = ACCOUNT) -> bool:
+        revision = identities.revision(account)
+        assert identities.revision(account) == revision
+        known = revision in seen
+        seen.add(revision)
+        return not known
+
+    assert is_new()
+    assert is_new(OTHER)
+    store.accounts.add(Account(account_id=OTHER, created=2))
+    for one in EVERYTHING:
+        identities.add(one)
+        assert is_new()
+        assert not is_new(OTHER)
+    for one in CHANGED:
+        identities.put(one)
+        assert is_new()
+    # What was seen within is not what there is when it was undone, and will not be taken for another thing later.
+    with store.savepoint() as undo:
+        identities.put(ALICE)
+        assert is_new()
+        undo()
+    is_new()
+    identities.put(msgspec.structs.replace(ALICE, name="carol"))
+    assert is_new()
+    store.commit()
+    store.begin()
+    within = 0
+    with pytest.raises(ZeroDivisionError), store.savepoint():
+        identities.put(ALICE)
+        within = identities.revision(ACCOUNT)
+        raise ZeroDivisionError
+    assert identities.revision(ACCOUNT) != within
+    identities.put(ALICE)
+    within = identities.revision(ACCOUNT)
+    store.rollback()
+    store.begin()
+    assert identities.revision(ACCOUNT) != within
+    assert identities.all(User, ACCOUNT)[0].name == "carol"
+    for one in reversed(CHANGED):
+        identities.remove(one)
+        assert is_new()
+    assert identities.revision(ACCOUNT) > max(seen - {identities.revision(ACCOUNT)})

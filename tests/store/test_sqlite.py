@@ -1,3 +1,4 @@
+import json
 import os
 import sqlite3
 import tempfile
@@ -23,6 +24,7 @@ from keystead.store.nonce_tables import RECENT_NONCES
 from keystead.store.ports import StoreFailure
 from keystead.store.reader import Wanted, open_reader
 from keystead.store.sqlite import SqliteStore, check_version
+from tests.harness import OnDisk, Service
 from tests.store.test_contract import ACCOUNT, REGION, alias, found, key
 from tests.unit.domain.test_audit import RECORD
 
@@ -619,3 +621,84 @@ def test_access_keys_of_an_older_schema_are_kept(tmp_path: Path) -> None:
     again.begin()
     assert again.accounts.access_key("old") == msgspec.structs.replace(old, last_used=6)
     again.close()
+
+
+IDENTITY_TABLES = ("attachments", "policy_versions", "policies", "members", "user_groups", "users")
+
+
+def schema(connection: apsw.Connection) -> dict[str, str]:
+    rows = connection.execute("SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name")
+    return {name: " ".join(sql.split()) for name, sql in rows}
+
+
+def without_identities(path: Path) -> None:
+    """Make of a database of this version one of the version before."""
+    connection = apsw.Connection(str(path))
+    connection.pragma("foreign_keys", 0)
+    with connection:
+        for table in IDENTITY_TABLES:
+            connection.execute(f"DROP TABLE {table}")
+        for table, column in (("accounts", "name"), ("accounts", "status"), ("access_keys", "user_id")):
+            connection.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
+        connection.execute("DELETE FROM migrations WHERE name = 'identities'")
+    before = apsw.Connection(":memory:")
+    migrate.migrate(before, 1, tuple(takewhile(lambda one: one.name != "identities", migrate.known())))
+    assert schema(connection) == schema(before)
+    before.close()
+    connection.close()
+
+
+def test_accounts_access_keys_and_keys_of_the_version_before_go_on(tmp_path: Path) -> None:
+    service = OnDisk(tmp_path / "data")
+
+    def signed(access_key: tuple[str, str], action: str, **parameters: str) -> tuple[int, dict[str, str]]:
+        request = Service.request(service, action, parameters, access_key=access_key)
+        response = service.send(request)
+        return response.status, json.loads(response.body)
+
+    def made(**parameters: str) -> tuple[str, str]:
+        status, members = service.operate("CreateAccessKey", **parameters)
+        assert status == 200
+        return members["AccessKey"]["AccessKeyId"], members["AccessKey"]["AccessKeySecret"]
+
+    second, inactive, deleted = made(Description="nginx"), made(), made()
+    service.operate("UpdateAccessKey", AccessKeyId=inactive[0], Status="Inactive")
+    service.operate("DeleteAccessKey", AccessKeyId=deleted[0])
+    deny = {
+        "Effect": "Deny",
+        "Action": "kms:Decrypt",
+        "Principal": {"RAM": f"acs:ram::{service.account}:root"},
+        "Resource": "*",
+    }
+    policy = json.dumps({"Version": "1", "Statement": [deny]})
+    key_id = service.key(Policy=policy)
+    service.ok("CreateAlias", KeyId=key_id, AliasName="alias/a")
+    status, sealed = signed(second, "Encrypt", KeyId="alias/a", Plaintext="x")
+    assert status == 200
+    _, listed = service.operate("ListAccessKeys")
+    root, account = service.access_key, service.account
+    service.store.close()
+    without_identities(tmp_path / "data" / "keystead.db")
+
+    service.start()
+    assert (service.access_key, service.account) == (root, account)
+    _, accounts = service.operate("ListAccounts")
+    assert [
+        (one["AccountId"], one["AccountName"], one["Status"]) for one in accounts["Accounts"]["Account"]
+    ] == [(account, "", "Active")]
+    # Whom the policy of a key names had no say until now: its account itself goes on.
+    for access_key in (root, second):
+        status, opened_ = signed(access_key, "Decrypt", CiphertextBlob=sealed["CiphertextBlob"])
+        assert (status, opened_["Plaintext"]) == (200, "x")
+        assert signed(access_key, "ScheduleKeyDeletion", KeyId=key_id, PendingWindowInDays="7")[0] == 200
+        assert signed(access_key, "CancelKeyDeletion", KeyId=key_id)[0] == 200
+    assert signed(inactive, "ListKeys")[1]["Code"] == "Forbidden.AccessKey"
+    assert signed(deleted, "ListKeys")[1]["Code"] == "InvalidAccessKeyId.NotFound"
+    _, now = service.operate("ListAccessKeys")
+    assert [one["AccessKeyId"] for one in now["AccessKeys"]["AccessKey"]] == [
+        one["AccessKeyId"] for one in listed["AccessKeys"]["AccessKey"]
+    ]
+    assert service.ok("GetKeyPolicy", KeyId=key_id)["Policy"] == policy
+    status, _ = signed(root, "CreateUser", Version="2015-05-01", UserName="alice")
+    assert status == 200
+    service.store.close()

@@ -5,7 +5,14 @@ import argparse
 from keystead.cli.commands import kms
 from keystead.domain.products import RAM
 
+_EXAMPLES = (
+    "keystead ram CreateUser --UserName app",
+    "keystead ram CreatePolicy --PolicyName encrypt-only --PolicyDocument file:encrypt-only.json",
+    "keystead ram AttachPolicyToUser --PolicyType Custom --PolicyName encrypt-only --UserName app",
+    "keystead ram CreateAccessKey --UserName app",
+)
+
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the command."""
-    kms.add_product(subparsers, RAM, "manage users, groups and policies, as with the vendor's CLI")
+    kms.add_product(subparsers, RAM, "manage users, groups and policies, as with the vendor's CLI", _EXAMPLES)

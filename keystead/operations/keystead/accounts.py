@@ -15,9 +15,7 @@ from keystead.domain.products import KEYSTEAD
 from keystead.errors import AccountNotFound, InvalidParameter
 
 AccountName = Annotated[str, Param("String", text_up_to(64), empty=True)]
-NewAccountName = Annotated[
-    str | None, Param("String", text_up_to(64), empty=True)
-]
+NewAccountName = Annotated[str | None, Param("String", text_up_to(64), empty=True)]
 Status = Annotated[str, choice(*AccountStatus)]
 
 

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import msgspec
 
+from keystead.api.key_policies import refuse_lockout
 from keystead.api.operation import Call, KeyCall, key_operation, operation
 from keystead.api.wire_types import (
     Boolean,
@@ -144,6 +145,7 @@ def create_key(call: Call, request: CreateKeyRequest) -> CreateKeyReply:
     interval = rotation.wanted(request.enable_automatic_rotation, request.rotation_interval)
     if interval is not None and not good(Use.AUTOMATIC_ROTATION, spec, usage, origin):
         raise UnsupportedOperation
+    refuse_lockout(call.account, request.policy)
     version = KeyVersion(
         account=call.account,
         region=call.region,

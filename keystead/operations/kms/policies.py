@@ -1,7 +1,8 @@
-"""Policies of keys: kept and shown for those who manage them."""
+"""Policies of keys: beside those of Ram, who may do what with a key."""
 
 import msgspec
 
+from keystead.api.key_policies import refuse_lockout
 from keystead.api.operation import KeyCall, key_operation
 from keystead.api.wire_types import Empty, KeyIdRef, Policy, PolicyName, Reply, Request
 from keystead.domain import policies
@@ -20,6 +21,7 @@ def set_key_policy(call: KeyCall, request: SetKeyPolicyRequest) -> Empty:
     """Replace a key's policy."""
     if request.policy_name != policies.NAME:
         raise PolicyNotFound
+    refuse_lockout(call.account, request.policy)
     call.store.keys.put(msgspec.structs.replace(call.key, policy=request.policy))
     return Empty()
 

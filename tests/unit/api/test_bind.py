@@ -17,7 +17,7 @@ def test_an_operation_is_found_by_version_and_action() -> None:
     for action, version, error in (
         ("", KMS.version, MissingParameter),
         ("Encrypt", "", MissingParameter),
-        ("Encrypt", "2015-05-01", InvalidVersion),
+        ("Encrypt", "2015-05-02", InvalidVersion),
         ("encrypt", KMS.version, ActionNotFound),
         ("GenerateRandom", KMS.version, ActionNotFound),
     ):

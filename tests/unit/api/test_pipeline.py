@@ -5,8 +5,7 @@ from urllib.parse import urlencode
 import msgspec
 import pytest
 
-from keystead.access.callers import Caller
-from keystead.api import pipeline as api_pipeline
+from keystead.api.authorization import Authorizer
 from keystead.api.http import receive, signature
 from keystead.api.http.message import Channel, HttpRequest
 from keystead.api.operation import CATALOGUE, Call, operation
@@ -436,12 +435,12 @@ def test_a_dry_run_of_a_change_is_undone() -> None:
 
 
 def test_a_dry_run_that_is_denied_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    def deny(caller: Caller, product: str, action: str, resources: object) -> None:
-        raise NoPermission
+    def deny(*_: object) -> None:
+        raise NoPermission(about="", detail=None)
 
     service = Service()
     key_id = service.key()
-    monkeypatch.setattr(api_pipeline, "authorize", deny)
+    monkeypatch.setattr(Authorizer, "authorize", deny)
     status, members = service.call("Encrypt", KeyId=key_id, Plaintext="x", DryRun="true")
     assert (status, members["Code"]) == (403, "AccessDeniedError")
     assert service.refused("Encrypt", KeyId=key_id, Plaintext="x") == "Forbidden.NoPermission"

@@ -295,7 +295,7 @@ def test_a_policy_is_at_most_32768_bytes(letter: str) -> None:
     statement = {"Effect": "Allow", "Action": "kms:*", "Principal": {"RAM": "acs:ram::*:*"}, "Resource": "*"}
 
     def policy(length: int) -> str:
-        condition = {"StringEquals": {"acs:ResourceTag/team": "TEAM"}}
+        condition = {"StringEquals": {"kms:tag/team": "TEAM"}}
         text = json.dumps({"Version": "1", "Statement": [{**statement, "Condition": condition}]})
         room, size = length - len(text) + 4, len(letter.encode())
         return text.replace("TEAM", letter * (room // size) + "x" * (room % size))

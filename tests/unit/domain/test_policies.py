@@ -1,17 +1,10 @@
-import json
-
-from keystead.domain.policies import of_everybody, valid
-
-
-def test_the_default_policy_is_one() -> None:
-    assert valid(json.loads(of_everybody("1000000000000001")))
+from keystead.access.documents import key_document
+from keystead.domain.policies import of_everybody
 
 
-def test_users_and_roles_may_be_named() -> None:
-    document = json.loads(of_everybody("1"))
-    for principal in ("acs:ram::1:user/ops@x", "acs:ram::1:role/r", "acs:ram::*:root"):
-        document["Statement"][0]["Principal"] = {"RAM": principal}
-        assert valid(document)
-    document["Statement"][0]["Principal"] = {"RAM": "acs:ram::1:user/"}
-    assert not valid(document)
-    assert not valid("text")
+def test_the_default_policy_is_one_of_the_account_as_a_whole() -> None:
+    (statement,) = key_document(of_everybody("1000000000000001"))
+    assert statement.principals is not None
+    assert statement.principals.has_account("1000000000000001")
+    assert not statement.principals.has_account("1000000000000002")
+    assert statement.about("kms:Decrypt", "acs:kms:cn-hangzhou:1000000000000001:key/k")
