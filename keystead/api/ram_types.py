@@ -1,7 +1,7 @@
 """The types of the parameters of Ram, as `wire_types` has those of Kms, and the pages of its listings."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Annotated, TypeVar
 
 from keystead.access.decisions import PolicyType as TypeOfPolicy
@@ -30,7 +30,7 @@ def _document(name: str, text: str) -> str:
     try:
         identity_document(text)
     except Malformed as error:
-        raise MalformedPolicyDocument(reason=f"{error}.") from None
+        raise MalformedPolicyDocument(reason=error) from None
     return text
 
 
@@ -45,7 +45,7 @@ GroupName = Annotated[str, Param("String", _named(identities.GROUP_NAME), limits
 NewGroupName = Annotated[str, Param("String", _named(identities.GROUP_NAME), limits=_GROUP_FORM)]
 PolicyName = Annotated[str, Param("String", _named(identities.POLICY_NAME), limits=_POLICY_FORM, role=Role.POLICY)]
 PolicyType = Annotated[str, choice(TypeOfPolicy.SYSTEM, TypeOfPolicy.CUSTOM)]
-PolicyDocument = Annotated[str, Param("String", _document, limits=_DOCUMENT_FORM, errors=(MalformedPolicyDocument,))]
+PolicyDocument = Annotated[str, Param("String", _document, limits=_DOCUMENT_FORM, sensitive=True, errors=(MalformedPolicyDocument,))]
 VersionId = Annotated[str, Param("String", _named(re.compile(r"\Av[1-9][0-9]{0,8}\Z")), limits="v and a number, like v1")]
 RotateStrategy = Annotated[str, choice("None", _ROTATE)]
 DisplayName = Annotated[str, Param("String", text_up_to(128), limits="0 to 128 characters", empty=True)]
@@ -71,15 +71,13 @@ class MarkedRequest(Request, frozen=True):
 
 
 def marked(
-    items: Sequence[T], name_of: Callable[[T], str], request: MarkedRequest
+    items: Iterable[T], name_of: Callable[[T], str], request: MarkedRequest
 ) -> tuple[Sequence[T], str]:
-    """The items that are asked for, and the marker of the next ones, "" if there are none. InvalidParameter(Marker) if the
-    marker is of nothing that there is."""
-    begin = 0
-    if request.marker:
-        names = [name_of(one) for one in items]
-        if request.marker not in names:
-            raise InvalidParameter(name="Marker")
-        begin = names.index(request.marker)
-    end = begin + request.max_items
-    return items[begin:end], name_of(items[end]) if end < len(items) else ""
+    """The items that are asked for, in order of their names, and the marker of the next ones, "" if there are none.
+
+    The marker is the name of the next item, so that a listing goes on where it was whatever comes or goes meanwhile.
+    """
+    rest = sorted((one for one in items if name_of(one) >= request.marker), key=name_of)
+    return rest[: request.max_items], name_of(rest[request.max_items]) if len(
+        rest
+    ) > request.max_items else ""

@@ -237,7 +237,7 @@ class ListPoliciesReply(Reply, frozen=True):
 
 @operation(product=RAM, container="policy/*")
 def list_policies(call: Call, request: ListPoliciesRequest) -> ListPoliciesReply:
-    """List the system policies, and the account's own, oldest first."""
+    """List the system policies and the account's own, by name."""
     every: list[CustomPolicy | SystemPolicy] = []
     if request.policy_type != TypeOfPolicy.CUSTOM:
         every += SYSTEM_POLICIES.values()

@@ -191,9 +191,9 @@ class ListUsersReply(Reply, frozen=True):
 
 @operation(product=RAM, container="user/*")
 def list_users(call: Call, request: ListUsersRequest) -> ListUsersReply:
-    """List the users of the account, oldest first."""
+    """List the users of the account, by name."""
     every = call.store.identities.all(User, call.account)
-    users, marker = marked(every, lambda user: user.user_id, request)
+    users, marker = marked(every, lambda user: user.name, request)
     return ListUsersReply(
         users=ListedUsers(user=[_listed(user) for user in users]), is_truncated=bool(marker), marker=marker
     )
