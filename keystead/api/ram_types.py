@@ -34,6 +34,7 @@ def _document(name: str, text: str) -> str:
     return text
 
 
+_MALFORMED = (MalformedPolicyDocument,)
 _DOCUMENT_FORM = "JSON: a policy, at most 2048 characters"
 _USER_FORM = "1 to 64 of A-Z a-z 0-9 . - _"
 _POLICY_FORM = "1 to 128 of A-Z a-z 0-9 -"
@@ -45,7 +46,8 @@ GroupName = Annotated[str, Param("String", _named(identities.GROUP_NAME), limits
 NewGroupName = Annotated[str, Param("String", _named(identities.GROUP_NAME), limits=_GROUP_FORM)]
 PolicyName = Annotated[str, Param("String", _named(identities.POLICY_NAME), limits=_POLICY_FORM, role=Role.POLICY)]
 PolicyType = Annotated[str, choice(TypeOfPolicy.SYSTEM, TypeOfPolicy.CUSTOM)]
-PolicyDocument = Annotated[str, Param("String", _document, limits=_DOCUMENT_FORM, sensitive=True, errors=(MalformedPolicyDocument,))]
+# What was meant to be a policy may be anything.
+PolicyDocument = Annotated[str, Param("String", _document, limits=_DOCUMENT_FORM, sensitive=True, errors=_MALFORMED)]
 VersionId = Annotated[str, Param("String", _named(re.compile(r"\Av[1-9][0-9]{0,8}\Z")), limits="v and a number, like v1")]
 RotateStrategy = Annotated[str, choice("None", _ROTATE)]
 DisplayName = Annotated[str, Param("String", text_up_to(128), limits="0 to 128 characters", empty=True)]

@@ -120,6 +120,9 @@ class Accounts:
     def access_keys(self, account: str) -> tuple[AccessKey, ...]:
         return tuple(one for one in self._access_keys.values() if one.account == account)
 
+    def expired_access_keys(self, now: int) -> tuple[AccessKey, ...]:
+        return tuple(one for one in self._access_keys.values() if one.gone(now))
+
 
 class Identities:
     def __init__(self, journal: _Journal) -> None:

@@ -17,7 +17,7 @@ import uvloop
 from keystead.api.http import encode, parse, signature
 from keystead.api.http.message import HttpRequest, HttpResponse
 from keystead.api.http.receive import Received, receive
-from keystead.api.scheduled import delete_due, expire_due, purge_nonces, rotate_due
+from keystead.api.scheduled import delete_due, expire_due, purge_access_keys, purge_nonces, rotate_due
 from keystead.client.transport import Endpoint as ClientEndpoint
 from keystead.client.transport import Session
 from keystead.clock import SystemClock
@@ -281,7 +281,7 @@ class LocalKms:
 
     def _catch_up(self) -> None:
         async def due() -> None:
-            for job in (delete_due, expire_due, rotate_due, purge_nonces):
+            for job in (delete_due, expire_due, rotate_due, purge_access_keys, purge_nonces):
                 self._service.sequencer.run(job)
             await self._service.sequencer.drain()
 

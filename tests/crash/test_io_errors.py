@@ -8,7 +8,7 @@ from typing import Any
 import apsw
 import pytest
 
-from keystead.api.scheduled import delete_due, expire_due, purge_nonces, rotate_due
+from keystead.api.scheduled import delete_due, expire_due, purge_access_keys, purge_nonces, rotate_due
 from keystead.crypto.primitives import sm2
 from keystead.domain.keys.key import DAY
 from keystead.domain.policies import of_everybody
@@ -70,6 +70,7 @@ WRITING: dict[str, tuple[list[str], dict[str, str]]] = {
 TIMERS = {
     "delete_due": delete_due,
     "expire_due": expire_due,
+    "purge_access_keys": purge_access_keys,
     "purge_nonces": purge_nonces,
     "rotate_due": rotate_due,
 }

@@ -415,6 +415,7 @@ def test_sensitive_fields_show_in_no_repr_and_are_not_recordable() -> None:
         *(("ImportKeyMaterial", name) for name in ("EncryptedKeyMaterial", "ImportToken")),
         # Where a secret may have been pasted.
         *((action, "AccessKeyId") for action in ("UpdateAccessKey", "DeleteAccessKey")),
+        ("ExtendTemporaryAccessKey", "AccessKeyId"),
         *((f"{verb}AccessKey", "UserAccessKeyId") for verb in ("Update", "Delete")),
         ("GetAccessKeyLastUsed", "UserAccessKeyId"),
         *((action, "PolicyDocument") for action in ("CreatePolicy", "CreatePolicyVersion")),
