@@ -33,6 +33,8 @@ ALIBABA_CLOUD_ACCESS_KEY_SECRET (with ALIBABA_CLOUD_SECURITY_TOKEN, if set); for
 one of that server's, else its root AccessKey. The server is reached directly: no proxy variable counts."""
 DATA = "the data directory (default: that of KEYSTEAD_DATA, else your own)"
 
+AS = "call as this RAM user (USER, or USER@ACCOUNT), with an AccessKey that is made for that"
+
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options to a command."""

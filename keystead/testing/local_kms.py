@@ -21,7 +21,7 @@ from keystead.api.scheduled import delete_due, expire_due, purge_access_keys, pu
 from keystead.client.transport import Endpoint as ClientEndpoint
 from keystead.client.transport import Session
 from keystead.clock import SystemClock
-from keystead.domain.products import KMS
+from keystead.domain.products import KMS, RAM
 from keystead.entropy import SystemEntropy, uuid4
 from keystead.errors import KmsError, OperatorError, Refused
 from keystead.proxy import environment
@@ -70,6 +70,7 @@ class LocalKms:
         self.clock = TestClock(self._catch_up)
         self._client_clock = ClientClock()
         self._faults = Faults()
+        self._made: dict[str, tuple[str, str]] = {}  # AccessKeys by their user's name
         self._own = ("", "")  # the AccessKey of the test's own calls
         self._ready = threading.Event()
         self._failure: BaseException | None = None
@@ -126,9 +127,12 @@ class LocalKms:
             name: str(value).lower() if isinstance(value, bool) else str(value)
             for name, value in parameters.items()
         }
+        return self._call(action, KMS.version, {"RegionId": self.region, **sent})
+
+    def _call(self, action: str, version: str, parameters: Mapping[str, str]) -> dict[str, Any]:
         endpoint = ClientEndpoint(url=self.url, ca_file=None, access_key=self._own, security_token="")
         with Session(endpoint, SystemClock(), self._entropy, "testing") as session:
-            answer = session.call(action, KMS.version, {"RegionId": self.region, **sent})
+            answer = session.call(action, version, parameters)
         if not 200 <= answer.status < 300:
             code = answer.members["Code"]
             raise Refused(f"{code}: {answer.members.get('Message', '')}", code=code)
@@ -185,8 +189,20 @@ class LocalKms:
             endpoint_ca=None,
         )
 
-    def classic_client(self, **options: Any) -> "AcsClient":
-        """A client of aliyun-python-sdk-core; the options are those of AcsClient."""
+    def access_key_of(self, user: str) -> tuple[str, str]:
+        """An AccessKey of a RAM user: one of the seed's, or one that is made for it and is there until `reset`. Refused if
+        there is no such user."""
+        for one in self._seed.user:
+            if one.name == user and one.access_key:
+                return one.access_key[0].id, one.access_key[0].secret
+        if user not in self._made:
+            made = self._call("CreateAccessKey", RAM.version, {"UserName": user})["AccessKey"]
+            self._made[user] = made["AccessKeyId"], made["AccessKeySecret"]
+        return self._made[user]
+
+    def classic_client(self, *, user: str = "", **options: Any) -> "AcsClient":
+        """A client of aliyun-python-sdk-core, of the account or of one of its RAM users; the options are those of
+        AcsClient."""
         from aliyunsdkcore.client import AcsClient
 
         change = self.environment()
@@ -196,16 +212,19 @@ class LocalKms:
             "proxy": {"http": proxy, "https": proxy},
             "auto_retry": False,
         }
-        return AcsClient(*self.access_key, self.region, **given | options)
+        pair = self.access_key_of(user) if user else self.access_key
+        return AcsClient(*pair, self.region, **given | options)
 
-    def client(self, **options: Any) -> "Client":
-        """A client of alibabacloud_kms20160120; the options are those of its Config."""
+    def client(self, *, user: str = "", **options: Any) -> "Client":
+        """A client of alibabacloud_kms20160120, of the account or of one of its RAM users; the options are those of its
+        Config."""
         from alibabacloud_kms20160120.client import Client
         from alibabacloud_tea_openapi.models import Config
 
+        pair = self.access_key_of(user) if user else self.access_key
         given: dict[str, Any] = {
-            "access_key_id": self.access_key[0],
-            "access_key_secret": self.access_key[1],
+            "access_key_id": pair[0],
+            "access_key_secret": pair[1],
             "region_id": self.region,
             "endpoint": self.url.removeprefix("http://"),
             "protocol": "HTTP",
@@ -270,6 +289,7 @@ class LocalKms:
         old = self._service
         self.clock.reset()
         self._service = self._new_service()
+        self._made.clear()
         await old.stop()
 
     async def _started_proxy(self) -> ProxyServer:

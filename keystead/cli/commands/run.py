@@ -8,7 +8,7 @@ import tempfile
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-from keystead.cli import child_process, output
+from keystead.cli import child_process, output, target
 from keystead.clock import SystemClock
 from keystead.entropy import SystemEntropy
 from keystead.errors import OperatorError
@@ -23,13 +23,14 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="run a command against a server, with official clients unmodified",
         description="Run a command in an environment in which every official client reaches a Keystead server. "
         "Without --data and --endpoint the server is a private one, in memory, for the time of the command.",
-        usage="keystead run [--data DIR | --endpoint URL --ca FILE] [--seed FILE] [--region R] -- CMD …",
+        usage="keystead run [--data DIR | --endpoint URL --ca FILE] [--seed FILE] [--as USER] [--region R] -- CMD …",
     )
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--data", metavar="DIR", help="the server that runs on this data directory")
     where.add_argument("--endpoint", metavar="URL", help="a server elsewhere; AccessKey from the environment")
     parser.add_argument("--ca", metavar="FILE", help="the CA certificate of the server at --endpoint")
     parser.add_argument("--seed", metavar="FILE", help="a TOML file of fixed keys for the private server")
+    parser.add_argument("--as", dest="user", metavar="USER", default="", help=target.AS)
     parser.add_argument("--region", help="the region that clients are told (default: the server's)")
     parser.add_argument("command", nargs=argparse.REMAINDER, metavar="-- CMD …")
     parser.set_defaults(func=main)
@@ -50,6 +51,11 @@ def main(args: argparse.Namespace) -> int:
         raise output.WrongCommandLine(
             "--seed is for a private server",
             hint="leave --data and --endpoint out, or seed with keystead serve",
+        )
+    if args.user and args.endpoint:
+        raise output.WrongCommandLine(
+            "--as is for a server of this machine",
+            hint="put an AccessKey of the user into ALIBABA_CLOUD_ACCESS_KEY_ID and …_SECRET",
         )
     if args.region is not None and not valid_region(args.region):
         raise output.WrongCommandLine(
@@ -90,8 +96,14 @@ async def _run(args: argparse.Namespace, command: list[str]) -> int:
         elif args.data is not None:
             found = running_server(args.data)
             url, ca_file, region = found.url, found.ca_file, region or found.region
-            access_key, _ = found.access_key(environment_access_key(os.environ))
             data = str(found.directory.path)
+            if args.user:
+                from keystead.cli.borrowed import borrowed
+
+                lent = borrowed(args.data, args.user, args.command_name)
+                access_key = await stack.enter_async_context(lent)
+            else:
+                access_key, _ = found.access_key(environment_access_key(os.environ))
             upstream = Upstream(description=found.directory.description)
         else:
             from keystead.server.data import seed_file as seeds
@@ -99,7 +111,7 @@ async def _run(args: argparse.Namespace, command: list[str]) -> int:
 
             seed = seeds.read(args.seed) if args.seed else None
             region = region or (seed.region if seed else None)
-            server = ephemeral_server(region or "cn-hangzhou", clock, entropy, seed)
+            server = ephemeral_server(region or "cn-hangzhou", clock, entropy, seed, args.user)
             private = await stack.enter_async_context(server)
             url, access_key = private.url, private.access_key
             upstream = Upstream(url=url)

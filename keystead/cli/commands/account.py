@@ -1,0 +1,63 @@
+"""`keystead account`: make, list, rename, disable and enable the accounts of a server."""
+
+import argparse
+
+from keystead.cli import target
+from keystead.cli.commands import access_key
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command."""
+    parser = subparsers.add_parser(
+        "account",
+        help="make, list and disable accounts",
+        description="Make, list and disable accounts: tenants of one server, none of which sees another's keys, users or "
+        "records. Through the server that runs on the data directory, or without one.",
+    )
+    verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
+    for verb, action, status, text in (
+        (
+            "create",
+            "CreateAccount",
+            "",
+            "make one, with an AccessKey of its root; the secret is shown this once",
+        ),
+        ("list", "ListAccounts", "", "list all"),
+        ("rename", "UpdateAccount", "", "give one another name"),
+        ("disable", "UpdateAccount", "Disabled", "refuse its calls from now on; nothing of it is lost"),
+        ("enable", "UpdateAccount", "Active", "answer its calls again"),
+    ):
+        command = verbs.add_parser(verb, help=text)
+        if verb not in ("create", "list"):
+            command.add_argument("account", metavar="ID")
+        if verb == "rename":
+            command.add_argument("new_name", metavar="NAME")
+        if verb == "create":
+            command.add_argument("--name", metavar="NAME", default="", help="what the list calls it")
+            access_key.add_out(command)
+        command.add_argument("--data", metavar="DIR", help=target.DATA)
+        command.set_defaults(func=main, action=action, status=status)
+
+
+def main(args: argparse.Namespace) -> int:
+    """Run the operation."""
+    return access_key.operate(
+        args,
+        {
+            "AccountId": getattr(args, "account", ""),
+            "AccountName": getattr(args, "name", ""),
+            "NewAccountName": getattr(args, "new_name", ""),
+            "Status": args.status,
+        },
+        _hint,
+    )
+
+
+def _hint(args: argparse.Namespace, code: str) -> str:
+    if code != "InvalidParameter":
+        return "keystead account list shows all"
+    if "new_name" in args or "name" in args:
+        return "a name has at most 64 characters, and an account id 16 digits"
+    if args.status == "Disabled":
+        return "an account id is 16 digits; the server's first account cannot be disabled"
+    return "an account id is 16 digits"
