@@ -99,8 +99,10 @@ def seed_store(pipeline: Pipeline, seed: Seed, anyway: bool = False) -> None:
 
 
 def user_access_key(pipeline: Pipeline, name: str) -> tuple[str, str]:
-    """A new AccessKey of a user, beside the two that it may have, in a store in memory that is not served yet. OperatorError if
-    there is no such user."""
+    """A new AccessKey of a user, beside the two that it may have, in a store in memory that is not served yet.
+
+    OperatorError if there is no such user.
+    """
     store, account = pipeline.store, pipeline.account
     found = next((one for one in store.identities.all(User, account) if one.name == name), None)
     if found is None:
@@ -142,11 +144,14 @@ def _add_access_key(
                 user_id=user_id,
             )
         )
-    elif (known.account, known.user_id) != (account, user_id) or not vault.has_secret(
-        known, access_key.secret
-    ):
+    elif (known.account, known.user_id) != (account, user_id):
         raise OperatorError(
-            f"the AccessKey {access_key.id} of this server is another user's or has another secret than the seed's",
+            f"the AccessKey {access_key.id} of this server is not of the seed's user",
+            hint="seed a new data directory",
+        )
+    elif not vault.has_secret(known, access_key.secret):
+        raise OperatorError(
+            f"the AccessKey {access_key.id} of this server has another secret than the seed's",
             hint="seed a new data directory",
         )
 

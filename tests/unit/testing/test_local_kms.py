@@ -360,3 +360,37 @@ def test_what_is_always_so_is_to_be_met_once(kms: LocalKms) -> None:
     assert kms.unmet() == ["503 ServiceUnavailableTemporary for ListKeys"]
     assert client(kms).call("ListKeys", Version="2016-01-20")[0] == 503
     assert kms.unmet() == []
+
+
+USERS = """
+[[policy]]
+name = "encrypt"
+document = '{"Version": "1", "Statement": [{"Effect": "Allow", "Action": "kms:Encrypt", "Resource": "*"}]}'
+[[user]]
+name = "ann"
+policies = ["encrypt"]
+[[user]]
+name = "bob"
+[[user.access_key]]
+id = "LTAIBOB"
+secret = "secret-of-bob"
+"""
+
+
+def test_users_of_the_seed_have_their_rights_each_time(tmp_path: Path) -> None:
+    (tmp_path / "seed.toml").write_text(KEY + USERS)
+    with LocalKms(seed=tmp_path / "seed.toml") as kms:
+        for _ in range(2):
+            ann = Client(kms.url, None, kms.access_key_of("ann"))
+            assert kms.access_key_of("ann") == ann.access_key
+            sealed = ann.ok("Encrypt", KeyId="alias/work", Plaintext="x")["CiphertextBlob"]
+            assert ann.call("Decrypt", CiphertextBlob=sealed)[1]["Code"] == "Forbidden.NoPermission"
+            assert kms.access_key_of("bob") == ("LTAIBOB", "secret-of-bob")
+            bob = Client(kms.url, None, kms.access_key_of("bob"))
+            assert bob.call("Encrypt", KeyId="alias/work", Plaintext="x")[0] == 403
+            assert kms.calls[-1].code == "Forbidden.NoPermission"
+            ann.close()
+            bob.close()
+            kms.reset()
+        with pytest.raises(Refused, match="The user does not exist"):
+            kms.access_key_of("eve")
