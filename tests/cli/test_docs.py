@@ -167,7 +167,7 @@ def test_the_page_on_pytest(tmp_path: Path) -> None:
     for number, written in enumerate(tests):
         (tmp_path / f"test_{number}.py").write_text(written)
     (settings,) = blocks(page, "ini")
-    (seed,) = (one for one in blocks(ROOT / "docs" / "how-to" / "ci.md", "toml"))
+    seed = "".join(blocks(ROOT / "docs" / "how-to" / "ci.md", "toml"))
     (tmp_path / "tests").mkdir()
     (tmp_path / "tests" / "seed.toml").write_text(seed)
     (tmp_path / "pytest.ini").write_text(settings)
