@@ -7,7 +7,7 @@ import pytest
 from keystead.access.decisions import PolicyType
 from keystead.access.system_policies import SYSTEM_POLICIES
 from keystead.operations.ram import attachments
-from tests.harness import Service
+from tests.harness import Members, Service
 from tests.ram import Ram, allow
 
 DOCUMENT = json.dumps(allow("kms:Encrypt"))
@@ -76,7 +76,7 @@ def test_at_most_five_of_the_accounts_own_beside_the_vendors(
     assert ram.refused(attach, **sixth) == (409, f"LimitExceeded.{kind}.Policy")
     for name in SYSTEM_POLICIES:
         ram.ok(attach, PolicyType="System", PolicyName=name, **holder)
-    ram.ok(detach, PolicyType="Custom", PolicyName="p0", **holder)
+    ram.ok(detach, PolicyType="Custom", PolicyName="p3", **holder)
     ram.ok(attach, **sixth)
     assert len(ram.ok(listing, **holder)["Policies"]["Policy"]) == 5 + len(SYSTEM_POLICIES)
 
@@ -99,7 +99,7 @@ def test_the_vendors_have_a_limit_too(
 def test_whom_a_policy_is_attached_to() -> None:
     ram = world()
     named = {"PolicyType": "Custom", "PolicyName": "p0"}
-    none = {"Users": {"User": []}, "Groups": {"Group": []}, "Roles": {"Role": []}}
+    none: Members = {"Users": {"User": []}, "Groups": {"Group": []}, "Roles": {"Role": []}}
     assert ram.ok("ListEntitiesForPolicy", **named) == none
     ram.ok("AttachPolicyToUser", **named, UserName="ann")
     ram.ok("AttachPolicyToGroup", **named, GroupName="staff")
