@@ -80,6 +80,5 @@ def marked(
     The marker is the name of the next item, so that a listing goes on where it was whatever comes or goes meanwhile.
     """
     rest = sorted((one for one in items if name_of(one) >= request.marker), key=name_of)
-    return rest[: request.max_items], name_of(rest[request.max_items]) if len(
-        rest
-    ) > request.max_items else ""
+    page, beyond = rest[: request.max_items], rest[request.max_items :]
+    return page, name_of(beyond[0]) if beyond else ""

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from keystead.cli import output
-from keystead.errors import OperatorError
+from keystead.errors import AccessKeyNotFound, OperatorError
 from keystead.server.operator import run_operation
 
 LASTS = 3600  # seconds
@@ -35,9 +35,12 @@ async def borrowed(data: str, user: str, command: str) -> AsyncIterator[tuple[st
     finally:
         going_on.cancel()
         try:
-            _ask(data, "DeleteAccessKey", {"AccessKeyId": pair[0]}, command)
+            _, members = run_operation(data, "DeleteAccessKey", {"AccessKeyId": pair[0]}, command)
+            left = members.get("Code", "")
         except OperatorError as problem:
-            output.warning(f"the AccessKey {pair[0]} could not be deleted: {problem}; it ends within an hour")
+            left = str(problem)
+        if left not in ("", AccessKeyNotFound.code):  # it went with its user, perhaps
+            output.warning(f"the AccessKey {pair[0]} could not be deleted: {left}; it ends within an hour")
 
 
 async def _extend(data: str, access_key_id: str, command: str) -> None:

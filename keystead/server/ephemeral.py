@@ -45,14 +45,14 @@ def service_in_memory(
 
 @asynccontextmanager
 async def ephemeral_server(
-    region: str, clock: Clock, entropy: Entropy, seed: Seed | None = None, user: str = ""
+    region: str, clock: Clock, entropy: Entropy, seed: Seed | None = None, user: str | None = None
 ) -> AsyncIterator[EphemeralServer]:
     """Run one on the current event loop. Its account is always the same, so that ARNs are the same in every run.
 
     With a seed its AccessKey is the seed's first one, if that has any; with a user's name it is one of that RAM user.
     """
     service, access_key = service_in_memory(region, clock, entropy, seed)
-    if user:
+    if user is not None:
         access_key = user_access_key(service.pipeline, user)
     elif seed is not None and seed.access_key:
         access_key = (seed.access_key[0].id, seed.access_key[0].secret)

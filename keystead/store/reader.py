@@ -25,9 +25,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     until: int | None = None
     action: str = ""
     resource: str = ""  # the end of an ARN: key/ID or alias/NAME
-    caller: str = (
-        ""  # an account, AccessKey or user of the machine; or a RAM user by id, or by its name then or now
-    )
+    caller: str = ""  # what a record has, or a RAM user's name now
     account: str = ""
     revealing: bool = False
     failed: bool | None = None

@@ -174,7 +174,7 @@ class Accounts:
         return tuple(_access_key(row) for row in rows)
 
     def expired_access_keys(self, now: int) -> tuple[AccessKey, ...]:
-        rows = self._database.rows(f"{_ACCESS_KEY} WHERE expires BETWEEN 1 AND ?", (now,))
+        rows = self._database.rows(f"{_ACCESS_KEY} WHERE expires > 0 AND expires <= ?", (now,))
         return tuple(_access_key(row) for row in rows)
 
 

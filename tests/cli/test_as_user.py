@@ -115,6 +115,7 @@ def test_the_access_key_of_a_killed_run_ends_by_itself(server: LiveServer) -> No
         (["--as", "eve"], 125, "EntityNotExist.User: The user does not exist: eve."),
         (["--as", "ann@9999999999999999"], 125, "hint: keystead account list shows all"),
         (["--as", "ann@x"], 125, "write it as USER or as USER@ACCOUNT"),
+        (["--as", ""], 125, "MissingParameter"),
         (["--as", "a b"], 125, "write it as USER or as USER@ACCOUNT"),
     ],
 )
@@ -139,8 +140,9 @@ def test_a_private_server_has_the_users_of_its_seed(tmp_path: Path) -> None:
     ids = {keystead("run", *seed, "--as", "ann", "--", *[*WHO[:-1], "UserId"]).stdout for _ in range(2)}
     assert len(ids) == 1
     for words in (seed, []):
-        ended = keystead("run", *words, "--as", "eve", "--", "true")
-        assert (ended.returncode, "this server has no RAM user 'eve'" in ended.stderr) == (125, True)
+        for name in ("eve", ""):
+            ended = keystead("run", *words, "--as", name, "--", "true")
+            assert (ended.returncode, f"this server has no RAM user {name!r}" in ended.stderr) == (125, True)
 
 
 def test_env_is_a_users_too(server: LiveServer) -> None:
@@ -174,6 +176,8 @@ def test_accounts_from_their_making_to_their_end(server: LiveServer, tmp_path: P
     assert keystead("account", "rename", account, "web", *data).returncode == 0
     assert keystead("account", "disable", account, *data).returncode == 0
     assert accounts()[1:] == [("web", "Disabled")]
+    assert keystead("account", "rename", account, "", *data).returncode == 0
+    assert accounts()[1:] == [("", "Disabled")]
     told = keystead("ram", "ListUsers", *root)
     assert (told.returncode, "Forbidden.AccessKey" in told.stderr) == (4, True)
     refused = keystead("audit", "list", "--account", account, "--outcome", "failure", "--json", *data)
@@ -194,18 +198,31 @@ def test_accounts_from_their_making_to_their_end(server: LiveServer, tmp_path: P
     ("words", "told"),
     [
         (["account", "disable", "1000000000000001"], "the server's first account cannot be disabled"),
-        (["account", "disable", "1"], "an account id is 16 digits"),
         (["account", "enable", "9999999999999999"], "hint: keystead account list shows all"),
         (["account", "rename", "1000000000000001", "x" * 65], "a name has at most 64 characters"),
         (["account", "create", "--name", "x" * 65], "a name has at most 64 characters"),
         (["access-key", "list", "--account", "9999999999999999"], "hint: keystead account list shows all"),
-        (["access-key", "create", "--account", "1"], "an account id 16 digits"),
     ],
 )
 def test_accounts_that_there_are_not(server: LiveServer, words: list[str], told: str) -> None:
     ended = keystead(*words, "--data", str(server.data))
     assert ended.returncode == 4
     assert told in ended.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["account", "disable", "1"],
+        ["account", "rename", "", "x"],
+        ["access-key", "create", "--account", "100000000000000x"],
+        ["access-key", "list", "--account", ""],
+        ["audit", "list", "--account", ""],
+    ],
+)
+def test_what_is_no_account_id(server: LiveServer, words: list[str]) -> None:
+    ended = keystead(*words, "--data", str(server.data))
+    assert (ended.returncode, "an account id is 16 digits" in ended.stderr) == (2, True)
 
 
 def test_the_audit_names_users(server: LiveServer) -> None:
@@ -248,7 +265,7 @@ def test_the_audit_names_users(server: LiveServer) -> None:
         2,
         True,
     )
-    told = keystead("audit", "list", "--account", "1", *data)
+    told = keystead("audit", "list", "--account", "9" * 16, *data)
     assert (told.returncode, "there is no account of this id" in told.stderr) == (2, True)
 
 

@@ -36,12 +36,13 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         command.add_argument("--data", metavar="DIR", help=target.DATA)
         if verb in ("create", "list"):
             command.add_argument(
-                "--account", metavar="ID", default="", help="of this account (default: the server's first)"
+                "--account",
+                metavar="ID",
+                type=target.account_id,
+                help="of this account (default: the server's first)",
             )
         if verb == "create":
-            command.add_argument(
-                "--description", metavar="TEXT", default="", help="what it is for, as the list shows it"
-            )
+            command.add_argument("--description", metavar="TEXT", help="what it is for, as the list shows it")
             add_out(command)
         command.set_defaults(func=main, action=action, status=status)
 
@@ -53,10 +54,10 @@ def main(args: argparse.Namespace) -> int:
     status = operate(
         args,
         {
-            "AccessKeyId": getattr(args, "access_key_id", ""),
-            "AccountId": getattr(args, "account", ""),
-            "Description": getattr(args, "description", ""),
-            "Status": args.status,
+            "AccessKeyId": getattr(args, "access_key_id", None),
+            "AccountId": getattr(args, "account", None),
+            "Description": getattr(args, "description", None),
+            "Status": args.status or None,
         },
         _hint,
     )
@@ -80,14 +81,14 @@ def add_out(command: argparse.ArgumentParser) -> None:
 
 def operate(
     args: argparse.Namespace,
-    parameters: Mapping[str, str],
+    parameters: Mapping[str, str | None],
     hint: Callable[[argparse.Namespace, str], str],
 ) -> int:
     """Run an operation of the operator's and print its answer: in the server that runs on the directory, or on the directory
     itself. An AccessKey in the answer goes to the file of --out, if that is given; `hint` is what to do about a code."""
     from keystead.server.operator import run_operation
 
-    given = {name: value for name, value in parameters.items() if value}
+    given = {name: value for name, value in parameters.items() if value is not None}
     if not all(map(output.is_text, given.values())):
         raise output.WrongCommandLine(
             "a word of the command line is not UTF-8 text", hint="check its spelling"
@@ -112,8 +113,7 @@ def _hint(args: argparse.Namespace, code: str) -> str:
     if "access_key_id" not in args:
         if code == "EntityNotExist.Account":
             return "keystead account list shows all"
-        wrong = "a description has at most 256 characters, and an account id 16 digits"
-        return wrong if code == "InvalidParameter" else "try again"
+        return "a description has at most 256 characters" if code == "InvalidParameter" else "try again"
     if claimed_id(args.access_key_id) == "malformed":
         # It is neither shown nor recorded; but a shell keeps what was typed.
         return "keystead access-key list shows all; if that was a secret, your shell's history has it now"

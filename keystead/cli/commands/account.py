@@ -29,11 +29,11 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     ):
         command = verbs.add_parser(verb, help=text)
         if verb not in ("create", "list"):
-            command.add_argument("account", metavar="ID")
+            command.add_argument("account", metavar="ID", type=target.account_id)
         if verb == "rename":
             command.add_argument("new_name", metavar="NAME")
         if verb == "create":
-            command.add_argument("--name", metavar="NAME", default="", help="what the list calls it")
+            command.add_argument("--name", metavar="NAME", help="what the list calls it")
             access_key.add_out(command)
         command.add_argument("--data", metavar="DIR", help=target.DATA)
         command.set_defaults(func=main, action=action, status=status)
@@ -44,10 +44,10 @@ def main(args: argparse.Namespace) -> int:
     return access_key.operate(
         args,
         {
-            "AccountId": getattr(args, "account", ""),
-            "AccountName": getattr(args, "name", ""),
-            "NewAccountName": getattr(args, "new_name", ""),
-            "Status": args.status,
+            "AccountId": getattr(args, "account", None),
+            "AccountName": getattr(args, "name", None),
+            "NewAccountName": getattr(args, "new_name", None),
+            "Status": args.status or None,
         },
         _hint,
     )
@@ -56,8 +56,6 @@ def main(args: argparse.Namespace) -> int:
 def _hint(args: argparse.Namespace, code: str) -> str:
     if code != "InvalidParameter":
         return "keystead account list shows all"
-    if "new_name" in args or "name" in args:
-        return "a name has at most 64 characters, and an account id 16 digits"
     if args.status == "Disabled":
-        return "an account id is 16 digits; the server's first account cannot be disabled"
-    return "an account id is 16 digits"
+        return "the server's first account cannot be disabled"
+    return "a name has at most 64 characters"

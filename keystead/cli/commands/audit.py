@@ -52,7 +52,10 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="only this RAM user, account, AccessKey id, or user of the machine",
     )
     listing.add_argument(
-        "--account", metavar="ID", default="", help="only calls of this account and its users"
+        "--account",
+        metavar="ID",
+        type=target.account_id,
+        help="only calls of this account and its users",
     )
     listing.add_argument("--outcome", choices=("success", "failure"), help="only these")
     listing.add_argument(
@@ -98,7 +101,7 @@ def list_records(args: argparse.Namespace) -> int:
             action=_action(reader, args.action),
             resource=_named(reader, args.key),
             caller=_caller(reader, args.caller),
-            account=_account(reader, args.account),
+            account=_account(reader, args.account or ""),
             revealing=args.reveals,
             failed=None if args.outcome is None else args.outcome == "failure",
             limit=args.limit,

@@ -19,9 +19,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "It needs a server with --proxy.",
     )
     parser.add_argument("--data", metavar="DIR", help=target.DATA)
-    parser.add_argument(
-        "--as", dest="user", metavar="USER", default="", help=f"{target.AS}, and is good for 12 hours"
-    )
+    parser.add_argument("--as", dest="user", metavar="USER", help=f"{target.AS}, and is good for 12 hours")
     parser.add_argument("--region", help="the region that clients are told (default: the server's)")
     parser.add_argument("--unset", action="store_true", help="print what puts the earlier values back")
     parser.set_defaults(func=main)
@@ -53,7 +51,7 @@ def _print(args: argparse.Namespace) -> int:
             "the server runs without a proxy", hint=f"start it with keystead serve --proxy --data {data}"
         )
     before = environment.before(os.environ)
-    if args.user:
+    if args.user is not None:
         from keystead.cli import borrowed
 
         access_key = borrowed.make(data, args.user, args.command_name, _LASTS)

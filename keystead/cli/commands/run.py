@@ -30,7 +30,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     where.add_argument("--endpoint", metavar="URL", help="a server elsewhere; AccessKey from the environment")
     parser.add_argument("--ca", metavar="FILE", help="the CA certificate of the server at --endpoint")
     parser.add_argument("--seed", metavar="FILE", help="a TOML file of fixed keys for the private server")
-    parser.add_argument("--as", dest="user", metavar="USER", default="", help=target.AS)
+    parser.add_argument("--as", dest="user", metavar="USER", help=target.AS)
     parser.add_argument("--region", help="the region that clients are told (default: the server's)")
     parser.add_argument("command", nargs=argparse.REMAINDER, metavar="-- CMD …")
     parser.set_defaults(func=main)
@@ -52,7 +52,7 @@ def main(args: argparse.Namespace) -> int:
             "--seed is for a private server",
             hint="leave --data and --endpoint out, or seed with keystead serve",
         )
-    if args.user and args.endpoint:
+    if args.user is not None and args.endpoint:
         raise output.WrongCommandLine(
             "--as is for a server of this machine",
             hint="put an AccessKey of the user into ALIBABA_CLOUD_ACCESS_KEY_ID and …_SECRET",
@@ -97,7 +97,7 @@ async def _run(args: argparse.Namespace, command: list[str]) -> int:
             found = running_server(args.data)
             url, ca_file, region = found.url, found.ca_file, region or found.region
             data = str(found.directory.path)
-            if args.user:
+            if args.user is not None:
                 from keystead.cli.borrowed import borrowed
 
                 lent = borrowed(args.data, args.user, args.command_name)

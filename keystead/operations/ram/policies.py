@@ -213,10 +213,10 @@ def delete_policy(call: Call, request: DeletePolicyRequest) -> Empty:
         raise PolicyHasUsers
     if Kind.GROUP in kinds:
         raise PolicyHasGroups
-    versions = call.store.identities.versions(call.account, policy.name)
-    if len(versions) > 1:
+    last, *others = call.store.identities.versions(call.account, policy.name)
+    if others:
         raise PolicyHasVersions
-    call.store.identities.remove(versions[0])
+    call.store.identities.remove(last)
     call.store.identities.remove(policy)
     return Empty()
 
