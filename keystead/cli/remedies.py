@@ -39,6 +39,10 @@ def remedy(code: str, parameters: Mapping[str, str], ask: Ask) -> str:
         return _of_protected(describe(key))
     if code == "Forbidden.AliasNotFound":
         return _of_service(alias or key)
+    if code == "MalformedPolicyDocument" and not parameters.get("PolicyDocument", "").lstrip().startswith(
+        "{"
+    ):
+        return "--PolicyDocument file:PATH reads the document from a file"
     if code == "InvalidParameter" and alias.startswith(aliases.RESERVED):
         return f"{aliases.RESERVED} is reserved for the keys of services"
     return ""

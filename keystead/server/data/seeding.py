@@ -107,7 +107,8 @@ def user_access_key(pipeline: Pipeline, name: str) -> tuple[str, str]:
     found = next((one for one in store.identities.all(User, account) if one.name == name), None)
     if found is None:
         raise OperatorError(
-            f"this server has no RAM user {name!r}", hint="--seed FILE gives it those of [[user]] in the file"
+            f"this server has no RAM user {name!r}",
+            hint="--seed FILE gives it users; --data DIR names a server with its own",
         )
     access_key_id = "LTAI" + pipeline.entropy.take(10).hex().upper()
     secret, wrapped = pipeline.vault.make_secret(account, access_key_id)

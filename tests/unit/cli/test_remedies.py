@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 
 from keystead.cli.remedies import remedy
+from keystead.domain.products import RAM
 from tests.harness import Service
 
 
@@ -137,3 +138,13 @@ def test_without_an_answer_there_is_no_hint(code: str, parameters: dict[str, str
 def test_an_answer_of_another_shape_gives_no_hint(answer: dict[str, Any]) -> None:
     asked = {"AliasName": "alias/a", "KeyId": "k"}
     assert remedy("AliasAlreadyExists", asked, lambda action, more: answer) == ""
+
+
+def test_a_document_that_is_the_name_of_a_file() -> None:
+    service = Service()
+    for text, hint in (
+        ("policy.json", "--PolicyDocument file:PATH reads the document from a file"),
+        (' {"Version": "1"}', ""),
+    ):
+        asked = {"Version": RAM.version, "PolicyName": "p", "PolicyDocument": text}
+        assert told(service, "CreatePolicy", **asked) == ("MalformedPolicyDocument", hint)
