@@ -1,4 +1,4 @@
-"""Builds the client file: `kms`, `sts`, `file` and `exec` in one file that runs on a Python without any package.
+"""Builds the client file: `kms`, `ram`, `sts`, `file` and `exec` in one file that runs on a Python without any package.
 
     python -m pyz.build OUT
 

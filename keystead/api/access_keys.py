@@ -39,10 +39,10 @@ def account_of(call: Call, account_id: str) -> str:
 
 
 def new_access_key(
-    call: Call, account: str, *, user_id: str = "", description: str = ""
+    call: Call, account: str, *, user_id: str = "", description: str = "", seconds: int = 0
 ) -> tuple[AccessKey, str]:
     """Make an AccessKey of an account or of one of its users, and give it with its secret, which is in nobody's hands but
-    the caller's."""
+    the caller's. `seconds`: for how long it is there, if it does not stay."""
     access_key_id = "LTAI" + call.entropy.take(10).hex().upper()
     secret, wrapped = call.vault.make_secret(account, access_key_id)
     call.resources.append(access_key_arn(account, access_key_id))
@@ -55,6 +55,7 @@ def new_access_key(
         description=description,
         creator=call.caller.session or call.caller.principal,
         user_id=user_id,
+        expires=call.now + seconds if seconds else 0,
     )
     call.store.accounts.add_access_key(access_key)
     return access_key, secret

@@ -223,7 +223,7 @@ class Pipeline:
             return Caller(account=self.account, type=CallerType.OPERATOR, principal=principal)
         assert asked.claims is not None
         access_key = self.store.accounts.access_key(asked.claims.access_key_id)
-        if access_key is None:
+        if access_key is None or access_key.gone(self.clock.now()):
             raise AccessKeyNotFound
         secret = self.vault.secret(access_key)
         if prepared.signed_with is not secret:

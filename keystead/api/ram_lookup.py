@@ -7,9 +7,9 @@ from keystead.domain.identities import Attachment, CustomPolicy, Group, Kind, Us
 from keystead.errors import GroupNotFound, RamPolicyNotFound, UserNotFound
 
 
-def find_user(call: Call, name: str) -> User:
-    """The user of this name."""
-    for user in call.store.identities.all(User, call.account):
+def find_user(call: Call, name: str, account: str = "") -> User:
+    """The user of this name, in the caller's account unless another one is named."""
+    for user in call.store.identities.all(User, account or call.account):
         if user.name == name:
             return user
     raise UserNotFound(name=name)

@@ -1,6 +1,6 @@
 """The types of the parameters of Ram, as `wire_types` has those of Kms, and the pages of its listings."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Annotated, TypeVar
 
 from keystead.access.decisions import PolicyType as TypeOfPolicy
@@ -31,7 +31,7 @@ def _document(name: str, text: str) -> str:
     try:
         identity_document(text)
     except Malformed as error:
-        raise MalformedPolicyDocument(reason=f"{error}.") from None
+        raise MalformedPolicyDocument(reason=error) from None
     return text
 
 
@@ -42,7 +42,8 @@ GroupName = Annotated[str, Param("String", _named(identities.GROUP_NAME), role=R
 NewGroupName = Annotated[str, Param("String", _named(identities.GROUP_NAME))]
 PolicyName = Annotated[str, Param("String", _named(identities.POLICY_NAME), role=Role.POLICY)]
 PolicyType = Annotated[str, choice(TypeOfPolicy.SYSTEM, TypeOfPolicy.CUSTOM)]
-PolicyDocument = Annotated[str, Param("String", _document, errors=(MalformedPolicyDocument,))]
+# What was meant to be a policy may be anything.
+PolicyDocument = Annotated[str, Param("String", _document, sensitive=True, errors=(MalformedPolicyDocument,))]
 VersionId = Annotated[str, Param("String", _named(Form(r"v[1-9][0-9]{0,8}", "v and a number, as v1")))]
 RotateStrategy = Annotated[str, choice("None", _ROTATE)]
 DisplayName = Annotated[str, Param("String", text_up_to(128), empty=True)]
@@ -68,15 +69,12 @@ class MarkedRequest(Request, frozen=True):
 
 
 def marked(
-    items: Sequence[T], name_of: Callable[[T], str], request: MarkedRequest
+    items: Iterable[T], name_of: Callable[[T], str], request: MarkedRequest
 ) -> tuple[Sequence[T], str]:
-    """The items that are asked for, and the marker of the next ones, "" if there are none. InvalidParameter(Marker) if the
-    marker is of nothing that there is."""
-    begin = 0
-    if request.marker:
-        names = [name_of(one) for one in items]
-        if request.marker not in names:
-            raise InvalidParameter(name="Marker")
-        begin = names.index(request.marker)
-    end = begin + request.max_items
-    return items[begin:end], name_of(items[end]) if end < len(items) else ""
+    """The items that are asked for, in order of their names, and the marker of the next ones, "" if there are none.
+
+    The marker is the name of the next item, so that a listing goes on where it was whatever comes or goes meanwhile.
+    """
+    rest = sorted((one for one in items if name_of(one) >= request.marker), key=name_of)
+    page, beyond = rest[: request.max_items], rest[request.max_items :]
+    return page, name_of(beyond[0]) if beyond else ""

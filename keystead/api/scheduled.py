@@ -46,6 +46,14 @@ def rotate_due(pipeline: Pipeline, batch: Batch) -> bool:
     return len(due) == _AT_ONCE
 
 
+def purge_access_keys(pipeline: Pipeline, batch: Batch) -> bool:
+    """Remove temporary AccessKeys whose time is over; they are accepted no longer as it is."""
+    for access_key in pipeline.store.accounts.expired_access_keys(int(pipeline.clock.now())):
+        pipeline.store.accounts.remove_access_key(access_key.access_key_id)
+        pipeline.vault.forget_secret(access_key.access_key_id)
+    return False
+
+
 def purge_nonces(pipeline: Pipeline, batch: Batch) -> bool:
     """Forget the nonces of requests that are too old to be accepted anyway."""
     pipeline.store.nonces.purge(int(pipeline.client_clock.now()) - WINDOW - 1)

@@ -15,11 +15,13 @@ COMMANDS = (
     "run",
     "env",
     "kms",
+    "ram",
     "sts",
     "file",
     "exec",
     "key",
     "audit",
+    "account",
     "access-key",
     "ca",
     "backup",
@@ -28,6 +30,7 @@ COMMANDS = (
     "status",
     "doctor",
 )
+PRODUCTS = ("kms", "ram", "sts")  # those of COMMANDS whose parameters are named as on the wire
 
 
 def parser(only: str = "") -> output.Parser:
@@ -87,8 +90,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(words: list[str]) -> int:
-    if words[:1] in (["kms"], ["sts"]):
-        # What follows is named as on the wire, --help included; argparse must not read it.
+    if words and words[0] in PRODUCTS:
+        # What follows, --help included, argparse must not read.
         words = [words[0], "--", *words[1:]]
     if not words:
         parser().print_help(sys.stderr)
@@ -96,7 +99,7 @@ def _run(words: list[str]) -> int:
     if words[0] == "help":
         # `keystead help NOUN VERB` is `keystead NOUN VERB --help`.
         words = [*words[1:], "--help"]
-        if words[0] in ("kms", "sts"):
+        if words[0] in PRODUCTS:
             words = [words[0], "--", *words[1:]]
     if words[0] == "version":
         words = ["--version", *words[1:]]

@@ -4,7 +4,7 @@ from importlib.util import find_spec
 
 from keystead.cli.output import WrongCommandLine
 
-CLIENT_COMMANDS = ("kms", "sts", "file", "exec")
+CLIENT_COMMANDS = ("kms", "ram", "sts", "file", "exec")
 WHOLE = find_spec("keystead.server") is not None
 
 

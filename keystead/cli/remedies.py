@@ -65,6 +65,9 @@ def remedy(
         return (
             f"{server} does not know this AccessKey; keystead access-key list shows its own, on its machine"
         )
+    document = parameters.get("PolicyDocument", "")
+    if code == "MalformedPolicyDocument" and not document.lstrip().startswith("{"):
+        return "--PolicyDocument file:PATH reads the document from a file"
     if code == "InvalidParameter" and alias.startswith(aliases.RESERVED):
         return f"{aliases.RESERVED} is reserved for the keys of services"
     hints = [] if operation is None else [_rule(operation, refusal, parameters)]

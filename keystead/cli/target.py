@@ -45,6 +45,15 @@ reached directly: no proxy variable counts."""
 FOUND = _FOUND if edition.WHOLE else _FOUND_BY_CLIENT
 DATA = "the data directory (default: that of KEYSTEAD_DATA, else your own)"
 
+AS = "call as this RAM user (USER, or USER@ACCOUNT), with an AccessKey that is made for that"
+
+
+def account_id(text: str) -> str:
+    """The id of an account, as an option has it."""
+    if not (len(text) == 16 and text.isascii() and text.isdigit()):
+        raise argparse.ArgumentTypeError("an account id is 16 digits")
+    return text
+
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options to a command."""

@@ -41,7 +41,8 @@ class AccessKey(msgspec.Struct, frozen=True, kw_only=True):
 
     `user_id` is of the RAM user that signs with it, "" for the account itself. `creator` is the principal that made it, ""
     where nobody asked for it or that was not noted. `last_used`, in seconds since 1970, is when a call was last admitted
-    with it, or up to `LAST_USED_EVERY` seconds earlier; 0: never, or not since that is noted.
+    with it, or up to `LAST_USED_EVERY` seconds earlier; 0: never, or not since that is noted. `expires`, in seconds since
+    1970, is when a temporary one is there no longer; 0: it is none.
     """
 
     access_key_id: str
@@ -53,6 +54,11 @@ class AccessKey(msgspec.Struct, frozen=True, kw_only=True):
     creator: str = ""
     last_used: int = 0
     user_id: str = ""
+    expires: int = 0
+
+    def gone(self, now: float) -> bool:
+        """Whether it was temporary, and its time is over."""
+        return 0 < self.expires <= now
 
 
 LAST_USED_EVERY = 300  # seconds; a write of its own for each call would cost more than the call

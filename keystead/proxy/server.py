@@ -46,7 +46,7 @@ class NotServed(
     KmsError,
     code="UnsupportedProduct",
     status=404,
-    message="Keystead answers for kms, sts and location hosts; it does not serve {host}.",
+    message="Keystead answers for kms, ram, sts and location hosts; it does not serve {host}.",
     gateway=True,
 ): ...
 

@@ -10,7 +10,7 @@ from keystead.clock import Clock
 from keystead.entropy import Entropy
 from keystead.server.data.opened_store import EPHEMERAL_ACCOUNT, open_in_memory
 from keystead.server.data.seed_file import Seed
-from keystead.server.data.seeding import seed_store
+from keystead.server.data.seeding import seed_store, user_access_key
 from keystead.server.network import listener
 from keystead.server.network.endpoint import Endpoint
 from keystead.server.network.limits import Limits
@@ -18,7 +18,7 @@ from keystead.server.service.timers import Service
 
 
 class EphemeralServer(msgspec.Struct, frozen=True, kw_only=True):
-    """Where it listens, and its root AccessKey."""
+    """Where it listens, and its AccessKey: that of its root, or of whom it was made for."""
 
     url: str
     access_key: tuple[str, str]
@@ -45,14 +45,16 @@ def service_in_memory(
 
 @asynccontextmanager
 async def ephemeral_server(
-    region: str, clock: Clock, entropy: Entropy, seed: Seed | None = None
+    region: str, clock: Clock, entropy: Entropy, seed: Seed | None = None, user: str | None = None
 ) -> AsyncIterator[EphemeralServer]:
     """Run one on the current event loop. Its account is always the same, so that ARNs are the same in every run.
 
-    With a seed its AccessKey is the seed's first one, if that has any.
+    With a seed its AccessKey is the seed's first one, if that has any; with a user's name it is one of that RAM user.
     """
     service, access_key = service_in_memory(region, clock, entropy, seed)
-    if seed is not None and seed.access_key:
+    if user is not None:
+        access_key = user_access_key(service.pipeline, user)
+    elif seed is not None and seed.access_key:
         access_key = (seed.access_key[0].id, seed.access_key[0].secret)
     (socket,) = sockets = listener.listen("127.0.0.1", 0)
     port = socket.getsockname()[1]

@@ -94,8 +94,7 @@ class Accounts:
     def add(self, account: Account) -> None:
         self._accounts.put(account.account_id, account)
 
-    def put(self, account: Account) -> None:
-        self._accounts.put(account.account_id, account)
+    put = add
 
     def all(self) -> tuple[Account, ...]:
         return tuple(self._accounts.values())
@@ -106,8 +105,7 @@ class Accounts:
     def add_access_key(self, access_key: AccessKey) -> None:
         self._access_keys.put(access_key.access_key_id, access_key)
 
-    def put_access_key(self, access_key: AccessKey) -> None:
-        self._access_keys.put(access_key.access_key_id, access_key)
+    put_access_key = add_access_key
 
     def note_use(self, used: Mapping[str, int]) -> None:
         for access_key_id, second in used.items():
@@ -119,6 +117,9 @@ class Accounts:
 
     def access_keys(self, account: str) -> tuple[AccessKey, ...]:
         return tuple(one for one in self._access_keys.values() if one.account == account)
+
+    def expired_access_keys(self, now: int) -> tuple[AccessKey, ...]:
+        return tuple(one for one in self._access_keys.values() if one.gone(now))
 
 
 class Identities:
@@ -145,12 +146,11 @@ class Identities:
         found = self._rows[PolicyVersion].values()
         return tuple(one for one in found if (one.account, one.policy) == (account, policy))
 
-    def add(self, one: Identity) -> None:
-        self.put(one)
-
     def put(self, one: Identity) -> None:
         self._revisions.pop(one.account, None)
         self._rows[type(one)].put(identity_key(one), one)
+
+    add = put
 
     def remove(self, one: Identity) -> None:
         self._revisions.pop(one.account, None)

@@ -177,6 +177,10 @@ class Accounts(Protocol):
         """All AccessKeys of the account and of its users, oldest first."""
         ...
 
+    def expired_access_keys(self, now: int) -> tuple[AccessKey, ...]:
+        """The temporary ones of all accounts whose time is over."""
+        ...
+
 
 Identity = User | Group | Member | CustomPolicy | PolicyVersion | Attachment
 V = TypeVar("V", User, Group, Member, CustomPolicy, Attachment)

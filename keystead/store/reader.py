@@ -15,6 +15,8 @@ from keystead.store.tables import AUTHORITIES, authorities
 
 _SELECT = f"SELECT {', '.join(COLUMNS)}, hash FROM audit"  # noqa: S608 - constant names
 
+_CALLER = "(principal = ? OR access_key_id = ? OR session = ? OR principal IN (SELECT user_id FROM users WHERE name = ?))"
+
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     """Which records to list. Times are milliseconds since 1970; empty and None mean all."""
@@ -23,7 +25,8 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     until: int | None = None
     action: str = ""
     resource: str = ""  # the end of an ARN: key/ID or alias/NAME
-    caller: str = ""
+    caller: str = ""  # what a record has, or a RAM user's name now
+    account: str = ""
     revealing: bool = False
     failed: bool | None = None
     limit: int | None = None
@@ -86,12 +89,17 @@ class Reader:
         return tuple(str(row[0]) for row in self._rows("SELECT DISTINCT action FROM audit"))
 
     def callers(self) -> tuple[str, ...]:
-        """Every principal and AccessKey that a record names, and all AccessKeys there are."""
+        """Every principal, its name and AccessKey that a record has, and all AccessKeys, accounts and users there are."""
         rows = self._rows(
-            "SELECT principal FROM audit UNION SELECT access_key_id FROM audit "
-            "UNION SELECT access_key_id FROM access_keys UNION SELECT account FROM accounts"
+            "SELECT principal FROM audit UNION SELECT session FROM audit UNION SELECT access_key_id FROM audit "
+            "UNION SELECT access_key_id FROM access_keys UNION SELECT account FROM accounts "
+            "UNION SELECT user_id FROM users UNION SELECT name FROM users"
         )
         return tuple(str(row[0]) for row in rows if row[0])
+
+    def accounts(self) -> tuple[str, ...]:
+        """The ids of all accounts."""
+        return tuple(str(row[0]) for row in self._rows("SELECT account FROM accounts ORDER BY position"))
 
     def authorities(self) -> tuple[KeptAuthority, ...]:
         """The server's own CAs, oldest first."""
@@ -136,7 +144,8 @@ def _where(wanted: Wanted) -> tuple[str, "list[Any]"]:
         ("time >= ?", wanted.since),
         ("time < ?", wanted.until),
         ("action = ?", wanted.action or None),
-        ("(principal = ? OR access_key_id = ?)", wanted.caller or None),
+        (_CALLER, wanted.caller or None),
+        ("account = ?", wanted.account or None),
         # Within the JSON list of ARNs: the whole of one's end, not a part of it.
         ("instr(resources, ?) > 0", f':{wanted.resource}"' if wanted.resource else None),
     ):

@@ -123,7 +123,7 @@ class Accounts:
         self._database.revise()
         self._database.rows(
             "INSERT INTO access_keys (access_key_id, account, status, created, generation, secret, description, creator, "
-            "last_used, user_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "last_used, user_id, expires) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 access_key.access_key_id,
                 access_key.account,
@@ -135,6 +135,7 @@ class Accounts:
                 access_key.creator,
                 access_key.last_used,
                 access_key.user_id,
+                access_key.expires,
             ),
         )
 
@@ -142,8 +143,8 @@ class Accounts:
         self._database.revise()
         self._cache.pop(access_key.access_key_id, None)
         self._database.rows(
-            "UPDATE access_keys SET status = ?, generation = ?, secret = ?, description = ?, creator = ?, last_used = ? "
-            "WHERE access_key_id = ?",
+            "UPDATE access_keys SET status = ?, generation = ?, secret = ?, description = ?, creator = ?, last_used = ?, "
+            "expires = ? WHERE access_key_id = ?",
             (
                 access_key.status,
                 access_key.secret.generation,
@@ -151,6 +152,7 @@ class Accounts:
                 access_key.description,
                 access_key.creator,
                 access_key.last_used,
+                access_key.expires,
                 access_key.access_key_id,
             ),
         )
@@ -171,10 +173,14 @@ class Accounts:
         rows = self._database.rows(f"{_ACCESS_KEY} WHERE account = ? ORDER BY position", (account,))
         return tuple(_access_key(row) for row in rows)
 
+    def expired_access_keys(self, now: int) -> tuple[AccessKey, ...]:
+        rows = self._database.rows(f"{_ACCESS_KEY} WHERE expires > 0 AND expires <= ?", (now,))
+        return tuple(_access_key(row) for row in rows)
+
 
 _ACCESS_KEY = (
-    "SELECT access_key_id, account, status, created, generation, secret, description, creator, last_used, user_id "
-    "FROM access_keys"
+    "SELECT access_key_id, account, status, created, generation, secret, description, creator, last_used, user_id, "
+    "expires FROM access_keys"
 )
 _ACCOUNT = "SELECT account, created, name, status FROM accounts"
 
@@ -194,6 +200,7 @@ def _access_key(row: tuple[Any, ...]) -> AccessKey:
         creator=row[7],
         last_used=row[8],
         user_id=row[9],
+        expires=row[10],
     )
 
 

@@ -17,10 +17,11 @@ from keystead.api.http import encode, parse, signature
 from keystead.api.http.message import HttpRequest, HttpResponse
 from keystead.api.http.receive import Received, receive
 from keystead.api.operation import Operation
-from keystead.api.scheduled import delete_due, expire_due, purge_nonces, rotate_due
+from keystead.api.scheduled import delete_due, expire_due, purge_access_keys, purge_nonces, rotate_due
 from keystead.client.transport import Endpoint as ClientEndpoint
 from keystead.client.transport import Session
 from keystead.clock import SystemClock
+from keystead.domain.products import RAM
 from keystead.entropy import SystemEntropy, uuid4
 from keystead.errors import KmsError, OperatorError, Refused
 from keystead.files.temporary_folder import TemporaryFolder
@@ -78,6 +79,7 @@ class LocalKms:
         self.clock = TestClock(self._catch_up)
         self._client_clock = ClientClock()
         self._faults = Faults()
+        self._made: dict[str, tuple[str, str]] = {}  # AccessKeys by their user's name
         self._own = ("", "")  # the AccessKey of the test's own calls
         self._ready = threading.Event()
         self._failure: BaseException | None = None
@@ -142,9 +144,12 @@ class LocalKms:
             name: str(value).lower() if isinstance(value, bool) else str(value)
             for name, value in parameters.items()
         }
+        return self._call(action, asked.product.version, {"RegionId": self.region, **sent})
+
+    def _call(self, action: str, version: str, parameters: Mapping[str, str]) -> dict[str, Any]:
         endpoint = ClientEndpoint(url=self.url, ca_file=None, access_key=self._own, security_token="")
         with Session(endpoint, SystemClock(), self._entropy, "testing") as session:
-            answer = session.call(action, asked.product.version, {"RegionId": self.region, **sent})
+            answer = session.call(action, version, parameters)
         if not 200 <= answer.status < 300:
             code = answer.members["Code"]
             raise Refused(f"{code}: {answer.members.get('Message', '')}", code=code)
@@ -215,14 +220,31 @@ class LocalKms:
         """Within it this process, and programs that it starts, are in that environment."""
         return patched(self.environment())
 
-    def classic_client(self, **options: Any) -> "AcsClient":
-        """A client of aliyun-python-sdk-core; the options are those of AcsClient."""
-        return clients.classic(self.environment(), self.access_key, self.region, options)
+    def access_key_of(self, user: str) -> tuple[str, str]:
+        """An AccessKey of a RAM user: one of the seed's, or one that is made for it and is there until `reset`. Refused if
+        there is no such user."""
+        for one in self._seed.user:
+            if one.name == user and one.access_key:
+                return one.access_key[0].id, one.access_key[0].secret
+        if user not in self._made:
+            self._check_runs()
+            made = self._call("CreateAccessKey", RAM.version, {"UserName": user})["AccessKey"]
+            self._made[user] = made["AccessKeyId"], made["AccessKeySecret"]
+        return self._made[user]
 
-    def client(self, **options: Any) -> "Client":
-        """A client of alibabacloud_kms20160120; the options are those of its Config."""
+    def classic_client(self, *, user: str = "", **options: Any) -> "AcsClient":
+        """A client of aliyun-python-sdk-core, of the account or of one of its RAM users; the options are those of
+        AcsClient."""
+        return clients.classic(self.environment(), self._pair(user), self.region, options)
+
+    def client(self, *, user: str = "", **options: Any) -> "Client":
+        """A client of alibabacloud_kms20160120, of the account or of one of its RAM users; the options are those of its
+        Config."""
         self._check_runs()
-        return clients.current(self.url, self.access_key, self.region, options)
+        return clients.current(self.url, self._pair(user), self.region, options)
+
+    def _pair(self, user: str) -> tuple[str, str]:
+        return self.access_key_of(user) if user else self.access_key
 
     # --- the server's thread
 
@@ -279,6 +301,7 @@ class LocalKms:
         old = self._service
         self.clock.reset()
         self._service = self._new_service()
+        self._made.clear()
         await old.stop()
 
     async def _started_proxy(self, tunnel: Tunnel) -> ProxyServer:
@@ -290,7 +313,7 @@ class LocalKms:
 
     def _catch_up(self) -> None:
         async def due() -> None:
-            for job in (delete_due, expire_due, rotate_due, purge_nonces):
+            for job in (delete_due, expire_due, rotate_due, purge_access_keys, purge_nonces):
                 self._service.sequencer.run(job)
             await self._service.sequencer.drain()
 

@@ -106,7 +106,7 @@ def test_kms_encrypts_a_file_and_decrypts_it_exactly(server: LiveServer, tmp_pat
         (2, ["createkey"], "hint: did you mean CreateKey?"),
         (2, ["Zzz"], "--force sends it anyway"),
         (2, ["GetCallerIdentity"], "hint: write keystead sts GetCallerIdentity"),
-        (2, ["CreateAccessKey"], "hint: did you mean CreateKey?"),
+        (2, ["CreateAccessKey"], "hint: write keystead ram CreateAccessKey"),
         (2, ["Zzz\n", "--force"], "error: there is no operation 'Zzz\\n'"),
         (2, ["DescribeKey", "--KeyI", "x"], "hint: did you mean --KeyId?"),
         (2, ["DescribeKey", "--endpoin", "x"], "hint: did you mean --endpoint?"),

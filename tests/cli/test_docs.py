@@ -12,7 +12,7 @@ import pytest
 
 from keystead import cli
 from keystead.api.operation import CATALOGUE
-from keystead.domain.products import KMS, STS
+from keystead.domain.products import KMS, RAM, STS
 from tests.live import live, needs
 
 ROOT = Path(__file__).parents[2]
@@ -45,7 +45,7 @@ def commands() -> list[tuple[str, str]]:
 @pytest.mark.parametrize(("page", "command"), commands())
 def test_a_command_in_the_docs_is_one(page: str, command: str) -> None:
     words = shlex.split(re.split(r" [|>&] ", command)[0])[1:]
-    if product := {"kms": KMS, "sts": STS}.get(words[0]):
+    if product := {"kms": KMS, "ram": RAM, "sts": STS}.get(words[0]):
         assert CATALOGUE.find(product.version, words[1]) is not None
     else:
         cli.parser().parse_args(words)

@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[2]
 # What each command is tried with, and how its answer tells the server: by the one key that each server has.
 ABOUT_A_SERVER = {
     "kms": ["kms", "ListKeys"],
+    "ram": ["ram", "ListUsers"],
     "sts": ["sts", "GetCallerIdentity"],
     "file": ["file", "inspect", "--check", "CIPHER"],
     "exec": ["exec", "--env", "A=CIPHER", "--", "true"],
@@ -25,6 +26,7 @@ ABOUT_A_SERVER = {
 }
 ABOUT_A_DIRECTORY = {
     "audit": ["audit", "list", "--json"],
+    "account": ["account", "list"],
     "access-key": ["access-key", "list"],
     "ca": ["ca", "show"],
     "env": ["env"],

@@ -18,6 +18,7 @@ from tests.live import KEYSTEAD, LiveServer, keystead, live, without_room
 # Each command that calls a server, and the names by which it does; what it is given must show in none.
 CALLS = {
     "kms": (["kms", "DescribeKey", "--KeyId", "KEY"], "kms DescribeKey"),
+    "ram": (["ram", "GetUser", "--UserName", "canary"], "ram GetUser"),
     "sts": (["sts", "GetCallerIdentity"], "sts GetCallerIdentity"),
     "file encrypt": (["file", "encrypt", "--key", "KEY", "canary.txt"], "file encrypt"),
     "file decrypt": (["file", "decrypt", "canary.txt.cipher", "-o", "out"], "file decrypt"),
@@ -31,6 +32,11 @@ CALLS = {
     "access-key activate": (["access-key", "activate", "canary"], "access-key activate"),
     "access-key deactivate": (["access-key", "deactivate", "canary"], "access-key deactivate"),
     "access-key delete": (["access-key", "delete", "canary"], "access-key delete"),
+    "account create": (["account", "create", "--name", "canary"], "account create"),
+    "account list": (["account", "list"], "account list"),
+    "account rename": (["account", "rename", "canary", "canary"], "account rename"),
+    "account disable": (["account", "disable", "canary"], "account disable"),
+    "account enable": (["account", "enable", "canary"], "account enable"),
     "ca rotate": (["ca", "rotate", "--name", "canary.example.org"], "ca rotate"),
     "ca retire": (["ca", "retire"], "ca retire"),
 }

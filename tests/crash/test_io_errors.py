@@ -8,8 +8,9 @@ from typing import Any
 import apsw
 import pytest
 
-from keystead.api.scheduled import delete_due, expire_due, purge_nonces, rotate_due
+from keystead.api.scheduled import delete_due, expire_due, purge_access_keys, purge_nonces, rotate_due
 from keystead.crypto.primitives import sm2
+from keystead.domain.accounts import AccessKey, AccessKeyStatus
 from keystead.domain.keys.key import DAY
 from keystead.domain.policies import of_everybody
 from keystead.store import sqlite
@@ -70,6 +71,7 @@ WRITING: dict[str, tuple[list[str], dict[str, str]]] = {
 TIMERS = {
     "delete_due": delete_due,
     "expire_due": expire_due,
+    "purge_access_keys": purge_access_keys,
     "purge_nonces": purge_nonces,
     "rotate_due": rotate_due,
 }
@@ -98,6 +100,8 @@ class Case:
             self.prepare_import()
         for one in before:
             self.do(one)
+        if action == "purge_access_keys":
+            self.prepare_access_key()
         self.action = action
         if action in TIMERS:
             self.service.clock.time += 8 * DAY
@@ -116,6 +120,22 @@ class Case:
             "wrapped": base64_of(sm2.encrypt(public, bytes(32))),
             "expires": str(int(self.service.clock.now()) + DAY),
         }
+
+    def prepare_access_key(self) -> None:
+        """A temporary AccessKey whose time is soon over."""
+        store, vault = self.service.pipeline.store, self.service.pipeline.vault
+        store.begin()
+        store.accounts.add_access_key(
+            AccessKey(
+                access_key_id="LTAITEMPORARY",
+                account=self.service.account,
+                status=AccessKeyStatus.ACTIVE,
+                created=0,
+                secret=vault.keep_secret(self.service.account, "LTAITEMPORARY", "secret"),
+                expires=int(self.service.clock.now()) + DAY,
+            )
+        )
+        store.commit()
 
     def do(self, action: str) -> dict[str, Any]:
         parameters = {name: value.format(**self.ids) for name, value in WRITING[action][1].items()}

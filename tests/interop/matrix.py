@@ -20,7 +20,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from keystead import operations  # noqa: F401 - fills the catalogue
 from keystead.api.operation import CATALOGUE
-from keystead.domain.products import KMS
+from keystead.domain.products import KMS, RAM
 from tests.live import LiveServer, keystead, live
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "clients.md"
@@ -103,12 +103,14 @@ def _write(found: list[Row]) -> None:
 
 
 def _listed(actions: set[str]) -> str:
-    every = {operation.action for operation in CATALOGUE.of(KMS)}
-    others = sorted(actions - every)
-    if len(actions) <= _FEW:
-        return ", ".join([*sorted(actions & every), *others])
-    missing = ", ".join(sorted(every - actions))
-    return ", ".join([f"all but {missing}" if missing else "all", *others])
+    told: list[str] = []
+    others = set(actions)
+    for product, whole in ((KMS, "all"), (RAM, "all of Ram")):
+        every = {operation.action for operation in CATALOGUE.of(product)}
+        others -= every
+        done, missing = sorted(actions & every), ", ".join(sorted(every - actions))
+        told += done if len(done) <= _FEW else [f"{whole} but {missing}" if missing else whole]
+    return ", ".join([*told, *sorted(others)])
 
 
 # --- the relay

@@ -7,6 +7,7 @@ Each program encrypts and decrypts with one client, compares, ends with an error
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -22,6 +23,7 @@ HERE = Path(__file__).parent
 NODE = HERE / "node"
 BUILD = HERE.parents[1] / "build"
 GO = BUILD / "go"
+OWN = [sys.executable, "-W", "ignore"]
 PYTHON = [str(BUILD / "clients" / "bin" / "python"), "-W", "ignore"]
 # The page's second table.
 DIRECT = matrix.PAGE.read_text(encoding="utf-8").partition("\n## Without run\n")[2]
@@ -62,6 +64,12 @@ def needs_environment() -> None:
 
 
 CLIENTS = {
+    "alibabacloud_ram20150501": Client(
+        [[*OWN, str(HERE / "python" / "ram_story.py"), "current"]], lambda: None, "ca"
+    ),
+    "aliyun-python-sdk-ram": Client(
+        [[*OWN, str(HERE / "python" / "ram_story.py"), "classic"]], lambda: None, "ALIBABA_CLOUD_CA_BUNDLE"
+    ),
     "@alicloud/openapi-client": Client(
         [["node", str(NODE / "openapi.js")]], needs_node, "NODE_EXTRA_CA_CERTS"
     ),

@@ -133,7 +133,8 @@ def test_nodes_fetch_and_curl_trust_the_runs_ca() -> None:
     url = "https://kms.cn-hangzhou.aliyuncs.com/?Action=ListKeys"
     assert run("node", "-e", f"fetch('{url}').then((r) => console.log(r.status))") == "400\n"
     assert run("curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", url) == "400"
-    assert '"UnsupportedProduct"' in run("curl", "-s", "https://ram.aliyuncs.com/")
+    assert run("curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "https://ram.aliyuncs.com/") == "400"
+    assert '"UnsupportedProduct"' in run("curl", "-s", "https://ram.cn-hangzhou.aliyuncs.com/")
     assert '"UnsupportedProtocol"' in run("curl", "-s", "http://kms.cn-hangzhou.aliyuncs.com/")
 
 

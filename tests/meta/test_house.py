@@ -20,12 +20,12 @@ UNIT = ROOT / "tests" / "unit"
 
 # Rooms and modules without a unit test file of their own, and where they are tested instead.
 TESTED_IN = {
-    "api/access_keys": "tests/operations/test_access_keys.py",
+    "api/access_keys": "tests/operations/test_ram_access_keys.py",
     "api/ask": "tests/unit/api/test_pipeline.py",
     "api/coerce": "tests/unit/api/test_wire_types.py",
-    "api/needs": "tests/meta/test_permissions.py",
-    "api/ram_lookup": "tests/operations",
-    "api/ram_types": "tests/operations",
+    "api/needs": "tests/unit/api/test_resolve.py",
+    "api/ram_lookup": "tests/operations/test_ram_attachments.py",
+    "api/ram_types": "tests/operations/test_ram_users.py",
     "cli": "tests/cli",
     "client": "tests/cli",
     "crypto/primitives/digests": "tests/unit/crypto/test_signing_secret.py",

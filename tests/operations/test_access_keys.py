@@ -1,8 +1,19 @@
 import json
+from collections.abc import Callable
 
 import pytest
 
+from keystead.api.batch import Batch
+from keystead.api.pipeline import Pipeline
+from keystead.api.scheduled import purge_access_keys
 from tests.harness import Service
+from tests.ram import Ram
+
+
+def run(service: Service, job: Callable[[Pipeline, Batch], bool]) -> None:
+    service.store.begin()
+    job(service.pipeline, service.pipeline.open_batch())
+    service.store.commit()
 
 
 def test_an_access_key_signs_until_it_is_deactivated() -> None:
@@ -35,6 +46,8 @@ def test_listing_shows_no_secret() -> None:
         "Description": "root, made at the first start",
         "Creator": "",
         "LastUsedDate": "",
+        "UserName": "",
+        "ExpireDate": "",
     }
 
 
@@ -112,3 +125,71 @@ def test_a_pasted_secret_is_in_no_record_and_no_answer(action: str) -> None:
         assert secret not in str(service.records)
         assert secret not in str(members)
     assert (service.records[-1].action, service.records[-1].resources) == (action, "[]")
+
+
+def test_a_temporary_access_key_of_a_user_is_there_for_its_time() -> None:
+    service = Service()
+    ram = Ram(service)
+    ram.user("ann")
+    ram.access_key_of("ann")
+    status, members = service.operate("CreateTemporaryAccessKey", UserName="ann", DurationSeconds="60")
+    assert status == 200
+    made = members["AccessKey"]
+    assert made["ExpireDate"] == "2026-01-02T03:05:05Z"
+    pair = (made["AccessKeyId"], made["AccessKeySecret"])
+
+    def answered() -> int:
+        return service.send(service.request("DescribeRegions", access_key=pair)).status
+
+    def listed() -> list[str]:
+        rows = service.operate("ListAccessKeys")[1]["AccessKeys"]["AccessKey"]
+        return [row["ExpireDate"] for row in rows]
+
+    assert answered() == 200
+    assert service.records[-1].session == "ann"
+    # It is none of those that the user has: it neither counts nor shows, and is not the account's to change.
+    assert len(ram.ok("ListAccessKeys", UserName="ann")["AccessKeys"]["AccessKey"]) == 2
+    named = {"UserName": "ann", "UserAccessKeyId": pair[0]}
+    assert ram.refused("DeleteAccessKey", **named) == (404, "EntityNotExist.User.AccessKey")
+    service.clock.advance(59)
+    extended = {"AccessKeyId": pair[0], "DurationSeconds": "120"}
+    assert service.operate("ExtendTemporaryAccessKey", **extended)[0] == 200
+    service.clock.advance(119)
+    assert answered() == 200
+    assert listed() == ["", "", "", "2026-01-02T03:07:04Z"]
+    service.clock.advance(1)
+    assert answered() == 404
+    assert service.operate("ExtendTemporaryAccessKey", **extended)[0] == 404
+    run(service, purge_access_keys)
+    assert listed() == ["", "", ""]
+
+
+def test_only_what_is_temporary_is_extended_and_purged() -> None:
+    service = Service()
+    root = {"AccessKeyId": service.access_key[0]}
+    assert service.operate("ExtendTemporaryAccessKey", **root)[1]["Code"] == "InvalidAccessKeyId.NotFound"
+    service.clock.advance(10**9)
+    run(service, purge_access_keys)
+    assert service.send(service.request("ListKeys")).status == 200
+
+
+@pytest.mark.parametrize(("seconds", "status"), [(59, 400), (60, 200), (43_200, 200), (43_201, 400)])
+def test_how_long_a_temporary_access_key_is_there(seconds: int, status: int) -> None:
+    service = Service()
+    Ram(service).ok("CreateUser", UserName="ann")
+    asked = {"UserName": "ann", "DurationSeconds": str(seconds)}
+    assert service.operate("CreateTemporaryAccessKey", **asked)[0] == status
+
+
+def test_a_temporary_access_key_is_of_a_user_that_there_is_and_goes_with_it() -> None:
+    service = Service()
+    ram = Ram(service)
+    status, members = service.operate("CreateTemporaryAccessKey", UserName="ann")
+    assert (status, members["Code"]) == (404, "EntityNotExist.User")
+    ram.ok("CreateUser", UserName="ann")
+    _, members = service.operate("CreateTemporaryAccessKey", UserName="ann")
+    made = members["AccessKey"]
+    ram.ok("DeleteUser", UserName="ann")
+    pair = (made["AccessKeyId"], made["AccessKeySecret"])
+    assert service.send(service.request("ListKeys", access_key=pair)).status == 404
+    assert len(service.operate("ListAccessKeys")[1]["AccessKeys"]["AccessKey"]) == 1

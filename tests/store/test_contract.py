@@ -310,6 +310,9 @@ def test_access_keys(store: Store) -> None:
     assert store.accounts.access_key("a") == made("a", AccessKeyStatus.INACTIVE)
     assert [one.access_key_id for one in store.accounts.access_keys(ACCOUNT)] == ["b", "a"]
     assert store.accounts.access_keys("2") == ()
+    store.accounts.put_access_key(msgspec.structs.replace(made("b"), expires=7))
+    assert [one.access_key_id for one in store.accounts.expired_access_keys(7)] == ["b"]
+    assert store.accounts.expired_access_keys(6) == ()
     store.accounts.remove_access_key("a")
     assert store.accounts.access_key("a") is None
 

@@ -1,9 +1,9 @@
-"""`keystead access-key`: make, list, deactivate and delete the AccessKeys of the account."""
+"""`keystead access-key`: make, list, deactivate and delete the AccessKeys of accounts."""
 
 import argparse
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
@@ -25,8 +25,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
     for verb, action, status, text in (
-        ("create", "CreateAccessKey", "", "make one; its secret is shown this once"),
-        ("list", "ListAccessKeys", "", "list all, without their secrets"),
+        ("create", "CreateAccessKey", "", "make one of an account itself; its secret is shown this once"),
+        ("list", "ListAccessKeys", "", "list an account's and its users', without their secrets"),
         ("activate", "UpdateAccessKey", "Active", "let one sign again"),
         ("deactivate", "UpdateAccessKey", "Inactive", "refuse what is signed with one, from now on"),
         ("delete", "DeleteAccessKey", "", "delete one for good"),
@@ -40,33 +40,65 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
                 "access_key_id", metavar="ID", help="the AccessKey's id, as the list shows it"
             )
         command.add_argument("--data", metavar="DIR", help=target.DATA)
+        if verb in ("create", "list"):
+            command.add_argument(
+                "--account",
+                metavar="ID",
+                type=target.account_id,
+                help="of this account (default: the server's first)",
+            )
         if verb == "create":
-            command.add_argument(
-                "--description", metavar="TEXT", default="", help="what it is for, as the list shows it"
-            )
-            command.add_argument(
-                "-o",
-                "--out",
-                metavar="FILE",
-                help="write it to a new file that only you can read, not to standard output (-)",
-            )
+            command.add_argument("--description", metavar="TEXT", help="what it is for, as the list shows it")
+            add_out(command)
         command.set_defaults(func=main, action=action, status=status)
 
 
 def main(args: argparse.Namespace) -> int:
-    """Run the operation: in the server that runs on the directory, or on the directory itself."""
-    from keystead.server.operator import is_root_access_key, run_operation
+    """Make, list or change AccessKeys."""
+    from keystead.server.operator import is_root_access_key
 
-    parameters = {
-        name: value
-        for name, value in (
-            ("AccessKeyId", getattr(args, "access_key_id", "")),
-            ("Description", getattr(args, "description", "")),
-            ("Status", args.status),
+    status = operate(
+        args,
+        {
+            "AccessKeyId": getattr(args, "access_key_id", None),
+            "AccountId": getattr(args, "account", None),
+            "Description": getattr(args, "description", None),
+            "Status": args.status or None,
+        },
+        _hint,
+        _unsure(args),
+    )
+    revoked = status == output.DONE and args.status != "Active" and "access_key_id" in args
+    if revoked and is_root_access_key(target.directory(args.data), args.access_key_id):
+        output.warning(
+            "that was the root AccessKey; commands now need another one in ALIBABA_CLOUD_ACCESS_KEY_ID and …_SECRET"
         )
-        if value
-    }
-    if not all(map(output.is_text, parameters.values())):
+    return status
+
+
+def add_out(command: argparse.ArgumentParser) -> None:
+    """Add the option for where a new AccessKey goes."""
+    command.add_argument(
+        "-o",
+        "--out",
+        metavar="FILE",
+        help="write the AccessKey to a new file that only you can read, not to standard output (-)",
+    )
+
+
+def operate(
+    args: argparse.Namespace,
+    parameters: Mapping[str, str | None],
+    hint: Callable[[argparse.Namespace, str], str],
+    unsure: str,
+) -> int:
+    """Run an operation of the operator's and print its answer: in the server that runs on the directory, or on the directory
+    itself. An AccessKey in the answer goes to the file of --out, if that is given. `hint` is what to do about a code,
+    `unsure` where there is no answer."""
+    from keystead.server.operator import run_operation
+
+    given = {name: value for name, value in parameters.items() if value is not None}
+    if not all(map(output.is_text, given.values())):
         raise output.WrongCommandLine(
             "a word of the command line is not UTF-8 text", hint="check its spelling"
         )
@@ -74,25 +106,23 @@ def main(args: argparse.Namespace) -> int:
     out = getattr(args, "out", None)
     out = None if out == "-" else out
     with _new_file(out) if out else nullcontext() as file:
-        status, members = run_operation(data, args.action, parameters, args.command_name, _unsure(args))
+        status, members = run_operation(data, args.action, given, args.command_name, unsure)
         if file is not None and out and status == 200:
             made = members["AccessKey"]
             _keep(made, file, out)
             made["AccessKeySecret"] = f"(in {out})"
     if status != 200:
-        return output.refusal(members, _hint(args, members["Code"]))
+        return output.refusal(members, hint(args, members["Code"]))
     output.answer(members)
-    if args.action == "CreateAccessKey" and not out:
+    if "AccessKey" in members and not out:
         output.warning("the secret is shown this once; keep it where only its user can read it")
-    elif args.status != "Active" and "access_key_id" in args and is_root_access_key(data, args.access_key_id):
-        output.warning(
-            "that was the root AccessKey; commands now need another one in ALIBABA_CLOUD_ACCESS_KEY_ID and …_SECRET"
-        )
     return output.DONE
 
 
 def _hint(args: argparse.Namespace, code: str) -> str:
     if "access_key_id" not in args:
+        if code == "EntityNotExist.Account":
+            return "keystead account list shows all"
         return "a description has at most 256 characters" if code == "InvalidParameter" else "try again"
     if claimed_id(args.access_key_id) == "malformed":
         # It is neither shown nor recorded; but a shell keeps what was typed.

@@ -52,7 +52,16 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "--key", metavar="KEY", default="", help="only calls about this key: its id, its ARN, or an alias"
     )
     listing.add_argument(
-        "--caller", metavar="ID", default="", help="only this account, AccessKey id, or user of the machine"
+        "--caller",
+        metavar="WHO",
+        default="",
+        help="only this RAM user, account, AccessKey id, or user of the machine",
+    )
+    listing.add_argument(
+        "--account",
+        metavar="ID",
+        type=target.account_id,
+        help="only calls of this account and its users",
     )
     listing.add_argument("--outcome", choices=("success", "failure"), help="only these")
     listing.add_argument(
@@ -106,6 +115,7 @@ def list_records(args: argparse.Namespace) -> int:
             action=_action(reader, args.action),
             resource=_named(reader, args.key),
             caller=_caller(reader, args.caller),
+            account=_account(reader, args.account or ""),
             revealing=args.reveals,
             failed=None if args.outcome is None else args.outcome == "failure",
             limit=args.limit,
@@ -126,7 +136,7 @@ def list_records(args: argparse.Namespace) -> int:
             iso8601(record.time / 1000),
             record.action or "?",
             output.Marked(record.code, "bad") if record.code else "success",
-            record.access_key_id or record.principal,
+            record.session or record.access_key_id or record.principal,
             record.source,
             record.request_id,
             _resource(record),
@@ -199,8 +209,19 @@ def _caller(reader: "Reader", caller: str) -> str:
     known = reader.callers() if caller else ()
     if caller and caller not in known:
         # It is not shown: people paste secrets where an AccessKey id belongs.
-        raise _unknown("account, AccessKey or user of this name", caller, known, shown=False)
+        raise _unknown("user, account or AccessKey of this name", caller, known, shown=False)
     return caller
+
+
+def _account(reader: "Reader", account: str) -> str:
+    """An account that the store has."""
+    if account and account not in (known := reader.accounts()):
+        near = output.nearest(account, known)
+        raise output.WrongCommandLine(
+            "there is no account of this id",
+            hint=f"did you mean {near}?" if near else "keystead account list shows all",
+        )
+    return account
 
 
 def _named(reader: "Reader", key: str) -> str:
@@ -299,6 +320,7 @@ def _actiontrail(record: Record) -> dict[str, object]:
             "principalId": record.principal,
             "type": record.caller_type,
             "accessKeyId": record.access_key_id,
+            **({"userName": record.session} if record.session else {}),
         },
         "serviceName": record.product,
         "apiVersion": record.version,

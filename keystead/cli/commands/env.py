@@ -7,6 +7,8 @@ import sys
 from keystead.cli import output, target
 from keystead.errors import OperatorError
 
+_LASTS = 12 * 3600  # seconds; nobody says when the shell ends
+
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the command."""
@@ -22,6 +24,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         ),
     )
     parser.add_argument("--data", metavar="DIR", help=target.DATA)
+    parser.add_argument("--as", dest="user", metavar="USER", help=f"{target.AS}, and is good for 12 hours")
     parser.add_argument("--region", help="the region that clients are told (default: the server's)")
     parser.add_argument(
         "--dotenv", action="store_true", help="print lines for an env file, as IDEs and docker read it"
@@ -63,9 +66,15 @@ def _print(args: argparse.Namespace) -> int:
             "the server runs without a proxy", hint=f"start it with keystead serve --proxy --data {data}"
         )
     before = environment.before(os.environ)
+    if args.user is not None:
+        from keystead.cli import borrowed
+
+        access_key = borrowed.make(data, args.user, args.command_name, _LASTS)
+    else:
+        access_key, _ = found.access_key(environment_access_key(before))
     made = environment.change(
         before,
-        access_key=found.access_key(environment_access_key(before))[0],
+        access_key=access_key,
         region=args.region or found.region,
         proxy_url=found.proxy_url,
         ca_pem=found.directory.proxy_ca.read_bytes(),

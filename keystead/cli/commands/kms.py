@@ -1,4 +1,4 @@
-"""`keystead kms` and `keystead sts`: call any operation of a product, as with the vendor's CLI.
+"""`keystead kms`, `keystead ram` and `keystead sts`: call any operation of a product, as with the vendor's CLI.
 
 Parameters are named and sent as on the wire; only their names are checked here, their values by the server.
 """

@@ -25,10 +25,11 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         description="Run a command in an environment in which every official client reaches a Keystead server. "
         "Without --data and --endpoint the server is a private one, in memory, for the time of the command.",
         usage="keystead run [--data DIR | --endpoint URL --ca FILE]\n"
-        "                    [--seed FILE] [--region R] [--log FILE] -- CMD …",
+        "                    [--seed FILE] [--as USER] [--region R] [--log FILE] -- CMD …",
         examples=(
             "keystead run -- python your_program.py",
             "keystead run --seed tests/seed.toml -- pytest",
+            "keystead run --seed tests/seed.toml --as deploy -- pytest",
             "keystead run --log - -- ./app",
             "keystead run --data ./kms -- aliyun kms ListKeys",
             "keystead run --endpoint https://kms.example.com --ca ca.pem -- ./app",
@@ -39,6 +40,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     where.add_argument("--endpoint", metavar="URL", help="a server elsewhere; AccessKey from the environment")
     parser.add_argument("--ca", metavar="FILE", help="the CA certificate of the server at --endpoint")
     parser.add_argument("--seed", metavar="FILE", help="a TOML file of fixed keys for the private server")
+    parser.add_argument("--as", dest="user", metavar="USER", help=target.AS)
     parser.add_argument("--region", help="the region that clients are told (default: the server's)")
     parser.add_argument("--log", metavar="FILE", help="add a line a call to this file; - is standard error")
     parser.add_argument(
@@ -60,6 +62,11 @@ def main(args: argparse.Namespace) -> int:
         raise output.WrongCommandLine(
             "--seed is for a private server",
             hint="leave --data and --endpoint out, or seed with keystead serve",
+        )
+    if args.user is not None and args.endpoint:
+        raise output.WrongCommandLine(
+            "--as is for a server of this machine",
+            hint="put an AccessKey of the user into ALIBABA_CLOUD_ACCESS_KEY_ID and …_SECRET",
         )
     if args.region is not None and not REGION.fits(args.region):
         raise output.WrongCommandLine("--region is not a region", hint=f"a region is {REGION.words}")
@@ -124,8 +131,14 @@ async def _run(args: argparse.Namespace, command: list[str]) -> int:
         elif args.data is not None:
             found = running_server(args.data)
             url, ca_file, region = found.url, found.ca_file, region or found.region
-            access_key, _ = found.access_key(environment_access_key(os.environ))
             data = str(found.directory.path)
+            if args.user is not None:
+                from keystead.cli.borrowed import borrowed
+
+                lent = borrowed(args.data, args.user, args.command_name)
+                access_key = await stack.enter_async_context(lent)
+            else:
+                access_key, _ = found.access_key(environment_access_key(os.environ))
             upstream = Upstream(description=found.directory.description)
         else:
             from keystead.server.data import seed_file as seeds
@@ -133,7 +146,7 @@ async def _run(args: argparse.Namespace, command: list[str]) -> int:
 
             seed = seeds.read(args.seed) if args.seed else None
             region = region or (seed.region if seed else None)
-            server = ephemeral_server(region or "cn-hangzhou", clock, entropy, seed)
+            server = ephemeral_server(region or "cn-hangzhou", clock, entropy, seed, args.user)
             private = await stack.enter_async_context(server)
             url, access_key = private.url, private.access_key
             upstream = Upstream(url=url)

@@ -5,17 +5,20 @@ from typing import Annotated
 import msgspec
 
 from keystead.api.access_keys import AccessKeyId, AccountId, account_of, new_access_key
-from keystead.api.coerce import text_up_to
+from keystead.api.coerce import integer, text_up_to
 from keystead.api.operation import Call, operation
+from keystead.api.ram_lookup import find_user
+from keystead.api.ram_types import UserName
 from keystead.api.wire_types import Empty, Param, Reply, Request, choice
 from keystead.clock import iso8601
 from keystead.domain.accounts import AccessKey, AccessKeyStatus
 from keystead.domain.arns import access_key_arn
 from keystead.domain.identities import User
 from keystead.domain.products import KEYSTEAD
-from keystead.errors import AccessKeyNotFound
+from keystead.errors import AccessKeyNotFound, UserNotFound
 
 Description = Annotated[str, Param("String", text_up_to(256))]
+Duration = Annotated[int, Param("Integer", integer(60, 43_200, "seconds"))]
 Status = Annotated[str, choice(*AccessKeyStatus)]
 
 
@@ -67,6 +70,7 @@ class ListedAccessKey(Reply, frozen=True):
     creator: str
     last_used_date: str  # to within five minutes; empty: never
     user_name: str  # empty: the account itself
+    expire_date: str  # of a temporary one
 
 
 class ListedAccessKeys(Reply, frozen=True):
@@ -91,6 +95,7 @@ def list_access_keys(call: Call, request: ListAccessKeysRequest) -> ListAccessKe
             creator=one.creator,
             last_used_date=iso8601(one.last_used) if one.last_used else "",
             user_name=names.get(one.user_id, ""),
+            expire_date=iso8601(one.expires) if one.expires else "",
         )
         for one in call.store.accounts.access_keys(account)
     ]
@@ -122,6 +127,62 @@ def delete_access_key(call: Call, request: DeleteAccessKeyRequest) -> Empty:
     access_key = _find(call, request.access_key_id)
     call.store.accounts.remove_access_key(access_key.access_key_id)
     call.vault.forget_secret(access_key.access_key_id)
+    return Empty()
+
+
+class CreateTemporaryAccessKeyRequest(Request, frozen=True):
+    user_name: UserName
+    duration_seconds: Duration = 3600
+    account_id: AccountId = ""
+
+
+class TemporaryAccessKey(Reply, frozen=True):
+    access_key_id: str
+    access_key_secret: str
+    expire_date: str
+
+
+class CreateTemporaryAccessKeyReply(Reply, frozen=True):
+    access_key: TemporaryAccessKey
+
+
+@operation(changes=True, product=KEYSTEAD, errors=(UserNotFound,))
+def create_temporary_access_key(
+    call: Call, request: CreateTemporaryAccessKeyRequest
+) -> CreateTemporaryAccessKeyReply:
+    """Make an AccessKey of a RAM user for some time, beside the two that it may have; its secret is shown this once."""
+    account = account_of(call, request.account_id)
+    user = find_user(call, request.user_name, account)
+    access_key, secret = new_access_key(
+        call,
+        account,
+        user_id=user.user_id,
+        description="temporary",
+        seconds=request.duration_seconds,
+    )
+    return CreateTemporaryAccessKeyReply(
+        access_key=TemporaryAccessKey(
+            access_key_id=access_key.access_key_id,
+            access_key_secret=secret,
+            expire_date=iso8601(access_key.expires),
+        )
+    )
+
+
+class ExtendTemporaryAccessKeyRequest(Request, frozen=True):
+    access_key_id: AccessKeyId
+    duration_seconds: Duration = 3600
+
+
+@operation(changes=True, product=KEYSTEAD, errors=(AccessKeyNotFound,))
+def extend_temporary_access_key(call: Call, request: ExtendTemporaryAccessKeyRequest) -> Empty:
+    """Let a temporary AccessKey be there for so long from now on."""
+    access_key = _find(call, request.access_key_id)
+    if not access_key.expires or access_key.gone(call.now):
+        raise AccessKeyNotFound
+    call.store.accounts.put_access_key(
+        msgspec.structs.replace(access_key, expires=call.now + request.duration_seconds)
+    )
     return Empty()
 
 

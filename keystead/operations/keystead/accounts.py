@@ -94,8 +94,7 @@ class UpdateAccountRequest(Request, frozen=True):
 
 @operation(changes=True, product=KEYSTEAD, errors=(AccountNotFound,))
 def update_account(call: Call, request: UpdateAccountRequest) -> Empty:
-    """Rename an account, disable it, or let it go on; of one that is disabled no call is accepted any more, and nothing is
-    lost."""
+    """Rename an account, disable it, so that none of its calls is accepted any more, or let it go on."""
     account = call.store.accounts.get(account_of(call, request.account_id))
     assert account is not None
     call.resources.append(account_arn(account.account_id))

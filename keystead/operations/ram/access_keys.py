@@ -24,7 +24,9 @@ def _owner(call: Call, name: str) -> str:
 
 
 def _of(call: Call, user_id: str) -> list[AccessKey]:
-    return [one for one in call.store.accounts.access_keys(call.account) if one.user_id == user_id]
+    """Those that stay; the temporary ones are the operator's."""
+    every = call.store.accounts.access_keys(call.account)
+    return [one for one in every if one.user_id == user_id and not one.expires]
 
 
 def _find(call: Call, user_id: str, access_key_id: str) -> AccessKey:

@@ -183,8 +183,16 @@ class AttachedGroups(Reply, frozen=True):
     group: list[AttachedGroup]
 
 
+class AttachedRole(Reply, frozen=True):
+    role_id: str
+    role_name: str
+    arn: str
+    description: str
+    attach_date: str
+
+
 class AttachedRoles(Reply, frozen=True):
-    role: list[str]  # there are none
+    role: list[AttachedRole]  # there are none
 
 
 class ListEntitiesForPolicyReply(Reply, frozen=True):

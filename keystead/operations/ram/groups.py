@@ -162,9 +162,9 @@ class ListGroupsReply(Reply, frozen=True):
 
 @operation(product=RAM, container="group/*")
 def list_groups(call: Call, request: ListGroupsRequest) -> ListGroupsReply:
-    """List the groups of the account, oldest first."""
+    """List the groups of the account, by name."""
     every = call.store.identities.all(Group, call.account)
-    groups, marker = marked(every, lambda group: group.group_id, request)
+    groups, marker = marked(every, lambda group: group.name, request)
     rows = [_listed(group) for group in groups]
     return ListGroupsReply(groups=ListedGroups(group=rows), is_truncated=bool(marker), marker=marker)
 
@@ -266,11 +266,11 @@ class ListUsersForGroupReply(Reply, frozen=True):
 
 @operation(product=RAM, errors=(GroupNotFound,))
 def list_users_for_group(call: Call, request: ListUsersForGroupRequest) -> ListUsersForGroupReply:
-    """List the members of a group."""
+    """List the members of a group, by name."""
     group = find_group(call, request.group_name)
     users = {user.user_id: user for user in call.store.identities.all(User, call.account)}
     every = [one for one in _members(call) if one.group_id == group.group_id]
-    members, marker = marked(every, lambda member: member.user_id, request)
+    members, marker = marked(every, lambda member: users[member.user_id].name, request)
     rows = [
         JoinedUser(
             user_name=users[one.user_id].name,

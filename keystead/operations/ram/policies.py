@@ -213,10 +213,10 @@ def delete_policy(call: Call, request: DeletePolicyRequest) -> Empty:
         raise PolicyHasUsers
     if Kind.GROUP in kinds:
         raise PolicyHasGroups
-    versions = call.store.identities.versions(call.account, policy.name)
-    if len(versions) > 1:
+    last, *others = call.store.identities.versions(call.account, policy.name)
+    if others:
         raise PolicyHasVersions
-    call.store.identities.remove(versions[0])
+    call.store.identities.remove(last)
     call.store.identities.remove(policy)
     return Empty()
 
@@ -237,7 +237,7 @@ class ListPoliciesReply(Reply, frozen=True):
 
 @operation(product=RAM, container="policy/*")
 def list_policies(call: Call, request: ListPoliciesRequest) -> ListPoliciesReply:
-    """List the system policies, and the account's own, oldest first."""
+    """List the system policies and the account's own, by name."""
     every: list[CustomPolicy | SystemPolicy] = []
     if request.policy_type != TypeOfPolicy.CUSTOM:
         every += SYSTEM_POLICIES.values()

@@ -163,14 +163,20 @@ class DeleteUserRequest(Request, frozen=True):
     changes=True, product=RAM, errors=(UserNotFound, UserHasAccessKeys, UserHasGroups, UserHasPolicies)
 )
 def delete_user(call: Call, request: DeleteUserRequest) -> Empty:
-    """Delete a user that has no AccessKey, is in no group, and has no policy attached."""
+    """Delete a user that has no AccessKey but temporary ones, is in no group, and has no policy attached."""
     user = find_user(call, request.user_name)
-    if any(one.user_id == user.user_id for one in call.store.accounts.access_keys(call.account)):
+    access_keys = [
+        one for one in call.store.accounts.access_keys(call.account) if one.user_id == user.user_id
+    ]
+    if not all(one.expires for one in access_keys):
         raise UserHasAccessKeys
     if any(one.user_id == user.user_id for one in call.store.identities.all(Member, call.account)):
         raise UserHasGroups
     if attachments(call, Kind.USER, user.user_id):
         raise UserHasPolicies
+    for one in access_keys:
+        call.store.accounts.remove_access_key(one.access_key_id)
+        call.vault.forget_secret(one.access_key_id)
     call.store.identities.remove(user)
     return Empty()
 
@@ -191,9 +197,9 @@ class ListUsersReply(Reply, frozen=True):
 
 @operation(product=RAM, container="user/*")
 def list_users(call: Call, request: ListUsersRequest) -> ListUsersReply:
-    """List the users of the account, oldest first."""
+    """List the users of the account, by name."""
     every = call.store.identities.all(User, call.account)
-    users, marker = marked(every, lambda user: user.user_id, request)
+    users, marker = marked(every, lambda user: user.name, request)
     return ListUsersReply(
         users=ListedUsers(user=[_listed(user) for user in users]), is_truncated=bool(marker), marker=marker
     )

@@ -1,9 +1,15 @@
-"""Fixed keys for tests: keys with known ids and material, aliases, tags, states and AccessKeys, from a TOML file.
+"""A fixed world for tests, from a TOML file: keys with known ids and material, and who may use them.
 
     account = "1000000000000001"            region = "cn-hangzhou"
-    [[key]]          id, region, spec, usage, origin, state, description, tags, aliases
-    [[key.version]]  id, material (base64, or a PKCS#8 PEM of a key pair), created; the last one is the primary one
-    [[access_key]]   id, secret
+    [[key]]             id, region, spec, usage, origin, state, description, tags, aliases, policy (JSON)
+    [[key.version]]     id, material (base64, or a PKCS#8 PEM of a key pair), created; the last one is the primary one
+    [[access_key]]      id, secret
+    [[policy]]          name, description, document (JSON)
+    [[group]]           name, comments, policies
+    [[user]]            name, display_name, groups, policies
+    [[user.access_key]] id, secret
+
+`groups` are names of the file's, `policies` names of the file's or of the vendor's.
 
 What was encrypted under a seed opens under the same seed in any run. The file holds secrets in the clear: it is for tests.
 """
@@ -12,15 +18,19 @@ import base64
 import binascii
 import re
 import tomllib
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from keystead.access.documents import Document, Malformed, identity_document, key_document
+from keystead.access.system_policies import SYSTEM_POLICIES
 from keystead.api.coerce import DESCRIPTION_CHARACTERS
 from keystead.crypto.primitives import asymmetric
 from keystead.crypto.vault import material_bytes
+from keystead.domain.identities import ACCESS_KEYS, ATTACHED, GROUP_NAME, GROUPS_OF_USER, NAME, POLICY_NAME
 from keystead.domain.keys import aliases, tags
 from keystead.domain.keys.algorithms import ASYMMETRIC, SYMMETRIC, USAGES
 from keystead.domain.keys.key import KeySpec, KeyUsage, Origin
@@ -60,12 +70,33 @@ class SeedKey(_Row, frozen=True):
     description: str = ""
     tags: dict[str, str] = {}
     aliases: list[str] = []
+    policy: str = ""
     version: list[SeedVersion] = []
 
 
 class SeedAccessKey(_Row, frozen=True):
     id: str
     secret: str
+
+
+class SeedPolicy(_Row, frozen=True):
+    name: str
+    document: str
+    description: str = ""
+
+
+class SeedGroup(_Row, frozen=True):
+    name: str
+    comments: str = ""
+    policies: list[str] = []
+
+
+class SeedUser(_Row, frozen=True):
+    name: str
+    display_name: str = ""
+    groups: list[str] = []
+    policies: list[str] = []
+    access_key: list[SeedAccessKey] = []
 
 
 class Seed(_Row, frozen=True):
@@ -75,6 +106,9 @@ class Seed(_Row, frozen=True):
     region: str = "cn-hangzhou"
     key: list[SeedKey] = []
     access_key: list[SeedAccessKey] = []
+    policy: list[SeedPolicy] = []
+    group: list[SeedGroup] = []
+    user: list[SeedUser] = []
 
 
 class _Wrong(Exception):
@@ -111,11 +145,13 @@ def read(file: str) -> Seed:
     return seed
 
 
-def _check(seed: Seed) -> None:
-    def need(holds: object, path: str, reason: str) -> None:
-        if not holds:
-            raise _Wrong(path, reason)
+def _need(holds: object, path: str, reason: str) -> None:
+    if not holds:
+        raise _Wrong(path, reason)
 
+
+def _check(seed: Seed) -> None:
+    need = _need
     need(_ACCOUNT.match(seed.account), "$.account", "an account is 16 digits")
     need(REGION.fits(seed.region), "$.region", _REGION)
     keys: set[tuple[str, str]] = set()
@@ -151,6 +187,8 @@ def _check(seed: Seed) -> None:
             )
             need((region, name) not in names, f"{at}.aliases", f"{name} is there already")
             names.add((region, name))
+        if key.policy:
+            _check_document(key_document, key.policy, f"{at}.policy")
         for place, version in enumerate(key.version):
             here = f"{at}.version[{place}]"
             need(_UUID.match(version.id), f"{here}.id", "a version id is a UUID in lower case")
@@ -162,12 +200,72 @@ def _check(seed: Seed) -> None:
                 raise _Wrong(f"{here}.material", str(error)) from None
             except UnsupportedOperation:
                 raise _Wrong(f"{at}.spec", "OpenSSL 3 with SM2 is not on this machine") from None
-    ids = [one.id for one in seed.access_key]
-    for number, one in enumerate(seed.access_key):
-        at = f"$.access_key[{number}]"
+    access_keys = [(f"$.access_key[{number}]", one) for number, one in enumerate(seed.access_key)]
+    for number, user in enumerate(seed.user):
+        access_keys += [
+            (f"$.user[{number}].access_key[{place}]", one) for place, one in enumerate(user.access_key)
+        ]
+    ids: set[str] = set()
+    for at, one in access_keys:
         need(_ACCESS_KEY_ID.match(one.id), f"{at}.id", "an AccessKey id is 1 to 128 letters and digits")
-        need(ids.index(one.id) == number, f"{at}.id", "there is an AccessKey with this id already")
+        need(one.id not in ids, f"{at}.id", "there is an AccessKey with this id already")
         need(_SECRET.match(one.secret), f"{at}.secret", "a secret is 1 to 128 printable ASCII characters")
+        ids.add(one.id)
+    _check_identities(seed)
+
+
+def _check_identities(seed: Seed) -> None:
+    """As the operations of Ram do; the limits are theirs."""
+    custom = [one.name for one in seed.policy]
+    for number, policy in enumerate(seed.policy):
+        at = f"$.policy[{number}]"
+        _need(POLICY_NAME.fits(policy.name), f"{at}.name", f"a policy's name is {POLICY_NAME.words}")
+        _need(policy.name not in SYSTEM_POLICIES, f"{at}.name", "the vendor has a policy of this name")
+        _need(custom.index(policy.name) == number, f"{at}.name", "there is a policy of this name already")
+        _need(
+            len(policy.description) <= 1024, f"{at}.description", "a description has at most 1024 characters"
+        )
+        _check_document(identity_document, policy.document, f"{at}.document")
+
+    def check_policies(names: list[str], at: str) -> None:
+        for name in names:
+            _need(name in custom or name in SYSTEM_POLICIES, at, f"there is no policy {name}")
+        _need(len(set(names)) == len(names), at, "a policy is there twice")
+        attached = sum(name in custom for name in names)
+        _need(attached <= ATTACHED, at, f"at most {ATTACHED} policies of the file's are attached to one")
+
+    groups = [one.name for one in seed.group]
+    for number, group in enumerate(seed.group):
+        at = f"$.group[{number}]"
+        _need(GROUP_NAME.fits(group.name), f"{at}.name", f"a group's name is {GROUP_NAME.words}")
+        _need(groups.index(group.name) == number, f"{at}.name", "there is a group of this name already")
+        _need(len(group.comments) <= 128, f"{at}.comments", "comments have at most 128 characters")
+        check_policies(group.policies, f"{at}.policies")
+    users = [one.name for one in seed.user]
+    for number, user in enumerate(seed.user):
+        at = f"$.user[{number}]"
+        _need(NAME.fits(user.name), f"{at}.name", f"a user's name is {NAME.words}")
+        _need(users.index(user.name) == number, f"{at}.name", "there is a user of this name already")
+        _need(
+            len(user.display_name) <= 128, f"{at}.display_name", "a display name has at most 128 characters"
+        )
+        for name in user.groups:
+            _need(name in groups, f"{at}.groups", f"there is no group {name}")
+        _need(len(set(user.groups)) == len(user.groups), f"{at}.groups", "a group is there twice")
+        _need(
+            len(user.groups) <= GROUPS_OF_USER,
+            f"{at}.groups",
+            f"a user is in at most {GROUPS_OF_USER} groups",
+        )
+        _need(len(user.access_key) <= ACCESS_KEYS, at, f"a user has at most {ACCESS_KEYS} AccessKeys")
+        check_policies(user.policies, f"{at}.policies")
+
+
+def _check_document(read: Callable[[str], Document], text: str, path: str) -> None:
+    try:
+        read(text)
+    except Malformed as error:
+        raise _Wrong(path, str(error)) from None
 
 
 def material_of(key: SeedKey, version: SeedVersion) -> bytes:
@@ -203,8 +301,8 @@ def _line(text: str, path: str) -> int:
             name = header[1]
             if line.lstrip().startswith("[["):
                 counts[name] = counts.get(name, -1) + 1
-            if name == "key":
-                counts.pop("key.version", None)
+            for inner in [one for one in counts if one.startswith(f"{name}.")]:
+                del counts[inner]
             here = []
             for part in range(len(name.split("."))):
                 prefix = ".".join(name.split(".")[: part + 1])

@@ -1,24 +1,36 @@
-"""Putting a seed into a store: its keys as they are in the file, each once, and never over what is there."""
+"""Putting a seed into a store: its keys, users and policies as they are in the file, each once, never over what is there."""
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 import msgspec
 
+from keystead.access.decisions import PolicyType
+from keystead.access.system_policies import SYSTEM_POLICIES
 from keystead.api.events import record_event
 from keystead.api.pipeline import Pipeline
 from keystead.crypto.vault import Vault
 from keystead.domain.accounts import AccessKey, AccessKeyStatus
+from keystead.domain.identities import Attachment, CustomPolicy, Group, Kind, Member, PolicyVersion, User
 from keystead.domain.keys.algorithms import USAGES
 from keystead.domain.keys.aliases import Alias, service_of
 from keystead.domain.keys.key import DAY, Key, KeyFilter, KeyVersion, Origin, Wrapped
 from keystead.domain.keys.lifecycle import Event, KeyState
 from keystead.errors import OperatorError
-from keystead.server.data.seed_file import Seed, SeedKey, SeedVersion, material_of
+from keystead.server.data.seed_file import (
+    Seed,
+    SeedAccessKey,
+    SeedGroup,
+    SeedKey,
+    SeedUser,
+    SeedVersion,
+    material_of,
+)
 from keystead.store.ports import Store
 
 _USERS = KeyFilter(creator_types=frozenset({"User"}))
+_LONG = 100 * 365 * DAY  # a temporary AccessKey that lasts as long as any server in memory
 _PENDING_DAYS = 30  # of a key that is seeded as pending deletion
 # How a key gets into each state that it can be seeded in.
 _SET: dict[KeyState, Callable[[Key, int], Key]] = {
@@ -72,29 +84,167 @@ def seed_store(pipeline: Pipeline, seed: Seed, anyway: bool = False) -> None:
                 )
             record_event(batch, pipeline.clock, pipeline.entropy, key, "SeedKey")
         for access_key in seed.access_key:
-            known = store.accounts.access_key(access_key.id)
-            if known is not None:
-                if not vault.has_secret(known, access_key.secret):
-                    raise OperatorError(
-                        f"the AccessKey {access_key.id} of this server has another secret than the seed's",
-                        hint="seed a new data directory",
-                    )
-                continue
-            store.accounts.add_access_key(
-                AccessKey(
-                    access_key_id=access_key.id,
-                    account=seed.account,
-                    status=AccessKeyStatus.ACTIVE,
-                    created=now,
-                    secret=vault.keep_secret(seed.account, access_key.id, access_key.secret),
-                    description="from the seed",
-                )
-            )
+            _add_access_key(store, vault, seed.account, access_key, now)
+        _add_policies(store, seed, now)
+        groups = {one.name: _add_group(store, seed, one, now) for one in seed.group}
+        for user in seed.user:
+            user_id = _add_user(store, seed, user, groups, now)
+            for access_key in user.access_key:
+                _add_access_key(store, vault, seed.account, access_key, now, user_id)
         batch.write()
         store.commit()
     except BaseException:
         store.rollback()
         raise
+
+
+def user_access_key(pipeline: Pipeline, name: str) -> tuple[str, str]:
+    """A new AccessKey of a user, beside the two that it may have, in a store in memory that is not served yet.
+
+    OperatorError if there is no such user.
+    """
+    store, account = pipeline.store, pipeline.account
+    found = next((one for one in store.identities.all(User, account) if one.name == name), None)
+    if found is None:
+        raise OperatorError(
+            f"this server has no RAM user {name!r}",
+            hint="--seed FILE gives it users; --data DIR names a server with its own",
+        )
+    access_key_id = "LTAI" + pipeline.entropy.take(10).hex().upper()
+    secret, wrapped = pipeline.vault.make_secret(account, access_key_id)
+    store.begin()
+    store.accounts.add_access_key(
+        AccessKey(
+            access_key_id=access_key_id,
+            account=account,
+            status=AccessKeyStatus.ACTIVE,
+            created=int(pipeline.clock.now()),
+            secret=wrapped,
+            description="temporary",
+            user_id=found.user_id,
+            expires=int(pipeline.clock.now()) + _LONG,
+        )
+    )
+    store.commit()
+    return access_key_id, secret
+
+
+def _add_access_key(
+    store: Store, vault: Vault, account: str, access_key: SeedAccessKey, now: int, user_id: str = ""
+) -> None:
+    known = store.accounts.access_key(access_key.id)
+    if known is None:
+        store.accounts.add_access_key(
+            AccessKey(
+                access_key_id=access_key.id,
+                account=account,
+                status=AccessKeyStatus.ACTIVE,
+                created=now,
+                secret=vault.keep_secret(account, access_key.id, access_key.secret),
+                description="from the seed",
+                user_id=user_id,
+            )
+        )
+    elif (known.account, known.user_id) != (account, user_id):
+        raise OperatorError(
+            f"the AccessKey {access_key.id} of this server is not of the seed's user",
+            hint="seed a new data directory",
+        )
+    elif not vault.has_secret(known, access_key.secret):
+        raise OperatorError(
+            f"the AccessKey {access_key.id} of this server has another secret than the seed's",
+            hint="seed a new data directory",
+        )
+
+
+def _add_policies(store: Store, seed: Seed, now: int) -> None:
+    there = {one.name for one in store.identities.all(CustomPolicy, seed.account)}
+    for policy in seed.policy:
+        if policy.name not in there:
+            made = CustomPolicy(
+                account=seed.account,
+                name=policy.name,
+                created=now,
+                updated=now,
+                description=policy.description,
+            )
+            store.identities.add(made)
+            store.identities.add(
+                PolicyVersion(
+                    account=seed.account,
+                    policy=policy.name,
+                    number=1,
+                    document=policy.document,
+                    created=now,
+                )
+            )
+        elif policy.document not in [
+            one.document for one in store.identities.versions(seed.account, policy.name)
+        ]:
+            raise OperatorError(
+                f"the policy {policy.name} of this server is not the seed's: none of its versions has its document",
+                hint="seed a new data directory",
+            )
+
+
+def _add_group(store: Store, seed: Seed, one: SeedGroup, now: int) -> str:
+    """The id of a group, made unless an earlier start did."""
+    for known in store.identities.all(Group, seed.account):
+        if known.name == one.name:
+            return known.group_id
+    group = Group(
+        account=seed.account,
+        group_id=f"g-{_id(seed, f'group/{one.name}').hex[:16]}",
+        name=one.name,
+        created=now,
+        updated=now,
+        comments=one.comments,
+    )
+    store.identities.add(group)
+    _attach(store, seed, Kind.GROUP, group.group_id, one.policies, now)
+    return group.group_id
+
+
+def _add_user(store: Store, seed: Seed, one: SeedUser, groups: Mapping[str, str], now: int) -> str:
+    """The id of a user, made with what it is in and has unless an earlier start did."""
+    for known in store.identities.all(User, seed.account):
+        if known.name == one.name:
+            return known.user_id
+    user = User(
+        account=seed.account,
+        user_id=f"2{_id(seed, f'user/{one.name}').int % 10**17:017}",
+        name=one.name,
+        created=now,
+        updated=now,
+        display_name=one.display_name,
+    )
+    store.identities.add(user)
+    for group in one.groups:
+        store.identities.add(
+            Member(account=seed.account, group_id=groups[group], user_id=user.user_id, joined=now)
+        )
+    _attach(store, seed, Kind.USER, user.user_id, one.policies, now)
+    return user.user_id
+
+
+def _attach(store: Store, seed: Seed, kind: Kind, holder: str, policies: list[str], now: int) -> None:
+    for name in policies:
+        policy_type = PolicyType.SYSTEM if name in SYSTEM_POLICIES else PolicyType.CUSTOM
+        store.identities.add(
+            Attachment(
+                account=seed.account,
+                kind=kind,
+                holder=holder,
+                policy_type=policy_type.value,
+                policy=name,
+                attached=now,
+            )
+        )
+
+
+def _id(seed: Seed, name: str) -> uuid.UUID:
+    """The same in any run."""
+    return uuid.uuid5(uuid.NAMESPACE_OID, f"{seed.account}/{name}")
 
 
 def _check_same(
@@ -175,6 +325,7 @@ def _key(seed: Seed, one: SeedKey, now: int, vault: Vault) -> tuple[Key, list[tu
     if one.origin is Origin.EXTERNAL and versions[-1][1]:
         check = vault.make_check(key, versions[-1][1])
         key = msgspec.structs.replace(key, check=check)
+    key = msgspec.structs.replace(key, policy=one.policy)
     return _SET[one.state](key, now), versions
 
 

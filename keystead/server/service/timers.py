@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import keystead.operations  # noqa: F401 - fills the catalogue
 from keystead.api.pipeline import Pipeline
-from keystead.api.scheduled import delete_due, expire_due, purge_nonces, rotate_due
+from keystead.api.scheduled import delete_due, expire_due, purge_access_keys, purge_nonces, rotate_due
 from keystead.clock import Clock
 from keystead.entropy import Entropy
 from keystead.server import logs
@@ -17,6 +17,7 @@ from keystead.server.service.underway import LOOP, Hanging, Underway
 
 _DELETIONS_EVERY = 1.0  # seconds; it also finds out within so long that the store can't commit, or can again
 _ROTATIONS_EVERY = 60.0
+_ACCESS_KEYS_EVERY = 60.0
 _NONCES_EVERY = 30.0
 _TURNS_EVERY = 0.5
 
@@ -60,6 +61,7 @@ class Service:
         self.every(_DELETIONS_EVERY, "deletions", lambda: self.sequencer.run(delete_due))
         self.every(_DELETIONS_EVERY, "expiries", lambda: self.sequencer.run(expire_due))
         self.every(_ROTATIONS_EVERY, "rotations", lambda: self.sequencer.run(rotate_due))
+        self.every(_ACCESS_KEYS_EVERY, "access keys", lambda: self.sequencer.run(purge_access_keys))
         self.every(_NONCES_EVERY, "nonces", lambda: self.sequencer.run(purge_nonces))
         self.every(refusals.EVERY, "refusals", self.metrics.refusals.begin_anew)
 

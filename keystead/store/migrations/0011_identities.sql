@@ -2,6 +2,9 @@ ALTER TABLE accounts ADD COLUMN name TEXT NOT NULL DEFAULT '';
 ALTER TABLE accounts ADD COLUMN status TEXT NOT NULL DEFAULT 'Active';
 -- The id of the user that signs with it; '' is the account itself.
 ALTER TABLE access_keys ADD COLUMN user_id TEXT NOT NULL DEFAULT '';
+-- When a temporary one is there no longer; 0 is of one that stays.
+ALTER TABLE access_keys ADD COLUMN expires INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX access_keys_expire ON access_keys (expires) WHERE expires > 0;
 
 CREATE TABLE users (
     position INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -5,7 +5,7 @@ import pytest
 
 from keystead.api.operation import CATALOGUE
 from keystead.cli.remedies import remedy
-from keystead.domain.products import KMS
+from keystead.domain.products import KMS, RAM
 from tests.harness import Service
 
 URL = "https://kms.example:8443"
@@ -232,3 +232,13 @@ def test_the_vendors_ways_to_refuse_a_parameter(message: str) -> None:
     parameters = {"KeyId": "k", "PendingWindowInDays": "3"}
     hint = remedy(refusal, parameters, operation, lambda action, more: None, URL)
     assert hint == "--PendingWindowInDays is 7 to 366 days"
+
+
+def test_a_document_that_is_the_name_of_a_file() -> None:
+    service = Service()
+    for text, hint in (
+        ("policy.json", "--PolicyDocument file:PATH reads the document from a file"),
+        (' {"Version": "1"}', ""),
+    ):
+        asked = {"Version": RAM.version, "PolicyName": "p", "PolicyDocument": text}
+        assert told(service, "CreatePolicy", **asked) == ("MalformedPolicyDocument", hint)

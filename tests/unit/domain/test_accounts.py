@@ -39,3 +39,16 @@ def test_values_are_compared_by_what_they_say() -> None:
 def test_only_what_can_be_no_secret_is_shown_of_an_id_that_nobody_knows(text: str, shown: bool | str) -> None:
     expected = {True: text, False: "malformed"}[shown] if isinstance(shown, bool) else shown
     assert claimed_id(text) == expected
+
+
+@pytest.mark.parametrize(("expires", "now", "gone"), [(0, 10**12, False), (10, 9.9, False), (10, 10, True)])
+def test_a_temporary_access_key_is_gone_when_its_time_is_over(expires: int, now: float, gone: bool) -> None:
+    made = AccessKey(
+        access_key_id="a",
+        account="1",
+        status=AccessKeyStatus.ACTIVE,
+        created=0,
+        secret=Wrapped(1, b""),
+        expires=expires,
+    )
+    assert made.gone(now) is gone

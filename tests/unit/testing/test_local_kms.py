@@ -519,3 +519,37 @@ def test_a_proxy_that_cannot_be_used_is_a_warning(monkeypatch: pytest.MonkeyPatc
         with pytest.warns(UserWarning, match="JAVA_TOOL_OPTIONS cannot be read") as seen:
             kms.environment({"JAVA_TOOL_OPTIONS": "-Djavax.net.ssl.trustStore=/none.p12"})
         assert len(seen) == 1
+
+
+USERS = """
+[[policy]]
+name = "encrypt"
+document = '{"Version": "1", "Statement": [{"Effect": "Allow", "Action": "kms:Encrypt", "Resource": "*"}]}'
+[[user]]
+name = "ann"
+policies = ["encrypt"]
+[[user]]
+name = "bob"
+[[user.access_key]]
+id = "LTAIBOB"
+secret = "secret-of-bob"
+"""
+
+
+def test_users_of_the_seed_have_their_rights_each_time(tmp_path: Path) -> None:
+    (tmp_path / "seed.toml").write_text(KEY + USERS)
+    with LocalKms(seed=tmp_path / "seed.toml") as kms:
+        for _ in range(2):
+            ann = Client(kms.url, None, kms.access_key_of("ann"))
+            assert kms.access_key_of("ann") == ann.access_key
+            sealed = ann.ok("Encrypt", KeyId="alias/work", Plaintext="x")["CiphertextBlob"]
+            assert ann.call("Decrypt", CiphertextBlob=sealed)[1]["Code"] == "Forbidden.NoPermission"
+            assert kms.access_key_of("bob") == ("LTAIBOB", "secret-of-bob")
+            bob = Client(kms.url, None, kms.access_key_of("bob"))
+            assert bob.call("Encrypt", KeyId="alias/work", Plaintext="x")[0] == 403
+            assert kms.calls[-1].code == "Forbidden.NoPermission"
+            ann.close()
+            bob.close()
+            kms.reset()
+        with pytest.raises(Refused, match="The user does not exist"):
+            kms.access_key_of("eve")

@@ -15,6 +15,7 @@ from keystead.server.data import seeding
 from keystead.server.data.opened_store import open_in_memory
 from tests.harness import Service
 from tests.operations.test_material import parameters
+from tests.ram import Ram
 
 SEED = Path(__file__).parents[3] / "vectors" / "seed" / "seed.toml"
 BLOBS = Path(__file__).parents[3] / "vectors" / "seed" / "ciphertexts.json"
@@ -171,10 +172,12 @@ def test_a_key_without_a_version_and_too_many_tags(tmp_path: Path) -> None:
 def test_the_seed_of_the_docs_is_one(tmp_path: Path) -> None:
     page = (Path(__file__).parents[4] / "docs" / "how-to" / "ci.md").read_text(encoding="utf-8")
     file = tmp_path / "seed.toml"
-    file.write_text(page.partition("```toml\n")[2].partition("```")[0], encoding="utf-8")
+    whole = "".join(part.partition("```")[0] for part in page.split("```toml\n")[1:])
+    file.write_text(whole, encoding="utf-8")
     service = Service()
     seeding.seed_store(service.pipeline, seeds.read(str(file)))
     assert service.ok("DescribeKey", KeyId="alias/acs/mse")["KeyMetadata"]["Description"] == "work"
+    assert Ram(service).ok("GetUser", UserName="deploy")
 
 
 EVERY = SEED.with_name("every.toml")

@@ -1,0 +1,58 @@
+"""Ram against a service in memory: who there is in it, and what they may do."""
+
+import json
+from typing import Any
+
+from keystead.domain.products import RAM
+from tests.harness import Members, Service
+
+HOST = "ram.aliyuncs.com"
+
+
+class Ram:
+    """The calls of the account itself, or of a user whose AccessKey is given."""
+
+    def __init__(self, service: Service, access_key: tuple[str, str] | None = None) -> None:
+        self.service = service
+        self.access_key = access_key
+
+    def call(self, action: str, **parameters: str) -> tuple[int, Members]:
+        """Status and members of the answer."""
+        asked = {"Version": RAM.version, **parameters}
+        response = self.service.send(
+            self.service.request(action, asked, host=HOST, access_key=self.access_key)
+        )
+        return response.status, json.loads(response.body)
+
+    def ok(self, action: str, **parameters: str) -> Members:
+        """The members of an answer that must be a success, without its RequestId."""
+        status, members = self.call(action, **parameters)
+        assert status == 200, members
+        del members["RequestId"]
+        return members
+
+    def refused(self, action: str, **parameters: str) -> tuple[int, str]:
+        """Status and code of an answer that must be a refusal."""
+        status, members = self.call(action, **parameters)
+        assert status == members["HttpStatus"] >= 400
+        return status, str(members["Code"])
+
+    def access_key_of(self, user: str) -> tuple[str, str]:
+        """A new AccessKey of a user."""
+        made = self.ok("CreateAccessKey", UserName=user)["AccessKey"]
+        return made["AccessKeyId"], made["AccessKeySecret"]
+
+    def user(self, name: str, *policies: Any) -> tuple[str, str]:
+        """A new user with one policy for each document, and its AccessKey."""
+        self.ok("CreateUser", UserName=name)
+        for number, document in enumerate(policies):
+            policy = f"{name}-{number}"
+            self.ok("CreatePolicy", PolicyName=policy, PolicyDocument=json.dumps(document))
+            self.ok("AttachPolicyToUser", PolicyType="Custom", PolicyName=policy, UserName=name)
+        return self.access_key_of(name)
+
+
+def allow(*actions: str, resource: str = "*") -> dict[str, object]:
+    """A policy that allows some actions."""
+    statement = {"Effect": "Allow", "Action": list(actions), "Resource": resource}
+    return {"Version": "1", "Statement": [statement]}
