@@ -118,6 +118,34 @@ def test_a_pattern_without_a_path_names_those_that_there_are(server: LiveServer,
     assert "hunter2" not in Path("a.yaml.cipher").read_text()
 
 
+def test_no_value_is_told_as_a_path(server: LiveServer, here: Path) -> None:
+    """A secret in base64 reads as a name with an empty value, and a text as lines with names."""
+    Path("a.yaml").write_text("tokens: [hunter2aGk=]\ntext: |\n  hunter2:\n  x\n")
+    Path("b.yaml").write_text("x: 1\n")
+    for files in (["a.yaml"], ["a.yaml", "b.yaml"]):
+        for only in (["x"], ["x", "--only", "*/x"]):
+            ended = encrypt(server, "--values", *files, "--only", *only, "--force")
+            assert "there are /tokens/0, /text" in ended.stderr
+            assert "hunter2" not in ended.stdout + ended.stderr
+    ended = keystead(
+        *(
+            "file",
+            "encrypt",
+            "--data",
+            str(server.data),
+            "--key",
+            "alias/work",
+            "--values",
+            "--format",
+            "yaml",
+        ),
+        *("-", "--only", "x"),
+        input=Path("a.yaml").read_text(),
+    )
+    assert ended.stderr.endswith("; there are /tokens/0, /text\n")
+    assert "hunter2" not in ended.stderr
+
+
 def test_a_pattern_for_a_pipe(server: LiveServer, here: Path) -> None:
     words = [
         "file",
