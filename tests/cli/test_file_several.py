@@ -364,7 +364,7 @@ def test_edit_loses_nothing(server: LiveServer, here: Path) -> None:
     env = {"VISUAL": str(Path("editor").absolute())}
     ended = keystead("file", "edit", "--data", str(server.data), "a.yaml", env=env, stdin=subprocess.DEVNULL)
     assert (ended.returncode, "a.yaml was changed meanwhile" in ended.stderr) == (1, True)
-    kept = re.search(r"is in the clear in (\S+keystead-\w+)/", ended.stderr)
+    kept = re.search(r"is in the clear in (\S+keystead-edit-\w+)/", ended.stderr)
     assert kept is not None
     shutil.rmtree(kept[1])
     assert Path("a.yaml").read_text().endswith("# theirs\n")
