@@ -12,16 +12,15 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 
 from keystead.crypto.envelope import CHUNK_BYTES
 from tests.live import KEYSTEAD, LiveServer, keystead
 
+pytestmark = pytest.mark.usefixtures("memory_of_our_own")
 EVIDENCE = bool(os.environ.get("TEST_EVIDENCE"))
 PEM = "-----BEGIN PRIVATE KEY-----\r\nключ 密钥\n-----END PRIVATE KEY-----\n"
 
@@ -539,19 +538,10 @@ def edit(server: LiveServer, script: str, *words: str) -> "subprocess.CompletedP
     return keystead("file", "edit", "--data", str(server.data), *words, env=env, stdin=subprocess.DEVNULL)
 
 
-@pytest.fixture
-def memory_of_our_own(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Where nobody else edits."""
-    with TemporaryDirectory(dir="/dev/shm") as place:
-        monkeypatch.setenv("XDG_RUNTIME_DIR", place)
-        yield Path(place)
-
-
 def left_in_memory() -> list[str]:
     return [one for one in os.listdir(os.environ["XDG_RUNTIME_DIR"]) if one.startswith("keystead-")]
 
 
-@pytest.mark.usefixtures("memory_of_our_own")
 def test_edit(server: LiveServer, here: Path) -> None:
     Path("a.yaml").write_text("# c\na: 1\nb: 2\n")
     Path("whole").write_text("one\n")
@@ -593,7 +583,6 @@ def taken_from_memory(told: str) -> str:
         shutil.rmtree(found[1])
 
 
-@pytest.mark.usefixtures("memory_of_our_own")
 def test_what_was_typed_in_vain_is_kept_in_memory(server: LiveServer, here: Path) -> None:
     """Without a terminal nobody can be asked to try again."""
     Path("a.yaml").write_text("a: 1\n")
@@ -613,7 +602,6 @@ def test_what_was_typed_in_vain_is_kept_in_memory(server: LiveServer, here: Path
     assert left_in_memory() == []
 
 
-@pytest.mark.usefixtures("memory_of_our_own")
 @pytest.mark.parametrize("gone", [False, True])
 def test_on_a_terminal_it_is_asked(server: LiveServer, here: Path, gone: bool) -> None:
     """Ctrl-C drops what was typed; a connection that is lost does not, and Ctrl-C in the editor is the editor's."""
@@ -653,7 +641,6 @@ def test_a_file_without_a_value_is_edited(server: LiveServer, here: Path) -> Non
         refused(keystead("file", "edit", "--data", str(server.data), "c.yaml", env=env), 1, told)
 
 
-@pytest.mark.usefixtures("memory_of_our_own")
 def test_a_signal_while_editing_leaves_only_what_was_typed(server: LiveServer, here: Path) -> None:
     Path("whole").write_text("one\n")
     ok(encrypt(server, "whole"))

@@ -12,6 +12,8 @@ import yaml
 
 from tests.live import KEYSTEAD, STRANGE, LiveServer, keystead, live
 
+pytestmark = pytest.mark.usefixtures("memory_of_our_own")
+
 
 def file(server: LiveServer, verb: str, *words: str) -> "subprocess.CompletedProcess[str]":
     return keystead("file", verb, "--data", str(server.data), *words)
