@@ -106,7 +106,9 @@ def _run(words: list[str]) -> int:
         edition.needs_whole(f"keystead {only}")
     if not only and not words[0].startswith("-"):
         raise _unknown(words[0])
-    if edition.WHOLE:  # the client file does not know the settings, whose variables it would take for mistakes
+    if (
+        edition.WHOLE
+    ):  # the client file does not know the settings, whose variables it would take for mistakes
         _tell_of_variables(words[0])
     args = parser(only).parse_args(words)
     return int(args.func(args))
@@ -124,8 +126,8 @@ def _check_order(words: list[str]) -> None:
 
 def _tell_of_variables(command: str) -> None:
     """Warn of variables that look like ours and mean nothing. Where settings are read, misspelt ones are refused there."""
-    if not any(name.upper().startswith(variables.PREFIX) for name in os.environ):
-        return
+    if not any(variables.unknown(os.environ, ())):
+        return  # the settings take time to load, and most environments name none
     from keystead.settings import SETTINGS
 
     of_a_server = command in ("serve", "config")

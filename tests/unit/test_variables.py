@@ -1,3 +1,8 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from keystead import variables
@@ -41,6 +46,35 @@ def test_what_is_for_programs_of_run_is_no_setting_and_no_option() -> None:
 )
 def test_another_one_is_told_with_what_was_meant(name: str, meant: str) -> None:
     assert unknown(**{name: "x"}) == [(name, meant)]
+
+
+@pytest.mark.parametrize(
+    ("variable", "loads"),
+    [
+        ("KEYSTEAD_ENDPOINT", False),
+        ("KEYSTEAD_CONFIG", False),
+        ("KEYSTEAD_BEFORE", False),
+        ("KEYSTEAD_LISTEN", True),
+    ],
+)
+def test_the_settings_are_loaded_only_where_a_variable_may_be_one(
+    variable: str, loads: bool, tmp_path: Path
+) -> None:
+    """They make a light command slower by a quarter."""
+    (tmp_path / "a.env").write_text("A=b\n")
+    program = (
+        "import sys; from keystead.cli import main; "
+        "main(['file', 'inspect', 'a.env']); print('keystead.settings' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        env={"PATH": os.environ["PATH"], "HOME": str(tmp_path), variable: "x"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.splitlines()[-1:] == [str(loads)], done.stderr
 
 
 def test_what_kubernetes_and_docker_say_of_a_service_is_nobodys_mistake() -> None:
