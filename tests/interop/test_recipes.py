@@ -212,7 +212,7 @@ def test_systemd_starts_debians_nginx(tmp_path: Path, tls: Path) -> None:
     conf = nginx_conf(tmp_path, tls, Path("/run/u/nginx-tls"), port)
     with live(tmp_path / "data") as server:
         protect(server, tls)
-        drop_in = blocks("systemd")[0]
+        (drop_in,) = (one for one in blocks("systemd") if "PIDFile=" in one)
         for written, here in (
             ("ExecStart=keystead", f"ExecStart={' '.join(KEYSTEAD)}"),
             ("-- nginx", f"-- {shutil.which('nginx')} -c {conf}"),
