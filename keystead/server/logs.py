@@ -142,6 +142,7 @@ class _File(_Lines):
         self._path = os.path.abspath(path)
         self._torn = False  # whether a part of a line stands at its end
         self._said = 0.0  # when standard error was told
+        self._descriptor = -1
         try:
             self._descriptor = _append(self._path)
         except OSError as error:
