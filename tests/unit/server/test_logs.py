@@ -75,7 +75,7 @@ def test_a_file_that_cannot_be_opened_leaves_no_handler_behind(tmp_path: Path) -
     script = (
         "import sys; from keystead.server import logs\ntry: logs.configure('json', 'info', sys.argv[1])\n"
     )
-    script += "except Exception as problem: print(problem.message)"
+    script += "except Exception as problem: kept = problem; print(problem.message)"
     words = [sys.executable, "-c", script, str(tmp_path / "none" / "log")]
     told = subprocess.run(words, capture_output=True, text=True, check=True)
     assert told.stdout == f"cannot open the log file {tmp_path}/none/log: No such file or directory\n"
