@@ -5,7 +5,7 @@ server, KEYSTEAD_DATA a data directory; then the default data directory. A comma
 where only a server is named. A server that was found by its directory is called with the environment's AccessKey if that is
 one of the server's own, else with its root AccessKey.
 
-KEYSTEAD_CA_FILE belongs to the server at KEYSTEAD_ENDPOINT; where that is not set, to the one at --endpoint.
+KEYSTEAD_CA_FILE belongs to the server at KEYSTEAD_ENDPOINT; where that is not set, or the same, to the one at --endpoint.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from keystead.errors import OperatorError
 
 if TYPE_CHECKING:
     from keystead.client.kms import Kms
-    from keystead.client.transport import Endpoint
+    from keystead.client.transport import Address, Endpoint
     from keystead.server.data.discovery import Discovered
 
 # Name, metavar, help; as argparse and `keystead kms` show them.
@@ -87,10 +87,10 @@ def region(named: str | None) -> str:
     return os.environ.get(variables.REGION, "") if named is None else named
 
 
-def certificate_of(named: str | None) -> str | None:
+def certificate_of(url: str, named: str | None) -> str | None:
     """The CA certificate of the server at --endpoint, by --ca or the environment; None for the system's CAs."""
-    own = "" if os.environ.get(variables.ENDPOINT) else os.environ.get(variables.CA_FILE, "")
-    return named or own or None
+    other = os.environ.get(variables.ENDPOINT, "").rstrip("/") not in ("", url.rstrip("/"))
+    return named or ("" if other else os.environ.get(variables.CA_FILE)) or None
 
 
 class Target(NamedTuple):
@@ -120,7 +120,7 @@ def select(url: str | None, ca_file: str | None, data: str | None) -> Target:
             "--endpoint and --data exclude each other", hint="leave one of them out"
         )
     if url:
-        return Target(url=url, ca_file=certificate_of(ca_file), because="--endpoint")
+        return Target(url=url, ca_file=certificate_of(url, ca_file), because="--endpoint")
     named = os.environ.get(variables.ENDPOINT, "") if data is None else ""
     if ca_file and not named:
         raise output.WrongCommandLine("--ca belongs to --endpoint", hint="give both, or neither")
@@ -175,7 +175,7 @@ def endpoint(
     url: str | None, ca_file: str | None, data: str | None, access_key_file: str | None
 ) -> "Endpoint":
     """The server that is meant, and as whom to call it."""
-    from keystead.client.transport import Address, is_loopback
+    from keystead.client.transport import Address
 
     chosen = select(url, ca_file, data)
     found = None
@@ -186,9 +186,17 @@ def endpoint(
     where = chosen if found is None else found
     address = Address.of(where.url)
     made = addressed(where, caller(access_key_file, where.url, found))
-    if found is None and not address.tls and not is_loopback(address.host):
-        output.warning(f"plain HTTP shows all that is sent to {address.host} to the network; use https")
+    if found is None:
+        warn_of_plain_http(address)
     return made
+
+
+def warn_of_plain_http(address: "Address") -> None:
+    """Say what plain HTTP to another machine means."""
+    from keystead.client.transport import is_loopback
+
+    if not address.tls and not is_loopback(address.host):
+        output.warning(f"plain HTTP shows all that is sent to {address.host} to the network; use https")
 
 
 def addressed(where: "Target | Discovered", caller: Caller) -> "Endpoint":

@@ -191,7 +191,9 @@ def trust(ca_file: str | None) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=ca_file)
     except OSError as error:  # SSLError, for what is no certificate, is one too
         why = "it is no PEM certificate" if isinstance(error, ssl.SSLError) else reason(error)
-        raise OperatorError(f"cannot read the CA certificate {ca_file}: {why}", hint="check --ca") from None
+        raise OperatorError(
+            f"cannot read the CA certificate {ca_file}: {why}", hint="check --ca, or KEYSTEAD_CA_FILE"
+        ) from None
 
 
 def send_control(
