@@ -106,8 +106,10 @@ class Caller(NamedTuple):
     """As whom a command calls, and where that was found. It has no repr that would show the secret."""
 
     access_key: tuple[str, str]
-    security_token: str
     source: str
+    file: str = ""  # the one that it stands in; "": the environment
+    security_token: str = ""
+    fell_back: bool = False  # on the root AccessKey, for want of another of the server's
 
     def __repr__(self) -> str:
         return f"<Caller {self.source}>"
@@ -152,7 +154,7 @@ def caller(access_key_file: str | None, url: str, found: "Discovered | None") ->
 
     if access_key_file:
         pair = read_access_key(Path(access_key_file))
-        return Caller(access_key=pair, security_token="", source=access_key_file)
+        return Caller(access_key=pair, source=access_key_file, file=access_key_file)
     given = environment_access_key(os.environ)
     own = given is not None
     if found is not None:
@@ -164,11 +166,12 @@ def caller(access_key_file: str | None, url: str, found: "Discovered | None") ->
             "ALIBABA_CLOUD_ACCESS_KEY_SECRET",
         )
     if found is not None and not own:
-        return Caller(access_key=given, security_token="", source=str(found.directory.root_access_key))
+        root = str(found.directory.root_access_key)
+        return Caller(access_key=given, source=root, file=root, fell_back=True)
     if file := os.environ.get(variables.ACCESS_KEY_FILE):
-        return Caller(access_key=given, security_token="", source=f"{variables.ACCESS_KEY_FILE} ({file})")
+        return Caller(access_key=given, source=f"{variables.ACCESS_KEY_FILE} ({file})", file=file)
     token = os.environ.get("ALIBABA_CLOUD_SECURITY_TOKEN", "")
-    return Caller(access_key=given, security_token=token, source="ALIBABA_CLOUD_ACCESS_KEY_ID")
+    return Caller(access_key=given, source="ALIBABA_CLOUD_ACCESS_KEY_ID", security_token=token)
 
 
 def endpoint(
