@@ -17,6 +17,8 @@ from keystead.entropy import Entropy
 from keystead.errors import OperatorError, Unreachable
 from keystead.portable import socket_path
 
+# A header of answers on the control socket: what a command did to the server's CAs is not served yet.
+NOT_SERVED = ("x-keystead-served", "no")
 _SECONDS = 10
 _ANSWER_BYTES = 1 << 20  # far more than any answer has
 
@@ -84,11 +86,13 @@ class Endpoint(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """Status and members of an answer, in their order; `date` is its Date header."""
+    """Status and members of an answer, in their order; `date` is its Date header, and `served` whether a server's CAs are
+    served as a command left them."""
 
     status: int
     members: dict[str, Any]
     date: str = ""
+    served: bool = True
 
 
 class Session:
@@ -191,7 +195,9 @@ def trust(ca_file: str | None) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=ca_file)
     except OSError as error:  # SSLError, for what is no certificate, is one too
         why = "it is no PEM certificate" if isinstance(error, ssl.SSLError) else reason(error)
-        raise OperatorError(f"cannot read the CA certificate {ca_file}: {why}", hint="check --ca") from None
+        raise OperatorError(
+            f"cannot read the CA certificate {ca_file}: {why}", hint="check --ca, or KEYSTEAD_CA_FILE"
+        ) from None
 
 
 def send_control(
@@ -238,7 +244,9 @@ def _exchange(
         raise OperatorError(
             f"the answer is not that of a KMS (status {response.status})", hint="check the endpoint"
         ) from None
-    return Answer(response.status, members, response.headers.get("Date", ""))
+    name, told = NOT_SERVED
+    served = response.headers.get(name) != told
+    return Answer(response.status, members, response.headers.get("Date", ""), served)
 
 
 class _UnixConnection(http.client.HTTPConnection):

@@ -391,8 +391,11 @@ def test_a_server_elsewhere_by_variables(servers: tuple[LiveServer, LiveServer],
     wrong = {**far, "KEYSTEAD_CA_FILE": "/nowhere", "KEYSTEAD_ACCESS_KEY_FILE": "/nowhere"}
     options = ["--ca", found["ca_file"], "--access-key", str(own)]
     assert listed(keystead("kms", "ListKeys", *options, env=wrong)) == [marked(other)]
-    # The CA of another server than the one that is asked is not used.
-    told = keystead("kms", "ListKeys", "--endpoint", found["url"], env=far)
+    # The CA of another server than the one that is asked is not used; there the URL tells.
+    for url in (found["url"], f"{found['url']}/"):
+        assert listed(keystead("kms", "ListKeys", "--endpoint", url, env=far)) == [marked(other)]
+    another = found["url"].replace("localhost", "127.0.0.1")
+    told = keystead("kms", "ListKeys", "--endpoint", another, env=far)
     assert (told.returncode, "was not accepted" in told.stderr) == (1, True)
     alone = {**far, "KEYSTEAD_ENDPOINT": ""}
     assert listed(keystead("kms", "ListKeys", "--endpoint", found["url"], env=alone)) == [marked(other)]

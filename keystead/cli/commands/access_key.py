@@ -74,7 +74,8 @@ def main(args: argparse.Namespace) -> int:
     out = getattr(args, "out", None)
     out = None if out == "-" else out
     with _new_file(out) if out else nullcontext() as file:
-        status, members = run_operation(data, args.action, parameters, args.command_name, _unsure(args))
+        answer = run_operation(data, args.action, parameters, args.command_name, _unsure(args))
+        status, members = answer.status, answer.members
         if file is not None and out and status == 200:
             made = members["AccessKey"]
             _keep(made, file, out)

@@ -90,6 +90,7 @@ async def _reach(upstream: "Upstream") -> None:
 async def _run(args: argparse.Namespace, command: list[str]) -> int:
     from keystead.cli.call_log import CallLog
     from keystead.client.access_key import environment_access_key
+    from keystead.client.transport import Address
     from keystead.files.temporary_folder import TemporaryFolder
     from keystead.proxy.environment import change
     from keystead.proxy.server import ProxyServer
@@ -107,7 +108,8 @@ async def _run(args: argparse.Namespace, command: list[str]) -> int:
         ca_file: str | None = None
         data = ""
         if args.endpoint:
-            url, ca_file = args.endpoint, target.certificate_of(args.ca)
+            url, ca_file = args.endpoint, target.certificate_of(args.endpoint, args.ca)
+            upstream = Upstream(url=url, ca_file=ca_file)
             access_key = environment_access_key(os.environ)
             if access_key is None:
                 raise OperatorError(
@@ -115,11 +117,7 @@ async def _run(args: argparse.Namespace, command: list[str]) -> int:
                     hint="set KEYSTEAD_ACCESS_KEY_FILE, or ALIBABA_CLOUD_ACCESS_KEY_ID and "
                     "ALIBABA_CLOUD_ACCESS_KEY_SECRET",
                 )
-            if ca_file is not None and not os.access(ca_file, os.R_OK):
-                raise OperatorError(
-                    f"cannot read the CA certificate {ca_file}", hint="check --ca, or KEYSTEAD_CA_FILE"
-                )
-            upstream = Upstream(url=url, ca_file=ca_file)
+            target.warn_of_plain_http(Address.of(url))
             await _reach(upstream)
         elif args.data is not None:
             found = running_server(args.data)

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from keystead import variables
 from keystead.cli import target
 from keystead.client import handshake, health
 from keystead.client.handshake import Handshake
@@ -114,7 +115,7 @@ def look(
 
 def _find_own_directory(scene: Scene) -> None:
     """Where the environment names a server's address and its directory, both are to be seen."""
-    named = scene.environment.get("KEYSTEAD_DATA", "")
+    named = scene.environment.get(variables.DATA, "")
     if not named:
         return
     directory = DataDirectory(named)
