@@ -4,6 +4,7 @@ Parameters are named and sent as on the wire; only their names are checked here,
 """
 
 import argparse
+import re
 import shlex
 import shutil
 import sys
@@ -30,6 +31,9 @@ OWN_OPTIONS = (
 )
 _OPTIONS = tuple(name for name, metavar, _ in (*target.OPTIONS, *OWN_OPTIONS) if metavar)
 _WOULD_SUCCEED = "DryRunOperationError"
+_ENCRYPTED = "Plaintext"
+_BINARY = "fileb://"  # of the vendor's CLI and AWS's: nothing else begins so
+_LIKE_A_FILE = re.compile(rf"{_BINARY}|@|<|(?:file|fileb)[:=](?://)?", re.IGNORECASE)
 _FILE_BYTES = 1 << 20  # far more than any parameter may have
 INTRODUCTION = """\
 Parameters are named as on the wire. A VALUE file:PATH is read from that file and - from standard input, exactly and as
@@ -263,15 +267,25 @@ def _binary(action: str, product: "Product") -> set[str]:
 
 def _check_literal(name: str, text: str) -> None:
     """WrongCommandLine for how other programs are told to read a file: it would be sent as it stands there."""
-    path = text.removeprefix("fileb://").removeprefix("@")
-    if path == text:
+    if name == _ENCRYPTED and _is_file(text):
+        # A secret may well be a word that is a file's name, too.
+        output.warning(
+            f"the name of a file is encrypted, not what is in it: write --{name} {shlex.quote(f'file:{text}')} to read "
+            "the file; --literal says that the name is meant"
+        )
         return
-    if text.startswith("@") and not _is_file(path):
+    found = _LIKE_A_FILE.match(text)
+    if found is None:
+        return
+    path = text[found.end() :]
+    if not _is_file(path) and text.startswith("@"):
         # A password may well begin so.
         output.warning(
             f"the value of --{name} begins with @, and there is no such file: it is sent as it is; "
             "--literal says that this is meant"
         )
+        return
+    if not _is_file(path) and not text.startswith(_BINARY):
         return
     # Nothing of the value is shown that is not the name of a file: it may be a secret.
     shown = shlex.quote(f"file:{path}") if _is_file(path) else "file:PATH"
