@@ -106,7 +106,9 @@ def _run(words: list[str]) -> int:
         edition.needs_whole(f"keystead {only}")
     if not only and not words[0].startswith("-"):
         raise _unknown(words[0])
-    if edition.WHOLE:  # the client file does not know the settings, whose variables it would take for mistakes
+    if (
+        edition.WHOLE
+    ):  # the client file does not know the settings, whose variables it would take for mistakes
         _tell_of_variables(words[0])
     args = parser(only).parse_args(words)
     return int(args.func(args))

@@ -2,9 +2,11 @@
 
 import argparse
 import asyncio
+import errno
 import grp
 import os
 import pwd
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -44,7 +46,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         metavar="PATH=CIPHER",
         action="append",
         default=[],
-        help="decrypt the file CIPHER to PATH, which must be on tmpfs or ramfs; replaces what is there",
+        help="decrypt the file CIPHER to PATH, which must be on tmpfs or ramfs; replaces nothing but what an earlier exec "
+        "left that was killed",
     )
     parser.add_argument(
         "--env",
@@ -264,6 +267,11 @@ def _named(cipher: str) -> Iterator[None]:
 def _write(path: Path, plaintext: bytes, mode: int, owner: tuple[int, int], files: ExitStack) -> None:
     from keystead.files.atomic_file import Whole
 
+    if not _replaceable(path, plaintext, mode, owner[0]):
+        raise OperatorError(
+            f"{path} exists already: it would be replaced, and removed in the end",
+            hint="name another PATH, or remove the file",
+        )
     with Whole(path, mode, SystemEntropy(), replace=True, durable=False) as file:
         file.write(plaintext)
         made = file.status()
@@ -276,6 +284,29 @@ def _write(path: Path, plaintext: bytes, mode: int, owner: tuple[int, int], file
 
         files.callback(remove)
         file.finish(owner)
+
+
+def _replaceable(path: Path, plaintext: bytes, mode: int, owner: int) -> bool:
+    """Whether nothing of anybody's is there: no file, or one that an `exec` can have left that was killed.
+
+    A file that its owner may write to is like any other, so such a one must have the same content.
+    """
+    try:
+        found = os.lstat(path)
+        if stat.S_ISDIR(found.st_mode):
+            return True  # which is told when it is written
+        if not stat.S_ISREG(found.st_mode) or found.st_uid != (os.geteuid() if owner == -1 else owner):
+            return False
+        if stat.S_IMODE(found.st_mode) != mode:
+            return False
+        if not mode & stat.S_IWUSR:
+            return True
+        with path.open("rb") as file:
+            return file.read(len(plaintext) + 1) == plaintext
+    except FileNotFoundError:
+        return True
+    except OSError as problem:
+        return problem.errno == errno.ENAMETOOLONG  # which is told as well
 
 
 def _variables(
