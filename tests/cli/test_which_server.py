@@ -471,3 +471,25 @@ def test_env_sets_and_puts_back_what_clients_read(servers: tuple[LiveServer, Liv
         ["sh", "-c", script, "sh", *KEYSTEAD], env=environment, capture_output=True, text=True, check=False
     )
     assert done.stdout.splitlines() == [marked(other), "cn-hangzhou,", f"cn-beijing,{key},,"], done.stderr
+
+
+def test_run_tells_that_its_private_server_is_not_the_one_of_the_environment(
+    servers: tuple[LiveServer, LiveServer],
+) -> None:
+    default, _ = servers
+    data = {"KEYSTEAD_DATA": str(default.data)}
+    told = keystead("run", "--", "true", env=data)
+    assert (told.returncode, told.stderr) == (
+        0,
+        "a private server for the time of the command: KEYSTEAD_DATA is not used; --data DIR names another\n",
+    )
+    both = data | {"KEYSTEAD_ENDPOINT": "https://localhost:1"}
+    told = keystead(
+        "run", "--", *KEYSTEAD, "run", "--", "true", env=both
+    )  # said once: the inner one's are the outer's
+    assert told.stderr.count("\n") == 1
+    assert (
+        "KEYSTEAD_ENDPOINT and KEYSTEAD_DATA are not used; --endpoint URL or --data DIR names" in told.stderr
+    )
+    for words, env in (([], {}), (["--data", str(default.data)], data)):
+        assert keystead("run", *words, "--", "true", env=env).stderr == ""
