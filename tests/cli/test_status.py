@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from keystead import __version__, cli
+from keystead.cli.diagnosis import scene
 from keystead.crypto.authority import Authority
 from tests.live import KEYSTEAD, STRANGE, LiveServer, keystead, live
 from tests.strangers import AnswersWith
@@ -67,6 +68,30 @@ def test_a_server_by_its_address(server: LiveServer) -> None:
     assert found["AccessKey"]["Source"] == "ALIBABA_CLOUD_ACCESS_KEY_ID"
     status, found, _ = told(*far(server), "--region", "cn-beijing", **key_of(server))
     assert (status, found["Region"]) == (0, "cn-beijing")
+
+
+def test_which_region_calls_are_about(server: LiveServer) -> None:
+    data = ["--data", str(server.data)]
+    assert told(*data)[1]["RegionSource"] == "the server's"
+    _, found, _ = told(*data, KEYSTEAD_REGION="cn-beijing")
+    assert (found["Region"], found["RegionSource"]) == ("cn-beijing", "KEYSTEAD_REGION")
+    _, found, _ = told(*data, "--region", "cn-shanghai", KEYSTEAD_REGION="cn-beijing")
+    assert (found["Region"], found["RegionSource"]) == ("cn-shanghai", "--region")
+    # A name of the vendor's says it before the parameter does.
+    assert scene._region("cn-beijing", "kms.cn-wuhan-lr.aliyuncs.com", None) == (
+        "cn-wuhan-lr",
+        "the endpoint's name",
+    )
+    assert scene._region(None, "kms.example.com", None) == ("", "")
+
+
+def test_doctor_warns_of_another_region(server: LiveServer) -> None:
+    doctor = ["doctor", "--data", str(server.data)]
+    warned = "KEYSTEAD_REGION is cn-beijing, and the server's own region is cn-hangzhou"
+    assert warned in keystead(*doctor, env={"KEYSTEAD_REGION": "cn-beijing"}).stdout
+    for env in ({}, {"KEYSTEAD_REGION": "cn-hangzhou"}):
+        assert "server's own region" not in keystead(*doctor, env=env).stdout
+    assert "own region" not in keystead(*doctor, "--region", "cn-beijing").stdout
 
 
 def test_why_this_server(server: LiveServer) -> None:

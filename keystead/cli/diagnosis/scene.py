@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from keystead import variables
 from keystead.cli import target
 from keystead.client import handshake, health
 from keystead.client.handshake import Handshake
@@ -37,6 +38,7 @@ class Scene(msgspec.Struct, kw_only=True):
     running: Running | None = None  # as it describes itself there
     failure: OperatorError | None = None
     region: str = ""  # of calls that name none; "": nobody knows it here
+    region_source: str = ""  # what says so
     url: str = ""
     ca_file: str | None = None
     address: Address | None = None
@@ -95,7 +97,7 @@ def look(
         scene.failure = problem
         scene.url = scene.url if scene.address else ""  # what is no address may hold a password
         return scene
-    scene.region = region or (scene.running.region if scene.running else "")
+    scene.region, scene.region_source = _region(region, scene.address.host, scene.running)
     _ask_health(scene)
     try:
         scene.caller = target.caller(access_key_file, scene.url, found)
@@ -110,6 +112,15 @@ def look(
     if scene.caller is not None:
         _call(scene, scene.caller, clock, entropy, command)
     return scene
+
+
+def _region(named: str | None, host: str, running: Running | None) -> tuple[str, str]:
+    """The region of calls, in the order in which a server looks for it, and what says so."""
+    if found := KMS.region_in(host):
+        return found, "the endpoint's name"
+    if found := target.region(named):
+        return found, "--region" if named is not None else variables.REGION
+    return (running.region, "the server's") if running is not None else ("", "")
 
 
 def _find_own_directory(scene: Scene) -> None:
