@@ -36,7 +36,6 @@ def parser(only: str = "") -> output.Parser:
         prog="keystead",
         description="A key management service that you run yourself and that speaks Alibaba Cloud KMS on the wire.",
         epilog="keystead COMMAND --help tells more of one command.",
-        allow_abbrev=False,
         examples=(
             "keystead serve",
             "keystead kms CreateKey",
@@ -100,7 +99,7 @@ def _run(words: list[str]) -> int:
             words = [words[0], "--", *words[1:]]
     if words[0] == "version":
         words = ["--version", *words[1:]]
-    _check_order(words)
+    _check_options(words)
     only = words[0] if words[0] in COMMANDS else ""
     if only and only not in edition.CLIENT_COMMANDS:
         edition.needs_whole(f"keystead {only}")
@@ -114,14 +113,23 @@ def _run(words: list[str]) -> int:
     return int(args.func(args))
 
 
-def _check_order(words: list[str]) -> None:
-    """WrongCommandLine for a command's option that stands before the command."""
+def _check_options(words: list[str]) -> None:
+    """WrongCommandLine for an option that stands before the command, or without one."""
     option = words[0].partition("=")[0]
     command = next((word for word in words if word in COMMANDS), "")
-    if command and option.startswith("-") and option not in ("--", "-h", "--help", "--version"):
+    if not option.startswith("-") or option in ("--", "-h", "--help", "--version"):
+        return
+    if command:
         raise output.WrongCommandLine(
             f"{option} stands before the command", hint=f"write it after: keystead {command} … {option} …"
         )
+    if output.is_option(option):
+        hint = "keystead --help shows what there is; most options stand after a command"
+        if near := output.nearest(option, ["--version", "--help", "--output"]):
+            hint = output.did_you_mean(option, near)
+            if near == "--output":
+                hint = hint.removesuffix("?") + ", after a command?"
+        raise output.WrongCommandLine(f"there is no option {option}", hint=hint)
 
 
 def _tell_of_variables(command: str) -> None:

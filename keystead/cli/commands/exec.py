@@ -356,14 +356,14 @@ def _value(name: str, value: bytes) -> str:
 
 
 def _mode(text: str) -> int:
-    mode = int(text, 8)
-    if not 0 < mode <= 0o777:
-        raise argparse.ArgumentTypeError("a mode is 0400 or so")
-    return mode
+    with suppress(ValueError):
+        if 0 < (mode := int(text, 8)) <= 0o777:
+            return mode
+    raise argparse.ArgumentTypeError("a mode is 0400 or so")
 
 
 def _seconds(text: str) -> float:
-    seconds = float(text)
-    if not 0 <= seconds <= 86_400:
-        raise argparse.ArgumentTypeError("seconds are 0 to 86400")
-    return seconds
+    with suppress(ValueError):
+        if 0 <= (seconds := float(text)) <= 86_400:
+            return seconds
+    raise argparse.ArgumentTypeError("seconds are a number, 0 to 86400")

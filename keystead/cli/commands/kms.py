@@ -59,7 +59,7 @@ _EXAMPLES = (
 
 
 class Words(NamedTuple):
-    """The words of the command line, sorted."""
+    """The words of the command line, sorted. `problem` is what is wrong with them if the operation has all parameters."""
 
     action: str = ""
     parameters: dict[str, str] = {}
@@ -67,6 +67,7 @@ class Words(NamedTuple):
     help: bool = False
     force: bool = False
     literal: bool = False
+    problem: output.WrongCommandLine | None = None
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -104,6 +105,8 @@ def main(args: argparse.Namespace) -> int:
     product: Product = args.product
     raw: list[str] = args.words[1:] if args.words[:1] == ["--"] else args.words
     words = parse(raw)
+    if words.problem is not None and not words.action:
+        raise words.problem
     if not words.action or words.action == "help":
         output.text(overview(CATALOGUE, product, args.examples))
         return output.DONE
@@ -116,6 +119,8 @@ def main(args: argparse.Namespace) -> int:
             return output.DONE
         if not words.force:
             _check_names(operation, words.parameters)
+    if words.problem is not None:
+        raise words.problem
     form = words.options.get("--output", "")
     if form and form not in answers.FORMS:
         raise output.WrongCommandLine(
@@ -134,7 +139,8 @@ def main(args: argparse.Namespace) -> int:
 
 
 def parse(raw: list[str]) -> Words:
-    """Sort the words. WrongCommandLine for what is neither the action, nor an option, nor a parameter with its value."""
+    """Sort the words. WrongCommandLine for what no operation can be given."""
+    problem: output.WrongCommandLine | None = None
     action = ""
     parameters: dict[str, str] = {}
     options: dict[str, str] = {}
@@ -155,19 +161,32 @@ def parse(raw: list[str]) -> Words:
             # A value may begin with dashes, as PEM does.
             value = rest if equals else next(waiting, None)
             if value is None:
-                raise output.WrongCommandLine(f"{name} has no value", hint=f"write it as {name} VALUE")
+                problem = problem or output.WrongCommandLine(
+                    f"{name} has no value", hint=f"write it as {name} VALUE"
+                )
+                value = ""
             given = options if name in _OPTIONS else parameters
             key = name if name in _OPTIONS else name[2:]
             if key in given:
                 raise output.WrongCommandLine(f"{name} is given twice", hint="give it once")
             given[key] = value
+        elif output.is_option(word) and word != "--":
+            near = output.nearest(word, _OPTIONS)
+            hint = f"did you mean {near}?" if near else "write parameters as --Name VALUE"
+            raise output.WrongCommandLine(f"there is no option {word}", hint=hint)
+        elif action and "help" in (action, word):
+            # As others have it: `kms help ACTION`, `kms ACTION help`.
+            action = word if action == "help" else action
+            flags.add("--help")
         elif action:
-            raise output.WrongCommandLine(
+            problem = problem or output.WrongCommandLine(
                 f"{word!r} is not a parameter", hint="write parameters as --Name VALUE"
             )
         else:
             action = word
-    return Words(action, parameters, options, "--help" in flags, "--force" in flags, "--literal" in flags)
+    return Words(
+        action, parameters, options, "--help" in flags, "--force" in flags, "--literal" in flags, problem
+    )
 
 
 def _unknown(action: str, catalogue: "Catalogue", product: "Product") -> output.WrongCommandLine:
@@ -189,7 +208,7 @@ def _check_names(operation: "Operation", parameters: dict[str, str]) -> None:
         if not operation.takes(name):
             near = output.nearest(name, known + options)
             every = f"keystead {operation.product.name.lower()} {operation.action} --help lists all"
-            hint = f"did you mean --{near}?" if near else every
+            hint = output.did_you_mean(f"--{name}", f"--{near}") if near else every
             raise output.WrongCommandLine(f"{operation.action} has no parameter {name!r}", hint=hint)
         if value[:2] == "--" and value[2:] in known:
             raise output.WrongCommandLine(f"--{name} has no value", hint=f"write it as --{name} VALUE")
