@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from keystead import __version__, variables
-from keystead.cli import edition, output
+from keystead.cli import edition, output, streams
 from keystead.errors import OperatorError
 
 COMMANDS = (
@@ -28,6 +28,8 @@ COMMANDS = (
     "status",
     "doctor",
 )
+# These may well have nothing to print.
+_ANSWER_NOTHING = ("serve", "run", "exec", "file")
 
 
 def parser(only: str = "") -> output.Parser:
@@ -70,6 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "keystead does not run on Windows itself",
             hint="run it in WSL 2: wsl --install, and install it there",
         )
+    streams.open_closed()
     try:
         try:
             return _run(words)
@@ -109,6 +112,8 @@ def _run(words: list[str]) -> int:
         edition.WHOLE
     ):  # the client file does not know the settings, whose variables it would take for mistakes
         _tell_of_variables(words[0])
+    if only and only not in _ANSWER_NOTHING:
+        streams.check_output()
     args = parser(only).parse_args(words)
     return int(args.func(args))
 

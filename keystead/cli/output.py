@@ -20,6 +20,7 @@ stderr, and in tables and lines those of cells that are `Marked`.
 """
 
 import argparse
+import errno
 import json
 import os
 import re
@@ -30,6 +31,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 from keystead.cli.colour import painted
+from keystead.cli.streams import output_closed
 from keystead.errors import LATER, DoesNotOpen, OperatorError, Refused, Unreachable, WrongSetting
 from keystead.forms import nearest as nearest
 
@@ -371,4 +373,6 @@ def abandon() -> None:
 
 def _lost(problem: OSError) -> OperatorError:
     abandon()
+    if problem.errno == errno.EBADF:
+        return output_closed()
     return OperatorError(f"cannot write the answer: {problem.strerror}", hint="check where stdout leads")

@@ -443,6 +443,9 @@ def test_what_is_encrypted_already_is_said(server: LiveServer, here: Path) -> No
     assert encrypt(server, "big").returncode == 0
     told = encrypt(server, "big.cipher", "-o", "twice")
     assert "big.cipher: it is encrypted already, and now once more" in told.stderr
+    told = encrypt(server, "big.cipher", "-o", "twice")  # which it is not where it fails
+    assert (told.returncode, "exists already" in told.stderr) == (1, True)
+    assert "once more" not in told.stderr
     Path("u.service").write_text("[Service]\nA=secret\n")
     assert encrypt(server, "--values", "--format", "ini", "u.service").returncode == 0
     told = keystead("file", "decrypt", "u.service.cipher", "--data", str(server.data))

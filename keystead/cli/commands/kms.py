@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from keystead.cli import COMMANDS, answers, output, target
+from keystead.cli import COMMANDS, answers, output, streams, target
 from keystead.errors import OperatorError
 
 if TYPE_CHECKING:
@@ -242,7 +242,7 @@ def _call(words: Words, product: "Product", query: "Query | None", form: str) ->
     with Session(endpoint, SystemClock(), SystemEntropy(), command) as session:
         answer = session.call(words.action, product.version, parameters)
         if 200 <= answer.status < 300:
-            answers.show(
+            _show(
                 answer.members if query is None else query.of(answer.members),
                 form or ("" if query else "json"),
             )
@@ -263,6 +263,16 @@ def _call(words: Words, product: "Product", query: "Query | None", form: str) ->
             f"request id {request_id}" if request_id else "",
         ]
     return output.refusal(answer.members, hint="; ".join(filter(None, hints)))
+
+
+def _show(content: object, form: str) -> None:
+    """Print an answer; an error says that the call itself is done."""
+    try:
+        answers.show(content, form)
+        output.flush()
+    except OperatorError as problem:
+        problem.hint += "; the call is done, and need not be repeated for what it changed"
+        raise
 
 
 def _members(session: "Session", action: str, parameters: dict[str, str]) -> dict[str, Any] | None:
@@ -336,6 +346,7 @@ def _value(name: str, text: str, literal: bool = False, binary: bool = False) ->
         where = where[2:]  # file://PATH, as others write it
     try:
         if text == "-":
+            streams.check_input()
             raw = sys.stdin.buffer.read(_FILE_BYTES + 1)
         else:
             with Path(where).open("rb") as file:

@@ -64,10 +64,11 @@ def encrypt(args: argparse.Namespace) -> int:
                     content = _values(args, kms, how[name], context, name, source, out)
                     write(iter([content]), out, mode_of(source), replace=args.force)
                 else:
-                    if name.endswith(SUFFIX) or looks_sealed(source):
-                        output.warning(f"{called(name)}: it is encrypted already, and now once more")
+                    again = name.endswith(SUFFIX) or looks_sealed(source)
                     sealed = encrypted_file.encrypt(kms, how[name].key, context, _Watched(source, name))
                     write(sealed, out, mode_of(source), replace=args.force)
+                    if again:
+                        output.warning(f"{called(name)}: it is encrypted already, and now once more")
 
         return each(todo, work)
 
