@@ -145,6 +145,59 @@ def test_a_stopped_server(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("kind", ["file", "foreign"])
+def test_what_is_no_data_directory_is_told_as_serve_does(tmp_path: Path, kind: str) -> None:
+    place = tmp_path / "place"
+    if kind == "file":
+        place.write_text("x")
+    else:
+        place.mkdir()
+        (place / "photo.jpg").write_text("x")
+    shown = keystead("status", "--data", str(place))
+    assert shown.returncode == 3
+    assert f"data directory  {place}, which is none\n" in shown.stdout
+    assert "start one" not in shown.stderr
+    started = keystead(
+        "serve", "--data", str(place), "--listen", "localhost:0", "--ops-listen", "localhost:0"
+    )
+    assert shown.stderr == started.stderr
+    empty = keystead("status", "--data", str(tmp_path / "new"))
+    assert f"{tmp_path / 'new'}, with nothing in it" in empty.stdout
+    assert "start one" in empty.stderr
+
+
+def test_the_other_scheme_is_told(server: LiveServer) -> None:
+    _, _, where = server.description["url"].partition("//")
+    for words in (["kms", "ListKeys"], ["status"]):
+        shown = keystead(*words, "--endpoint", f"http://{where}", env=key_of(server))
+        assert shown.returncode == 3
+        assert f"it speaks HTTPS: write https://{where}" in shown.stderr
+    with AnswersWith(lambda path: (400, {})) as url:
+        there = url.partition("//")[2]
+        for words in (["kms", "ListKeys"], ["status"]):
+            shown = keystead(*words, "--endpoint", f"https://{there}", env=key_of(server))
+            assert shown.returncode == 3
+            assert f"https://{there}: it does not speak TLS\n" in shown.stderr
+            assert f"if it serves plain HTTP, write http://{there}\n" in shown.stderr
+
+
+def test_a_name_that_nobody_knows_and_a_file_that_is_not_there(server: LiveServer, tmp_path: Path) -> None:
+    none = {"ALIBABA_CLOUD_ACCESS_KEY_ID": ""}
+    for words in (["kms", "ListKeys"], ["status"]):
+        shown = keystead(*words, env={"KEYSTEAD_ENDPOINT": "https://kms.exmaple.invalid", **none})
+        assert shown.returncode == 3
+        assert "cannot reach https://kms.exmaple.invalid" in shown.stderr
+        assert "hint: check how kms.exmaple.invalid is spelt" in shown.stderr
+    shown = keystead("kms", "ListKeys", env={"KEYSTEAD_ENDPOINT": server.description["url"], **none})
+    assert "there is no AccessKey for" in shown.stderr
+    nowhere = str(tmp_path / "none")
+    here = key_of(server) | {"KEYSTEAD_ENDPOINT": server.description["url"]}
+    shown = keystead("kms", "ListKeys", env=here | {"KEYSTEAD_CA_FILE": nowhere})
+    assert shown.stderr.endswith("hint: check KEYSTEAD_CA_FILE\n")
+    shown = keystead("kms", "ListKeys", "--ca", nowhere, env=here)
+    assert shown.stderr.endswith("hint: check --ca\n")
+
+
 def test_a_server_that_was_killed(tmp_path: Path) -> None:
     with live(tmp_path / "data") as server:
         server.kill()

@@ -107,6 +107,8 @@ def _facts(scene: "Scene", wrong: OperatorError | None) -> list[tuple[str, str]]
     found = [("server", f"{scene.url or 'none'} ({scene.chosen.because})")]
     if scene.directory is not None:
         made = "" if scene.directory.database.exists() else ", with nothing in it"
+        if scene.foreign:
+            made = ", which is none"
         found.append(("data directory", f"{scene.directory.path}{made}"))
     elif not scene.chosen.url:
         found.append(("data directory", scene.chosen.data))

@@ -26,7 +26,8 @@ def found(scene: Scene) -> Iterator[Finding]:
         remedy = (
             f"process {scene.running.pid} is there and does not answer: its log says what hangs; restart it"
         )
-    if not scene.chosen.url and scene.directory is not None and not scene.directory.database.exists():
+    made = scene.directory is None or scene.directory.database.exists()
+    if not (scene.chosen.url or made or scene.foreign):
         remedy += "; where it is on another host, name it with --endpoint URL, or in KEYSTEAD_ENDPOINT"
     yield problem("server", f"{scene.failure.message} {where}", remedy)
 
