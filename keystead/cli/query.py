@@ -154,8 +154,9 @@ def _walk(node: Any, value: Any, text: str) -> Any:
         case "multi_select_dict":
             return {child["value"]: _walk(child["children"][0], value, text) for child in children}
         case "comparator":
-            for child in children:
-                _walk(_no_text(child, value, text), value, text)
+            left, right = children
+            _walk(left, value, text)
+            _walk(_no_text(right, value, text) if left["type"] == "field" else right, value, text)
             return _UNKNOWN
         case "multi_select_list" | "and_expression" | "not_expression":
             for child in children:
@@ -168,7 +169,7 @@ def _walk(node: Any, value: Any, text: str) -> Any:
 
 
 def _no_text(child: Any, value: Any, text: str) -> Any:
-    """The side of a comparison; WrongCommandLine for a word that is no member and can only be meant as a text."""
+    """The right side of a comparison with a member; WrongCommandLine for a word that can only be meant as a text."""
     if child["type"] == "field" and isinstance(value, dict) and child["value"] not in value:
         word = child["value"]
         if not nearest(word, list(value), 0.8):

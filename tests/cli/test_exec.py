@@ -138,10 +138,10 @@ def test_what_is_somebodys_is_not_replaced_nor_removed(server: LiveServer, memor
         assert path.read_text() == "kept"
         path.unlink()
     # What an earlier one can have left is no obstacle: a service must start again.
-    for content, mode in (("another", "0400"), (SECRETS["key"], "0600")):
+    for content, octal in (("another", "0400"), (SECRETS["key"], "0600")):
         path.write_text(content)
-        path.chmod(int(mode, 8))
-        assert ended("--mode", mode) == (0, True)
+        path.chmod(int(octal, 8))
+        assert ended("--mode", octal) == (0, True)
         assert not path.exists()
     assert (memory / "other").read_text() == "kept"
 

@@ -4,16 +4,12 @@ Parameters are named and sent as on the wire; only their names are checked here,
 """
 
 import argparse
-import re
-import shlex
 import shutil
-import sys
 import textwrap
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from keystead.cli import COMMANDS, answers, output, streams, target
+from keystead.cli import COMMANDS, answers, output, parameter_values, target
 from keystead.errors import OperatorError
 
 if TYPE_CHECKING:
@@ -31,10 +27,6 @@ OWN_OPTIONS = (
 )
 _OPTIONS = tuple(name for name, metavar, _ in (*target.OPTIONS, *OWN_OPTIONS) if metavar)
 _WOULD_SUCCEED = "DryRunOperationError"
-_ENCRYPTED = "Plaintext"
-_BINARY = "fileb://"  # of the vendor's CLI and AWS's: nothing else begins so
-_LIKE_A_FILE = re.compile(rf"{_BINARY}|@|<|(?:file|fileb)[:=](?://)?", re.IGNORECASE)
-_FILE_BYTES = 1 << 20  # far more than any parameter may have
 INTRODUCTION = """\
 Parameters are named as on the wire. A VALUE file:PATH is read from that file and - from standard input, exactly and as
 UTF-8 text: that keeps secrets out of the command line, which other users of the machine can see. Every operation takes
@@ -232,7 +224,8 @@ def _call(words: Words, product: "Product", query: "Query | None", form: str) ->
         raise output.WrongCommandLine("standard input can be read once only", hint="give one value as -")
     binary = _binary(words.action, product)
     parameters = {
-        name: _value(name, value, words.literal, name in binary) for name, value in words.parameters.items()
+        name: parameter_values.value(name, value, words.literal, name in binary)
+        for name, value in words.parameters.items()
     }
     if region := target.region(options.get("--region")):
         parameters.setdefault("RegionId", region)
@@ -292,74 +285,6 @@ def _binary(action: str, product: "Product") -> set[str]:
 
     operation = CATALOGUE.find(product.version, action)
     return set() if operation is None else {one.name for one in operation.fields if one.param.binary}
-
-
-def _check_literal(name: str, text: str) -> None:
-    """WrongCommandLine for how other programs are told to read a file: it would be sent as it stands there."""
-    if name == _ENCRYPTED and _is_file(text):
-        # A secret may well be a word that is a file's name, too.
-        output.warning(
-            f"the name of a file is encrypted, not what is in it: write --{name} {shlex.quote(f'file:{text}')} to read "
-            "the file; --literal says that the name is meant"
-        )
-        return
-    found = _LIKE_A_FILE.match(text)
-    if found is None:
-        return
-    path = text[found.end() :]
-    if not _is_file(path) and text.startswith("@"):
-        # A password may well begin so.
-        output.warning(
-            f"the value of --{name} begins with @, and there is no such file: it is sent as it is; "
-            "--literal says that this is meant"
-        )
-        return
-    if not _is_file(path) and not text.startswith(_BINARY):
-        return
-    # Nothing of the value is shown that is not the name of a file: it may be a secret.
-    shown = shlex.quote(f"file:{path}") if _is_file(path) else "file:PATH"
-    raise output.WrongCommandLine(
-        f"the value of --{name} names a file, and would be sent instead of what is in it",
-        hint=f"to read the file write --{name} {shown}; --literal sends the value as it is",
-    )
-
-
-def _is_file(path: str) -> bool:
-    try:
-        return Path(path).is_file()
-    except (OSError, ValueError):
-        return False  # too long for a name, or with a character that none has
-
-
-def _value(name: str, text: str, literal: bool = False, binary: bool = False) -> str:
-    if literal or (text != "-" and not text.startswith("file:")):
-        if not literal:
-            _check_literal(name, text)
-        if not output.is_text(text):
-            # The value itself is not shown: it may be a secret.
-            raise output.WrongCommandLine(
-                f"the value of --{name} is not UTF-8 text", hint="encode it as base64"
-            )
-        return text
-    where = "standard input" if text == "-" else text[5:]
-    if where.startswith("//") and not _is_file(where) and _is_file(where[2:]):
-        where = where[2:]  # file://PATH, as others write it
-    try:
-        if text == "-":
-            streams.check_input()
-            raw = sys.stdin.buffer.read(_FILE_BYTES + 1)
-        else:
-            with Path(where).open("rb") as file:
-                raw = file.read(_FILE_BYTES + 1)
-        if len(raw) > _FILE_BYTES:
-            raise OperatorError(f"{where} is larger than any parameter may be", hint=f"check --{name}")
-        decoded = raw.decode()
-        # What wrote the file ended it with a line break; no base64 has any meaning there.
-        return decoded.strip() if binary else decoded
-    except OSError as error:
-        raise OperatorError(f"cannot read {where}: {error.strerror}", hint=f"check --{name}") from None
-    except UnicodeDecodeError:
-        raise OperatorError(f"{where} is not UTF-8 text", hint="encode it as base64") from None
 
 
 # --- help
