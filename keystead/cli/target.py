@@ -10,12 +10,13 @@ KEYSTEAD_CA_FILE belongs to the server at KEYSTEAD_ENDPOINT; where that is not s
 
 import argparse
 import os
+import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from keystead import variables
 from keystead.cli import edition, output
-from keystead.errors import OperatorError
+from keystead.errors import OperatorError, Unreachable
 
 if TYPE_CHECKING:
     from keystead.client.kms import Kms
@@ -188,7 +189,12 @@ def endpoint(
         found = running_server(chosen.data)
     where = chosen if found is None else found
     address = Address.of(where.url)
-    made = addressed(where, caller(access_key_file, where.url, found))
+    try:
+        made = addressed(where, caller(access_key_file, where.url, found))
+    except OperatorError:
+        if found is None:
+            _check_name(address, where.url)
+        raise
     if found is None:
         warn_of_plain_http(address)
     return made
@@ -200,6 +206,16 @@ def warn_of_plain_http(address: "Address") -> None:
 
     if not address.tls and not is_loopback(address.host):
         output.warning(f"plain HTTP shows all that is sent to {address.host} to the network; use https")
+
+
+def _check_name(address: "Address", url: str) -> None:
+    """Unreachable if nobody knows the host: that is told before an AccessKey for it is asked for."""
+    from keystead.client.transport import reason, remedy
+
+    try:
+        socket.getaddrinfo(address.host, None)
+    except (OSError, UnicodeError) as error:
+        raise Unreachable(f"cannot reach {url}: {reason(error)}", hint=remedy(address, error)) from None
 
 
 def addressed(where: "Target | Discovered", caller: Caller) -> "Endpoint":

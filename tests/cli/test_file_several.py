@@ -472,10 +472,18 @@ def test_what_is_encrypted_already_is_said(server: LiveServer, here: Path) -> No
     Path("big").write_text("x" * 10_000)
     assert encrypt(server, "big").returncode == 0
     told = encrypt(server, "big.cipher", "-o", "twice")
-    assert "big.cipher: it is encrypted already, and now once more" in told.stderr
+    assert told.returncode == 1
+    assert told.stderr.startswith("error: big.cipher: it is encrypted already\nhint: ")
+    assert not Path("twice").exists()
     Path("u.service").write_text("[Service]\nA=secret\n")
     assert encrypt(server, "--values", "--format", "ini", "u.service").returncode == 0
     told = keystead("file", "decrypt", "u.service.cipher", "--data", str(server.data))
     assert (told.returncode, "--format tells its format" in told.stderr) == (5, True)
+    for words, again in (
+        (["u.service.cipher"], True),
+        (["u.service.cipher"], False),
+    ):  # the second finds it there
+        told = encrypt(server, *words)
+        assert (told.returncode == 0, "encrypted already, and now once more" in told.stderr) == (again, again)
     told = keystead("file", "reencrypt", "u.service.cipher", "--data", str(server.data))
     assert "warning: u.service.cipher: it is not an encrypted file" in told.stderr

@@ -39,7 +39,16 @@ def test_what_is_for_programs_of_run_is_no_setting_and_no_option() -> None:
         ("keystead_listen", "KEYSTEAD_LISTEN"),
         ("KEYSTEAD_VERSION", ""),
         ("KEYSTEAD_HOME", ""),
-        ("KEYSTEAD_PORT", ""),
+        ("KEYSTEAD_PROFILE", ""),
+        ("KEYSTEAD_PORT", "KEYSTEAD_LISTEN"),
+        ("KEYSTEAD_URL", "KEYSTEAD_ENDPOINT"),
+        ("KEYSTEAD_ADDR", "KEYSTEAD_ENDPOINT"),
+        ("KEYSTEAD_ADDRESS", "KEYSTEAD_ENDPOINT"),
+        ("KEYSTEAD_SERVER", "KEYSTEAD_ENDPOINT"),
+        ("KEYSTEAD_HOST", "KEYSTEAD_ENDPOINT"),
+        ("KEYSTEAD_CA", "KEYSTEAD_CA_FILE"),
+        ("KEYSTEAD_CACERT", "KEYSTEAD_CA_FILE"),
+        ("KEYSTEAD_CA_CERT", "KEYSTEAD_CA_FILE"),
         # What `run` sets is nothing that anybody means to set.
         ("KEYSTEAD_BEFOR", ""),
     ],
@@ -91,4 +100,4 @@ def test_what_kubernetes_and_docker_say_of_a_service_is_nobodys_mistake() -> Non
         "KEYSTEAD_OPS_PORT": "tcp://10.0.0.2:8444",
     }
     assert unknown(**said) == []
-    assert unknown(KEYSTEAD_PORT="8443") == [("KEYSTEAD_PORT", "")]
+    assert unknown(KEYSTEAD_PORT="8443") == [("KEYSTEAD_PORT", "KEYSTEAD_LISTEN")]

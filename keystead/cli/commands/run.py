@@ -7,11 +7,12 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from keystead import variables
 from keystead.cli import child_process, output, target
 from keystead.clock import SystemClock
 from keystead.entropy import SystemEntropy
 from keystead.errors import OperatorError
-from keystead.forms import REGION
+from keystead.forms import REGION, listed
 
 if TYPE_CHECKING:
     from keystead.proxy.upstream import Upstream
@@ -23,7 +24,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "run",
         help="run a command against a server, with official clients unmodified",
         description="Run a command in an environment in which every official client reaches a Keystead server. "
-        "Without --data and --endpoint the server is a private one, in memory, for the time of the command.",
+        "Without --data and --endpoint the server is a private one, in memory, for the time of the command, whatever "
+        "KEYSTEAD_DATA and KEYSTEAD_ENDPOINT name.",
         usage="keystead run [--data DIR | --endpoint URL --ca FILE]\n"
         "                    [--seed FILE] [--region R] [--log FILE] -- CMD …",
         examples=(
@@ -71,6 +73,20 @@ def main(args: argparse.Namespace) -> int:
     except OSError as problem:
         output.error(f"cannot run it: {problem.strerror or problem}", hint="check the free space, and TMPDIR")
         return output.NOT_STARTED
+
+
+def _tell_of_unused() -> None:
+    """Say that the server is a private one, where the user's environment names another."""
+    if os.environ.get(variables.RUN_PROXY):  # the variables are those of an enclosing `run` or `env`
+        return
+    options = {variables.ENDPOINT: "--endpoint URL", variables.DATA: "--data DIR"}
+    named = [name for name in options if os.environ.get(name)]
+    if named:
+        verb = "is" if len(named) == 1 else "are"
+        output.note(
+            f"a private server for the time of the command: {' and '.join(named)} {verb} not used; "
+            f"{listed([options[name] for name in named])} names another"
+        )
 
 
 async def _reach(upstream: "Upstream") -> None:
@@ -129,6 +145,7 @@ async def _run(args: argparse.Namespace, command: list[str]) -> int:
             from keystead.server.data import seed_file as seeds
             from keystead.server.ephemeral import ephemeral_server
 
+            _tell_of_unused()
             seed = seeds.read(args.seed) if args.seed else None
             region = region or (seed.region if seed else None)
             server = ephemeral_server(region or "cn-hangzhou", clock, entropy, seed)

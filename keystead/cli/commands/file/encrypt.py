@@ -1,7 +1,6 @@
 """`keystead file encrypt` and `decrypt`."""
 
 import argparse
-import io
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
@@ -64,10 +63,10 @@ def encrypt(args: argparse.Namespace) -> int:
                     content = _values(args, kms, how[name], context, name, source, out)
                     write(iter([content]), out, mode_of(source), replace=args.force)
                 else:
-                    if name.endswith(SUFFIX) or looks_sealed(source):
-                        output.warning(f"{called(name)}: it is encrypted already, and now once more")
                     sealed = encrypted_file.encrypt(kms, how[name].key, context, _Watched(source, name))
                     write(sealed, out, mode_of(source), replace=args.force)
+                    if name.endswith(SUFFIX):  # its values are encrypted, perhaps
+                        output.warning(f"{called(name)}: it is encrypted already, and now once more")
 
         return each(todo, work)
 
@@ -165,13 +164,6 @@ def _values(
 
 def _is_wanted(leaf: "Leaf", only: tuple[str, ...]) -> bool:
     return any(matches(path, only) for path in leaf.pointers)
-
-
-def looks_sealed(source: BinaryIO) -> bool:
-    """Whether it begins as an encrypted file of any size does."""
-    from keystead.files.encrypted_file import begins
-
-    return isinstance(source, io.BufferedReader) and begins(source.peek())
 
 
 def _before(
