@@ -63,6 +63,7 @@ def cipher(server: LiveServer, name: str) -> str:
 def test_a_file_in_memory(server: LiveServer, memory: Path) -> None:
     path = memory / "key"
     path.write_text("left by a start that was killed")
+    path.chmod(0o400)
     ended = keystead(
         *command(
             server,
