@@ -19,11 +19,33 @@ class Form:
         return self._pattern.fullmatch(text) is not None
 
 
+# Words of other programs, and of people, with what they stand for here, the likelier first; () where the words that look
+# alike are far from what was meant. `nearest` takes the first that is known where it is asked.
+_SYNONYMS: dict[str, tuple[str, ...]] = {
+    # operations
+    "deletekey": ("ScheduleKeyDeletion",), "rotatekey": ("CreateKeyVersion",), "getkey": ("DescribeKey",),
+    "createdatakey": ("GenerateDataKey",), "generatekey": ("CreateKey",),
+    # commands
+    "start": ("serve",), "server": ("serve", "ENDPOINT"), "ls": ("ListKeys", "list"), "list": ("ListKeys",),
+    # options
+    "--port": ("--listen",), "--url": ("--endpoint",), "--host": ("--endpoint", "--listen"), "--cacert": ("--ca",),
+    "--watch": (), "--json": ("--output",), "json": ("output",), "-o": ("--output",), "-v": ("--version",),
+    # variables
+    "url": ("ENDPOINT",), "addr": ("ENDPOINT",), "address": ("ENDPOINT",), "host": ("ENDPOINT",),
+    "ca": ("CA_FILE",), "cacert": ("CA_FILE",), "ca_cert": ("CA_FILE",), "port": ("LISTEN",), "profile": (),
+}  # fmt: skip
+
+
 def nearest(word: str, known: Sequence[str], alike: float = 0.6) -> str:
     """The known word that was probably meant, in whatever case it was written; "" for none.
 
-    `alike` is how much they must have in common, 0 to 1.
+    `alike` is how much they must have in common, 0 to 1, where it is no word that other programs have for it.
     """
+    if (synonyms := _SYNONYMS.get(word.lower())) is not None:
+        if found := next((one for one in synonyms if one in known), ""):
+            return found
+        if not synonyms:
+            return ""
     by_lower = {one.lower(): one for one in reversed(known)}
     near = difflib.get_close_matches(word.lower(), list(by_lower), 1, alike)
     return by_lower[near[0]] if near else ""

@@ -164,7 +164,12 @@ def gather(file: str | None, flags: Mapping[str, Any], environment: Mapping[str,
     if file is not None:
         for name, value in _in(file).items():
             if name not in _BY_NAME:
-                raise WrongSetting(f"there is no setting {name!r}, which {file} has", hint=_meant(name))
+                hint = (
+                    "settings stand at the top level, without tables"
+                    if isinstance(value, dict)
+                    else _meant(name)
+                )
+                raise WrongSetting(f"there is no setting {name!r}, which {file} has", hint=hint)
             found[name] = Given(value, file)
     for name, near in variables.unknown(environment, [one.variable for one in SETTINGS]):
         if near:  # else it is somebody's own

@@ -12,9 +12,14 @@ if sys.version_info < (3, 11):
     sys.exit(1)
 
 # Nothing but this file and Python's own library: the same program on every host, whatever is installed there.
-sys.path[:] = [os.path.abspath(sys.path[0])] + [
-    path for path in sys.path[1:] if os.path.basename(path) not in ("site-packages", "dist-packages")
-]
+others = [path for path in sys.path[1:] if os.path.basename(path) not in ("site-packages", "dist-packages")]
+# What the environment puts before Python's own library goes behind it.
+named = [os.path.abspath(path) for path in os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+others.sort(key=lambda path: os.path.abspath(path) in named)
+sys.path[0] = os.path.abspath(sys.path[0])
+sys.path[1:] = others
+# Not even tried, wherever it is: OpenSSL does it here.
+sys.modules["cryptography"] = None  # type: ignore[assignment]
 
 try:
     from keystead.cli import main

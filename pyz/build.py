@@ -29,8 +29,14 @@ from keystead.cli.edition import CLIENT_COMMANDS
 HERE = Path(__file__).resolve().parent
 PACKAGE = Path(keystead.__file__).resolve().parent
 BUNDLED = {"jmespath": "jmespath", "tomlkit": "tomlkit", "yaml": "PyYAML"}  # by the name that is imported
-# What the client file does without (see edition.needs_whole), or has as data.
-LEFT_OUT = ("keystead.server", "keystead.settings", "keystead.operations", "keystead.cli.call_examples")
+# What the client file has as data, and what it does without.
+AS_DATA = ("keystead.operations", "keystead.cli.call_examples")
+LEFT_OUT = ("keystead.server", "keystead.settings")
+# The imports of what is left out: each where only the whole program comes (see edition.WHOLE and edition.needs_whole).
+GUARDED = {
+    "keystead.cli": ("keystead.settings",),
+    "keystead.cli.target": ("keystead.settings", "keystead.server.data.discovery"),
+}
 # The one module that does without a package which is not there.
 ELSEWHERE = {"keystead.crypto.primitives.aes_gcm": "cryptography"}
 
@@ -57,7 +63,7 @@ def imported(tree: ast.AST) -> Iterator[str]:
 
 
 def modules() -> dict[str, Path]:
-    """The modules of ours that the client's commands need, by name. SystemExit if one needs what can't come along."""
+    """The modules of ours that the client's commands need, by name. SystemExit if one needs what is not in the file."""
     waiting = [
         "keystead.cli",
         "keystead.api.catalogue_data",
@@ -67,19 +73,33 @@ def modules() -> dict[str, Path]:
     while waiting:
         name = waiting.pop()
         path = module_path(name)
-        if name in found or path is None or name.startswith(LEFT_OUT):
+        if name in found or path is None or _is_of(name, LEFT_OUT) or name in AS_DATA:
             continue
         found[name] = path
         waiting.append(name.rpartition(".")[0])
         for other in imported(ast.parse(path.read_bytes())):
-            top = other.partition(".")[0]
-            if top == "keystead":
-                waiting.append(other)
-            elif top not in sys.stdlib_module_names and top not in BUNDLED and ELSEWHERE.get(name) != top:
+            if not _is_there(other, name):
                 raise SystemExit(
-                    f"error: {name} is part of the client file and imports {top}, which is not in it"
+                    f"error: {name} is part of the client file and imports {other}, which is not in it"
                 )
+            waiting.append(other)
     return found
+
+
+def _is_there(name: str, importer: str) -> bool:
+    """Whether the importer finds this module in the client file, or never comes to ask for it there."""
+    top = name.partition(".")[0]
+    if top != "keystead":
+        return top in sys.stdlib_module_names or top in BUNDLED or ELSEWHERE.get(importer) == top
+    if module_path(name) is None:  # a name in a module
+        return True
+    if _is_of(name, LEFT_OUT):
+        return name in GUARDED.get(importer, ())
+    return name in AS_DATA or not _is_of(name, AS_DATA)
+
+
+def _is_of(name: str, packages: tuple[str, ...]) -> bool:
+    return any(f"{name}.".startswith(f"{one}.") for one in packages)
 
 
 def package_files(name: str, of: Distribution) -> Iterator[tuple[str, bytes]]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple, NoReturn
 
+from keystead import errors
 from keystead.api.catalogue import Field, Operation
 from keystead.api.parameters import Param, Role, Rule
 from keystead.domain.products import PRODUCTS
@@ -24,6 +25,7 @@ def written(operations: Iterable[Operation]) -> list[dict[str, Any]]:
                     **{name: getattr(field, name) for name in _FIELD},
                     "param": {name: getattr(field.param, name) for name in _PARAM},
                     "role": field.param.role and field.param.role.value,
+                    "errors": [error.__name__ for error in field.param.errors],
                 }
                 for field in one.fields
             ],
@@ -73,6 +75,7 @@ def _field(one: dict[str, Any]) -> Field:
             role=role,
             empty=param["empty"],
             binary=param["binary"],
+            errors=tuple(getattr(errors, name) for name in one["errors"]),
         ),
         required=one["required"],
         doc=one["doc"],

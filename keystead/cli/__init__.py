@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from keystead import __version__, variables
-from keystead.cli import edition, output
+from keystead.cli import edition, output, streams
 from keystead.errors import OperatorError
 
 COMMANDS = (
@@ -31,6 +31,8 @@ COMMANDS = (
     "doctor",
 )
 PRODUCTS = ("kms", "ram", "sts")  # those of COMMANDS whose parameters are named as on the wire
+# These may well have nothing to print.
+_ANSWER_NOTHING = ("serve", "run", "exec", "file")
 
 
 def parser(only: str = "") -> output.Parser:
@@ -39,7 +41,6 @@ def parser(only: str = "") -> output.Parser:
         prog="keystead",
         description="A key management service that you run yourself and that speaks Alibaba Cloud KMS on the wire.",
         epilog="keystead COMMAND --help tells more of one command.",
-        allow_abbrev=False,
         examples=(
             "keystead serve",
             "keystead kms CreateKey",
@@ -74,6 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "keystead does not run on Windows itself",
             hint="run it in WSL 2: wsl --install, and install it there",
         )
+    streams.open_closed()
     try:
         try:
             return _run(words)
@@ -103,7 +105,7 @@ def _run(words: list[str]) -> int:
             words = [words[0], "--", *words[1:]]
     if words[0] == "version":
         words = ["--version", *words[1:]]
-    _check_order(words)
+    _check_options(words)
     only = words[0] if words[0] in COMMANDS else ""
     if only and only not in edition.CLIENT_COMMANDS:
         edition.needs_whole(f"keystead {only}")
@@ -113,24 +115,35 @@ def _run(words: list[str]) -> int:
         edition.WHOLE
     ):  # the client file does not know the settings, whose variables it would take for mistakes
         _tell_of_variables(words[0])
+    if only and only not in _ANSWER_NOTHING:
+        streams.check_output()
     args = parser(only).parse_args(words)
     return int(args.func(args))
 
 
-def _check_order(words: list[str]) -> None:
-    """WrongCommandLine for a command's option that stands before the command."""
+def _check_options(words: list[str]) -> None:
+    """WrongCommandLine for an option that stands before the command, or without one."""
     option = words[0].partition("=")[0]
     command = next((word for word in words if word in COMMANDS), "")
-    if command and option.startswith("-") and option not in ("--", "-h", "--help", "--version"):
+    if not option.startswith("-") or option in ("--", "-h", "--help", "--version"):
+        return
+    if command:
         raise output.WrongCommandLine(
             f"{option} stands before the command", hint=f"write it after: keystead {command} … {option} …"
         )
+    if output.is_option(option):
+        hint = "keystead --help shows what there is; most options stand after a command"
+        if near := output.nearest(option, ["--version", "--help", "--output"]):
+            hint = output.did_you_mean(option, near)
+            if near == "--output":
+                hint = hint.removesuffix("?") + ", after a command?"
+        raise output.WrongCommandLine(f"there is no option {option}", hint=hint)
 
 
 def _tell_of_variables(command: str) -> None:
     """Warn of variables that look like ours and mean nothing. Where settings are read, misspelt ones are refused there."""
-    if not any(name.upper().startswith(variables.PREFIX) for name in os.environ):
-        return
+    if not any(variables.unknown(os.environ, ())):
+        return  # the settings take time to load, and most environments name none
     from keystead.settings import SETTINGS
 
     of_a_server = command in ("serve", "config")

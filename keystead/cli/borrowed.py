@@ -35,8 +35,8 @@ async def borrowed(data: str, user: str, command: str) -> AsyncIterator[tuple[st
     finally:
         going_on.cancel()
         try:
-            _, members = run_operation(data, "DeleteAccessKey", {"AccessKeyId": pair[0]}, command)
-            left = members.get("Code", "")
+            gone = run_operation(data, "DeleteAccessKey", {"AccessKeyId": pair[0]}, command)
+            left = gone.members.get("Code", "")
         except OperatorError as problem:
             left = str(problem)
         if left not in ("", AccessKeyNotFound.code):  # it went with its user, perhaps
@@ -52,8 +52,9 @@ async def _extend(data: str, access_key_id: str, command: str) -> None:
 
 
 def _ask(data: str, action: str, parameters: Mapping[str, str], command: str) -> dict[str, Any]:
-    status, members = run_operation(data, action, parameters, command)
-    if status == 200:
+    answer = run_operation(data, action, parameters, command)
+    members = answer.members
+    if answer.status == 200:
         return members
     code = members["Code"]
     hint = "try again"

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -30,6 +31,7 @@ class Ended(KeyboardInterrupt):
 
     def __init__(self, number: int) -> None:
         super().__init__()
+        self.number = number
         self.status = 128 + number
 
 
@@ -56,6 +58,16 @@ def signals_raise() -> Iterator[None]:
             signal.signal(number, handler)
 
 
+@contextmanager
+def signals_wait() -> Iterator[None]:
+    """Within it no signal interrupts; those that came raise at its end."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, FORWARDED)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 async def run(command: list[str], environment: Mapping[str, str]) -> int:
     """Run the command to its end; its exit status, 128 and its number if a signal ended it, 126 or 127 as shells do.
 
@@ -66,8 +78,7 @@ async def run(command: list[str], environment: Mapping[str, str]) -> int:
     early: list[int] = []  # came while the command was being started
 
     def forward(number: int) -> None:
-        # A terminal signals the whole foreground group, the command included; passing it on would double it.
-        if number in _BY_TERMINAL and _in_foreground():
+        if _has_it_already(number):
             return
         if process is None:
             early.append(number)
@@ -92,6 +103,17 @@ async def run(command: list[str], environment: Mapping[str, str]) -> int:
         forward(waiting)
     status = await process.wait()
     return 128 - status if status < 0 else status
+
+
+def pass_on(number: int, process: "subprocess.Popen[bytes]") -> None:
+    """Send a signal that we got to a command that runs, unless it has it already."""
+    if not _has_it_already(number):
+        process.send_signal(number)
+
+
+def _has_it_already(number: int) -> bool:
+    # A terminal signals the whole foreground group, the command included; passing it on would double it.
+    return number in _BY_TERMINAL and _in_foreground()
 
 
 def _in_foreground() -> bool:

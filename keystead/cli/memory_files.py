@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from keystead.cli import child_process
 from keystead.errors import OperatorError
 from keystead.files.temporary_folder import TemporaryFolder
 
@@ -32,9 +33,12 @@ def where_else() -> str:
 
 
 @contextmanager
-def private_directory(on_disk: bool, kept: Callable[[Path], bool]) -> Iterator[TemporaryFolder]:
+def private_directory(
+    on_disk: bool, kept: Callable[[Path], bool], told: Callable[[Path], None]
+) -> Iterator[TemporaryFolder]:
     """A directory of one's own in memory, removed with all that is in it unless `kept` says at the end that it stays.
 
+    `told` is called with the path of each one that stays, also of what a process left here that was killed.
     OperatorError if there is no place in memory, unless a disk is allowed.
     """
     places = [os.environ.get("XDG_RUNTIME_DIR", ""), "/dev/shm", "/run"]  # noqa: S108 - a place in memory is meant
@@ -46,11 +50,17 @@ def private_directory(on_disk: bool, kept: Callable[[Path], bool]) -> Iterator[T
             if _MOUNTS.exists()
             else "this system does not tell which ones are: set TMPDIR to one, a RAM disk, and add --on-disk",
         )
-    made = TemporaryFolder("keystead-edit-", place)
+    made = TemporaryFolder("keystead-edit-", place, found=told)
     try:
         yield made
     finally:
-        if kept(made.path):
-            made.leave()
-        else:
-            made.close()
+        stays = False
+        try:
+            with child_process.signals_wait():
+                if stays := kept(made.path):
+                    made.leave()
+                else:
+                    made.close()
+        finally:
+            if stays:  # told only now: a terminal may hold up what is written to it
+                told(made.path)

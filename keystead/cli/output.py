@@ -20,6 +20,7 @@ stderr, and in tables and lines those of cells that are `Marked`.
 """
 
 import argparse
+import errno
 import json
 import os
 import re
@@ -30,6 +31,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 from keystead.cli.colour import painted
+from keystead.cli.streams import output_closed
 from keystead.errors import LATER, DoesNotOpen, OperatorError, Refused, Unreachable, WrongSetting
 from keystead.forms import nearest as nearest
 
@@ -92,6 +94,7 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, *, examples: Sequence[str] = (), **options: Any) -> None:
         options.setdefault("formatter_class", Layout)
+        options.setdefault("allow_abbrev", False)  # --fil might be another option tomorrow
         super().__init__(**options)
         self.examples = tuple(examples)
         self.given: set[str] = set()
@@ -120,7 +123,7 @@ class Parser(argparse.ArgumentParser):
                     else list(subcommands(self))
                 )
             if near := nearest(unknown[2] or unknown[3], known):
-                return f"did you mean {near}?"
+                return did_you_mean(unknown[2] or unknown[3], near)
         if message.endswith(" is given twice"):
             return "give it once"
         return f"{self.prog} --help shows how to write it"
@@ -131,7 +134,7 @@ class Parser(argparse.ArgumentParser):
         found, unknown = super().parse_known_args(*given, **named)
         if unknown:
             # Other words than options are not shown: what is pasted beside an AccessKey id is its secret.
-            options = [word.partition("=")[0] for word in unknown if word.startswith("--")]
+            options = [word.partition("=")[0] for word in unknown if is_option(word)]
             self.error(
                 f"there is no option {options[0]}"
                 if options
@@ -145,6 +148,16 @@ class Parser(argparse.ArgumentParser):
             text(message)
         else:
             super()._print_message(message, file)
+
+
+def is_option(word: str) -> bool:
+    """Whether a word looks like an option: --name, or - and a letter."""
+    return word.startswith("--") or re.fullmatch("-[A-Za-z]", word) is not None
+
+
+def did_you_mean(option: str, near: str) -> str:
+    """The hint for an option that there is not; `near` is the one that there is."""
+    return f"did you mean {near}{' json' if (option, near) == ('--json', '--output') else ''}?"
 
 
 def shown_examples(examples: Sequence[str]) -> str:
@@ -360,4 +373,6 @@ def abandon() -> None:
 
 def _lost(problem: OSError) -> OperatorError:
     abandon()
+    if problem.errno == errno.EBADF:
+        return output_closed()
     return OperatorError(f"cannot write the answer: {problem.strerror}", hint="check where stdout leads")

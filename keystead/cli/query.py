@@ -10,6 +10,7 @@ from typing import Any
 
 import jmespath
 import jmespath.exceptions
+from jmespath.functions import Functions
 from jmespath.parser import ParsedResult
 
 from keystead.cli.output import WrongCommandLine, nearest
@@ -56,9 +57,23 @@ class Query:
             ) from None
         if found is None:
             raise OperatorError(
-                f"the call succeeded, and its answer has nothing at {self.text}", hint=_members(answer)
+                f"the call succeeded, and {self._too_far(answer) or f'its answer has nothing at {self.text}'}",
+                hint=_members(answer),
             )
         return found
+
+    def _too_far(self, answer: dict[str, Any]) -> str:
+        """That a list has no element of the first index, if that is so; else "".
+
+        Of a filter's index nothing is said: it counts what the filter left."""
+        index = re.match(r"([\w.]+)\[-?[0-9]+\]", self.text)
+        found = jmespath.search(index[1], answer) if index else None
+        if index is None or not isinstance(found, list):
+            return ""
+        if not found:
+            return f"the list {index[1]} is empty"
+        beyond = jmespath.search(index[0], answer) is None
+        return f"the list {index[1]} has {len(found)} of them" if beyond else ""
 
 
 def names(content: object, before: str = "") -> list[str]:
@@ -80,7 +95,9 @@ def _members(answer: object) -> str:
 def _wrong(text: str, problem: Exception) -> WrongCommandLine:
     return WrongCommandLine(
         f"--query {text!r} is not a JMESPath expression: {_first_line(problem)}",
-        hint="KeyMetadata.KeyId is a member, Keys.Key[].KeyId one of each in a list, [A, B] two of them",
+        hint="a text stands in single quotes, as in [?KeyId=='x']"
+        if "[?" in text
+        else "KeyMetadata.KeyId is a member, Keys.Key[].KeyId one of each in a list, [A, B] two of them",
     )
 
 
@@ -136,7 +153,12 @@ def _walk(node: Any, value: Any, text: str) -> Any:
             return [_walk(children[1], found[0], text)]
         case "multi_select_dict":
             return {child["value"]: _walk(child["children"][0], value, text) for child in children}
-        case "multi_select_list" | "comparator" | "and_expression" | "not_expression":
+        case "comparator":
+            left, right = children
+            _walk(left, value, text)
+            _walk(_no_text(right, value, text) if left["type"] == "field" else right, value, text)
+            return _UNKNOWN
+        case "multi_select_list" | "and_expression" | "not_expression":
             for child in children:
                 _walk(child, value, text)
             return _UNKNOWN
@@ -146,10 +168,26 @@ def _walk(node: Any, value: Any, text: str) -> Any:
             return _UNKNOWN
 
 
+def _no_text(child: Any, value: Any, text: str) -> Any:
+    """The right side of a comparison with a member; WrongCommandLine for a word that can only be meant as a text."""
+    if child["type"] == "field" and isinstance(value, dict) and child["value"] not in value:
+        word = child["value"]
+        if not nearest(word, list(value), 0.8):
+            raise WrongCommandLine(
+                f"--query {text!r}: the answer has no member {word!r} there",
+                hint=f"if it is a text, put it in single quotes: '{word}'",
+            )
+    return child
+
+
 def _member(name: str, value: Any, text: str) -> Any:
+    if isinstance(value, dict) and name in value:
+        return value[name]
+    if name in Functions.FUNCTION_TABLE:
+        raise WrongCommandLine(
+            f"--query {text!r}: {name} is a function, and is given nothing", hint=f"write {name}(@)"
+        )
     if isinstance(value, dict):
-        if name in value:
-            return value[name]
         near = nearest(name, list(value))
         deeper = [path for path in names(value) if path.rpartition(".")[2] == name]
         hint = f"did you mean {near}?" if near else f"it has {', '.join(value)}"

@@ -5,21 +5,22 @@ server, KEYSTEAD_DATA a data directory; then the default data directory. A comma
 where only a server is named. A server that was found by its directory is called with the environment's AccessKey if that is
 one of the server's own, else with its root AccessKey.
 
-KEYSTEAD_CA_FILE belongs to the server at KEYSTEAD_ENDPOINT; where that is not set, to the one at --endpoint.
+KEYSTEAD_CA_FILE belongs to the server at KEYSTEAD_ENDPOINT; where that is not set, or the same, to the one at --endpoint.
 """
 
 import argparse
 import os
+import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from keystead import variables
 from keystead.cli import edition, output
-from keystead.errors import OperatorError
+from keystead.errors import OperatorError, Unreachable
 
 if TYPE_CHECKING:
     from keystead.client.kms import Kms
-    from keystead.client.transport import Endpoint
+    from keystead.client.transport import Address, Endpoint
     from keystead.server.data.discovery import Discovered
 
 # Name, metavar, help; as argparse and `keystead kms` show them.
@@ -96,10 +97,10 @@ def region(named: str | None) -> str:
     return os.environ.get(variables.REGION, "") if named is None else named
 
 
-def certificate_of(named: str | None) -> str | None:
+def certificate_of(url: str, named: str | None) -> str | None:
     """The CA certificate of the server at --endpoint, by --ca or the environment; None for the system's CAs."""
-    own = "" if os.environ.get(variables.ENDPOINT) else os.environ.get(variables.CA_FILE, "")
-    return named or own or None
+    other = os.environ.get(variables.ENDPOINT, "").rstrip("/") not in ("", url.rstrip("/"))
+    return named or ("" if other else os.environ.get(variables.CA_FILE)) or None
 
 
 class Target(NamedTuple):
@@ -115,8 +116,10 @@ class Caller(NamedTuple):
     """As whom a command calls, and where that was found. It has no repr that would show the secret."""
 
     access_key: tuple[str, str]
-    security_token: str
     source: str
+    file: str = ""  # the one that it stands in; "": the environment
+    security_token: str = ""
+    fell_back: bool = False  # on the root AccessKey, for want of another of the server's
 
     def __repr__(self) -> str:
         return f"<Caller {self.source}>"
@@ -129,7 +132,7 @@ def select(url: str | None, ca_file: str | None, data: str | None) -> Target:
             "--endpoint and --data exclude each other", hint="leave one of them out"
         )
     if url:
-        return Target(url=url, ca_file=certificate_of(ca_file), because="--endpoint")
+        return Target(url=url, ca_file=certificate_of(url, ca_file), because="--endpoint")
     named = os.environ.get(variables.ENDPOINT, "") if data is None else ""
     if ca_file and not named:
         raise output.WrongCommandLine("--ca belongs to --endpoint", hint="give both, or neither")
@@ -161,7 +164,7 @@ def caller(access_key_file: str | None, url: str, found: "Discovered | None") ->
 
     if access_key_file:
         pair = read_access_key(Path(access_key_file))
-        return Caller(access_key=pair, security_token="", source=access_key_file)
+        return Caller(access_key=pair, source=access_key_file, file=access_key_file)
     given = environment_access_key(os.environ)
     own = given is not None
     if found is not None:
@@ -173,18 +176,19 @@ def caller(access_key_file: str | None, url: str, found: "Discovered | None") ->
             "ALIBABA_CLOUD_ACCESS_KEY_SECRET",
         )
     if found is not None and not own:
-        return Caller(access_key=given, security_token="", source=str(found.directory.root_access_key))
+        root = str(found.directory.root_access_key)
+        return Caller(access_key=given, source=root, file=root, fell_back=True)
     if file := os.environ.get(variables.ACCESS_KEY_FILE):
-        return Caller(access_key=given, security_token="", source=f"{variables.ACCESS_KEY_FILE} ({file})")
+        return Caller(access_key=given, source=f"{variables.ACCESS_KEY_FILE} ({file})", file=file)
     token = os.environ.get("ALIBABA_CLOUD_SECURITY_TOKEN", "")
-    return Caller(access_key=given, security_token=token, source="ALIBABA_CLOUD_ACCESS_KEY_ID")
+    return Caller(access_key=given, source="ALIBABA_CLOUD_ACCESS_KEY_ID", security_token=token)
 
 
 def endpoint(
     url: str | None, ca_file: str | None, data: str | None, access_key_file: str | None
 ) -> "Endpoint":
     """The server that is meant, and as whom to call it."""
-    from keystead.client.transport import Address, is_loopback
+    from keystead.client.transport import Address
 
     chosen = select(url, ca_file, data)
     found = None
@@ -194,10 +198,33 @@ def endpoint(
         found = running_server(chosen.data)
     where = chosen if found is None else found
     address = Address.of(where.url)
-    made = addressed(where, caller(access_key_file, where.url, found))
-    if found is None and not address.tls and not is_loopback(address.host):
-        output.warning(f"plain HTTP shows all that is sent to {address.host} to the network; use https")
+    try:
+        made = addressed(where, caller(access_key_file, where.url, found))
+    except OperatorError:
+        if found is None:
+            _check_name(address, where.url)
+        raise
+    if found is None:
+        warn_of_plain_http(address)
     return made
+
+
+def warn_of_plain_http(address: "Address") -> None:
+    """Say what plain HTTP to another machine means."""
+    from keystead.client.transport import is_loopback
+
+    if not address.tls and not is_loopback(address.host):
+        output.warning(f"plain HTTP shows all that is sent to {address.host} to the network; use https")
+
+
+def _check_name(address: "Address", url: str) -> None:
+    """Unreachable if nobody knows the host: that is told before an AccessKey for it is asked for."""
+    from keystead.client.transport import reason, remedy
+
+    try:
+        socket.getaddrinfo(address.host, None)
+    except (OSError, UnicodeError) as error:
+        raise Unreachable(f"cannot reach {url}: {reason(error)}", hint=remedy(address, error)) from None
 
 
 def addressed(where: "Target | Discovered", caller: Caller) -> "Endpoint":

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from keystead.client.transport import Address, reason, trust
+from keystead.client.transport import Address, reason, remedy, trust
 from keystead.crypto.authority import Described, describe, describe_all
 from keystead.errors import OperatorError, Unreachable
 
@@ -51,7 +51,7 @@ def look(address: Address, ca_file: str | None) -> Handshake:
     except (OSError, UnicodeError) as error:
         raise Unreachable(
             f"cannot reach https://{address.netloc}: {reason(error)}",
-            hint="check that a server runs there, and the network between",
+            hint=remedy(address, error),
         ) from None
     except ValueError:
         raise OperatorError(

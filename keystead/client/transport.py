@@ -3,6 +3,7 @@
 import http.client
 import ipaddress
 import json
+import os
 import socket
 import ssl
 from collections.abc import Mapping
@@ -10,14 +11,17 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlencode, urlsplit
 
-from keystead import __version__
+from keystead import __version__, variables
 from keystead.client.signing import sign
 from keystead.clock import Clock
 from keystead.entropy import Entropy
 from keystead.errors import OperatorError, Unreachable
 from keystead.portable import socket_path
 
+# A header of answers on the control socket: what a command did to the server's CAs is not served yet.
+NOT_SERVED = ("x-keystead-served", "no")
 _SECONDS = 10
+_PROBE_SECONDS = 2
 _ANSWER_BYTES = 1 << 20  # far more than any answer has
 
 
@@ -84,11 +88,13 @@ class Endpoint(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """Status and members of an answer, in their order; `date` is its Date header."""
+    """Status and members of an answer, in their order; `date` is its Date header, and `served` whether a server's CAs are
+    served as a command left them."""
 
     status: int
     members: dict[str, Any]
     date: str = ""
+    served: bool = True
 
 
 class Session:
@@ -140,8 +146,7 @@ class Session:
         except (OSError, http.client.HTTPException, UnicodeError) as error:
             self.close()
             raise Unreachable(
-                f"cannot reach {self._endpoint.url}: {reason(error)}",
-                hint="check that a server runs there, and the network between",
+                f"cannot reach {self._endpoint.url}: {reason(error)}", hint=remedy(address, error)
             ) from None
 
     def _exchange(self, address: Address, action: str, version: str, parameters: Mapping[str, str]) -> Answer:
@@ -191,7 +196,10 @@ def trust(ca_file: str | None) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=ca_file)
     except OSError as error:  # SSLError, for what is no certificate, is one too
         why = "it is no PEM certificate" if isinstance(error, ssl.SSLError) else reason(error)
-        raise OperatorError(f"cannot read the CA certificate {ca_file}: {why}", hint="check --ca") from None
+        named = variables.CA_FILE if os.environ.get(variables.CA_FILE) == ca_file else "--ca"
+        raise OperatorError(
+            f"cannot read the CA certificate {ca_file}: {why}", hint=f"check {named}"
+        ) from None
 
 
 def send_control(
@@ -238,7 +246,9 @@ def _exchange(
         raise OperatorError(
             f"the answer is not that of a KMS (status {response.status})", hint="check the endpoint"
         ) from None
-    return Answer(response.status, members, response.headers.get("Date", ""))
+    name, told = NOT_SERVED
+    served = response.headers.get(name) != told
+    return Answer(response.status, members, response.headers.get("Date", ""), served)
 
 
 class _UnixConnection(http.client.HTTPConnection):
@@ -274,4 +284,37 @@ def reason(error: Exception) -> str:
     """Why a connection failed, in a few words."""
     if isinstance(error, TimeoutError) and not error.strerror:  # TLS puts a place in its own code before it
         return "timed out"
+    if _is_plain(error):
+        return "it does not speak TLS"
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
+
+
+def remedy(address: Address, error: Exception) -> str:
+    """What to do where a server can't be reached. It may be asked whether it speaks TLS; nothing is sent to it."""
+    if isinstance(error, socket.gaierror):
+        return f"check how {address.host} is spelt, and the name service of this machine"
+    if _is_plain(error):
+        return f"if it serves plain HTTP, write http://{address.netloc}"
+    ended = isinstance(error, http.client.BadStatusLine | ConnectionResetError | BrokenPipeError)
+    if not address.tls and ended and _speaks_tls(address):
+        return f"it speaks HTTPS: write https://{address.netloc}"
+    return "check that a server runs there, and the network between"
+
+
+def _is_plain(error: Exception) -> bool:
+    """Whether a TLS handshake was answered with something else."""
+    return isinstance(error, ssl.SSLError) and error.reason == "WRONG_VERSION_NUMBER"
+
+
+def _speaks_tls(address: Address) -> bool:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE  # whoever it is: nothing is sent
+    try:
+        with (
+            socket.create_connection((address.host, address.port or 80), _PROBE_SECONDS) as plain,
+            context.wrap_socket(plain, server_hostname=address.host),
+        ):
+            return True
+    except (OSError, ValueError):
+        return False

@@ -97,7 +97,7 @@ def check(
 def clear_parts(
     content: bytes, form: Format | None, wanted: Callable[[str], bool] | None
 ) -> list[str] | None:
-    """What of a file is not encrypted though it should be: the paths of values; None stands for the whole file.
+    """What of a file is not encrypted though it should be: each value's own path; None stands for the whole file.
 
     With `wanted`, the values with a path that it is true for should be; without, the whole file, or all of its
     values. What is empty is not in the clear. OperatorError if the values of a file that has some cannot be told.
@@ -115,5 +115,5 @@ def clear_parts(
     clear = config_values.clear_values(config_values.text_of(content, form), form)
     if wanted is None:
         return [leaf.pointers[0] for leaf in clear]
-    named = (next(filter(wanted, leaf.pointers), None) for leaf in clear)
-    return [path for path in named if path is not None]
+    # Not the path that is wanted: the further ones are made of values, some of them of a secret.
+    return [leaf.pointers[0] for leaf in clear if any(map(wanted, leaf.pointers))]

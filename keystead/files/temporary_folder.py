@@ -8,6 +8,7 @@ import fcntl
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -18,10 +19,19 @@ _LOCK = ".keystead-lock"
 class TemporaryFolder:
     """A new folder; a context manager. OSError if it can't be made."""
 
-    def __init__(self, prefix: str, directory: str | None = None, mode: int = 0o700) -> None:
-        """In `directory`, or the usual one. `prefix` begins its name, and that of those to be removed."""
+    def __init__(
+        self,
+        prefix: str,
+        directory: str | None = None,
+        mode: int = 0o700,
+        found: Callable[[Path], None] | None = None,
+    ) -> None:
+        """In `directory`, or the usual one. `prefix` begins its name, and that of those to be removed.
+
+        With `found`, one that was left stays if there is anything in it, and `found` is called with its path.
+        """
         where = directory or tempfile.gettempdir()
-        _remove_left(where, prefix)
+        _remove_left(where, prefix, found)
         self.path = Path(tempfile.mkdtemp(prefix=prefix, dir=where))
         self.lock = -1
         """The descriptor of the lock. A child that inherits it keeps the folder from being removed by others."""
@@ -60,15 +70,28 @@ class TemporaryFolder:
             os.close(descriptor)
 
 
-def _remove_left(directory: str, prefix: str) -> None:
+def names(folder: Path) -> set[str]:
+    """What is in such a folder, beside the lock."""
+    try:
+        return set(os.listdir(folder)) - {_LOCK}
+    except FileNotFoundError:  # it was removed meanwhile
+        return set()
+
+
+def _remove_left(directory: str, prefix: str, told: Callable[[Path], None] | None) -> None:
     """Remove this user's folders whose process is gone."""
     try:
         with os.scandir(directory) as entries:
-            found = [one.path for one in entries if one.name.startswith(prefix) and _is_own(one)]
+            found = [Path(one.path) for one in entries if one.name.startswith(prefix) and _is_own(one)]
     except OSError:
         return
     for path in found:
-        _remove_if_left(path)
+        if not _is_left(path):
+            continue
+        if told is None or not names(path):
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            told(path)
 
 
 def _is_own(entry: "os.DirEntry[str]") -> bool:
@@ -80,15 +103,15 @@ def _is_own(entry: "os.DirEntry[str]") -> bool:
         return False
 
 
-def _remove_if_left(path: str) -> None:
+def _is_left(path: Path) -> bool:
     try:
-        descriptor = os.open(f"{path}/{_LOCK}", os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = os.open(path / _LOCK, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
-        return
+        return False
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return os.fstat(descriptor).st_nlink > 0  # else it was to stay after all, or was removed
     except OSError:  # its process lives
-        return
+        return False
     finally:
         os.close(descriptor)
-    shutil.rmtree(path, ignore_errors=True)

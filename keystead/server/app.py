@@ -12,8 +12,9 @@ import msgspec
 import keystead.operations  # noqa: F401 - fills the catalogue
 from keystead import __version__
 from keystead.api.batch import Batch
-from keystead.api.http.message import Channel, HttpRequest
+from keystead.api.http.message import Channel, HttpRequest, HttpResponse
 from keystead.api.pipeline import Pipeline
+from keystead.client.transport import NOT_SERVED
 from keystead.clock import Clock
 from keystead.crypto import authority
 from keystead.entropy import Entropy
@@ -243,8 +244,13 @@ class Server:
         await self._endpoint(self._operate, [control], Channel.CONTROL).start()
 
     def _operate(self, request: HttpRequest, reply: Reply) -> None:
-        """Carry out a command, and answer when what it did to the server's CAs is served."""
-        self.service.sequencer.submit(request, lambda response: self.follow(partial(reply, response)))
+        """Carry out a command, and answer when what it did to the server's CAs is served; the answer says if it is not."""
+
+        def answer(response: HttpResponse, served: bool) -> None:
+            headers = response.headers if served else (*response.headers, NOT_SERVED)
+            reply(msgspec.structs.replace(response, headers=headers))
+
+        self.service.sequencer.submit(request, lambda response: self.follow(partial(answer, response)))
 
     def watch(self) -> None:
         """Look after the certificate, and take figures of the store, now and then until the stop."""
@@ -267,24 +273,27 @@ class Server:
             look = partial(self._certificate.look, self._api.present)
             self.service.sequencer.run(self._certificate.adopting(look))
 
-    def follow(self, then: Callable[[], None]) -> None:
-        """Call `then` on the event loop, once what was done to the server's CAs is served; after a while anyway."""
+    def follow(self, then: Callable[[bool], None]) -> None:
+        """Call `then` with True on the event loop, once what was done to the server's CAs is served; with False
+        if it can't be, or is not after a while."""
         api, certificate, waiting = self._api, self._certificate, [then]
         if certificate is None:
-            then()
+            then(True)
             return
         assert api is not None
 
-        def once() -> None:
+        def once(served: bool) -> None:
             late.cancel()
             if waiting:
-                waiting.pop()()
+                waiting.pop()(served)
 
         def adopted() -> None:
-            certificate.look(api.present)
-            api.when_presented(once)
+            if certificate.look(api.present):
+                api.when_presented(partial(once, True))
+            else:
+                once(False)
 
-        late = asyncio.get_running_loop().call_later(_FOLLOWED_WITHIN, once)
+        late = asyncio.get_running_loop().call_later(_FOLLOWED_WITHIN, once, False)
         self.service.sequencer.run(certificate.adopting(adopted))
 
     def reload(self, wanted: Settings) -> None:

@@ -43,7 +43,7 @@ async def serve(load: Callable[[], Settings], announce: Callable[[Server], None]
             stopped.set()  # its terminal was closed, which is what this signal says there
         elif started:
             manager.reloading()
-            server.follow(reload)
+            server.follow(lambda _: reload())
         else:
             early = True
 

@@ -7,10 +7,10 @@ import errno
 import json
 import logging
 import os
+import stat
 import sys
 import traceback
 from contextlib import suppress
-from pathlib import Path
 from types import FrameType
 from typing import ClassVar, NamedTuple
 
@@ -54,17 +54,21 @@ def configure(form: str, level: str, file: str = "") -> None:
 
 def check_file(file: str) -> None:
     """OperatorError if this user could not log to a file of this name; nothing is made."""
-    path = Path(file)
-    there = path.exists()
-    if path.is_dir():
-        problem = errno.EISDIR
-    elif not there and not path.parent.is_dir():
-        problem = errno.ENOENT
-    elif os.access(path if there else path.parent, os.W_OK if there else os.W_OK | os.X_OK):
-        return
+    folder = os.path.dirname(os.path.abspath(file))
+    try:
+        is_folder = stat.S_ISDIR(os.stat(file).st_mode)
+    except FileNotFoundError:  # or its folder
+        if not os.path.isdir(folder):
+            raise _unopened(file, errno.ENOENT) from None
+        writable = os.access(folder, os.W_OK | os.X_OK)
+    except OSError as error:
+        raise _unopened(file, error.errno) from None
     else:
-        problem = errno.EACCES
-    raise _unopened(file, problem)
+        if is_folder:
+            raise _unopened(file, errno.EISDIR)
+        writable = os.access(file, os.W_OK)
+    if not writable:
+        raise _unopened(file, errno.EACCES)
 
 
 def _unopened(file: str, problem: int | None) -> OperatorError:
@@ -138,14 +142,15 @@ class _File(_Lines):
     """Lines to a file, which is opened anew when its name means another one, or none, as after logrotate."""
 
     def __init__(self, path: str) -> None:
-        super().__init__()
         self._path = os.path.abspath(path)
         self._torn = False  # whether a part of a line stands at its end
         self._said = 0.0  # when standard error was told
+        self._descriptor = -1
         try:
             self._descriptor = _append(self._path)
         except OSError as error:
             raise _unopened(path, error.errno) from None
+        super().__init__()  # at last: logging closes each handler that began to be, whole or not
 
     def write(self, text: str) -> None:
         self._follow()

@@ -4,7 +4,6 @@ import os
 from collections.abc import Mapping
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlencode
 
 import msgspec
@@ -13,7 +12,7 @@ import keystead.operations  # noqa: F401 - fills the catalogue
 from keystead import owners
 from keystead.api.http.message import Channel, HttpRequest
 from keystead.api.pipeline import Answer, Pipeline
-from keystead.client import handshake
+from keystead.client import handshake, transport
 from keystead.client.access_key import read_access_key
 from keystead.client.transport import Address, send_control, user_agent
 from keystead.clock import Clock, SystemClock
@@ -48,8 +47,8 @@ __all__ = [
 
 def run_operation(
     data: str, action: str, parameters: Mapping[str, str], command: str, unsure: str = "try again later"
-) -> tuple[int, dict[str, Any]]:
-    """Run one of our own operations for a command; status and members of its answer. It is recorded either way.
+) -> transport.Answer:
+    """Run one of our own operations for a command. It is recorded either way.
 
     `unsure` is the hint where a server gives no answer.
     """
@@ -61,8 +60,7 @@ def run_operation(
             hint="keystead serve makes it; --data names another directory",
         )
     if directory.locked():
-        reached = send_control(directory.control, action, KEYSTEAD.version, parameters, command, unsure)
-        return reached.status, reached.members
+        return send_control(directory.control, action, KEYSTEAD.version, parameters, command, unsure)
     directory.lock()
     try:
         answer = _run_here(directory, action, parameters, command)
@@ -70,7 +68,7 @@ def run_operation(
         raise OperatorError(str(failure), hint="check the free space and the files' owner") from None
     finally:
         directory.unlock()
-    return answer.response.status, msgspec.json.decode(answer.response.body)
+    return transport.Answer(answer.response.status, msgspec.json.decode(answer.response.body))
 
 
 def _run_here(directory: DataDirectory, action: str, parameters: Mapping[str, str], command: str) -> Answer:

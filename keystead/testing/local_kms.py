@@ -68,10 +68,7 @@ class LocalKms:
         self._seed = found
         self.region = region or found.region
         if not REGION.fits(self.region):
-            raise OperatorError(
-                f"{self.region!r} is not a region",
-                hint="words of a-z 0-9 joined by hyphens, as in cn-hangzhou",
-            )
+            raise OperatorError(f"{self.region!r} is not a region", hint=f"a region is {REGION.words}")
         self.account = found.account
         self.access_key = (found.access_key[0].id, found.access_key[0].secret)
         self.url = ""

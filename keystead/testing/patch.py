@@ -8,12 +8,13 @@ from typing import Any
 import certifi
 
 from keystead.proxy.environment import Change
+from keystead.variables import CA_BUNDLE
 
 
 def roots(change: Change) -> list[tuple[Any, str, Any]]:
     """What to set, as module, name and value, so that libraries trust the CA that have read their roots already, or would
     keep theirs. In a program that starts anew, PYTHONPATH does it."""
-    bundle = change.values["KEYSTEAD_CA_BUNDLE"]
+    bundle = change.values[CA_BUNDLE]
     found: list[tuple[Any, str, Any]] = [(one, "where", lambda: bundle) for one in (certifi, certifi.core)]
     with suppress(ImportError):
         import requests.adapters

@@ -1,5 +1,6 @@
 """`keystead backup`: what it copies opens elsewhere, with the root key and not without it."""
 
+import errno
 import fcntl
 import os
 import re
@@ -13,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from keystead.clock import SystemClock
+from keystead.server import operator
 from tests.live import LiveServer, keystead, live
 
 TEXT = "对称加密 secret"
@@ -221,6 +224,34 @@ def test_a_part_that_is_under_way_is_left_alone(data: Path, tmp_path: Path) -> N
         os.close(descriptor)
     kept = back_up(data, into, "--keep", "1")
     assert set(os.listdir(into)) == {kept.name, strange.name}
+
+
+def test_a_part_of_another_server_is_left_alone(data: Path, tmp_path: Path) -> None:
+    into, other = tmp_path / "backups", tmp_path / "other"
+    with live(other):
+        pass
+    for number, whose in ((1, data), (2, other)):
+        (into / f".2020010{number}T000000.000Z.part").mkdir(parents=True)
+        shutil.copy(whose / "keystead.db", into / f".2020010{number}T000000.000Z.part")
+    kept = back_up(data, into, "--keep", "1")
+    assert set(os.listdir(into)) == {kept.name, ".20200102T000000.000Z.part"}
+
+
+@pytest.mark.parametrize(("age", "left"), [(86_300, True), (86_500, False)])
+def test_where_nothing_can_be_locked_the_age_of_a_part_tells(
+    age: float, left: bool, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unsupported(descriptor: int, how: int) -> None:
+        raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
+
+    monkeypatch.setattr(fcntl, "flock", unsupported)
+    part, clock = tmp_path / "backups" / ".20200101T000000.000Z.part", SystemClock()
+    part.mkdir(parents=True)
+    (part / "keystead.db").touch()
+    os.utime(part, (clock.now() - age,) * 2)
+    made = operator.back_up(str(data), tmp_path / "backups", 1, clock)
+    assert part.exists() == left
+    assert (part in made.removed) == (not left)
 
 
 @pytest.mark.parametrize(

@@ -157,6 +157,20 @@ def test_what_a_command_changed_is_served_when_it_returns(front: str, tmp_path: 
             assert (told.returncode, "there is nothing to retire" in told.stderr) == (0, True)
 
 
+def test_what_is_not_served_yet_is_said(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    told = "warning: the server has not taken it up yet"
+    with live(data) as server:
+        assert told not in keystead("ca", "rotate", "--data", str(data)).stderr
+        # What clients are to trust cannot be written.
+        (data / "ca.pem.new").mkdir()
+        ended = keystead("ca", "rotate", "--data", str(data))
+        assert (ended.returncode, told in ended.stderr) == (0, True), ended.stderr
+        assert "certificate not renewed" in server.log.read_text()
+        (data / "ca.pem.new").rmdir()
+        assert told not in keystead("ca", "retire", "--data", str(data)).stderr
+
+
 def test_a_command_under_run_goes_on_through_a_rotation_without_overlap(tmp_path: Path) -> None:
     data = tmp_path / "data"
     with live(data, "--proxy") as server:

@@ -332,6 +332,87 @@ def test_what_is_installed_there_does_not_matter(host: Host, bare: Path) -> None
             shutil.rmtree(folder)
 
 
+def test_what_pythonpath_names_does_not_matter(host: Host) -> None:
+    """Neither other packages, whole or not, nor modules that stand before those of Python's own library."""
+    theirs = host.home / "theirs"
+    for name in ("cryptography", "msgspec", "yaml", "jmespath", "tomlkit", "keystead"):
+        (theirs / name).mkdir(parents=True)
+        (theirs / name / "__init__.py").write_text("raise ImportError('it is broken')\n")
+    for name in ("argparse", "ctypes", "dataclasses", "shlex", "typing"):
+        (theirs / f"{name}.py").write_text("raise ImportError('another module was taken')\n")
+    (host.home / "a.yaml").write_bytes(FILES["a.yaml"])
+    (host.home / "large").write_bytes(os.urandom(100_000))
+    for named in (str(theirs), f"{host.home}:{theirs}/", "theirs"):
+        host.ok("file", "encrypt", "--force", "--key", "alias/work", "--values", "a.yaml", PYTHONPATH=named)
+        host.ok("file", "encrypt", "--force", "--key", "alias/work", "large", PYTHONPATH=named)
+        opened = host.ok("file", "decrypt", "large.cipher", PYTHONPATH=named)
+        assert opened == (host.home / "large").read_bytes()
+        # What it starts has the variable as it was.
+        seen = host.ok(
+            *("exec", "--env", "A=a.yaml.cipher", "--", "sh", "-c", 'echo "$PYTHONPATH"'), PYTHONPATH=named
+        )
+        assert seen.decode() == f"{named}\n"
+
+
+def replaced(host: Host) -> str:
+    """A copy of the client file becomes the host's; gives the commands of a shell that put another one in its place."""
+    copy, newer = host.home / "keystead", host.home / "newer"
+    shutil.copy(host.words[1], copy)
+    newer.write_bytes(b"#!/usr/bin/env python3\n" + b"another version" * 10_000)
+    host.words = [host.words[0], str(copy)]
+    return f"mv {newer} {copy}"
+
+
+@pytest.mark.parametrize("name", [*FILES, "large"])
+def test_what_is_edited_is_saved_though_the_program_was_replaced_meanwhile(host: Host, name: str) -> None:
+    (host.home / name).write_bytes(FILES.get(name) or bytes(100_000))
+    how = ["--values"] if name in FILES else []
+    host.ok("file", "encrypt", "--key", "alias/work", *how, name)
+    replace = replaced(host)
+    editor = host.home / "editor"
+    change = "sed -i s/hunter2/hunter3/" if how else "sed -i 1imore"
+    editor.write_text(f'#!/bin/sh\n{change} "$1" && {replace}\n')
+    editor.chmod(0o755)
+    original = host.words[1]
+    again = shutil.copy(original, host.home / "again")
+    host.ok("file", "edit", "--on-disk", f"{name}.cipher", EDITOR=str(editor))
+    host.words[1] = str(again)
+    opened = host.ok("file", "decrypt", f"{name}.cipher")
+    assert opened == (FILES[name].replace(b"hunter2", b"hunter3") if how else b"more\n" + bytes(100_000))
+
+
+def test_a_service_ends_as_ever_though_the_program_was_replaced_meanwhile(host: Host) -> None:
+    (host.home / "key.pem").write_bytes(b"PEM\n")
+    host.ok("file", "encrypt", "--key", "alias/work", "key.pem")
+    replace = replaced(host)
+    done = host.run(
+        *("exec", "--on-disk", "--file", "plain.pem=key.pem.cipher", "--", "sh", "-c", f"{replace}; exit 9")
+    )
+    assert (done.returncode, done.stderr) == (9, b"")
+    assert not (host.home / "plain.pem").exists()
+
+
+def test_a_refusal_whose_parameter_is_not_named_is_told_without_a_rule(host: Host) -> None:
+    """As the vendor may say it: the client file has the rules in words, and nothing that applies them."""
+    program = f"""
+import sys
+sys.path.insert(0, {host.words[1]!r})
+import keystead.operations
+from keystead.api.catalogue import CATALOGUE
+from keystead.cli.remedies import remedy
+from keystead.domain.products import KMS
+for action, code, given in (
+    ("CreateKey", "InvalidParameter", {{"KeySpec": "none such"}}),
+    ("Encrypt", "Unsupported.Alias", {{"KeyId": "alias/a"}}),
+    ("GetPublicKey", "Forbidden.KeyVersionNotFound", {{"KeyVersionId": "x"}}),
+):
+    refusal = {{"Code": code, "Message": "A parameter of the request is wrong."}}
+    print(remedy(refusal, given, CATALOGUE.find(KMS.version, action), lambda *_: None, "https://kms"))
+"""
+    host.words = [host.words[0], "-I", "-c", program]
+    assert host.ok().decode().splitlines() == ["", "", "--KeyVersionId is at most 64 characters"]
+
+
 TOO_OLD = "error: keystead needs Python 3.11 or newer, and this is Python {}.{}\nhint: name a newer one, as in python3.11 "
 
 

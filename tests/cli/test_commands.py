@@ -423,8 +423,26 @@ def test_run_with_an_endpoint_needs_a_readable_ca_and_a_url() -> None:
     pair = {"ALIBABA_CLOUD_ACCESS_KEY_ID": "a", "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "b"}
     told = keystead("run", "--endpoint", "https://h:1", "--ca", "/nowhere", "--", "true", env=pair)
     assert (told.returncode, "cannot read the CA certificate" in told.stderr) == (125, True)
-    told = keystead("run", "--endpoint", "h:1", "--", "true", env=pair)
-    assert (told.returncode, "is not an endpoint" in told.stderr) == (125, True)
+    for url in (
+        "h:1", "https://127.0.0.1:99999", "https://[::1", "https://user:hidden@localhost:1", "https://h/path?x"
+    ):  # fmt: skip
+        told = keystead("run", "--endpoint", url, "--", "true", env=pair)
+        shown = "what was given" if "@" in url else repr(url)
+        hint = "write it as https://HOST:PORT, in ASCII letters"
+        assert told.stderr == f"error: {shown} is not an endpoint\nhint: {hint}\n"
+        assert told.returncode == 125
+    told = keystead("run", "--endpoint", "https://a..b:443", "--", "true", env=pair)
+    assert told.stderr == "error: a..b is not a name that a host can have\nhint: check the URL\n"
+    assert told.returncode == 125
+
+
+def test_run_warns_of_plain_http_to_another_machine() -> None:
+    pair = {"ALIBABA_CLOUD_ACCESS_KEY_ID": "a", "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "b"}
+    for host, warned in (("keystead.invalid", True), ("127.0.0.1", False)):
+        told = keystead("run", "--endpoint", f"http://{host}:1", "--", "true", env=pair)
+        assert told.returncode == 0
+        warning = f"warning: plain HTTP shows all that is sent to {host} to the network; use https\n"
+        assert (warning in told.stderr) == warned
 
 
 def test_run_checks_the_certificate_before_its_command(tmp_path: Path, server: LiveServer) -> None:

@@ -153,6 +153,25 @@ def test_the_page_on_keys(tmp_path: Path) -> None:
     assert "CreateServiceKey" in told
 
 
+def test_a_backup_without_a_unit_and_its_return(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "how-to" / "serve.md").read_text(encoding="utf-8")
+    section = page.partition("\n## Back up\n")[2].partition("\n## ")[0]
+    written = re.findall(r"^```sh\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
+    *lines, last = commands_of("".join(written))
+    assert last == "keystead serve --data ~/keystead-restored"
+    home = tmp_path / "home"
+    home.mkdir()
+    (tmp_path / "share").mkdir()
+    env = {"HOME": str(home), "XDG_DATA_HOME": str(tmp_path / "share")}
+    with live(tmp_path / "share" / "keystead") as server:
+        key = shell("keystead kms CreateKey -q KeyMetadata.KeyId", tmp_path, **env).strip()
+        shell("\n".join(lines), tmp_path, **env)
+        account = server.description["account"]
+    with live(home / "keystead-restored") as restored:
+        assert restored.description["account"] == account
+        shell(f"keystead kms DescribeKey --KeyId {key} --data ~/keystead-restored", tmp_path, **env)
+
+
 def test_the_programs_that_need_no_run(tmp_path: Path) -> None:
     page = ROOT / "docs" / "how-to" / "clients.md"
     node = ROOT / "tests" / "interop" / "node" / "node_modules"

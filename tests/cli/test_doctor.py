@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib import metadata
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
@@ -20,6 +21,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from packaging.requirements import Requirement
 
 from keystead import cli
 from keystead.cli.diagnosis import checks
@@ -30,7 +32,8 @@ from keystead.client.transport import Address
 from keystead.clock import SystemClock
 from keystead.crypto.authority import Authority
 from keystead.crypto.primitives import libcrypto
-from tests.live import STRANGE, LiveServer, keystead, live
+from keystead.variables import OF_CLIENTS, OF_RUN, RUN_PROXY
+from tests.live import KEYSTEAD, STRANGE, LiveServer, keystead, live, without_ours
 from tests.strangers import AnswersWith, showing, tls_server
 
 DAY = 86400
@@ -38,7 +41,7 @@ SECRET = "s3cretThatNobodyMayEverSeeAnywhere"
 # As if nothing of it were there.
 CLEAN = dict.fromkeys(
     [
-        *STRANGE, "KEYSTEAD_ENDPOINT", "KEYSTEAD_CA_FILE", "KEYSTEAD_DATA", "KEYSTEAD_PROXY", "NO_PROXY", "no_proxy",
+        *STRANGE, *OF_CLIENTS, *OF_RUN, "NO_PROXY", "no_proxy",
         "https_proxy", "http_proxy", "ALL_PROXY", "all_proxy", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE",
         "NODE_EXTRA_CA_CERTS", "ALIBABA_CLOUD_CA_BUNDLE", "JAVA_TOOL_OPTIONS", "ALIBABA_CLOUD_ENDPOINT", "ALICLOUD_ACCESS_KEY",
         "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS",
@@ -687,6 +690,11 @@ def test_a_module_in_the_place_of_one_that_is_needed(
     (tmp_path / "keystead").mkdir()
     found = examine(*of, PYTHONPATH=str(tmp_path))
     assert f"PYTHONPATH has {tmp_path}, whose keystead, msgspec goes before" in found.only("environment")[1]
+    for requirement in map(Requirement, metadata.requires("keystead") or []):
+        if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
+            name = {"pyyaml": "yaml"}.get(requirement.name.lower(), requirement.name.replace("-", "_"))
+            (tmp_path / name).mkdir(exist_ok=True)
+            assert name in examine(*of, PYTHONPATH=str(tmp_path)).only("environment")[1]
     checkout = str(Path(cli.__file__).parents[2])
     assert examine(*of, PYTHONPATH=checkout).only("environment")[0] == "ok"
 
@@ -705,18 +713,90 @@ def test_an_endpoint_and_another_directory(server: LiveServer, examine: Any, tmp
     assert "whose server is not running" in found.only("environment")[1]
 
 
-def test_the_environment_of_a_server_that_is_gone(server: LiveServer, examine: Any, of: list[str]) -> None:
-    found = examine(*of, KEYSTEAD_PROXY=f"http://127.0.0.1:{closed_port()}")
-    level, text, remedy = found.only("environment")
-    assert (level, text.startswith("the proxy of keystead env is gone"), "--unset" in remedy) == (
-        "problem",
-        True,
-        True,
+def environment_of(data: Path) -> dict[str, str]:
+    """What a shell has after eval "$(keystead env)", on a machine with a proxy and credentials of its own."""
+    script = 'set -e; eval "$("$@")"; env -0'
+    words = ["sh", "-c", script, "sh", *KEYSTEAD, "env", "--data", str(data)]
+    told = subprocess.run(
+        words, env={**without_ours(), **STRANGE}, capture_output=True, text=True, check=True
     )
-    assert examine(*of, KEYSTEAD_PROXY="http://[").only("environment")[0] == "problem"
-    gone = {"KEYSTEAD_ENDPOINT": f"https://localhost:{closed_port()}", "KEYSTEAD_DATA": str(server.data)}
-    found = examine(**gone, KEYSTEAD_PROXY=f"http://127.0.0.1:{closed_port()}")
-    assert found.only("environment")[0] == "problem"
+    return dict(one.split("=", 1) for one in told.stdout.split("\0") if one)
+
+
+def doctor(environment: dict[str, str]) -> Found:
+    words = [*KEYSTEAD, "doctor", "--output", "json"]
+    told = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    return Found(told.returncode, json.loads(told.stdout)["Findings"])
+
+
+def test_the_environment_of_env(tmp_path: Path) -> None:
+    with live(tmp_path / "data", "--proxy") as server:
+        made = environment_of(server.data)
+        found = doctor(made)
+        assert (found.status, found.wrong) == (0, set()), found
+        assert made[RUN_PROXY] == made["HTTPS_PROXY"] != STRANGE["HTTPS_PROXY"]
+        url = server.description["url"]
+    found = doctor(made)
+    assert {("problem", "server"), ("problem", "environment")} <= found.wrong
+    _, text, remedy = found.only("environment")
+    assert text.startswith("the proxy of keystead env is gone")
+    assert "--unset" in remedy
+    # The server came back where it was, and its proxy elsewhere.
+    with live(tmp_path / "data", "--proxy", "--listen", url.partition("://")[2]) as server:
+        assert server.description["proxy_url"] != made[RUN_PROXY]
+        found = doctor(made)
+        assert found.wrong == {("problem", "environment")}, found
+        assert doctor({**made, RUN_PROXY: "http://["}).wrong == {("problem", "environment")}
+
+
+def test_a_setting_of_the_server_says_nothing_of_the_proxy_of_env(
+    server: LiveServer, examine: Any, of: list[str]
+) -> None:
+    assert examine(*of, KEYSTEAD_PROXY="true").wrong == set()
+    found = examine(*of, KEYSTEAD_PROXY="true", HTTPS_PROXY=PROXY)
+    assert found.only("environment")[1].startswith("HTTPS_PROXY is set and NO_PROXY")
+
+
+def access_key_file(path: Path, pair: tuple[str, str], mode: int = 0o600) -> str:
+    path.write_text(json.dumps({"AccessKeyId": pair[0], "AccessKeySecret": pair[1]}))
+    path.chmod(mode)
+    return str(path)
+
+
+def test_the_access_key_file_of_the_environment(
+    server: LiveServer, examine: Any, of: list[str], tmp_path: Path
+) -> None:
+    key = server.client().access_key
+    own = access_key_file(tmp_path / "own.json", key)
+    strange = access_key_file(tmp_path / "strange.json", ("LTAI5tStrange123", SECRET))
+    assert examine(*of, KEYSTEAD_ACCESS_KEY_FILE=own).wrong == set()
+    assert examine(*of, KEYSTEAD_ACCESS_KEY_FILE=own, **key_of(server)).wrong == set()
+    found = examine(*of, KEYSTEAD_ACCESS_KEY_FILE=own, **ONES_OWN)
+    assert found.wrong == {("warning", "environment")}
+    assert (
+        "KEYSTEAD_ACCESS_KEY_FILE and ALIBABA_CLOUD_ACCESS_KEY_ID name different"
+        in found.only("environment")[1]
+    )
+    found = examine(*of, KEYSTEAD_ACCESS_KEY_FILE=strange)
+    assert found.wrong == {("warning", "environment")}
+    told = f"the AccessKey in {strange}, which KEYSTEAD_ACCESS_KEY_FILE names, is none of this server"
+    assert found.only("environment")[1].startswith(told)
+    # What --access-key names is no fallback, though it be the root AccessKey.
+    root = str(server.data / "root-access-key.json")
+    assert examine(*of, "--access-key", root, KEYSTEAD_ACCESS_KEY_FILE=strange).wrong == set()
+    # It is looked at as every file with an AccessKey is.
+    Path(own).chmod(0o644)
+    for words in (of, far(server)):
+        found = examine(*words, KEYSTEAD_ACCESS_KEY_FILE=own)
+        assert f"{own} is open to other users (mode 0644)" in {
+            text for _, text, _ in found.of("AccessKey file")
+        }
+
+
+def test_a_ca_file_that_counts_without_an_endpoint(server: LiveServer, examine: Any) -> None:
+    words = ["--endpoint", server.description["url"]]
+    found = examine(*words, KEYSTEAD_CA_FILE=str(server.data / "ca.pem"), **key_of(server))
+    assert (found.status, found.wrong) == (0, set())
 
 
 def test_a_server_that_hangs(examine: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -63,6 +63,7 @@ def cipher(server: LiveServer, name: str) -> str:
 def test_a_file_in_memory(server: LiveServer, memory: Path) -> None:
     path = memory / "key"
     path.write_text("left by a start that was killed")
+    path.chmod(0o400)
     ended = keystead(
         *command(
             server,
@@ -115,11 +116,49 @@ def test_no_device_is_replaced_nor_removed(server: LiveServer, memory: Path) -> 
         assert "Traceback" not in ended.stderr
     assert Path("/dev/null").is_char_device()
     assert (memory / "pipe").is_fifo()
-    # Of a link to a file, or to nothing, the link is replaced.
-    (memory / "link").unlink()
-    (memory / "link").symlink_to("nothing")
-    words = ["--file", f"{memory / 'link'}={cipher(server, 'key')}", "--", "cat", str(memory / "link")]
-    assert keystead(*command(server, *words)).stdout == SECRETS["key"]
+
+
+def test_what_is_somebodys_is_not_replaced_nor_removed(server: LiveServer, memory: Path) -> None:
+    path = memory / "key"
+
+    def ended(*options: str) -> tuple[int, bool]:
+        words = [*options, "--file", f"{path}={cipher(server, 'key')}", "--", "cat", str(path)]
+        told = keystead(*command(server, *words))
+        return told.returncode, told.stdout == SECRETS["key"]
+
+    (memory / "other").write_text("kept")
+    for target in ("other", "nothing"):
+        path.symlink_to(target)
+        assert ended() == (125, False)
+        assert path.is_symlink()
+        path.unlink()
+    for mode, options in ((0o600, ()), (0o600, ("--mode", "0600")), (0o400, ("--mode", "0440"))):
+        path.write_text("kept")
+        path.chmod(mode)
+        assert ended(*options) == (125, False)
+        assert path.read_text() == "kept"
+        path.unlink()
+    # What an earlier one can have left is no obstacle: a service must start again.
+    for content, octal in (("another", "0400"), (SECRETS["key"], "0600")):
+        path.write_text(content)
+        path.chmod(int(octal, 8))
+        assert ended("--mode", octal) == (0, True)
+        assert not path.exists()
+    assert (memory / "other").read_text() == "kept"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="giving files away needs root")
+def test_a_file_of_another_owner_is_not_replaced(server: LiveServer, memory: Path) -> None:
+    path = memory / "key"
+    path.write_text("kept")
+    path.chmod(0o400)
+    words = ["--file", f"{path}={cipher(server, 'key')}", "--", "true"]
+    assert keystead(*command(server, "--owner", "nobody", *words)).returncode == 125
+    os.chown(path, 65534, -1)
+    told = keystead(*command(server, *words))
+    assert (told.returncode, "exists already" in told.stderr) == (125, True)
+    assert path.read_text() == "kept"
+    assert keystead(*command(server, "--owner", "nobody", *words)).returncode == 0
 
 
 # --- variables in variables

@@ -1,6 +1,7 @@
 """`keystead file` against a real server: what comes out is what went in, or nothing is left."""
 
 import base64
+import fcntl
 import json
 import os
 import pty
@@ -19,6 +20,7 @@ import pytest
 from keystead.crypto.envelope import CHUNK_BYTES
 from tests.live import KEYSTEAD, LiveServer, keystead
 
+pytestmark = pytest.mark.usefixtures("memory_of_our_own")
 EVIDENCE = bool(os.environ.get("TEST_EVIDENCE"))
 PEM = "-----BEGIN PRIVATE KEY-----\r\nключ 密钥\n-----END PRIVATE KEY-----\n"
 
@@ -218,14 +220,20 @@ def test_names_that_are_no_files(server: LiveServer, here: Path) -> None:
     assert names(here) == before
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_place_that_is_not_ours(server: LiveServer, here: Path) -> None:
+    """Root does without its right to write everywhere."""
+    bounded = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] if os.geteuid() == 0 else []
+
+    def encrypt(*words: str) -> "subprocess.CompletedProcess[str]":
+        line = [*bounded, *KEYSTEAD, "file", "encrypt", "--data", str(server.data), "--key", "alias/work"]
+        return subprocess.run([*line, *words], capture_output=True, text=True, timeout=60, check=False)
+
     Path("in").write_text("secret")
     Path("d").mkdir(mode=0o500)
     Path("e").mkdir(mode=0)
     for out in ("d/out", "e/out", "e/deep/out"):
-        refused(encrypt(server, "in", "-o", out), 1, f"cannot write {out}: Permission denied")
-    refused(encrypt(server, "e/deep/in"), 1, "cannot read it: Permission denied")
+        refused(encrypt("in", "-o", out), 1, f"cannot write {out}: Permission denied")
+    refused(encrypt("e/deep/in"), 1, "cannot read it: Permission denied")
 
 
 def test_open_files_are_written_to_where_they_stand(server: LiveServer, here: Path) -> None:
@@ -531,7 +539,7 @@ def edit(server: LiveServer, script: str, *words: str) -> "subprocess.CompletedP
 
 
 def left_in_memory() -> list[str]:
-    return [one for one in os.listdir("/dev/shm") if one.startswith("keystead-")]
+    return [one for one in os.listdir(os.environ["XDG_RUNTIME_DIR"]) if one.startswith("keystead-")]
 
 
 def test_edit(server: LiveServer, here: Path) -> None:
@@ -563,7 +571,9 @@ def test_edit(server: LiveServer, here: Path) -> None:
 
 def taken_from_memory(told: str) -> str:
     """What was typed in vain, by what is told of it; and it is gone."""
-    found = re.search(r"in the clear in (/dev/shm/keystead-[^/]+)(/\S+), in memory until", told)
+    found = re.search(
+        r"in the clear in (/dev/shm/\S+/keystead-[^/]+)(/\S+), in memory until you log out or", told
+    )
     assert found is not None, told
     try:
         assert stat.S_IMODE(Path(found[1]).stat().st_mode) == 0o700
@@ -573,12 +583,6 @@ def taken_from_memory(told: str) -> str:
         shutil.rmtree(found[1])
 
 
-@pytest.fixture
-def memory_of_our_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_RUNTIME_DIR", "")
-
-
-@pytest.mark.usefixtures("memory_of_our_own")
 def test_what_was_typed_in_vain_is_kept_in_memory(server: LiveServer, here: Path) -> None:
     """Without a terminal nobody can be asked to try again."""
     Path("a.yaml").write_text("a: 1\n")
@@ -598,7 +602,6 @@ def test_what_was_typed_in_vain_is_kept_in_memory(server: LiveServer, here: Path
     assert left_in_memory() == []
 
 
-@pytest.mark.usefixtures("memory_of_our_own")
 @pytest.mark.parametrize("gone", [False, True])
 def test_on_a_terminal_it_is_asked(server: LiveServer, here: Path, gone: bool) -> None:
     """Ctrl-C drops what was typed; a connection that is lost does not, and Ctrl-C in the editor is the editor's."""
@@ -623,7 +626,7 @@ def test_on_a_terminal_it_is_asked(server: LiveServer, here: Path, gone: bool) -
     status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     kept = left_in_memory()
     for one in kept:
-        shutil.rmtree(f"/dev/shm/{one}")
+        shutil.rmtree(Path(os.environ["XDG_RUNTIME_DIR"]) / one)
     assert (status, len(kept)) == ((128 + signal.SIGHUP, 1) if gone else (130, 0))
 
 
@@ -638,7 +641,6 @@ def test_a_file_without_a_value_is_edited(server: LiveServer, here: Path) -> Non
         refused(keystead("file", "edit", "--data", str(server.data), "c.yaml", env=env), 1, told)
 
 
-@pytest.mark.usefixtures("memory_of_our_own")
 def test_a_signal_while_editing_leaves_only_what_was_typed(server: LiveServer, here: Path) -> None:
     Path("whole").write_text("one\n")
     ok(encrypt(server, "whole"))
@@ -656,6 +658,99 @@ def test_a_signal_while_editing_leaves_only_what_was_typed(server: LiveServer, h
     assert taken_from_memory(told) == "one\ntwo\n"
     assert left_in_memory() == []
     assert ok(file(server, "decrypt", "whole.cipher")) == "one\n"
+
+
+def started_edit(server: LiveServer, script: str) -> "subprocess.Popen[str]":
+    """`edit whole.cipher` that runs, and its editor has begun."""
+    Path("whole").write_text("one\n")
+    ok(encrypt(server, "whole"))
+    Path("slow").write_text(f"#!/bin/sh\n{script}")
+    Path("slow").chmod(0o700)
+    process = subprocess.Popen(
+        [*KEYSTEAD, "file", "edit", "--data", str(server.data), "whole.cipher"],
+        env={**os.environ, "VISUAL": str(Path("slow").absolute())},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while not Path("begun").exists():
+        time.sleep(0.02)
+    return process
+
+
+def test_what_the_editor_keeps_for_its_recovery_stays(
+    server: LiveServer, here: Path, memory_of_our_own: Path
+) -> None:
+    """The copy was not changed yet."""
+    script = "trap 'echo two > $1.swp; exit 1' TERM\ntouch begun\nwhile :; do sleep 0.05; done\n"
+    process = started_edit(server, script)
+    process.terminate()
+    _, told = process.communicate(timeout=60)
+    (kept,) = memory_of_our_own.iterdir()
+    assert process.returncode == 128 + signal.SIGTERM
+    assert f"in the clear in {kept}/whole, {kept}/whole.swp, in memory until you log out or" in told
+    assert (kept / "whole.swp").read_text() == "two\n"
+    assert names(kept) == {"whole", "whole.swp"}
+
+
+def test_an_editor_that_does_not_end_is_ended(
+    server: LiveServer, here: Path, memory_of_our_own: Path
+) -> None:
+    process = started_edit(server, "trap '' TERM\necho $$ > pid\ntouch begun\nwhile :; do sleep 0.05; done\n")
+    process.terminate()
+    process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGTERM
+    assert names(memory_of_our_own) == set()
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(Path("pid").read_text()), 0)
+
+
+def test_what_is_typed_after_edit_was_killed_stays(
+    server: LiveServer, here: Path, memory_of_our_own: Path
+) -> None:
+    script = "touch begun\nwhile [ ! -e go ]; do sleep 0.05; done\necho two >> $1\n"
+    process = started_edit(server, script)
+    process.kill()
+    (kept,) = memory_of_our_own.iterdir()
+    assert "remove" not in edit(server, "true", "whole.cipher").stderr  # the editor has it
+    with (kept / ".keystead-lock").open("rb") as lock:
+        Path("go").touch()
+        fcntl.flock(lock, fcntl.LOCK_EX)  # until the editor is gone
+    process.communicate(timeout=60)
+    told = edit(server, "true", "whole.cipher").stderr
+    assert f"in the clear in {kept}/whole, in memory until you log out or" in told
+    assert f"and remove {kept}\n" in told
+    assert (kept / "whole").read_text() == "one\ntwo\n"
+
+
+SAVED = """
+import os, signal, sys
+from keystead import cli
+from keystead.cli.commands.file import edit
+real = edit._edit_until_saved
+def saved(*words):
+    real(*words)
+    os.kill(os.getpid(), signal.SIGTERM)
+edit._edit_until_saved = saved
+sys.exit(cli.main(sys.argv[1:]))
+"""
+
+
+def test_a_signal_after_it_was_saved(server: LiveServer, here: Path, memory_of_our_own: Path) -> None:
+    Path("whole").write_text("one\n")
+    ok(encrypt(server, "whole"))
+    Path("editor").write_text("#!/bin/sh\necho two >> $1\n")
+    Path("editor").chmod(0o700)
+    ended = subprocess.run(
+        [sys.executable, "-c", SAVED, "file", "edit", "--data", str(server.data), "whole.cipher"],
+        env={**os.environ, "VISUAL": str(Path("editor").absolute())},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (ended.returncode, "not saved" in ended.stderr) == (128 + signal.SIGTERM, False)
+    assert names(memory_of_our_own) == set()
+    assert ok(file(server, "decrypt", "whole.cipher")) == "one\ntwo\n"
 
 
 def test_edit_without_an_editor(server: LiveServer, here: Path) -> None:

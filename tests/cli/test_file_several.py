@@ -12,6 +12,8 @@ import yaml
 
 from tests.live import KEYSTEAD, STRANGE, LiveServer, keystead, live
 
+pytestmark = pytest.mark.usefixtures("memory_of_our_own")
+
 
 def file(server: LiveServer, verb: str, *words: str) -> "subprocess.CompletedProcess[str]":
     return keystead("file", verb, "--data", str(server.data), *words)
@@ -116,6 +118,34 @@ def test_a_pattern_without_a_path_names_those_that_there_are(server: LiveServer,
     )
     assert Path("b.yaml.cipher").read_text() == "x: hunter2\n"
     assert "hunter2" not in Path("a.yaml.cipher").read_text()
+
+
+def test_no_value_is_told_as_a_path(server: LiveServer, here: Path) -> None:
+    """A secret in base64 reads as a name with an empty value, and a text as lines with names."""
+    Path("a.yaml").write_text("tokens: [hunter2aGk=]\ntext: |\n  hunter2:\n  x\n")
+    Path("b.yaml").write_text("x: 1\n")
+    for files in (["a.yaml"], ["a.yaml", "b.yaml"]):
+        for only in (["x"], ["x", "--only", "*/x"]):
+            ended = encrypt(server, "--values", *files, "--only", *only, "--force")
+            assert "there are /tokens/0, /text" in ended.stderr
+            assert "hunter2" not in ended.stdout + ended.stderr
+    ended = keystead(
+        *(
+            "file",
+            "encrypt",
+            "--data",
+            str(server.data),
+            "--key",
+            "alias/work",
+            "--values",
+            "--format",
+            "yaml",
+        ),
+        *("-", "--only", "x"),
+        input=Path("a.yaml").read_text(),
+    )
+    assert ended.stderr.endswith("; there are /tokens/0, /text\n")
+    assert "hunter2" not in ended.stderr
 
 
 def test_a_pattern_for_a_pipe(server: LiveServer, here: Path) -> None:
@@ -336,7 +366,7 @@ def test_edit_loses_nothing(server: LiveServer, here: Path) -> None:
     env = {"VISUAL": str(Path("editor").absolute())}
     ended = keystead("file", "edit", "--data", str(server.data), "a.yaml", env=env, stdin=subprocess.DEVNULL)
     assert (ended.returncode, "a.yaml was changed meanwhile" in ended.stderr) == (1, True)
-    kept = re.search(r"is in the clear in (\S+keystead-\w+)/", ended.stderr)
+    kept = re.search(r"is in the clear in (\S+keystead-edit-\w+)/", ended.stderr)
     assert kept is not None
     shutil.rmtree(kept[1])
     assert Path("a.yaml").read_text().endswith("# theirs\n")
@@ -442,10 +472,18 @@ def test_what_is_encrypted_already_is_said(server: LiveServer, here: Path) -> No
     Path("big").write_text("x" * 10_000)
     assert encrypt(server, "big").returncode == 0
     told = encrypt(server, "big.cipher", "-o", "twice")
-    assert "big.cipher: it is encrypted already, and now once more" in told.stderr
+    assert told.returncode == 1
+    assert told.stderr.startswith("error: big.cipher: it is encrypted already\nhint: ")
+    assert not Path("twice").exists()
     Path("u.service").write_text("[Service]\nA=secret\n")
     assert encrypt(server, "--values", "--format", "ini", "u.service").returncode == 0
     told = keystead("file", "decrypt", "u.service.cipher", "--data", str(server.data))
     assert (told.returncode, "--format tells its format" in told.stderr) == (5, True)
+    for words, again in (
+        (["u.service.cipher"], True),
+        (["u.service.cipher"], False),
+    ):  # the second finds it there
+        told = encrypt(server, *words)
+        assert (told.returncode == 0, "encrypted already, and now once more" in told.stderr) == (again, again)
     told = keystead("file", "reencrypt", "u.service.cipher", "--data", str(server.data))
     assert "warning: u.service.cipher: it is not an encrypted file" in told.stderr

@@ -282,6 +282,27 @@ def test_what_is_in_the_clear(repository: Repository, name: str, content: str, t
             assert repository.ok(line) == ("" if "--staged" in line else quiet)
 
 
+def test_a_value_in_the_clear_is_told_by_its_own_path(repository: Repository) -> None:
+    """A secret in base64 reads as a name with an empty value, and a text as lines with names."""
+    (repository.folder / "config" / "a.yaml").write_text(
+        "a: [hunter2password=]\nnote: |\n  hunter2-token: x\n  y\n"
+    )
+    repository.refused("keystead file check config/a.yaml", "in the clear: /a/0, /note\n")
+
+
+def test_no_rule_is_for_a_file_of_rules(repository: Repository) -> None:
+    """Encrypted, it would protect nothing."""
+    folder = repository.folder / "secrets"
+    folder.mkdir()
+    for place in (folder / ".keystead.toml", folder / "x"):
+        place.write_text("")
+    (repository.folder / ".keystead.toml").write_text('[[rules]]\npath = "**"\n')
+    (folder / "x").write_text("x")
+    (folder / ".keystead.toml").write_text('key = "alias/Apollo/WorkKey"\n')
+    repository.refused("keystead file check secrets", "secrets/x: it is not encrypted\n")
+    repository.ok("rm secrets/x && keystead file check secrets .keystead.toml")
+
+
 def test_what_is_encrypted_in_another_way_is_no_plaintext(repository: Repository) -> None:
     repository.ok("keystead file encrypt --no-values config/app.yaml -o config/app.yaml --force")
     repository.ok("cp certs/key.pem certs/a.yaml")

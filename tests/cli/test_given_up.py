@@ -53,12 +53,20 @@ def test_what_was_given_up_is_not_carried_out_when_the_server_goes_on(tmp_path: 
         assert (data / "ca.pem").read_bytes() == certificates
         # One that still waits is carried out when the server goes on.
         os.kill(server.process.pid, signal.SIGSTOP)
-        waiting = subprocess.Popen([*KEYSTEAD, "access-key", "create", "--data", str(data)], text=True)
+        waiting = subprocess.Popen(
+            [*KEYSTEAD, "access-key", "create", "--data", str(data)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
         with suppress(subprocess.TimeoutExpired):
             waiting.wait(3)
         os.kill(server.process.pid, signal.SIGCONT)
-        if waiting.wait(60) == 0:  # else this machine was so slow that it gave up as well
+        _, error = waiting.communicate(timeout=60)
+        if waiting.returncode == 0:
             before += 1
+        else:  # this machine was so slow that it gave up as well
+            assert (waiting.returncode, "has not answered within" in error) == (3, True), error
         assert access_keys(data) == before
     log = server.log.read_text()
     assert log.count("command not carried out: nobody waits for its answer any more") >= 4

@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import re
 import shutil
 import subprocess
@@ -122,8 +123,14 @@ def test_the_page_on_pytest(shell: Shell, tmp_path: Path) -> None:
     (tmp_path / "tests").mkdir()
     (tmp_path / "tests" / "seed.toml").write_text(seed)
     (tmp_path / "pytest.ini").write_text(settings.replace("[pytest]", "[pytest]\npythonpath = ."))
-    told = shell("pytest -q", tmp_path)
-    assert re.search(r"^4 passed", told, re.MULTILINE), told
+    listed = shell("pytest -q --collect-only", tmp_path)
+    named = re.findall(r"^test_\S+::\S+$", listed, re.MULTILINE)
+    assert len(named) == 7, listed
+    # In any order: none may need that another has or has not run before it.
+    orders = [named[::-1], random.Random(1).sample(named, len(named))]
+    for words in ("", *(" ".join(order) for order in orders), "-n 2"):
+        told = shell(f"pytest -q {words}", tmp_path)
+        assert re.search(r"^7 passed", told, re.MULTILINE), (words, told)
     (tmp_path / "test_unit.py").write_text(classes)
     told = shell("python -W ignore -m unittest test_unit", tmp_path, errors=True)
     assert re.search(r"^Ran 1 test .*\n\nOK$", told, re.MULTILINE), told

@@ -262,7 +262,7 @@ def test_a_renamed_log_file_is_left_alone(tmp_path: Path) -> None:
 
 
 def lost(server: LiveServer) -> int:
-    """Lines of the log that could not be written, as /metrics has it."""
+    """Lines of the log that the server could not write, as /metrics has it."""
     with urlopen(f"{server.description['ops_url']}/metrics", timeout=60) as answer:
         (line,) = [one for one in answer.read().decode().splitlines() if one.startswith(LOST)]
     return int(float(line.split()[1]))

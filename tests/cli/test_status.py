@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from keystead import __version__, cli
+from keystead.cli.diagnosis import scene
 from keystead.crypto.authority import Authority
 from tests.live import KEYSTEAD, STRANGE, LiveServer, keystead, live
 from tests.strangers import AnswersWith
@@ -69,6 +70,30 @@ def test_a_server_by_its_address(server: LiveServer) -> None:
     assert (status, found["Region"]) == (0, "cn-beijing")
 
 
+def test_which_region_calls_are_about(server: LiveServer) -> None:
+    data = ["--data", str(server.data)]
+    assert told(*data)[1]["RegionSource"] == "the server's"
+    _, found, _ = told(*data, KEYSTEAD_REGION="cn-beijing")
+    assert (found["Region"], found["RegionSource"]) == ("cn-beijing", "KEYSTEAD_REGION")
+    _, found, _ = told(*data, "--region", "cn-shanghai", KEYSTEAD_REGION="cn-beijing")
+    assert (found["Region"], found["RegionSource"]) == ("cn-shanghai", "--region")
+    # A name of the vendor's says it before the parameter does.
+    assert scene._region("cn-beijing", "kms.cn-wuhan-lr.aliyuncs.com", None) == (
+        "cn-wuhan-lr",
+        "the endpoint's name",
+    )
+    assert scene._region(None, "kms.example.com", None) == ("", "")
+
+
+def test_doctor_warns_of_another_region(server: LiveServer) -> None:
+    doctor = ["doctor", "--data", str(server.data)]
+    warned = "KEYSTEAD_REGION is cn-beijing, and the server's own region is cn-hangzhou"
+    assert warned in keystead(*doctor, env={"KEYSTEAD_REGION": "cn-beijing"}).stdout
+    for env in ({}, {"KEYSTEAD_REGION": "cn-hangzhou"}):
+        assert "server's own region" not in keystead(*doctor, env=env).stdout
+    assert "own region" not in keystead(*doctor, "--region", "cn-beijing").stdout
+
+
 def test_why_this_server(server: LiveServer) -> None:
     by_environment = {
         "KEYSTEAD_ENDPOINT": server.description["url"],
@@ -118,6 +143,59 @@ def test_a_stopped_server(tmp_path: Path) -> None:
         f"data directory  {tmp_path}/data",
         "state           stopped",
     ]
+
+
+@pytest.mark.parametrize("kind", ["file", "foreign"])
+def test_what_is_no_data_directory_is_told_as_serve_does(tmp_path: Path, kind: str) -> None:
+    place = tmp_path / "place"
+    if kind == "file":
+        place.write_text("x")
+    else:
+        place.mkdir()
+        (place / "photo.jpg").write_text("x")
+    shown = keystead("status", "--data", str(place))
+    assert shown.returncode == 3
+    assert f"data directory  {place}, which is none\n" in shown.stdout
+    assert "start one" not in shown.stderr
+    started = keystead(
+        "serve", "--data", str(place), "--listen", "localhost:0", "--ops-listen", "localhost:0"
+    )
+    assert shown.stderr == started.stderr
+    empty = keystead("status", "--data", str(tmp_path / "new"))
+    assert f"{tmp_path / 'new'}, with nothing in it" in empty.stdout
+    assert "start one" in empty.stderr
+
+
+def test_the_other_scheme_is_told(server: LiveServer) -> None:
+    _, _, where = server.description["url"].partition("//")
+    for words in (["kms", "ListKeys"], ["status"]):
+        shown = keystead(*words, "--endpoint", f"http://{where}", env=key_of(server))
+        assert shown.returncode == 3
+        assert f"it speaks HTTPS: write https://{where}" in shown.stderr
+    with AnswersWith(lambda path: (400, {})) as url:
+        there = url.partition("//")[2]
+        for words in (["kms", "ListKeys"], ["status"]):
+            shown = keystead(*words, "--endpoint", f"https://{there}", env=key_of(server))
+            assert shown.returncode == 3
+            assert f"https://{there}: it does not speak TLS\n" in shown.stderr
+            assert f"if it serves plain HTTP, write http://{there}\n" in shown.stderr
+
+
+def test_a_name_that_nobody_knows_and_a_file_that_is_not_there(server: LiveServer, tmp_path: Path) -> None:
+    none = {"ALIBABA_CLOUD_ACCESS_KEY_ID": ""}
+    for words in (["kms", "ListKeys"], ["status"]):
+        shown = keystead(*words, env={"KEYSTEAD_ENDPOINT": "https://kms.exmaple.invalid", **none})
+        assert shown.returncode == 3
+        assert "cannot reach https://kms.exmaple.invalid" in shown.stderr
+        assert "hint: check how kms.exmaple.invalid is spelt" in shown.stderr
+    shown = keystead("kms", "ListKeys", env={"KEYSTEAD_ENDPOINT": server.description["url"], **none})
+    assert "there is no AccessKey for" in shown.stderr
+    nowhere = str(tmp_path / "none")
+    here = key_of(server) | {"KEYSTEAD_ENDPOINT": server.description["url"]}
+    shown = keystead("kms", "ListKeys", env=here | {"KEYSTEAD_CA_FILE": nowhere})
+    assert shown.stderr.endswith("hint: check KEYSTEAD_CA_FILE\n")
+    shown = keystead("kms", "ListKeys", "--ca", nowhere, env=here)
+    assert shown.stderr.endswith("hint: check --ca\n")
 
 
 def test_a_server_that_was_killed(tmp_path: Path) -> None:

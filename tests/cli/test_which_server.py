@@ -279,7 +279,8 @@ def test_kms_is_not_given_the_name_of_a_file_for_what_is_in_it(
     (tmp_path / "key.pem").write_text("secret")
     encrypt = ["kms", "Encrypt", "--KeyId", marked(default), "--Plaintext"]
     path = tmp_path / "key.pem"
-    for value in (f"@{path}", f"fileb://{path}", "fileb://nowhere"):
+    misspelt = [f"{form}{path}" for form in ("@", "fileb://", "fileb:", "File:", "FILE://", "file=", "<")]
+    for value in (*misspelt, "fileb://nowhere"):
         told = keystead(*encrypt, value, env=home)
         assert (told.returncode, told.stdout) == (2, "")
         assert "names a file, and would be sent instead of what is in it" in told.stderr
@@ -300,6 +301,17 @@ def test_kms_is_not_given_the_name_of_a_file_for_what_is_in_it(
     assert default.client().ok("Decrypt", CiphertextBlob=blob)["Plaintext"] == "@s3cret"
     for words in (["@s3cret", "--literal"], ["a@s3cret"]):
         told = keystead(*encrypt, *words, env=home)
+        assert (told.returncode, told.stderr) == (0, "")
+    # So may the name of a file.
+    for value in ("key.pem", "./key.pem", str(path)):
+        told = keystead(*encrypt, value, env=home, cwd=tmp_path)
+        assert told.returncode == 0
+        assert told.stderr.startswith("warning: the name of a file is encrypted, not what is in it")
+        assert f"file:{value} " in told.stderr
+        told = keystead(*encrypt, value, "--literal", env=home, cwd=tmp_path)
+        assert (told.returncode, told.stderr) == (0, "")
+    for value in ("nowhere.pem", "file=nowhere", "<nowhere", "File:nowhere", "fileb:nowhere"):
+        told = keystead(*encrypt, value, env=home, cwd=tmp_path)
         assert (told.returncode, told.stderr) == (0, "")
     told = keystead(*encrypt, "file://nowhere", env=home)
     assert (told.returncode, "cannot read //nowhere" in told.stderr) == (1, True)
@@ -393,8 +405,11 @@ def test_a_server_elsewhere_by_variables(servers: tuple[LiveServer, LiveServer],
     wrong = {**far, "KEYSTEAD_CA_FILE": "/nowhere", "KEYSTEAD_ACCESS_KEY_FILE": "/nowhere"}
     options = ["--ca", found["ca_file"], "--access-key", str(own)]
     assert listed(keystead("kms", "ListKeys", *options, env=wrong)) == [marked(other)]
-    # The CA of another server than the one that is asked is not used.
-    told = keystead("kms", "ListKeys", "--endpoint", found["url"], env=far)
+    # The CA of another server than the one that is asked is not used; there the URL tells.
+    for url in (found["url"], f"{found['url']}/"):
+        assert listed(keystead("kms", "ListKeys", "--endpoint", url, env=far)) == [marked(other)]
+    another = found["url"].replace("localhost", "127.0.0.1")
+    told = keystead("kms", "ListKeys", "--endpoint", another, env=far)
     assert (told.returncode, "was not accepted" in told.stderr) == (1, True)
     alone = {**far, "KEYSTEAD_ENDPOINT": ""}
     assert listed(keystead("kms", "ListKeys", "--endpoint", found["url"], env=alone)) == [marked(other)]
@@ -461,3 +476,25 @@ def test_env_sets_and_puts_back_what_clients_read(servers: tuple[LiveServer, Liv
         ["sh", "-c", script, "sh", *KEYSTEAD], env=environment, capture_output=True, text=True, check=False
     )
     assert done.stdout.splitlines() == [marked(other), "cn-hangzhou,", f"cn-beijing,{key},,"], done.stderr
+
+
+def test_run_tells_that_its_private_server_is_not_the_one_of_the_environment(
+    servers: tuple[LiveServer, LiveServer],
+) -> None:
+    default, _ = servers
+    data = {"KEYSTEAD_DATA": str(default.data)}
+    told = keystead("run", "--", "true", env=data)
+    assert (told.returncode, told.stderr) == (
+        0,
+        "a private server for the time of the command: KEYSTEAD_DATA is not used; --data DIR names another\n",
+    )
+    both = data | {"KEYSTEAD_ENDPOINT": "https://localhost:1"}
+    told = keystead(
+        "run", "--", *KEYSTEAD, "run", "--", "true", env=both
+    )  # said once: the inner one's are the outer's
+    assert told.stderr.count("\n") == 1
+    assert (
+        "KEYSTEAD_ENDPOINT and KEYSTEAD_DATA are not used; --endpoint URL or --data DIR names" in told.stderr
+    )
+    for words, env in (([], {}), (["--data", str(default.data)], data)):
+        assert keystead("run", *words, "--", "true", env=env).stderr == ""

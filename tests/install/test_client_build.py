@@ -65,9 +65,24 @@ def test_the_same_sources_give_the_same_bytes_anywhere(tmp_path: Path, client_fi
         ),
         ("client/kms.py", "def late():\n    from cryptography import x509", "imports cryptography"),
         ("cli/answers.py", "from keystead.api import wire_types", "imports msgspec"),
+        # It was left out, whole or but for its data.
+        (
+            "cli/output.py",
+            "def late():\n    from keystead.settings import SETTINGS",
+            "imports keystead.settings",
+        ),
+        ("cli/output.py", "def late():\n    from keystead import settings", "imports keystead.settings"),
+        ("cli/target.py", "import keystead.server.operator", "imports keystead.server.operator"),
+        (
+            "cli/commands/kms.py",
+            "from keystead.operations.kms import keys",
+            "imports keystead.operations.kms",
+        ),
     ],
 )
-def test_what_needs_compiled_code_is_refused(tmp_path: Path, module: str, planted: str, told: str) -> None:
+def test_what_needs_something_that_is_not_in_it_is_refused(
+    tmp_path: Path, module: str, planted: str, told: str
+) -> None:
     tree = copied(tmp_path / "tree")
     with (tree / "keystead" / module).open("a", encoding="utf-8") as file:
         file.write(f"\n{planted}\n")

@@ -82,6 +82,23 @@ def test_the_source_distribution_has_what_builds_and_tests_it(sdist: Path, tmp_p
     assert junk == []
 
 
+def test_the_source_distribution_has_each_page_that_stands_in_the_root(sdist: Path, tmp_path: Path) -> None:
+    """Its own site is built from them."""
+    tree = extracted(sdist, tmp_path)
+    program = "import generate; print(*generate.ROOT_PAGES)"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=tree,
+        env={**os.environ, "PYTHONPATH": f"{tree / 'docs'}:{tree}"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    pages = done.stdout.split()
+    assert "README.zh-CN.md" in pages
+    assert [name for name in pages if not (tree / name).is_file()] == []
+
+
 @pytest.mark.skipif(not (ROOT / ".git").exists(), reason="this is no git checkout")
 def test_no_tracked_file_is_left_out(sdist: Path, tmp_path: Path) -> None:
     """Of what git has, all is in the source distribution but what is about git."""

@@ -212,7 +212,7 @@ def test_systemd_starts_debians_nginx(tmp_path: Path, tls: Path) -> None:
     conf = nginx_conf(tmp_path, tls, Path("/run/u/nginx-tls"), port)
     with live(tmp_path / "data") as server:
         protect(server, tls)
-        drop_in = blocks("systemd")[0]
+        (drop_in,) = (one for one in blocks("systemd") if "PIDFile=" in one)
         for written, here in (
             ("ExecStart=keystead", f"ExecStart={' '.join(KEYSTEAD)}"),
             ("-- nginx", f"-- {shutil.which('nginx')} -c {conf}"),
@@ -228,8 +228,8 @@ def test_systemd_starts_debians_nginx(tmp_path: Path, tls: Path) -> None:
         (units / "nginx.service.d" / "override.conf").write_text(f"{drop_in}Environment=PYTHONPATH={ROOT}\n")
         script = MANAGER + (
             "ctl='timeout 30 systemctl --user'\n"
-            "$ctl start nginx && sleep 1.5\n"
-            f"curl -sf --cacert {tls}/cert.pem https://localhost:{port}/ > first\n"
+            "$ctl start nginx\n"
+            f"curl -sf --retry 20 --retry-connrefused --retry-delay 1 --cacert {tls}/cert.pem https://localhost:{port}/ > first\n"
             "ls -l /run/u/nginx-tls > listed; $ctl reload nginx; sleep 0.5; $ctl is-active nginx > active\n"
             f"curl -sf --cacert {tls}/cert.pem https://localhost:{port}/ > second\n"
             "$ctl stop nginx; ls -A /run/u/nginx-tls > left 2>/dev/null; $ctl show -p Result nginx > result\n"
@@ -241,7 +241,7 @@ def test_systemd_starts_debians_nginx(tmp_path: Path, tls: Path) -> None:
                 "timeout",
                 "-s",
                 "KILL",
-                "60",
+                "120",
                 "unshare",
                 "-m",
                 "-p",

@@ -36,7 +36,6 @@ TESTED_IN = {
     "proxy": "tests/interop",
     "store": "tests/store",
     "testing": "tests/unit/testing",
-    "server/app": "tests/crash",
     "server/foreground": "tests/cli",
     "server/data/backup": "tests/cli",
     "server/data/discovery": "tests/cli",

@@ -31,3 +31,12 @@ def test_the_nearest_word_is_told_if_it_is_near_enough() -> None:
     assert nearest("nothing like it", ["listen", "name"]) == ""
     assert nearest("version", ["region"]) == "region"
     assert nearest("version", ["region"], 0.65) == ""
+
+
+def test_a_word_of_other_programs_stands_for_one_of_ours() -> None:
+    assert nearest("DeleteKey", ["DeleteKeyMaterial", "ScheduleKeyDeletion"]) == "ScheduleKeyDeletion"
+    assert nearest("server", ["CA_FILE", "ENDPOINT"]) == "ENDPOINT"
+    assert nearest("server", ["serve", "run"]) == "serve"
+    assert nearest("profile", ["file", "CA_FILE"]) == ""
+    # Where none of them is known, it is a mistyped word like any other.
+    assert nearest("list", ["listen"]) == "listen"

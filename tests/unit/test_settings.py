@@ -148,6 +148,7 @@ def test_a_misspelt_variable_is_refused_and_somebody_elses_is_not() -> None:
     ("content", "told"),
     [
         ("colour = 1", "there is no setting 'colour'"),
+        ("[server]\nlisten = 'a:1'", "settings stand at the top level, without tables"),
         ("log_level = 'info'", "did you mean log-level?"),
         ("listen = 1", "listen in"),
         ("max-connections = 0", "max-connections in"),

@@ -106,7 +106,8 @@ def operate(
     out = getattr(args, "out", None)
     out = None if out == "-" else out
     with _new_file(out) if out else nullcontext() as file:
-        status, members = run_operation(data, args.action, given, args.command_name, unsure)
+        answer = run_operation(data, args.action, given, args.command_name, unsure)
+        status, members = answer.status, answer.members
         if file is not None and out and status == 200:
             made = members["AccessKey"]
             _keep(made, file, out)

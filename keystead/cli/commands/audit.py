@@ -87,9 +87,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     export.set_defaults(func=export_records)
     verify = verbs.add_parser(
         "verify",
-        help="prove that no record was changed, moved or removed",
-        description="Prove that no record was changed, moved or removed, and print COUNT:HASH. Keep it elsewhere: only "
-        "against it can be proved that the end of the log was not cut off.",
+        help="prove that no record was changed, moved or removed from the middle",
+        description="Prove that no record was changed, moved or removed from the middle, and print COUNT:HASH. Keep it "
+        "elsewhere: only against it can be proved that the end of the log was not cut off.",
         examples=(
             "keystead audit verify",
             "keystead audit verify | cut -d ' ' -f 1 > head.txt",

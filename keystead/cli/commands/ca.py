@@ -118,11 +118,13 @@ def _operate(args: argparse.Namespace, action: str, parameters: dict[str, str]) 
     from keystead.server.operator import run_operation
 
     data, unsure = target.directory(args.data), target.unsure("ca show", args.data)
-    status, members = run_operation(data, action, parameters, args.command_name, unsure)
-    if status != 200:
-        return output.refusal(members), {}
-    output.answer(members)
-    return output.DONE, members
+    answer = run_operation(data, action, parameters, args.command_name, unsure)
+    if answer.status != 200:
+        return output.refusal(answer.members), {}
+    output.answer(answer.members)
+    if not answer.served:
+        output.warning("the server has not taken it up yet; if something is in the way, its log has it")
+    return output.DONE, answer.members
 
 
 def _write(path: Path, found: "Authorities") -> None:

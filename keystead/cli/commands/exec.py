@@ -2,9 +2,11 @@
 
 import argparse
 import asyncio
+import errno
 import grp
 import os
 import pwd
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -44,7 +46,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         metavar="PATH=CIPHER",
         action="append",
         default=[],
-        help="decrypt the file CIPHER to PATH, which must be on tmpfs or ramfs; replaces what is there",
+        help="decrypt the file CIPHER to PATH, which must be on tmpfs or ramfs; replaces nothing but what an earlier exec "
+        "left that was killed",
     )
     parser.add_argument(
         "--env",
@@ -264,6 +267,11 @@ def _named(cipher: str) -> Iterator[None]:
 def _write(path: Path, plaintext: bytes, mode: int, owner: tuple[int, int], files: ExitStack) -> None:
     from keystead.files.atomic_file import Whole
 
+    if not _replaceable(path, plaintext, mode, owner[0]):
+        raise OperatorError(
+            f"{path} exists already: it would be replaced, and removed in the end",
+            hint="name another PATH, or remove the file",
+        )
     with Whole(path, mode, SystemEntropy(), replace=True, durable=False) as file:
         file.write(plaintext)
         made = file.status()
@@ -276,6 +284,29 @@ def _write(path: Path, plaintext: bytes, mode: int, owner: tuple[int, int], file
 
         files.callback(remove)
         file.finish(owner)
+
+
+def _replaceable(path: Path, plaintext: bytes, mode: int, owner: int) -> bool:
+    """Whether nothing of anybody's is there: no file, or one that an `exec` can have left that was killed.
+
+    A file that its owner may write to is like any other, so such a one must have the same content.
+    """
+    try:
+        found = os.lstat(path)
+        if stat.S_ISDIR(found.st_mode):
+            return True  # which is told when it is written
+        if not stat.S_ISREG(found.st_mode) or found.st_uid != (os.geteuid() if owner == -1 else owner):
+            return False
+        if stat.S_IMODE(found.st_mode) != mode:
+            return False
+        if not mode & stat.S_IWUSR:
+            return True
+        with path.open("rb") as file:
+            return file.read(len(plaintext) + 1) == plaintext
+    except FileNotFoundError:
+        return True
+    except OSError as problem:
+        return problem.errno == errno.ENAMETOOLONG  # which is told as well
 
 
 def _variables(
@@ -325,14 +356,14 @@ def _value(name: str, value: bytes) -> str:
 
 
 def _mode(text: str) -> int:
-    mode = int(text, 8)
-    if not 0 < mode <= 0o777:
-        raise argparse.ArgumentTypeError("a mode is 0400 or so")
-    return mode
+    with suppress(ValueError):
+        if 0 < (mode := int(text, 8)) <= 0o777:
+            return mode
+    raise argparse.ArgumentTypeError("a mode is 0400 or so")
 
 
 def _seconds(text: str) -> float:
-    seconds = float(text)
-    if not 0 <= seconds <= 86_400:
-        raise argparse.ArgumentTypeError("seconds are 0 to 86400")
-    return seconds
+    with suppress(ValueError):
+        if 0 <= (seconds := float(text)) <= 86_400:
+            return seconds
+    raise argparse.ArgumentTypeError("seconds are a number, 0 to 86400")

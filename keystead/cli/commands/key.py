@@ -5,7 +5,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from keystead.cli import output, target
+from keystead.cli import output, streams, target
 from keystead.errors import OperatorError
 
 _LENGTHS = {"Aliyun_AES_256": 32, "Aliyun_AES_192": 24, "Aliyun_AES_128": 16, "Aliyun_SM4": 16}
@@ -68,6 +68,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _read(name: str) -> bytes:
+    if name == "-":
+        streams.check_input()
     try:
         return sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
     except OSError as error:

@@ -4,15 +4,12 @@ Parameters are named and sent as on the wire; only their names are checked here,
 """
 
 import argparse
-import shlex
 import shutil
-import sys
 import textwrap
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from keystead.cli import COMMANDS, answers, output, target
+from keystead.cli import COMMANDS, answers, output, parameter_values, target
 from keystead.errors import OperatorError
 
 if TYPE_CHECKING:
@@ -30,7 +27,6 @@ OWN_OPTIONS = (
 )
 _OPTIONS = tuple(name for name, metavar, _ in (*target.OPTIONS, *OWN_OPTIONS) if metavar)
 _WOULD_SUCCEED = "DryRunOperationError"
-_FILE_BYTES = 1 << 20  # far more than any parameter may have
 INTRODUCTION = """\
 Parameters are named as on the wire. A VALUE file:PATH is read from that file and - from standard input, exactly and as
 UTF-8 text: that keeps secrets out of the command line, which other users of the machine can see. Every operation takes
@@ -55,7 +51,7 @@ _EXAMPLES = (
 
 
 class Words(NamedTuple):
-    """The words of the command line, sorted."""
+    """The words of the command line, sorted. `problem` is what is wrong with them if the operation has all parameters."""
 
     action: str = ""
     parameters: dict[str, str] = {}
@@ -63,6 +59,7 @@ class Words(NamedTuple):
     help: bool = False
     force: bool = False
     literal: bool = False
+    problem: output.WrongCommandLine | None = None
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -100,6 +97,8 @@ def main(args: argparse.Namespace) -> int:
     product: Product = args.product
     raw: list[str] = args.words[1:] if args.words[:1] == ["--"] else args.words
     words = parse(raw)
+    if words.problem is not None and not words.action:
+        raise words.problem
     if not words.action or words.action == "help":
         output.text(overview(CATALOGUE, product, args.examples))
         return output.DONE
@@ -112,6 +111,8 @@ def main(args: argparse.Namespace) -> int:
             return output.DONE
         if not words.force:
             _check_names(operation, words.parameters)
+    if words.problem is not None:
+        raise words.problem
     form = words.options.get("--output", "")
     if form and form not in answers.FORMS:
         raise output.WrongCommandLine(
@@ -130,7 +131,8 @@ def main(args: argparse.Namespace) -> int:
 
 
 def parse(raw: list[str]) -> Words:
-    """Sort the words. WrongCommandLine for what is neither the action, nor an option, nor a parameter with its value."""
+    """Sort the words. WrongCommandLine for what no operation can be given."""
+    problem: output.WrongCommandLine | None = None
     action = ""
     parameters: dict[str, str] = {}
     options: dict[str, str] = {}
@@ -151,19 +153,32 @@ def parse(raw: list[str]) -> Words:
             # A value may begin with dashes, as PEM does.
             value = rest if equals else next(waiting, None)
             if value is None:
-                raise output.WrongCommandLine(f"{name} has no value", hint=f"write it as {name} VALUE")
+                problem = problem or output.WrongCommandLine(
+                    f"{name} has no value", hint=f"write it as {name} VALUE"
+                )
+                value = ""
             given = options if name in _OPTIONS else parameters
             key = name if name in _OPTIONS else name[2:]
             if key in given:
                 raise output.WrongCommandLine(f"{name} is given twice", hint="give it once")
             given[key] = value
+        elif output.is_option(word) and word != "--":
+            near = output.nearest(word, _OPTIONS)
+            hint = f"did you mean {near}?" if near else "write parameters as --Name VALUE"
+            raise output.WrongCommandLine(f"there is no option {word}", hint=hint)
+        elif action and "help" in (action, word):
+            # As others have it: `kms help ACTION`, `kms ACTION help`.
+            action = word if action == "help" else action
+            flags.add("--help")
         elif action:
-            raise output.WrongCommandLine(
+            problem = problem or output.WrongCommandLine(
                 f"{word!r} is not a parameter", hint="write parameters as --Name VALUE"
             )
         else:
             action = word
-    return Words(action, parameters, options, "--help" in flags, "--force" in flags, "--literal" in flags)
+    return Words(
+        action, parameters, options, "--help" in flags, "--force" in flags, "--literal" in flags, problem
+    )
 
 
 def _unknown(action: str, catalogue: "Catalogue", product: "Product") -> output.WrongCommandLine:
@@ -185,7 +200,7 @@ def _check_names(operation: "Operation", parameters: dict[str, str]) -> None:
         if not operation.takes(name):
             near = output.nearest(name, known + options)
             every = f"keystead {operation.product.name.lower()} {operation.action} --help lists all"
-            hint = f"did you mean --{near}?" if near else every
+            hint = output.did_you_mean(f"--{name}", f"--{near}") if near else every
             raise output.WrongCommandLine(f"{operation.action} has no parameter {name!r}", hint=hint)
         if value[:2] == "--" and value[2:] in known:
             raise output.WrongCommandLine(f"--{name} has no value", hint=f"write it as --{name} VALUE")
@@ -209,7 +224,8 @@ def _call(words: Words, product: "Product", query: "Query | None", form: str) ->
         raise output.WrongCommandLine("standard input can be read once only", hint="give one value as -")
     binary = _binary(words.action, product)
     parameters = {
-        name: _value(name, value, words.literal, name in binary) for name, value in words.parameters.items()
+        name: parameter_values.value(name, value, words.literal, name in binary)
+        for name, value in words.parameters.items()
     }
     if region := target.region(options.get("--region")):
         parameters.setdefault("RegionId", region)
@@ -219,7 +235,7 @@ def _call(words: Words, product: "Product", query: "Query | None", form: str) ->
     with Session(endpoint, SystemClock(), SystemEntropy(), command) as session:
         answer = session.call(words.action, product.version, parameters)
         if 200 <= answer.status < 300:
-            answers.show(
+            _show(
                 answer.members if query is None else query.of(answer.members),
                 form or ("" if query else "json"),
             )
@@ -242,6 +258,16 @@ def _call(words: Words, product: "Product", query: "Query | None", form: str) ->
     return output.refusal(answer.members, hint="; ".join(filter(None, hints)))
 
 
+def _show(content: object, form: str) -> None:
+    """Print an answer; an error says that the call itself is done."""
+    try:
+        answers.show(content, form)
+        output.flush()
+    except OperatorError as problem:
+        problem.hint += "; the call is done, and need not be repeated for what it changed"
+        raise
+
+
 def _members(session: "Session", action: str, parameters: dict[str, str]) -> dict[str, Any] | None:
     """The members of an answer that is only wanted for a hint."""
     from keystead.domain.products import KMS
@@ -259,63 +285,6 @@ def _binary(action: str, product: "Product") -> set[str]:
 
     operation = CATALOGUE.find(product.version, action)
     return set() if operation is None else {one.name for one in operation.fields if one.param.binary}
-
-
-def _check_literal(name: str, text: str) -> None:
-    """WrongCommandLine for how other programs are told to read a file: it would be sent as it stands there."""
-    path = text.removeprefix("fileb://").removeprefix("@")
-    if path == text:
-        return
-    if text.startswith("@") and not _is_file(path):
-        # A password may well begin so.
-        output.warning(
-            f"the value of --{name} begins with @, and there is no such file: it is sent as it is; "
-            "--literal says that this is meant"
-        )
-        return
-    # Nothing of the value is shown that is not the name of a file: it may be a secret.
-    shown = shlex.quote(f"file:{path}") if _is_file(path) else "file:PATH"
-    raise output.WrongCommandLine(
-        f"the value of --{name} names a file, and would be sent instead of what is in it",
-        hint=f"to read the file write --{name} {shown}; --literal sends the value as it is",
-    )
-
-
-def _is_file(path: str) -> bool:
-    try:
-        return Path(path).is_file()
-    except (OSError, ValueError):
-        return False  # too long for a name, or with a character that none has
-
-
-def _value(name: str, text: str, literal: bool = False, binary: bool = False) -> str:
-    if literal or (text != "-" and not text.startswith("file:")):
-        if not literal:
-            _check_literal(name, text)
-        if not output.is_text(text):
-            # The value itself is not shown: it may be a secret.
-            raise output.WrongCommandLine(
-                f"the value of --{name} is not UTF-8 text", hint="encode it as base64"
-            )
-        return text
-    where = "standard input" if text == "-" else text[5:]
-    if where.startswith("//") and not _is_file(where) and _is_file(where[2:]):
-        where = where[2:]  # file://PATH, as others write it
-    try:
-        if text == "-":
-            raw = sys.stdin.buffer.read(_FILE_BYTES + 1)
-        else:
-            with Path(where).open("rb") as file:
-                raw = file.read(_FILE_BYTES + 1)
-        if len(raw) > _FILE_BYTES:
-            raise OperatorError(f"{where} is larger than any parameter may be", hint=f"check --{name}")
-        decoded = raw.decode()
-        # What wrote the file ended it with a line break; no base64 has any meaning there.
-        return decoded.strip() if binary else decoded
-    except OSError as error:
-        raise OperatorError(f"cannot read {where}: {error.strerror}", hint=f"check --{name}") from None
-    except UnicodeDecodeError:
-        raise OperatorError(f"{where} is not UTF-8 text", hint="encode it as base64") from None
 
 
 # --- help

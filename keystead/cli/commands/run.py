@@ -7,11 +7,12 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from keystead import variables
 from keystead.cli import child_process, output, target
 from keystead.clock import SystemClock
 from keystead.entropy import SystemEntropy
 from keystead.errors import OperatorError
-from keystead.forms import REGION
+from keystead.forms import REGION, listed
 
 if TYPE_CHECKING:
     from keystead.proxy.upstream import Upstream
@@ -23,7 +24,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "run",
         help="run a command against a server, with official clients unmodified",
         description="Run a command in an environment in which every official client reaches a Keystead server. "
-        "Without --data and --endpoint the server is a private one, in memory, for the time of the command.",
+        "Without --data and --endpoint the server is a private one, in memory, for the time of the command, whatever "
+        "KEYSTEAD_DATA and KEYSTEAD_ENDPOINT name.",
         usage="keystead run [--data DIR | --endpoint URL --ca FILE]\n"
         "                    [--seed FILE] [--as USER] [--region R] [--log FILE] -- CMD …",
         examples=(
@@ -80,6 +82,20 @@ def main(args: argparse.Namespace) -> int:
         return output.NOT_STARTED
 
 
+def _tell_of_unused() -> None:
+    """Say that the server is a private one, where the user's environment names another."""
+    if os.environ.get(variables.RUN_PROXY):  # the variables are those of an enclosing `run` or `env`
+        return
+    options = {variables.ENDPOINT: "--endpoint URL", variables.DATA: "--data DIR"}
+    named = [name for name in options if os.environ.get(name)]
+    if named:
+        verb = "is" if len(named) == 1 else "are"
+        output.note(
+            f"a private server for the time of the command: {' and '.join(named)} {verb} not used; "
+            f"{listed([options[name] for name in named])} names another"
+        )
+
+
 async def _reach(upstream: "Upstream") -> None:
     """OperatorError if the server is not to be believed; one that is not there may come while the command runs."""
     from keystead.proxy.upstream import Gone, Untrusted
@@ -97,6 +113,7 @@ async def _reach(upstream: "Upstream") -> None:
 async def _run(args: argparse.Namespace, command: list[str]) -> int:
     from keystead.cli.call_log import CallLog
     from keystead.client.access_key import environment_access_key
+    from keystead.client.transport import Address
     from keystead.files.temporary_folder import TemporaryFolder
     from keystead.proxy.environment import change
     from keystead.proxy.server import ProxyServer
@@ -114,7 +131,8 @@ async def _run(args: argparse.Namespace, command: list[str]) -> int:
         ca_file: str | None = None
         data = ""
         if args.endpoint:
-            url, ca_file = args.endpoint, target.certificate_of(args.ca)
+            url, ca_file = args.endpoint, target.certificate_of(args.endpoint, args.ca)
+            upstream = Upstream(url=url, ca_file=ca_file)
             access_key = environment_access_key(os.environ)
             if access_key is None:
                 raise OperatorError(
@@ -122,11 +140,7 @@ async def _run(args: argparse.Namespace, command: list[str]) -> int:
                     hint="set KEYSTEAD_ACCESS_KEY_FILE, or ALIBABA_CLOUD_ACCESS_KEY_ID and "
                     "ALIBABA_CLOUD_ACCESS_KEY_SECRET",
                 )
-            if ca_file is not None and not os.access(ca_file, os.R_OK):
-                raise OperatorError(
-                    f"cannot read the CA certificate {ca_file}", hint="check --ca, or KEYSTEAD_CA_FILE"
-                )
-            upstream = Upstream(url=url, ca_file=ca_file)
+            target.warn_of_plain_http(Address.of(url))
             await _reach(upstream)
         elif args.data is not None:
             found = running_server(args.data)
@@ -144,6 +158,7 @@ async def _run(args: argparse.Namespace, command: list[str]) -> int:
             from keystead.server.data import seed_file as seeds
             from keystead.server.ephemeral import ephemeral_server
 
+            _tell_of_unused()
             seed = seeds.read(args.seed) if args.seed else None
             region = region or (seed.region if seed else None)
             server = ephemeral_server(region or "cn-hangzhou", clock, entropy, seed, args.user)

@@ -107,6 +107,8 @@ def _facts(scene: "Scene", wrong: OperatorError | None) -> list[tuple[str, str]]
     found = [("server", f"{scene.url or 'none'} ({scene.chosen.because})")]
     if scene.directory is not None:
         made = "" if scene.directory.database.exists() else ", with nothing in it"
+        if scene.foreign:
+            made = ", which is none"
         found.append(("data directory", f"{scene.directory.path}{made}"))
     elif not scene.chosen.url:
         found.append(("data directory", scene.chosen.data))
@@ -121,7 +123,7 @@ def _facts(scene: "Scene", wrong: OperatorError | None) -> list[tuple[str, str]]
     if account := _account(scene):
         found.append(("account", account))
     if scene.region:
-        found.append(("region", scene.region))
+        found.append(("region", f"{scene.region} ({scene.region_source})"))
     if scene.caller is not None:
         found.append(("AccessKey", f"{shown_id(scene, scene.caller)}, from {scene.caller.source}"))
     if scene.address is not None and not scene.address.tls:
@@ -170,6 +172,7 @@ def _members(scene: "Scene", wrong: OperatorError | None) -> dict[str, Any]:
         "ClientVersion": __version__,
         "Account": _account(scene) or None,
         "Region": scene.region or None,
+        "RegionSource": scene.region_source or None,
         "AccessKey": access_key,
         "Certificate": certificate,
         "CA": authority,

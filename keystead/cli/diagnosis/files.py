@@ -103,8 +103,8 @@ def access_key_files(scene: Scene) -> Iterator[Finding]:
     files = []
     if found is not None and found.root_access_key.exists():
         files.append(found.root_access_key)
-    if scene.caller is not None and os.path.isfile(scene.caller.source):
-        files.append(Path(scene.caller.source))
+    if scene.caller is not None and scene.caller.file:
+        files.append(Path(scene.caller.file))
     for path in dict.fromkeys(files):
         mode = stat.S_IMODE(path.stat().st_mode)
         if mode & 0o077:

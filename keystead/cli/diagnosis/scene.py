@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from keystead import variables
 from keystead.cli import target
 from keystead.client import handshake, health
 from keystead.client.handshake import Handshake
@@ -18,7 +19,7 @@ from keystead.client.transport import Address, Answer, Session
 from keystead.clock import Clock
 from keystead.domain.products import KMS, STS
 from keystead.entropy import Entropy
-from keystead.errors import OperatorError
+from keystead.errors import OperatorError, Unreachable
 from keystead.server.data.directory import DataDirectory, Running
 from keystead.server.data.discovery import Discovered, running_server
 
@@ -34,9 +35,11 @@ class Scene(msgspec.Struct, kw_only=True):
     now: float
     chosen: target.Target
     directory: DataDirectory | None = None  # the server's, where it is on this machine and may be looked into
+    foreign: bool = False  # whether what is there is none of ours
     running: Running | None = None  # as it describes itself there
     failure: OperatorError | None = None
     region: str = ""  # of calls that name none; "": nobody knows it here
+    region_source: str = ""  # what says so
     url: str = ""
     ca_file: str | None = None
     address: Address | None = None
@@ -92,10 +95,10 @@ def look(
             scene.url, scene.ca_file, scene.running = found.url, found.ca_file, directory.running()
         scene.address = Address.of(scene.url)
     except OperatorError as problem:
-        scene.failure = problem
+        scene.failure = _of_what_is_foreign(scene) or problem
         scene.url = scene.url if scene.address else ""  # what is no address may hold a password
         return scene
-    scene.region = region or (scene.running.region if scene.running else "")
+    scene.region, scene.region_source = _region(region, scene.address.host, scene.running)
     _ask_health(scene)
     try:
         scene.caller = target.caller(access_key_file, scene.url, found)
@@ -112,9 +115,30 @@ def look(
     return scene
 
 
+def _of_what_is_foreign(scene: Scene) -> OperatorError | None:
+    """Why no server can be started where none was found, as `serve` would say it; None if one can."""
+    if scene.directory is None or scene.directory.database.exists():
+        return None
+    try:
+        scene.directory.check_usable()
+    except OperatorError as problem:
+        scene.foreign = True
+        return Unreachable(problem.message, hint=problem.hint)
+    return None
+
+
+def _region(named: str | None, host: str, running: Running | None) -> tuple[str, str]:
+    """The region of calls, in the order in which a server looks for it, and what says so."""
+    if found := KMS.region_in(host):
+        return found, "the endpoint's name"
+    if found := target.region(named):
+        return found, "--region" if named is not None else variables.REGION
+    return (running.region, "the server's") if running is not None else ("", "")
+
+
 def _find_own_directory(scene: Scene) -> None:
     """Where the environment names a server's address and its directory, both are to be seen."""
-    named = scene.environment.get("KEYSTEAD_DATA", "")
+    named = scene.environment.get(variables.DATA, "")
     if not named:
         return
     directory = DataDirectory(named)

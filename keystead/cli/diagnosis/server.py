@@ -5,7 +5,7 @@ import subprocess
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from keystead import __version__
+from keystead import __version__, variables
 from keystead.cli.diagnosis.finding import Finding, ok, problem, trouble, warning
 from keystead.cli.diagnosis.scene import Scene
 from keystead.errors import LATER
@@ -26,7 +26,8 @@ def found(scene: Scene) -> Iterator[Finding]:
         remedy = (
             f"process {scene.running.pid} is there and does not answer: its log says what hangs; restart it"
         )
-    if not scene.chosen.url and scene.directory is not None and not scene.directory.database.exists():
+    made = scene.directory is None or scene.directory.database.exists()
+    if not (scene.chosen.url or made or scene.foreign):
         remedy += "; where it is on another host, name it with --endpoint URL, or in KEYSTEAD_ENDPOINT"
     yield problem("server", f"{scene.failure.message} {where}", remedy)
 
@@ -86,6 +87,19 @@ def versions(scene: Scene) -> Iterator[Finding]:
         )
 
 
+def region(scene: Scene) -> Iterator[Finding]:
+    """Calls are about the server's own region, unless that was said on this very command line."""
+    if scene.running is None or scene.region_source != variables.REGION:
+        return
+    if scene.region != scene.running.region:
+        yield warning(
+            "region",
+            f"{variables.REGION} is {scene.region}, and the server's own region is {scene.running.region}: keys that "
+            "were made without the variable are not found with it",
+            f"unset {variables.REGION}, unless another region is meant",
+        )
+
+
 def unit(scene: Scene) -> Iterator[Finding]:
     """The systemd unit, where this machine has it, runs, and does so again after a boot."""
     state = _unit()
@@ -130,4 +144,4 @@ def _unit() -> dict[str, str]:
     return {name: value for name, _, value in parted}
 
 
-CHECKS = (found, vendors, ready, health, versions, unit)
+CHECKS = (found, vendors, region, ready, health, versions, unit)

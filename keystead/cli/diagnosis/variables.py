@@ -7,26 +7,32 @@ Our own commands read few of them; the official clients that are started from he
 import os
 import socket
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import keystead
 from keystead.cli.diagnosis.finding import Finding, ok, problem, warning
 from keystead.cli.diagnosis.scene import Scene
+from keystead.client.access_key import read_access_key
 from keystead.errors import OperatorError
 from keystead.proxy import java
 from keystead.proxy.environment import BUNDLE_NAMES, ID_NAMES, PROXY_NAMES
 from keystead.proxy.tunnel import Tunnel
 from keystead.server.data.directory import DataDirectory
+from keystead.variables import ACCESS_KEY_FILE, CA_FILE, DATA, ENDPOINT, RUN_PROXY
 
 _SUBJECT = "environment"
 _ID, _SECRET, _TOKEN = (
     "ALIBABA_CLOUD_ACCESS_KEY_ID", "ALIBABA_CLOUD_ACCESS_KEY_SECRET", "ALIBABA_CLOUD_SECURITY_TOKEN"
 )  # fmt: skip
-_FILES = (*BUNDLE_NAMES, "NODE_EXTRA_CA_CERTS", "KEYSTEAD_CA_FILE")
+_FILES = (*BUNDLE_NAMES, "NODE_EXTRA_CA_CERTS", CA_FILE)
 # The first is what `run` extends; Java goes by the others first.
 _JAVA = ("JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS")
-_OURS = ("keystead", "apsw", "certifi", "cryptography", "httptools", "jmespath", "msgspec", "uvloop")
+_OURS = (
+    "keystead", "apsw", "certifi", "cryptography", "httptools", "jmespath", "msgspec", "prometheus_client", "tomlkit",
+    "uvloop", "yaml",
+)  # fmt: skip
 _HOOKS = "keystead/proxy/hooks"  # where `run` lets Python and node look first
 
 
@@ -34,10 +40,17 @@ def access_keys(scene: Scene) -> Iterator[Finding]:
     """The AccessKey of the environment is whole, one of the server's, and the only one."""
     environment = scene.environment
     key_id, secret = environment.get(_ID, ""), environment.get(_SECRET, "")
+    file = environment.get(ACCESS_KEY_FILE, "")
+    if file and _uses_root(scene):
+        yield _warning(
+            f"the AccessKey in {file}, which {ACCESS_KEY_FILE} names, is none of this server, so commands use the root "
+            "AccessKey",
+            f"unset {ACCESS_KEY_FILE}, or name a file that keystead access-key create -o FILE made for this server",
+        )
     if bool(key_id) != bool(secret):
         given, missing = (_ID, _SECRET) if key_id else (_SECRET, _ID)
         yield _warning(f"{given} is set and {missing} is not, so neither counts", "set both, or none")
-    elif key_id and _uses_root(scene):
+    elif key_id and not file and _uses_root(scene):
         yield _warning(
             f"{_ID} has no AccessKey of this server, so commands use the root AccessKey; official clients that are "
             "started from here are refused",
@@ -46,6 +59,12 @@ def access_keys(scene: Scene) -> Iterator[Finding]:
     if environment.get(_TOKEN) and not scene.is_vendors:
         yield _warning(
             f"{_TOKEN} is set, which no AccessKey of a keystead server goes with", f"unset {_TOKEN}"
+        )
+    if key_id and _id_in(file) not in ("", key_id):
+        yield _warning(
+            f"{ACCESS_KEY_FILE} and {_ID} name different AccessKeys: keystead's own commands go by the file, official "
+            "clients by the other",
+            "unset the one that is not meant",
         )
     others = sorted(name for name in ID_NAMES if environment.get(name, key_id) not in ("", key_id))
     if key_id and others:
@@ -58,16 +77,16 @@ def access_keys(scene: Scene) -> Iterator[Finding]:
 def endpoints(scene: Scene) -> Iterator[Finding]:
     """The KEYSTEAD_ variables name one server."""
     environment = scene.environment
-    url, data = environment.get("KEYSTEAD_ENDPOINT", ""), environment.get("KEYSTEAD_DATA", "")
-    if environment.get("KEYSTEAD_CA_FILE") and not url:
+    url, data = environment.get(ENDPOINT, ""), environment.get(DATA, "")
+    if environment.get(CA_FILE) and not url and not scene.chosen.url:
         yield _warning(
-            "KEYSTEAD_CA_FILE is set and KEYSTEAD_ENDPOINT is not, so it does not count",
+            f"{CA_FILE} is set and {ENDPOINT} is not, so it does not count",
             "set both, or none; a server on this machine is found with its own ca.pem",
         )
-    if url and data and scene.running is None and not environment.get("KEYSTEAD_PROXY"):
+    if url and data and scene.running is None and not environment.get(RUN_PROXY):
         there = _served_on(data)
         yield _warning(
-            f"KEYSTEAD_ENDPOINT goes before KEYSTEAD_DATA, whose server is {there or 'not running'}",
+            f"{ENDPOINT} goes before {DATA}, whose server is {there or 'not running'}",
             "unset the one that is not meant",
         )
     if not scene.is_vendors and (named := environment.get("ALIBABA_CLOUD_ENDPOINT", "")):
@@ -81,7 +100,7 @@ def endpoints(scene: Scene) -> Iterator[Finding]:
 def proxies(scene: Scene) -> Iterator[Finding]:
     """No proxy stands between official clients and the server, or the one of `run` and `env` is alive."""
     environment, address = scene.environment, scene.address
-    if ours := environment.get("KEYSTEAD_PROXY", ""):
+    if ours := environment.get(RUN_PROXY, ""):
         if not _listens(ours):
             yield problem(
                 _SUBJECT,
@@ -116,7 +135,7 @@ def bundles(scene: Scene) -> Iterator[Finding]:
             )
     for name in _JAVA:
         store = java.earlier_store(environment.get(name, ""))
-        if store is None or (name == _JAVA[0] and environment.get("KEYSTEAD_PROXY")):
+        if store is None or (name == _JAVA[0] and environment.get(RUN_PROXY)):
             continue
         if not os.access(store[0], os.R_OK):
             yield _warning(
@@ -133,7 +152,7 @@ def bundles(scene: Scene) -> Iterator[Finding]:
 def hooks(scene: Scene) -> Iterator[Finding]:
     """What `run` and `env` put into Python and node goes with them."""
     for name in ("PYTHONPATH", "NODE_OPTIONS"):
-        if _HOOKS in scene.environment.get(name, "") and not scene.environment.get("KEYSTEAD_PROXY"):
+        if _HOOKS in scene.environment.get(name, "") and not scene.environment.get(RUN_PROXY):
             yield _warning(
                 f"{name} has what keystead run put there, without the rest of its environment",
                 "take it out, or go on in a fresh shell",
@@ -165,8 +184,14 @@ def _warning(text: str, remedy: str) -> Finding:
 
 def _uses_root(scene: Scene) -> bool:
     """Whether commands fall back on the AccessKey of the server's data directory."""
-    root = "" if scene.directory is None else str(scene.directory.root_access_key)
-    return scene.caller is not None and scene.caller.source == root
+    return scene.caller is not None and scene.caller.fell_back
+
+
+def _id_in(file: str) -> str:
+    """The id in an AccessKey file; "" if there is none that can be read, which is said elsewhere."""
+    with suppress(OperatorError):
+        return read_access_key(Path(file))[0] if file else ""
+    return ""
 
 
 def _served_on(data: str) -> str:

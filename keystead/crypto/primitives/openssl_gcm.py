@@ -6,7 +6,8 @@ GIL: a chunk takes tens of microseconds.
 
 import ctypes
 import functools
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 
 from keystead.crypto.primitives.libcrypto import candidates
 from keystead.errors import OperatorError
@@ -70,41 +71,56 @@ class AESGCM:
         self._key = key
 
     def encrypt(self, nonce: bytes, plaintext: bytes, associated: None) -> bytes:
-        """The ciphertext, with its tag after it."""
-        sealed, tag = self._run("Encrypt", nonce, plaintext, ctypes.create_string_buffer(_TAG_BYTES))
-        return sealed + tag
+        """The ciphertext, with its tag after it; OperatorError if the library fails."""
+        tag = ctypes.create_string_buffer(_TAG_BYTES)
+        with self._begun("Encrypt", nonce) as (library, context):
+            sealed = _updated(library.EVP_EncryptUpdate, context, plaintext)
+            _done(library.EVP_EncryptFinal_ex(context, *_nothing_more()))
+            # A tag that was not written would be zeros, and what was sealed would never open.
+            _done(library.EVP_CIPHER_CTX_ctrl(context, _GET_TAG, _TAG_BYTES, tag))
+        return sealed + tag.raw
 
     def decrypt(self, nonce: bytes, sealed: bytes, associated: None) -> bytes:
-        """The plaintext, or InvalidTag."""
+        """The plaintext, or InvalidTag; OperatorError if the library fails."""
         if len(sealed) < _TAG_BYTES:
             raise InvalidTag
         tag = ctypes.create_string_buffer(sealed[-_TAG_BYTES:], _TAG_BYTES)
-        return self._run("Decrypt", nonce, sealed[:-_TAG_BYTES], tag)[0]
+        with self._begun("Decrypt", nonce) as (library, context):
+            _done(library.EVP_CIPHER_CTX_ctrl(context, _SET_TAG, _TAG_BYTES, tag))
+            plaintext = _updated(library.EVP_DecryptUpdate, context, sealed[:-_TAG_BYTES])
+            if library.EVP_DecryptFinal_ex(context, *_nothing_more()) != 1:
+                raise InvalidTag
+        return plaintext
 
-    def _run(
-        self, way: str, nonce: bytes, text: bytes, tag: "ctypes.Array[ctypes.c_char]"
-    ) -> tuple[bytes, bytes]:
+    @contextmanager
+    def _begun(self, way: str, nonce: bytes) -> Iterator[tuple[ctypes.CDLL, int]]:
         assert len(nonce) == 12
         library = load()
-        out, done = ctypes.create_string_buffer(max(1, len(text))), _I(0)
         context = library.EVP_CIPHER_CTX_new()
         try:
-            begun = (
-                context
-                and getattr(library, f"EVP_{way}Init_ex")(
-                    context, library.EVP_aes_256_gcm(), None, self._key, nonce
-                )
-                and (way == "Encrypt" or library.EVP_CIPHER_CTX_ctrl(context, _SET_TAG, _TAG_BYTES, tag))
-                and getattr(library, f"EVP_{way}Update")(context, out, ctypes.byref(done), text, len(text))
-                and done.value == len(text)
-            )
-            if not begun:
-                raise MemoryError("OpenSSL cannot do AES-256-GCM")
-            rest = ctypes.create_string_buffer(_TAG_BYTES)
-            if getattr(library, f"EVP_{way}Final_ex")(context, rest, ctypes.byref(done)) != 1:
-                raise InvalidTag
-            if way == "Encrypt":
-                library.EVP_CIPHER_CTX_ctrl(context, _GET_TAG, _TAG_BYTES, tag)
-            return out.raw[: len(text)], tag.raw
+            begin = getattr(library, f"EVP_{way}Init_ex")
+            _done(context and begin(context, library.EVP_aes_256_gcm(), None, self._key, nonce))
+            yield library, context
         finally:
             library.EVP_CIPHER_CTX_free(context)
+
+
+def _updated(update: Callable[..., int], context: int, text: bytes) -> bytes:
+    out, written = ctypes.create_string_buffer(max(1, len(text))), _I(0)
+    _done(update(context, out, ctypes.byref(written), text, len(text)) == 1 and written.value == len(text))
+    return out.raw[: len(text)]
+
+
+def _nothing_more() -> tuple[object, object]:
+    """Where the end of a text would be put, of which this mode has none."""
+    return ctypes.create_string_buffer(_TAG_BYTES), ctypes.byref(_I(0))
+
+
+def _done(result: int | None) -> None:
+    """OperatorError unless the library says 1, which is all that its functions say of success."""
+    if result != 1:
+        raise OperatorError(
+            "the OpenSSL library of this machine failed at AES-256-GCM",
+            hint="try again; if it stays so, see whether openssl.cnf or FIPS rules of the system forbid it, "
+            "or install keystead with pip",
+        )

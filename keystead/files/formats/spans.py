@@ -6,6 +6,7 @@ Only spans are ever replaced, so comments, order and white space stay as they ar
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from typing import NamedTuple
 
 from keystead.errors import OperatorError
@@ -14,6 +15,7 @@ Path = tuple[str | int, ...]
 
 # The members of a mapping that give a value beside them its name: Kubernetes', AWS' tags, CloudFormation's parameters.
 _NAMING = {"name": "value", "key": "value", "parameterkey": "parametervalue"}
+_NAMES = 1_000_000  # merged lists name each item after all the others
 _ITEM = re.compile(r"([^\s=]+)=")  # of a list: docker compose's NAME=value, a command's --name=value
 _LINE = re.compile(r"""^[ \t]*(?:export[ \t]+)?["']?([A-Za-z_][\w.-]*)["']?[ \t]*[=:]""", re.MULTILINE)
 
@@ -69,17 +71,26 @@ def named(found: Iterable[tuple[Leaf, str]]) -> list[Leaf]:
 
     A list's item `NAME=value`, and the value in `{name: NAME, value: value}`, are under NAME instead of their number too,
     and a text of several lines under each `NAME=` and `NAME:` that a line begins with.
+    OperatorError if there are more than a million of these names.
     """
     found = list(found)
+    left = _NAMES
     beside: defaultdict[Path, list[str]] = defaultdict(list)
     for leaf, content in found:
         for path in (leaf.path, *leaf.others):
             if path and (value := _NAMING.get(str(path[-1]).casefold())):
                 beside[(*path[:-1], value)].append(content)
-    return [
-        Leaf(leaf.path, leaf.start, leaf.end, (*leaf.others, *_names(leaf, content, beside)))
-        for leaf, content in found
-    ]
+    leaves = []
+    for leaf, content in found:
+        names = tuple(islice(_names(leaf, content, beside), left + 1))
+        left -= len(names)
+        if left < 0:
+            raise OperatorError(
+                f"its lists and texts give its values more than {_NAMES} names",
+                hint="encrypt the file as a whole: leave --values out",
+            )
+        leaves.append(Leaf(leaf.path, leaf.start, leaf.end, (*leaf.others, *names)))
+    return leaves
 
 
 def _names(leaf: Leaf, content: str, beside: dict[Path, list[str]]) -> Iterator[Path]:

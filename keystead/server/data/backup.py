@@ -19,6 +19,7 @@ from keystead.store.reader import Verdict, open_reader
 _WHOLE = re.compile(r"\A[0-9]{8}T[0-9]{6}\.[0-9]{3}Z\Z")
 _PART = re.compile(r"\A\.([0-9]{8}T[0-9]{6}\.[0-9]{3}Z)\.part\Z")
 _DATABASE = "keystead.db"
+_LEFT_AFTER = 86_400  # seconds after which nobody goes on with a part
 # What a backup has, and what looking into it may leave.
 _CONTENT = frozenset({_DATABASE, f"{_DATABASE}-wal", f"{_DATABASE}-shm", "ca.pem", "authority.json", "lock"})
 
@@ -84,10 +85,10 @@ def back_up(directory: DataDirectory, into: Path, keep: int | None, clock: Clock
         os.close(held)
     made = Backup(folder=folder, verdicts=verdicts)
     damaged = any(verdict.bad for verdict in verdicts)  # then the older ones are what is left
-    return made if damaged or keep is None else _prune(made, keep)
+    return made if damaged or keep is None else _prune(made, keep, clock)
 
 
-def _prune(made: Backup, keep: int) -> Backup:
+def _prune(made: Backup, keep: int, clock: Clock) -> Backup:
     """Remove the server's backups that are older than the newest `keep`, and parts of those that were killed. The one that
     was made stays, even if the clock was put back and it looks old."""
     into, newest = made.folder.parent, made.folder.name
@@ -115,7 +116,7 @@ def _prune(made: Backup, keep: int) -> Backup:
             strange.append((into / name, f"it cannot be removed: {error.strerror}"))
     for name in parts:
         found_part = _PART.match(name)
-        if found_part is not None and found_part[1] < oldest and _is_left(into / name):
+        if found_part is not None and found_part[1] < oldest and _is_left(into / name, server, clock.now()):
             shutil.rmtree(into / name, ignore_errors=True)
             removed.append(into / name)
     return msgspec.structs.replace(made, removed=tuple(removed), others=others, strange=tuple(strange))
@@ -148,8 +149,8 @@ def _hold(descriptor: int) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-def _is_left(part: Path) -> bool:
-    """Whether it is a part of a backup whose process is gone."""
+def _is_left(part: Path, server: str | None, now: float) -> bool:
+    """Whether it is a part of a backup of this server, or of one that nobody can tell, whose process is gone."""
     if not _holds(part, _CONTENT | {f"{_DATABASE}-journal", "ca.pem.new", "authority.json.new"}):
         return False
     try:
@@ -161,7 +162,8 @@ def _is_left(part: Path) -> bool:
     except BlockingIOError:
         return False
     except OSError:  # a file system without locks: its age must do
-        pass
+        if now - os.fstat(descriptor).st_mtime < _LEFT_AFTER:
+            return False
     finally:
         os.close(descriptor)
-    return True
+    return server_of(part / _DATABASE) in (server, None)

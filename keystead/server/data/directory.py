@@ -71,8 +71,11 @@ class DataDirectory:
 
     def check_usable(self, beside: Iterable[str] = ()) -> None:
         """As `prepare`, of a directory that is there or could be made; nothing is made."""
-        nearest = next(one for one in (self.path, *self.path.parents) if one.exists())
-        if not nearest.is_dir():
+        try:
+            nearest = next(one for one in (self.path, *self.path.parents) if _is_there(one))
+        except OSError as error:
+            raise self._unseen(error) from None
+        if not os.path.isdir(nearest):
             raise OperatorError(
                 f"cannot make the data directory {self.path}: {nearest} is not a directory",
                 hint="choose another one with --data",
@@ -157,14 +160,19 @@ class DataDirectory:
             os.close(descriptor)
 
     def check_access(self) -> None:
-        """OperatorError if the directory is there and this user may not look into it."""
+        """OperatorError if this user may not look into the directory, or nothing can have its name; it may be missing."""
         try:
-            if self.path.is_dir() and not os.access(self.path, os.R_OK | os.X_OK):
-                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-        except PermissionError as error:
-            raise OperatorError(
-                f"cannot look into {self.path}: {error.strerror}", hint=owners.hint(self.path)
-            ) from None
+            there = _is_there(self.path)
+        except OSError as error:
+            raise self._unseen(error) from None
+        if there and os.path.isdir(self.path) and not os.access(self.path, os.R_OK | os.X_OK):
+            raise self._unseen(PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
+
+    def _unseen(self, error: OSError) -> OperatorError:
+        hint = "name another directory with --data"
+        if isinstance(error, PermissionError):
+            hint = owners.hint(self.path)
+        return OperatorError(f"cannot look into {self.path}: {error.strerror}", hint=hint)
 
     def running(self) -> Running | None:
         """The server that server.json describes; it may have been killed since (see `locked`)."""
@@ -200,3 +208,12 @@ class DataDirectory:
             sync(file.fileno())
         temporary.rename(path)
         sync_directory(self.path)
+
+
+def _is_there(path: Path) -> bool:
+    """Whether there is something of this name; OSError if that can't be known, or nothing can have it."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True

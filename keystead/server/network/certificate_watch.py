@@ -56,8 +56,8 @@ class CertificateWatch:
         assert pem is not None
         self.first = self._noted(pem)
 
-    def look(self, present: Callable[[Pem], None]) -> None:
-        """Present another certificate if there is one to be served. What is in the way is logged, once."""
+    def look(self, present: Callable[[Pem], None]) -> bool:
+        """Present another certificate if there is one to be served. False if something is in the way; it is logged, once."""
         try:
             pem = self._source.renewed()
             if pem is not None:
@@ -71,10 +71,11 @@ class CertificateWatch:
             if told != self._trouble:
                 logs.event("certificate not renewed", "warning", reason=told)
             self._trouble = told
-        else:
-            self._trouble = ""
+            return False
+        self._trouble = ""
+        return True
 
-    def adopting(self, then: Callable[[], None]) -> Callable[[Pipeline, Batch], bool]:
+    def adopting(self, then: Callable[[], object]) -> Callable[[Pipeline, Batch], bool]:
         """A job of the sequencer: follow what was done to the server's CAs, and call `then` on the event loop after it.
 
         What a batch finds may not be durable yet, so it counts once the next one finds it as well.

@@ -67,11 +67,13 @@ class Calls(Collector):
 
 
 class LostLines(Collector):
-    """How many lines of the log could not be written."""
+    """How many lines of the log this process could not write; the front process, if there is one, counts its own."""
 
     def collect(self) -> Iterator[Metric]:
         yield CounterMetricFamily(
-            "keystead_log_lines_lost", "Lines of the log that could not be written", logs.lost()
+            "keystead_log_lines_lost",
+            "Lines of the log that the server could not write; those of its front process are not among them",
+            logs.lost(),
         )
 
 

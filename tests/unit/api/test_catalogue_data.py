@@ -27,7 +27,7 @@ def test_all_that_the_command_line_says_of_an_operation_is_data(copied: Catalogu
     assert found.parameters == one.parameters
     for mine, theirs in zip(found.fields, one.fields, strict=True):
         assert mine._replace(param=theirs.param) == theirs
-        for name in ("kind", "limits", "sensitive", "role", "choices", "empty", "binary"):
+        for name in ("kind", "limits", "sensitive", "role", "choices", "empty", "binary", "errors"):
             assert getattr(mine.param, name) == getattr(theirs.param, name)
 
 

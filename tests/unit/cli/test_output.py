@@ -136,7 +136,6 @@ def test_ctrl_c_is_130(monkeypatch: pytest.MonkeyPatch) -> None:
         (["audit", "lis"], "error: argument VERB: invalid choice: 'lis'"),
         (["audit", "nonsense"], "hint: keystead audit --help shows how to write it"),
         (["config"], "error: the following arguments are required: VERB"),
-        (["--vers"], "error: "),
     ],
 )
 def test_a_wrong_word_is_told_like_any_error(

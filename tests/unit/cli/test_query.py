@@ -150,3 +150,30 @@ def test_names_of_members() -> None:
         "G",
         "H[][].I",
     ]
+
+
+@pytest.mark.parametrize(
+    ("expression", "said", "hint"),
+    [
+        ("Keys.Key[?KeyId==x]", "has no member 'x' there", "if it is a text, put it in single quotes: 'x'"),
+        ("Keys.Key[?KeyID==x]", "has no member 'KeyID' there", "did you mean KeyId?"),
+        ("Keys.Key[?KeyId==a-b]", "is not a JMESPath expression", "a text stands in single quotes"),
+        ("Keys.Key | length", "length is a function, and is given nothing", "write length(@)"),
+        ("Keys | keys", "keys is a function, and is given nothing", "write keys(@)"),
+    ],
+)
+def test_what_other_languages_would_take(expression: str, said: str, hint: str) -> None:
+    with pytest.raises(WrongCommandLine) as error:
+        Query(expression).check(operation("ListKeys").reply.shape())
+    assert said in error.value.message
+    assert error.value.hint.startswith(hint)
+
+
+@pytest.mark.parametrize("expression", ["Keys.Key[0]", "Keys.Key[-1].KeyId"])
+def test_an_element_that_a_list_has_not(expression: str) -> None:
+    with pytest.raises(OperatorError, match=r"the call succeeded, and the list Keys\.Key is empty"):
+        Query(expression).of(ANSWER | {"Keys": {"Key": []}})
+    with pytest.raises(OperatorError, match=r"the list Keys\.Key has 2 of them"):
+        Query("Keys.Key[2].KeyId").of(ANSWER)
+    with pytest.raises(OperatorError, match=r"its answer has nothing at Keys\.Key\[0\]\.Nothing"):
+        Query("Keys.Key[0].Nothing").of(ANSWER)

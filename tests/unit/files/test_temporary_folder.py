@@ -79,6 +79,33 @@ def test_a_child_that_has_the_lock_keeps_it(tmp_path: Path) -> None:
     assert not left.exists()
 
 
+def test_what_may_be_needed_stays_and_is_told(tmp_path: Path) -> None:
+    left, _ = killed(tmp_path)
+    told: list[Path] = []
+    for _ in range(2):
+        TemporaryFolder("test-", str(tmp_path), found=told.append).close()
+    assert told == [left, left]
+    (left / "sub" / "file").unlink()
+    (left / "sub").rmdir()
+    TemporaryFolder("test-", str(tmp_path), found=told.append).close()
+    assert (len(told), left.exists()) == (2, False)
+
+
+def test_one_that_is_to_stay_is_not_taken_for_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another process has opened its lock already."""
+    staying = TemporaryFolder("test-", str(tmp_path))
+    real = fcntl.flock
+
+    def late(descriptor: int, how: int) -> None:
+        staying.leave()
+        real(descriptor, how)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    TemporaryFolder("test-", str(tmp_path)).close()
+    assert staying.lock == -1
+    assert staying.path.exists()
+
+
 def test_what_only_looks_like_one_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     left, _ = killed(tmp_path)
     outside = tmp_path / "outside"

@@ -18,17 +18,37 @@ def gone(upstream: Upstream) -> str:
     return str(caught.value)
 
 
-@pytest.mark.parametrize("url", ["nonsense", "ftp://h", "https://"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "nonsense",
+        "ftp://h",
+        "https://",
+        "https://h:99999",
+        "https://[::1",
+        "https://u:pw@h",
+        "https://h/p?x",
+    ],
+)
 def test_an_endpoint_is_a_url(url: str) -> None:
-    with pytest.raises(OperatorError):
+    with pytest.raises(OperatorError, match="is not an endpoint"):
         Upstream(url=url)
+
+
+def test_a_name_that_no_host_can_have() -> None:
+    with pytest.raises(Untrusted, match=r"a\.\.b is not a name that a host can have") as caught:
+        asyncio.run(Upstream(url="https://a..b:443").connect())
+    assert caught.value.hint == "check the URL"
 
 
 def test_nobody_listens() -> None:
     assert "127.0.0.1 at port 1 cannot be reached: " in gone(Upstream(url="http://127.0.0.1:1"))
 
 
-@pytest.mark.parametrize("content", [None, "", "{}", '{"url": "http://h"}'])
+@pytest.mark.parametrize(
+    "content", [None, "", "{}", '{"url": "http://h"}', '{"url": "h:1", "ca_file": null}']
+)
 def test_a_description_that_is_gone_or_odd(tmp_path: Path, content: str | None) -> None:
     path = tmp_path / "server.json"
     if content is not None:

@@ -2,6 +2,8 @@ import errno
 import json
 import logging
 import os
+import subprocess
+import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -66,6 +68,18 @@ def test_a_file_is_opened_anew_when_it_was_renamed_or_removed(
     assert [json.loads(line)["pid"] for line in (tmp_path / "keystead.log.1").read_text().splitlines()] == [1]
     assert [json.loads(line)["pid"] for line in file.read_text().splitlines()] == [3]
     assert capsys.readouterr().err == ""
+
+
+def test_a_file_that_cannot_be_opened_leaves_no_handler_behind(tmp_path: Path) -> None:
+    # In a process of its own: at its end logging closes all handlers.
+    script = (
+        "import sys; from keystead.server import logs\ntry: logs.configure('json', 'info', sys.argv[1])\n"
+    )
+    script += "except Exception as problem: kept = problem; print(problem.message)"
+    words = [sys.executable, "-c", script, str(tmp_path / "none" / "log")]
+    told = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert told.stdout == f"cannot open the log file {tmp_path}/none/log: No such file or directory\n"
+    assert told.stderr == ""
 
 
 def lines(file: Path) -> list[dict[str, object]]:

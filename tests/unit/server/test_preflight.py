@@ -1,6 +1,7 @@
 import os
 import socket
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from keystead.crypto.authority import Authority, make_authority
 from keystead.domain.authorities import LOCAL
 from keystead.entropy import SystemEntropy
 from keystead.errors import OperatorError, WrongSetting
-from keystead.server import preflight
+from keystead.server import logs, preflight
 from keystead.server.data.directory import DataDirectory
 from keystead.server.data.opened_store import open_store
 from keystead.server.network import confinement
@@ -210,3 +211,49 @@ def test_the_root_key_is_not_needed(tmp_path: Path) -> None:
     root.unlink()
     check(made(tmp_path), CLOCK)
     assert not root.exists()
+
+
+@contextmanager
+def closed(folder: Path) -> Iterator[Path]:
+    """A folder that cannot be looked into: root, who looks into all, becomes somebody else meanwhile."""
+    folder.mkdir(mode=0)
+    before = os.geteuid()
+    if before == 0:
+        os.seteuid(65534)
+    try:
+        yield folder
+    finally:
+        os.seteuid(before)
+
+
+def test_what_lies_where_nobody_may_look_is_refused_in_words(tmp_path: Path) -> None:
+    # Where pytest keeps its folders is closed to others as well, so a name beneath is all that counts.
+    with closed(tmp_path / "closed") as folder:
+        for problem in (
+            refused(folder, data=str(folder / "a" / "b")),
+            refused(folder, data=str(folder / "a")),
+        ):
+            assert problem.message.endswith(": Permission denied")
+            assert problem.hint
+        with pytest.raises(OperatorError, match=r"cannot look into .*: Permission denied"):
+            DataDirectory(folder / "a").check_access()
+        with pytest.raises(OperatorError, match=r"cannot open the log file .*: Permission denied"):
+            logs.check_file(str(folder / "log"))
+
+
+@pytest.mark.parametrize("length", [255, 256])
+def test_what_no_file_can_be_called_is_refused_in_words(length: int, tmp_path: Path) -> None:
+    path = str(tmp_path / ("a" * length))
+    if length == 255:
+        check(made(tmp_path, data=path), CLOCK)
+        check(made(tmp_path, log_file=path), CLOCK)
+        DataDirectory(path).check_access()
+        return
+    problem = refused(tmp_path, data=path)
+    assert (problem.message, problem.hint) == (
+        f"cannot look into {path}: File name too long", "name another directory with --data"
+    )  # fmt: skip
+    assert refused(tmp_path, log_file=path).message == f"cannot open the log file {path}: File name too long"
+    for ask in (DataDirectory(path).check_access, DataDirectory(path).prepare):
+        with pytest.raises(OperatorError, match="File name too long"):
+            ask()

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from keystead import cli
 from keystead.errors import OperatorError, Refused
+from keystead.forms import REGION
 from keystead.testing.local_kms import LocalKms
 from tests.live import Client
 
@@ -467,8 +468,9 @@ def test_a_server_that_does_not_run_says_so_whatever_is_asked_of_it() -> None:
 
 
 def test_a_region_that_is_none() -> None:
-    with pytest.raises(OperatorError, match="'XX bad' is not a region"):
+    with pytest.raises(OperatorError, match="'XX bad' is not a region") as caught:
         LocalKms(region="XX bad")
+    assert caught.value.hint == f"a region is {REGION.words}"
 
 
 def test_a_client_without_its_package(kms: LocalKms, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,12 +19,14 @@ from keystead.cli.commands.file.rules import Finder
 from keystead.cli.commands.file.writing import write_back
 from keystead.cli.memory_files import in_memory, private_directory
 from keystead.errors import OperatorError
+from keystead.files.temporary_folder import names
 
 if TYPE_CHECKING:
     from keystead.client.kms import Kms
     from keystead.files.config_values import Value
     from keystead.files.formats.spans import Format, Leaf
 
+_RECOVERY_S = 1
 _BYTES = 16 << 20  # what anybody edits by hand
 
 
@@ -48,24 +50,23 @@ def edit(args: argparse.Namespace) -> int:
     if args.file == "-":
         raise output.WrongCommandLine("standard input cannot be edited", hint="name a file")
     editor = _editor()
-    copy, before, settled = Path(), b"", False
+    copy: Path | None = None
+    before, settled = b"", False
 
     def kept(place: Path) -> bool:
-        """Whether something was typed in vain. It stays unless this says no, even where a signal comes in between."""
-        if settled or not copy.is_file() or copy.read_bytes() == before:
+        """Whether something may have been typed in vain: in the copy, or in a file that the editor made beside it."""
+        if settled or copy is None:
             return False
-        where = "in memory until the machine restarts" if in_memory(place) else "on a disk"
-        with suppress(OSError):  # the terminal may be gone
-            output.warning(
-                f"what was typed is not saved; it is in the clear in {copy}, {where}: use it, and remove {place}"
-            )
-        return True
+        try:
+            return bool(names(place) - {copy.name}) or (copy.exists() and copy.read_bytes() != before)
+        except OSError:
+            return True
 
     with (
         opened(args.file) as source,
         child_process.signals_raise(),
         target.kms(args) as kms,
-        private_directory(args.on_disk, kept) as place,
+        private_directory(args.on_disk, kept, _tell) as place,
     ):
         content = _content(path, source)
         found = _open(kms, context, content, format_of(args, args.file))
@@ -77,10 +78,12 @@ def edit(args: argparse.Namespace) -> int:
         copy = made
 
         def save(changed: bytes) -> None:
+            nonlocal settled
             with opened(args.file) as now:
                 if now.read(_BYTES + 1) != content:
                     raise OperatorError(f"{path} was changed meanwhile", hint="leave this, and edit it again")
             write_back(iter([_seal(kms, key, context, changed, found)]), args.file, source)
+            settled = True
 
         try:
             _edit_until_saved(editor, copy, place.lock, before, save)
@@ -89,6 +92,16 @@ def edit(args: argparse.Namespace) -> int:
             raise KeyboardInterrupt from None
         settled = True
         return output.DONE
+
+
+def _tell(place: Path) -> None:
+    """Of a directory that stays."""
+    where = "in memory until you log out or the machine restarts" if in_memory(place) else "on a disk"
+    with suppress(OSError):  # the terminal may be gone
+        shown = ", ".join(str(place / name) for name in sorted(names(place)))
+        output.warning(
+            f"what was typed is not saved; it is in the clear in {shown}, {where}: use it, and remove {place}"
+        )
 
 
 def _edit_until_saved(
@@ -202,7 +215,16 @@ def _edit(editor: list[str], copy: Path, lock: int) -> None:
     try:
         with _for_the_editor():
             # With the lock: should we be killed, the copy stays for as long as somebody looks at it.
-            status = subprocess.run([*editor, str(copy)], check=False, pass_fds=[lock]).returncode
+            with subprocess.Popen([*editor, str(copy)], pass_fds=[lock]) as process:
+                try:
+                    status = process.wait()
+                except child_process.Ended as ended:
+                    # It may keep what was typed and not saved in a file for its recovery.
+                    child_process.pass_on(ended.number, process)
+                    with suppress(subprocess.TimeoutExpired):
+                        process.wait(_RECOVERY_S)
+                    process.kill()
+                    raise
     except OSError as error:
         raise OperatorError(
             f"the editor {editor[0]!r} cannot be started: {error.strerror}", hint="set VISUAL or EDITOR"

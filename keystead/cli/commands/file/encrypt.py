@@ -1,7 +1,6 @@
 """`keystead file encrypt` and `decrypt`."""
 
 import argparse
-import io
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
@@ -64,10 +63,10 @@ def encrypt(args: argparse.Namespace) -> int:
                     content = _values(args, kms, how[name], context, name, source, out)
                     write(iter([content]), out, mode_of(source), replace=args.force)
                 else:
-                    if name.endswith(SUFFIX) or looks_sealed(source):
-                        output.warning(f"{called(name)}: it is encrypted already, and now once more")
                     sealed = encrypted_file.encrypt(kms, how[name].key, context, _Watched(source, name))
                     write(sealed, out, mode_of(source), replace=args.force)
+                    if name.endswith(SUFFIX):  # its values are encrypted, perhaps
+                        output.warning(f"{called(name)}: it is encrypted already, and now once more")
 
         return each(todo, work)
 
@@ -108,19 +107,20 @@ def _check_only(args: argparse.Namespace) -> None:
             found += config_values.values(text, form) if form else ()
         except OperatorError:
             continue  # it is told when its turn comes
-    paths = list(dict.fromkeys(path for leaf in found for path in leaf.pointers))
-    unmatched = [pattern for pattern in args.only if not any(matches(path, (pattern,)) for path in paths)]
-    if paths and unmatched == args.only:
+    unmatched = [pattern for pattern in args.only if not any(_is_wanted(leaf, (pattern,)) for leaf in found)]
+    if found and unmatched == args.only:
         raise OperatorError(
-            f"--only {' --only '.join(unmatched)} matches no path", hint=_hint(paths, unmatched)
+            f"--only {' --only '.join(unmatched)} matches no path", hint=_hint(found, unmatched)
         )
-    for pattern in unmatched if paths else []:
+    for pattern in unmatched if found else []:
         output.warning(f"--only {pattern} matches no path")
 
 
-def _hint(paths: list[str], patterns: "tuple[str, ...] | list[str]") -> str:
+def _hint(leaves: "list[Leaf]", patterns: "tuple[str, ...] | list[str]") -> str:
     wider = [f"*{pattern}*" for pattern in patterns]
-    near = next((one for one in wider if any(matches(path, (one,)) for path in paths)), "")
+    near = next((one for one in wider if any(_is_wanted(leaf, (one,)) for leaf in leaves)), "")
+    # The further paths are made of values, some of them of a secret.
+    paths = list(dict.fromkeys(leaf.pointers[0] for leaf in leaves))
     shown = [path if len(path) <= 60 else f"{path[:59]}…" for path in paths[:_SHOWN_PATHS]]
     more = f" and {len(paths) - _SHOWN_PATHS} more" if len(paths) > _SHOWN_PATHS else ""
     meant = f"a pattern is for a whole path, as in --only '{near}'; " if near else ""
@@ -148,8 +148,7 @@ def _values(
     text = config_values.text_of(content, form)
     found = config_values.values(text, form)
     if not any(_is_wanted(leaf, how.only) for leaf in found):
-        paths = [path for leaf in found for path in leaf.pointers]
-        hint = _hint(paths, how.only) if paths else "it has no value at all; check --format"
+        hint = _hint(found, how.only) if found else "it has no value at all; check --format"
         if len(args.files) == 1:
             raise OperatorError("there is no value to encrypt in it", hint=hint)
         output.warning(f"{called(name)}: there is no value to encrypt in it, so it stays as it is; {hint}")
@@ -165,13 +164,6 @@ def _values(
 
 def _is_wanted(leaf: "Leaf", only: tuple[str, ...]) -> bool:
     return any(matches(path, only) for path in leaf.pointers)
-
-
-def looks_sealed(source: BinaryIO) -> bool:
-    """Whether it begins as an encrypted file of any size does."""
-    from keystead.files.encrypted_file import begins
-
-    return isinstance(source, io.BufferedReader) and begins(source.peek())
 
 
 def _before(

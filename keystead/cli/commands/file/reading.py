@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NoReturn
 
-from keystead.cli import output
+from keystead.cli import output, streams
 from keystead.errors import OperatorError
 
 if TYPE_CHECKING:
@@ -65,6 +65,7 @@ def format_of(args: argparse.Namespace, name: str) -> "Format | None":
 def opened(name: str) -> "AbstractContextManager[BinaryIO]":
     """The file, or standard input for `-`; OperatorError if it can't be read."""
     if name == "-":
+        streams.check_input()
         return nullcontext(sys.stdin.buffer)
     if not name:  # for Path it would be the current directory
         raise OperatorError("the name of a file is empty", hint="is a variable of the shell not set?")

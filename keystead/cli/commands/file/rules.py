@@ -90,7 +90,10 @@ class Finder:
         self.passed_by: list[Path] = []
 
     def of(self, name: str) -> Found:
-        """The rules of a file, `-` being one without a name in the current directory."""
+        """The rules of a file, `-` being one without a name in the current directory.
+
+        No rule is for a file of rules itself: it has to be read before anything is decrypted.
+        """
         place = Path(name)
         folder = Path(os.path.realpath("." if name == "-" else place.parent))
         nearest: Path | None = None
@@ -102,7 +105,7 @@ class Finder:
                 continue
             nearest = nearest or source
             key = rules.key
-            if found.rule is None and name != "-":
+            if found.rule is None and name != "-" and place.name != NAME:
                 inner = (folder / place.name.removesuffix(SUFFIX)).relative_to(directory).as_posix()
                 rule = next((one for one in rules.rules if glob(one.path).match(inner)), None)
                 if rule is not None:
@@ -249,7 +252,7 @@ def _upwards(folder: Path) -> Iterator[Path]:
             return
         device = found
         yield directory
-        if (directory / ".git").exists():
+        if os.path.exists(directory / ".git"):  # in a folder that may not be looked into there is none
             return
 
 

@@ -9,12 +9,13 @@ from typing import BinaryIO
 from keystead.cli import output
 from keystead.entropy import SystemEntropy
 from keystead.errors import OperatorError
+from keystead.files.atomic_file import (
+    Whole,
+)  # here: while an editor runs, the program may be replaced by a newer one
 
 
 def write(content: Iterator[bytes], out: str, mode: int, *, replace: bool) -> None:
     """Write all of it to a file, whole or not at all, or to standard output for `-`."""
-    from keystead.files.atomic_file import Whole
-
     if out in ("-", "/dev/stdout"):
         _print(content)
         return
@@ -26,8 +27,6 @@ def write(content: Iterator[bytes], out: str, mode: int, *, replace: bool) -> No
 
 def write_back(content: Iterator[bytes], path: str, source: BinaryIO) -> None:
     """Write a file anew in its place: a link's target, with the mode that it had and, for root, the owner."""
-    from keystead.files.atomic_file import Whole
-
     before = os.fstat(source.fileno())
     owner = (before.st_uid, before.st_gid) if os.geteuid() == 0 else (-1, -1)
     with Whole(Path(path).resolve(), before.st_mode & 0o777, SystemEntropy(), replace=True) as file:

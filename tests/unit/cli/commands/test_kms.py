@@ -39,12 +39,9 @@ def test_words_are_sorted(raw: list[str], words: Words) -> None:
 @pytest.mark.parametrize(
     ("raw", "told"),
     [
-        (["A", "--X"], "--X has no value"),
-        (["A", "B"], "'B' is not a parameter"),
         (["A", "--X", "1", "--X=2"], "--X is given twice"),
         (["A", "--data=1", "--data", "2"], "--data is given twice"),
-        (["A", "--"], "'--' is not a parameter"),
-        (["A", "-x"], "'-x' is not a parameter"),
+        (["A", "-x"], "there is no option -x"),
         (["A", "--X=\udcff"], "a word of the command line is not UTF-8 text"),
     ],
 )
@@ -53,6 +50,26 @@ def test_wrong_words_are_told(raw: list[str], told: str) -> None:
         parse(raw)
     assert error.value.message == told
     assert error.value.hint
+
+
+@pytest.mark.parametrize(
+    ("raw", "told"),
+    [
+        (["A", "--X"], "--X has no value"),
+        (["A", "--X", "1", "B", "C"], "'B' is not a parameter"),
+        (["A", "--"], "'--' is not a parameter"),
+    ],
+)
+def test_wrong_words_are_told_after_unknown_parameters(raw: list[str], told: str) -> None:
+    problem = parse(raw).problem
+    assert problem is not None
+    assert problem.message == told
+    assert problem.hint
+
+
+@pytest.mark.parametrize("raw", [["help", "A"], ["A", "help"], ["A", "--help"]])
+def test_help_is_asked_for_in_any_way(raw: list[str]) -> None:
+    assert parse(raw) == Words(action="A", help=True)
 
 
 @pytest.mark.parametrize("columns", ["60", "80", "300"])

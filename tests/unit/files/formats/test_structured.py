@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keystead.errors import OperatorError
+from keystead.files.formats import spans
 from keystead.files.formats.known import FORMATS
 from keystead.files.formats.spans import pointer
 
@@ -112,6 +113,21 @@ def test_aliases_of_aliases_end_somewhere() -> None:
     assert len(leaf.pointers) == 1 + 10 + 100 + 1000 + 10_000 + 10_000
     with pytest.raises(OperatorError, match="its aliases stand for more than 100000 values"):
         FORMATS["yaml"].leaves(aliases(9, 10))
+
+
+def merged(items: int) -> str:
+    """A mapping into which as many others are merged, each of which names all of their values."""
+    return "<<:\n" + "".join(f"- {{name: N{number}, value: x}}\n" for number in range(items))
+
+
+def test_names_of_merged_lists_end_somewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(OperatorError, match="give its values more than 1000000 names"):
+        FORMATS["yaml"].leaves(merged(4000))
+    monkeypatch.setattr(spans, "_NAMES", 3 * 3 + 3)
+    assert "/N2" in FORMATS["yaml"].leaves(merged(3))[1].pointers
+    monkeypatch.setattr(spans, "_NAMES", 3 * 3 + 3 - 1)
+    with pytest.raises(OperatorError, match="more than 11 names"):
+        FORMATS["yaml"].leaves(merged(3))
 
 
 @pytest.mark.parametrize(
