@@ -65,12 +65,12 @@ def remedy(
         return (
             f"{server} does not know this AccessKey; keystead access-key list shows its own, on its machine"
         )
-    document = parameters.get("PolicyDocument", "")
-    if code == "MalformedPolicyDocument" and not document.lstrip().startswith("{"):
-        return "--PolicyDocument file:PATH reads the document from a file"
     if code == "InvalidParameter" and alias.startswith(aliases.RESERVED):
         return f"{aliases.RESERVED} is reserved for the keys of services"
     hints = [] if operation is None else [_rule(operation, refusal, parameters)]
+    document = parameters.get("PolicyDocument", "")
+    if code == "MalformedPolicyDocument" and not document.lstrip().startswith("{"):
+        hints.append("--PolicyDocument file:PATH reads it from a file")
     if code == "Unsupported.Alias" and (found := describe(key)):
         hints.append(f"{key} stands for {found['KeyId']}")
     return "; ".join(filter(None, hints))

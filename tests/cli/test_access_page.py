@@ -23,7 +23,8 @@ def test_the_policies_of_the_page_are_those_of_the_examples() -> None:
 
 
 def test_the_page(tmp_path: Path) -> None:
-    lines = [line for block in blocks(PAGE, "console") for line in block.splitlines()]
+    whole = [re.sub(r" *\\\n *", " ", block) for block in blocks(PAGE, "console")]
+    lines = [line for block in whole for line in block.splitlines()]
     commands = [
         (line.removeprefix("$ "), following if not following.startswith("$ ") else "")
         for line, following in zip(lines, [*lines[1:], "$ "], strict=True)

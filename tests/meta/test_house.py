@@ -30,7 +30,6 @@ TESTED_IN = {
     "client": "tests/cli",
     "crypto/primitives/digests": "tests/unit/crypto/test_signing_secret.py",
     "crypto/primitives/unopenable": "tests/unit/crypto/test_sealing.py",
-    "domain/identities": "tests/operations",
     "files": "tests/cli",
     "operations": "tests/operations",
     "proxy": "tests/interop",

@@ -638,8 +638,11 @@ def without_identities(path: Path) -> None:
     with connection:
         for table in IDENTITY_TABLES:
             connection.execute(f"DROP TABLE {table}")
-        for table, column in (("accounts", "name"), ("accounts", "status"), ("access_keys", "user_id")):
-            connection.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
+        connection.execute("DROP INDEX access_keys_expire")
+        for column in ("name", "status"):
+            connection.execute(f"ALTER TABLE accounts DROP COLUMN {column}")
+        for column in ("user_id", "expires"):
+            connection.execute(f"ALTER TABLE access_keys DROP COLUMN {column}")
         connection.execute("DELETE FROM migrations WHERE name = 'identities'")
     before = apsw.Connection(":memory:")
     migrate.migrate(before, 1, tuple(takewhile(lambda one: one.name != "identities", migrate.known())))

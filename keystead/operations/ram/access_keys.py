@@ -1,4 +1,4 @@
-"""AccessKeys of RAM users, and of the account itself where no user is named and none calls."""
+"""AccessKeys of RAM users: and of the account itself, where its root calls and names no user."""
 
 import msgspec
 

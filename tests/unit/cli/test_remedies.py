@@ -20,7 +20,7 @@ def told(service: Service, action: str, **parameters: str) -> tuple[str, str]:
 
     status, refusal = service.call(action, **parameters)
     assert status >= 400
-    operation = CATALOGUE.find(KMS.version, action)
+    operation = CATALOGUE.find(parameters.get("Version", KMS.version), action)
     return refusal["Code"], remedy(refusal, parameters, operation, ask, URL)
 
 
@@ -236,9 +236,10 @@ def test_the_vendors_ways_to_refuse_a_parameter(message: str) -> None:
 
 def test_a_document_that_is_the_name_of_a_file() -> None:
     service = Service()
+    rule = "--PolicyDocument is JSON: a policy, at most 2048 characters"
     for text, hint in (
-        ("policy.json", "--PolicyDocument file:PATH reads the document from a file"),
-        (' {"Version": "1"}', ""),
+        ("policy.json", f"{rule}; --PolicyDocument file:PATH reads it from a file"),
+        (' {"Version": "1"}', rule),
     ):
         asked = {"Version": RAM.version, "PolicyName": "p", "PolicyDocument": text}
         assert told(service, "CreatePolicy", **asked) == ("MalformedPolicyDocument", hint)
