@@ -61,11 +61,16 @@ def signals_raise() -> Iterator[None]:
 @contextmanager
 def signals_wait() -> Iterator[None]:
     """Within it no signal interrupts; those that came raise at its end."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, FORWARDED)
+    # Not by a mask: that is one thread's, and another may be given the signal.
+    came: list[int] = []
+    before = {number: signal.signal(number, lambda number, _: came.append(number)) for number in FORWARDED}
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for one in dict.fromkeys(came):
+            signal.raise_signal(one)
 
 
 async def run(command: list[str], environment: Mapping[str, str]) -> int:

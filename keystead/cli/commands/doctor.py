@@ -17,6 +17,11 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "and what in the environment leads elsewhere. Each line is ok, warning or problem, with what to do. The exit "
         "status is 0 without a problem, else 1. No secret is shown, nothing is changed, and one signed call is made, "
         "GetCallerIdentity.",
+        examples=(
+            "keystead doctor",
+            "keystead doctor --endpoint https://kms.example.com --ca ca.pem",
+            "keystead doctor --output json",
+        ),
     )
     target.add_options(parser)
     parser.add_argument(

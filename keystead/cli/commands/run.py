@@ -29,7 +29,6 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         usage="keystead run [--data DIR | --endpoint URL --ca FILE]\n"
         "                    [--seed FILE] [--as USER] [--region R] [--log FILE] -- CMD …",
         examples=(
-            "keystead run -- python your_program.py",
             "keystead run --seed tests/seed.toml -- pytest",
             "keystead run --seed tests/seed.toml --as deploy -- pytest",
             "keystead run --log - -- ./app",

@@ -23,6 +23,11 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "The exit status is 0 if it is ready and accepts the AccessKey, 3 if it does not run, gives no answer or is not "
         "ready, 4 if it refuses the AccessKey, and 1 if it can't be seen or verified. One signed call is made, "
         "GetCallerIdentity.",
+        examples=(
+            "keystead status",
+            "keystead status --endpoint https://kms.example.com --ca ca.pem",
+            "keystead status --output json",
+        ),
     )
     target.add_options(parser)
     parser.add_argument(
