@@ -1,4 +1,4 @@
-"""The whole command line as parsers: for `kms` and `sts`, which read their words themselves, too."""
+"""The whole command line as parsers: for `kms`, `ram` and `sts`, which read their words themselves, too."""
 
 import argparse
 from collections.abc import Iterator

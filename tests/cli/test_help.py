@@ -16,11 +16,11 @@ from keystead.api.bind import bind
 from keystead.api.operation import CATALOGUE
 from keystead.cli import output
 from keystead.cli.commands import kms
-from keystead.domain.products import KMS, STS
+from keystead.domain.products import KMS, RAM, STS
 from keystead.errors import KmsError
 from share.command_tree import whole
 
-PRODUCTS = {"kms": KMS, "sts": STS}
+PRODUCTS = {"kms": KMS, "ram": RAM, "sts": STS}
 COLUMNS = 72  # of an example: what a man page shows of it in 80
 POLICY = json.dumps(
     {
@@ -35,7 +35,8 @@ POLICY = json.dumps(
         ],
     }
 )
-FILES = {"file:secret.txt": "secret", "file:policy.json": POLICY}
+DOCUMENT = '{"Version": "1", "Statement": [{"Effect": "Allow", "Action": "kms:Encrypt", "Resource": "*"}]}'
+FILES = {"file:secret.txt": "secret", "file:policy.json": POLICY, "file:encrypt-only.json": DOCUMENT}
 
 
 def parsers(parser: argparse.ArgumentParser) -> Iterator[output.Parser]:
@@ -147,7 +148,7 @@ def test_operations_are_shown_by_family() -> None:
         heads = [line[:-1] for line in shown.splitlines() if re.fullmatch(r"[A-Z].*:", line)]
         assert heads == list(families) == sorted(families)
         for family, members in families.items():
-            assert re.fullmatch(r"[A-Z][a-z ]{1,38}", family)
+            assert re.fullmatch(r"[A-Z][A-Za-z ]{1,38}", family)
             section = shown.split(f"\n{family}:\n")[1].split("\n\n")[0]
             assert re.findall(r"^  ([A-Z]\w+)", section, re.MULTILINE) == [one.action for one in members]
             assert len({one.function.__module__ for one in members}) == 1

@@ -34,11 +34,13 @@ CALLS = {
     "access-key delete": (["access-key", "delete", "canary"], "access-key delete"),
     "account create": (["account", "create", "--name", "canary"], "account create"),
     "account list": (["account", "list"], "account list"),
-    "account rename": (["account", "rename", "canary", "canary"], "account rename"),
-    "account disable": (["account", "disable", "canary"], "account disable"),
-    "account enable": (["account", "enable", "canary"], "account enable"),
+    "account rename": (["account", "rename", "1234567890123456", "canary"], "account rename"),
+    "account disable": (["account", "disable", "1234567890123456"], "account disable"),
+    "account enable": (["account", "enable", "1234567890123456"], "account enable"),
     "ca rotate": (["ca", "rotate", "--name", "canary.example.org"], "ca rotate"),
     "ca retire": (["ca", "retire"], "ca retire"),
+    "status": (["status"], "status"),
+    "doctor": (["doctor"], "doctor"),
 }
 # They call none: `run` and `env` only say where one is, others read what is in the directory.
 NO_CALLS = {

@@ -9,9 +9,18 @@ from keystead.errors import CODES, InvalidParameter, OperatorError
 # public, else its API metadata.
 with (Path(__file__).parents[1] / "vectors" / "errors.tsv").open(encoding="utf-8") as file:
     ROWS = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
-VALUES = {"name": "<name>", "string_to_sign": "<string to sign>", "reason": ""}
+VALUES = {"name": "<name>", "string_to_sign": "<string to sign>", "reason": "", "about": ""}
 # Errors that have no message of the vendor's: it has published the codes of a dry run only, and no code of protection.
 OURS = {"DryRunSucceeded", "DryRunDenied", "DryRunRefused", "DeletionProtected"}
+# Refusals of Ram, in words of our own.
+RAM = (
+    "NoPermission",
+    "EntityNotExist.",
+    "EntityAlreadyExists.",
+    "DeleteConflict.",
+    "LimitExceeded.",
+    "MalformedPolicy",
+)
 # Not those that only another room knows, such as the proxy.
 KINDS = [kind for kinds in CODES.values() for kind in kinds if kind.__module__ == "keystead.errors"]
 
@@ -28,7 +37,9 @@ def test_a_code_has_the_vendors_status_and_message(row: dict[str, str]) -> None:
 def test_every_error_is_in_the_table_or_our_own() -> None:
     listed = [row["code"] for row in ROWS]
     assert len(set(listed)) == len(listed)
-    assert {kind.__name__ for kind in KINDS if kind.code not in listed} == OURS
+    assert {
+        kind.__name__ for kind in KINDS if kind.code not in listed and not kind.code.startswith(RAM)
+    } == OURS
 
 
 def test_a_dry_runs_codes_are_the_vendors() -> None:

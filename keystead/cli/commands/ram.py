@@ -6,10 +6,10 @@ from keystead.cli.commands import kms
 from keystead.domain.products import RAM
 
 _EXAMPLES = (
-    "keystead ram CreateUser --UserName app",
-    "keystead ram CreatePolicy --PolicyName encrypt-only --PolicyDocument file:encrypt-only.json",
-    "keystead ram AttachPolicyToUser --PolicyType Custom --PolicyName encrypt-only --UserName app",
-    "keystead ram CreateAccessKey --UserName app",
+    "keystead ram CreateUser --UserName deploy",
+    "keystead ram CreatePolicy --PolicyName encrypt-only \\\n    --PolicyDocument file:encrypt-only.json",
+    "keystead ram AttachPolicyToUser --PolicyType Custom \\\n    --PolicyName encrypt-only --UserName deploy",
+    "keystead ram CreateAccessKey --UserName deploy",
 )
 
 

@@ -27,12 +27,12 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "Without --data and --endpoint the server is a private one, in memory, for the time of the command, whatever "
         "KEYSTEAD_DATA and KEYSTEAD_ENDPOINT name.",
         usage="keystead run [--data DIR | --endpoint URL --ca FILE]\n"
-        "                    [--seed FILE] [--as USER] [--region R] [--log FILE] -- CMD …",
+        "                    [--seed FILE] [--as USER] [--region R] [--log FILE]\n"
+        "                    -- CMD …",
         examples=(
             "keystead run --seed tests/seed.toml -- pytest",
-            "keystead run --seed tests/seed.toml --as deploy -- pytest",
             "keystead run --log - -- ./app",
-            "keystead run --data ./kms -- aliyun kms ListKeys",
+            "keystead run --data ./kms --as deploy -- aliyun kms ListKeys",
             "keystead run --endpoint https://kms.example.com --ca ca.pem -- ./app",
         ),
     )

@@ -413,8 +413,8 @@ def test_calls_and_faults_of_sts(kms: LocalKms) -> None:
     kms.fail("GetCallerIdentity", status=503)
     assert client(kms).call("GetCallerIdentity", Version="2015-04-01")[0] == 503
     assert kms.calls == ["GetCallerIdentity"]
-    with pytest.raises(ValueError, match="there is no operation 'CreateAccessKey'"):
-        kms.call("CreateAccessKey")
+    with pytest.raises(ValueError, match="there is no operation 'CreateAccount'"):
+        kms.call("CreateAccount")
 
 
 def test_imported_material_expires_when_its_time_has_come(kms: LocalKms) -> None:

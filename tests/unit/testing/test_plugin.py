@@ -115,7 +115,7 @@ def test_a_region_that_is_none(pytester: pytest.Pytester) -> None:
     pytester.makeini("[pytest]\nkeystead_region = Beijing!\n")
     told = run(pytester, "def test_it(kms_key): pass\n")
     told.assert_outcomes(errors=1)
-    told.stdout.fnmatch_lines(["*'Beijing!' is not a region; words of a-z*"])
+    told.stdout.fnmatch_lines(["*'Beijing!' is not a region; a region is lower-case*"])
 
 
 def test_a_fixture_asked_for_by_one_that_lives_longer_is_told(pytester: pytest.Pytester) -> None:
