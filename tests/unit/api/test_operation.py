@@ -2,7 +2,7 @@ import pytest
 
 import keystead.operations  # noqa: F401 - fills the catalogue
 from keystead.api.operation import CATALOGUE, Call, KeyCall, key_operation, operation
-from keystead.api.wire_types import Empty, KeyRef, Request
+from keystead.api.wire_types import Boolean, Empty, KeyRef, Request
 from keystead.domain.keys.lifecycle import Gate
 from keystead.domain.products import KMS
 
@@ -13,6 +13,11 @@ class NoKey(Request, frozen=True):
 
 class Untyped(Request, frozen=True):
     name: str
+
+
+class Switches(Request, frozen=True):
+    on: Boolean = True
+    off: Boolean = False
 
 
 class OneKey(Request, frozen=True):
@@ -54,3 +59,15 @@ def test_a_throw_away_operation_is_found_and_gone() -> None:
     assert (found.summary, found.function) == ("Count sheep.", count_sheep)
     CATALOGUE.remove(found)
     assert CATALOGUE.find(KMS.version, "CountSheep") is None
+
+
+def test_a_default_is_told_as_it_is_written_on_the_wire() -> None:
+    @operation()
+    def flip(call: Call, request: Switches) -> Empty:
+        """Flip."""
+        return Empty()
+
+    found = CATALOGUE.find(KMS.version, "Flip")
+    assert found is not None
+    CATALOGUE.remove(found)
+    assert [(one.name, one.default) for one in found.fields] == [("On", "true"), ("Off", "")]

@@ -6,7 +6,7 @@ from typing import get_args
 import pytest
 
 from keystead.api import wire_types
-from keystead.api.wire_types import KeyReference, Param
+from keystead.api.wire_types import KeyReference, Param, Reply
 from keystead.domain.keys.key import KeyFilter
 from keystead.errors import AliasUnsupported, InvalidParameter, KmsError, UnsupportedOperation
 from keystead.operations.kms.encryption import EncryptRequest
@@ -331,3 +331,12 @@ def test_filters_are_at_most_10_of_10_values() -> None:
 def test_a_filter_is_of_its_facet(key: str, facet: str) -> None:
     text = json.dumps([{"Key": key, "Values": ["x", "y"]}])
     assert parse(wire_types.KeyFilters, text) == KeyFilter(**{facet: frozenset({"x", "y"})})
+
+
+class Noted(Reply, frozen=True):
+    note: str | None = None
+    count: int = 0
+
+
+def test_the_shape_of_a_member_that_may_be_absent_is_that_of_its_value() -> None:
+    assert Noted.shape() == {"Note": "", "Count": 0, "RequestId": ""}

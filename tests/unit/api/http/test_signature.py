@@ -3,8 +3,10 @@ import hashlib
 import hmac
 import tomllib
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode
 
+import msgspec
 import pytest
 
 from keystead.api.http import parse as parameters_of
@@ -381,3 +383,18 @@ def test_nonce_digest_separates_its_parts() -> None:
 
 def test_claims_show_no_value() -> None:
     assert repr(check(v1("POST", V1 | {"Signature": VECTORS["v1"]["signatures"]["post"]}))) == "<Claims v1>"
+
+
+@pytest.mark.parametrize(
+    ("request_", "lie"),
+    [
+        (v1("POST", V1 | {"Signature": VECTORS["v1"]["signatures"]["post"]}), {"access_key_id": "another"}),
+        (acs(HEADERS, VECTORS["acs"]["signatures"]["plain"]), {"body": b"KeyId=another"}),
+    ],
+)
+def test_claims_that_are_not_what_was_signed_are_refused(request_: HttpRequest, lie: dict[str, Any]) -> None:
+    merged = parameters_of.parse(request_).merged
+    claims = check(request_)
+    assert claims.signed
+    with pytest.raises(SignatureDoesNotMatch):
+        signature.verify(msgspec.structs.replace(claims, **lie), merged, SECRET)
