@@ -248,7 +248,8 @@ def test_where_nothing_can_be_locked_the_age_of_a_part_tells(
     part, clock = tmp_path / "backups" / ".20200101T000000.000Z.part", SystemClock()
     part.mkdir(parents=True)
     (part / "keystead.db").touch()
-    os.utime(part, (clock.now() - age, clock.now() - age))
+    began = clock.now() - age
+    os.utime(part, (began, began))
     made = operator.back_up(str(data), tmp_path / "backups", 1, clock)
     assert part.exists() == left
     assert (part in made.removed) == (not left)
