@@ -439,7 +439,9 @@ def test_the_child_of_run_has_an_environment_of_one_piece(
     data = ["--data", str(other.data)]
     inside = [*KEYSTEAD, "kms", "ListKeys"]
     assert listed(keystead("run", *data, "--", *inside, env=outside)) == [marked(other)]
-    assert listed(keystead("run", "--", *inside, env=outside)) == []
+    told = keystead("run", "--", *inside, env=outside)
+    assert (told.returncode, json.loads(told.stdout)["TotalCount"]) == (0, 0)
+    assert "KEYSTEAD_ENDPOINT is not used" in told.stderr
     told = keystead("run", *data, "--region", "cn-shanghai", "--", *inside, env=outside)
     assert listed(told) == []
     # An AccessKey file of outside is not the one of the run.
