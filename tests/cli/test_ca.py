@@ -210,10 +210,10 @@ def test_other_names_never_make_another_ca(tmp_path: Path) -> None:
             assert "kms.example" in served["Names"]
             assert ("a.kms.example" in served["Names"]) == ("a.kms.example" in options)
     for words, name in (
-        (["--name", "other.example"], "other.example"),
+        (["--listen", "localhost:0", "--name", "other.example"], "other.example"),
         (["--listen", "127.0.0.9:0"], "127.0.0.9"),
     ):
-        told = keystead("serve", "--data", str(data), "--listen", "localhost:0", *words)
+        told = keystead("serve", "--data", str(data), *words)
         assert told.returncode == 1
         assert f"may not issue for {name}, only for kms.example, localhost" in told.stderr
         assert f"hint: keystead ca rotate --data {data} --name {name} " in told.stderr

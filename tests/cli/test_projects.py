@@ -119,9 +119,8 @@ def test_the_page_on_pytest(shell: Shell, tmp_path: Path) -> None:
     for number, written in enumerate(tests):
         (tmp_path / f"test_{number}.py").write_text(written)
     (settings,) = blocks(page, "ini")
-    (seed,) = blocks(HOW_TO / "ci.md", "toml")
     (tmp_path / "tests").mkdir()
-    (tmp_path / "tests" / "seed.toml").write_text(seed)
+    (tmp_path / "tests" / "seed.toml").write_text("".join(blocks(HOW_TO / "ci.md", "toml")))
     (tmp_path / "pytest.ini").write_text(settings.replace("[pytest]", "[pytest]\npythonpath = ."))
     listed = shell("pytest -q --collect-only", tmp_path)
     named = re.findall(r"^test_\S+::\S+$", listed, re.MULTILINE)

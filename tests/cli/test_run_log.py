@@ -38,6 +38,7 @@ def check(lines: list[list[str]]) -> None:
         ("CreateKey", "200", "-"),
         ("Encrypt", "200", "-"),
         ("DescribeKey", "404", "Forbidden.KeyNotFound"),
+        ("ListKeys", "200", "-"),  # the command looks for the key that was meant
     ]
     assert lines[0][2] == lines[1][2] != "-"
     assert {len(one) for one in lines} == {8}
@@ -73,7 +74,7 @@ def test_standard_error_and_a_call_of_another_product() -> None:
     assert told.stdout == "done"
     lines = [one for one in words(told.stderr) if len(one) == 8 and one[5].endswith("ms")]
     check(lines[:-1])
-    assert lines[-1][1:5] == ["ListUsers", "-", "404", "UnsupportedProduct"]
+    assert lines[-1][1:5] == ["ListUsers", "-", "400", "MissingParameter"]
     assert "hidden" not in told.stderr
 
 
