@@ -249,7 +249,7 @@ def faults(answers: list[list[Any]]) -> list[tuple[str, set[str]]]:
     found: list[tuple[str, set[str]]] = []
     seen: set[str] = set()
     for action, members, *declared in answers:
-        listed = listed_shape(VENDOR[action]["response"])
+        listed = listed_shape(VENDOR["Kms"][action]["response"])
         expected = {name: kind for name, kind in listed.items() if name not in NOT_GIVEN.get(action, set())}
         wrong: set[str] = set()
         if declared:
@@ -311,7 +311,7 @@ def test_every_answer_has_the_vendors_members_matrix(tmp_path: Path, sdk: str) -
 
 
 def test_a_planted_fault_is_found() -> None:
-    listed = listed_shape(VENDOR["ListAliases"]["response"])
+    listed = listed_shape(VENDOR["Kms"]["ListAliases"]["response"])
     row = {"AliasArn": "x", "AliasName": "x", "KeyId": "x"}
     good = {"Aliases": {"Alias": [row]}, "PageNumber": 1, "PageSize": 1, "RequestId": "x", "TotalCount": 1}
     own = [[name, kind] for name, kind in listed.items() if name != "PageSize"]
