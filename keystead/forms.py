@@ -56,6 +56,7 @@ def listed(words: Sequence[str]) -> str:
     return " or ".join(filter(None, (", ".join(words[:-1]), words[-1])))
 
 
+ACCOUNT = Form(r"[0-9]{16}", "16 digits")
 REGION = Form(
     r"(?=.{1,32}\Z)[a-z0-9]+(-[a-z0-9]+)*",
     "lower-case letters and digits, in words joined by hyphens, as cn-hangzhou; at most 32 characters",

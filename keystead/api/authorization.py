@@ -29,9 +29,8 @@ from keystead.domain.products import RAM, Product
 from keystead.errors import AccessKeyNotFound, NoPermission, RamNoPermission
 from keystead.store.ports import Store
 
-Context = Callable[
-    [Need], conditions.Context
-]  # the condition keys of a request, as to one of the things that it needs
+# The condition keys of a request, as to one of the things that it needs.
+Context = Callable[[Need], conditions.Context]
 
 _PRINCIPAL_TYPES = {CallerType.ROOT: "Account", CallerType.RAM_USER: "SubUser"}
 
@@ -117,8 +116,8 @@ def request_context(
     found = {
         conditions.CURRENT_TIME: iso8601(now),
         conditions.SECURE_TRANSPORT: "true" if asked.tls else "false",
+        conditions.MFA_PRESENT: "false",
     }
-    found[conditions.MFA_PRESENT] = "false"
     if asked.channel is Channel.NETWORK and asked.source:
         found[conditions.SOURCE_IP] = asked.source
     if need.key is not None and need.uses:

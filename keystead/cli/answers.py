@@ -1,5 +1,6 @@
 """The forms of an answer: JSON for programs, text for shells, a table for people."""
 
+import argparse
 import sys
 from typing import Any
 
@@ -10,6 +11,13 @@ DESCRIPTION = (
     "json, text (a single value as it is, so that $(…) takes it; members and rows parted by tabs) or table; "
     "default: json, with --query text for single values"
 )
+
+
+def add_output(parser: argparse.ArgumentParser) -> None:
+    """Add --output to a command that shows a table unless another form is asked for."""
+    parser.add_argument(
+        "--output", choices=FORMS, default="table", help="json, text or table (default: table)"
+    )
 
 
 def show(content: Any, form: str = "") -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from keystead.cli import output
 from keystead.errors import AccessKeyNotFound, OperatorError
+from keystead.forms import ACCOUNT
 from keystead.server.operator import run_operation
 
 LASTS = 3600  # seconds
@@ -63,5 +64,5 @@ def _ask(data: str, action: str, parameters: Mapping[str, str], command: str) ->
     elif code == "EntityNotExist.Account":
         hint = "keystead account list shows all"
     elif code == "InvalidParameter":
-        hint = "write it as USER or as USER@ACCOUNT, with the account's 16 digits"
+        hint = f"write it as USER or as USER@ACCOUNT, with the account's {ACCOUNT.words}"
     raise OperatorError(f"{code}: {members.get('Message', '')}", hint=hint)

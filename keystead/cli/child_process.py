@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from types import FrameType
 
@@ -36,6 +36,17 @@ class Ended(KeyboardInterrupt):
 
 
 @contextmanager
+def handled(numbers: Iterable[int], handler: Callable[[int, FrameType | None], object]) -> Iterator[None]:
+    """Within it these signals are the handler's; afterwards whose they were."""
+    before = {number: signal.signal(number, handler) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, earlier in before.items():
+            signal.signal(number, earlier)
+
+
+@contextmanager
 def signals_raise() -> Iterator[None]:
     """Within it, every signal that would end the program raises Ended, as Ctrl-C raises KeyboardInterrupt.
 
@@ -49,13 +60,8 @@ def signals_raise() -> Iterator[None]:
             ended = True
             raise Ended(number)
 
-    ending = (number for number in FORWARDED if number not in (signal.SIGINT, *_HARMLESS))
-    before = {number: signal.signal(number, end) for number in ending}
-    try:
+    with handled([number for number in FORWARDED if number not in (signal.SIGINT, *_HARMLESS)], end):
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 @contextmanager
@@ -63,12 +69,10 @@ def signals_wait() -> Iterator[None]:
     """Within it no signal interrupts; those that came raise at its end."""
     # Not by a mask: that is one thread's, and another may be given the signal.
     came: list[int] = []
-    before = {number: signal.signal(number, lambda number, _: came.append(number)) for number in FORWARDED}
     try:
-        yield
+        with handled(FORWARDED, lambda number, _: came.append(number)):
+            yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
         for one in dict.fromkeys(came):
             signal.raise_signal(one)
 

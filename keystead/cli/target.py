@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from keystead import variables
 from keystead.cli import edition, output
 from keystead.errors import OperatorError, Unreachable
+from keystead.forms import ACCOUNT
 
 if TYPE_CHECKING:
     from keystead.client.kms import Kms
@@ -51,8 +52,8 @@ AS = "call as this RAM user (USER, or USER@ACCOUNT), with an AccessKey that is m
 
 def account_id(text: str) -> str:
     """The id of an account, as an option has it."""
-    if not (len(text) == 16 and text.isascii() and text.isdigit()):
-        raise argparse.ArgumentTypeError("an account id is 16 digits")
+    if not ACCOUNT.fits(text):
+        raise argparse.ArgumentTypeError(f"an account id is {ACCOUNT.words}")
     return text
 
 

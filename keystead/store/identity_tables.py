@@ -9,7 +9,7 @@ import msgspec
 
 from keystead.domain.identities import Attachment, CustomPolicy, Group, Member, PolicyVersion, User
 from keystead.store.database import Database
-from keystead.store.ports import IDENTITIES, Identity, V, identity_key
+from keystead.store.ports import IDENTITIES, Identity, Revisions, V, identity_key
 
 
 class _Table(NamedTuple):
@@ -58,18 +58,14 @@ class Identities:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._all: dict[tuple[type[Identity], str], tuple[Any, ...]] = {}
-        self._revisions: dict[str, int] = {}
-        self._latest = 0
+        self._revisions = Revisions()
 
     def drop_cache(self) -> None:
         self._all.clear()
-        self._revisions.clear()
+        self._revisions.all_changed()
 
     def revision(self, account: str) -> int:
-        if account not in self._revisions:
-            self._latest += 1
-            self._revisions[account] = self._latest
-        return self._revisions[account]
+        return self._revisions.of(account)
 
     def all(self, kind: type[V], account: str) -> tuple[V, ...]:
         found = self._all.get((kind, account))
@@ -98,7 +94,7 @@ class Identities:
     def _changed(self, one: Identity) -> None:
         self._database.revise()
         self._all.pop((type(one), one.account), None)
-        self._revisions.pop(one.account, None)
+        self._revisions.changed(one.account)
 
     def _rows(self, kind: type[Any], where: str, *values: str) -> tuple[Any, ...]:
         table = _TABLES[kind]

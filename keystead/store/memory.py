@@ -17,7 +17,7 @@ from keystead.domain.keys.tags import fit
 from keystead.entropy import Entropy, uuid4
 from keystead.errors import AliasTaken
 from keystead.store import ports
-from keystead.store.ports import IDENTITIES, Identity, Page, StoreFailure, identity_key
+from keystead.store.ports import IDENTITIES, Identity, Page, Revisions, StoreFailure, identity_key
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -127,17 +127,13 @@ class Identities:
         self._rows: dict[type[Identity], _Rows[tuple[str, ...], Any]] = {
             kind: _Rows(journal) for kind in IDENTITIES
         }
-        self._revisions: dict[str, int] = {}
-        self._latest = 0
+        self._revisions = Revisions()
 
     def drop_cache(self) -> None:
-        self._revisions.clear()
+        self._revisions.all_changed()
 
     def revision(self, account: str) -> int:
-        if account not in self._revisions:
-            self._latest += 1
-            self._revisions[account] = self._latest
-        return self._revisions[account]
+        return self._revisions.of(account)
 
     def all(self, kind: type[ports.V], account: str) -> tuple[ports.V, ...]:
         return tuple(one for one in self._rows[kind].values() if one.account == account)
@@ -147,13 +143,13 @@ class Identities:
         return tuple(one for one in found if (one.account, one.policy) == (account, policy))
 
     def put(self, one: Identity) -> None:
-        self._revisions.pop(one.account, None)
+        self._revisions.changed(one.account)
         self._rows[type(one)].put(identity_key(one), one)
 
     add = put
 
     def remove(self, one: Identity) -> None:
-        self._revisions.pop(one.account, None)
+        self._revisions.changed(one.account)
         self._rows[type(one)].remove(identity_key(one))
 
 

@@ -201,6 +201,29 @@ def identity_key(one: Identity) -> tuple[str, ...]:
     return tuple([getattr(one, field) for field in IDENTITIES[type(one)]])
 
 
+class Revisions:
+    """Numbers that stand for what there is of each account, for as long as that is so. None is ever given again."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, int] = {}
+        self._latest = 0
+
+    def of(self, account: str) -> int:
+        """The number that stands for the account as it is."""
+        if account not in self._known:
+            self._latest += 1
+            self._known[account] = self._latest
+        return self._known[account]
+
+    def changed(self, account: str) -> None:
+        """The account is no longer as it was."""
+        self._known.pop(account, None)
+
+    def all_changed(self) -> None:
+        """No account may be as it was."""
+        self._known.clear()
+
+
 class Identities(Protocol):
     """Users, groups, policies and what is attached. An account has so few of them that none is looked up in here: whoever
     asks gets all of a type, oldest first.

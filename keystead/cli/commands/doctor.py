@@ -1,11 +1,8 @@
 """`keystead doctor`: check what commands and clients depend on, and say what to do about what is wrong."""
 
 import argparse
-import os
 
 from keystead.cli import answers, output, target
-from keystead.clock import SystemClock
-from keystead.entropy import SystemEntropy
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -24,9 +21,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         ),
     )
     target.add_options(parser)
-    parser.add_argument(
-        "--output", choices=answers.FORMS, default="table", help="json, text or table (default: table)"
-    )
+    answers.add_output(parser)
     parser.set_defaults(func=main)
 
 
@@ -36,10 +31,7 @@ def main(args: argparse.Namespace) -> int:
     from keystead.cli.diagnosis.checks import examine
     from keystead.cli.diagnosis.finding import Level
 
-    chosen = target.select(args.endpoint, args.ca, args.data)
-    scene = scenes.look(
-        chosen, args.access_key, args.region, os.environ, SystemClock(), SystemEntropy(), args.command_name
-    )
+    scene = scenes.of(args)
     found = examine(scene)
     if args.output == "table":
         for one in found:

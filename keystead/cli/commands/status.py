@@ -1,13 +1,11 @@
 """`keystead status`: which server commands are about, and how it is."""
 
 import argparse
-import os
 from typing import TYPE_CHECKING, Any
 
 from keystead import __version__
 from keystead.cli import answers, output, target
-from keystead.clock import SystemClock, iso8601
-from keystead.entropy import SystemEntropy
+from keystead.clock import iso8601
 from keystead.errors import LATER, OperatorError, Refused, Unreachable
 
 if TYPE_CHECKING:
@@ -30,9 +28,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         ),
     )
     target.add_options(parser)
-    parser.add_argument(
-        "--output", choices=answers.FORMS, default="table", help="json, text or table (default: table)"
-    )
+    answers.add_output(parser)
     parser.set_defaults(func=main)
 
 
@@ -40,10 +36,7 @@ def main(args: argparse.Namespace) -> int:
     """Print what is to be seen; the status of what is wrong, if something is."""
     from keystead.cli.diagnosis import scene as scenes
 
-    chosen = target.select(args.endpoint, args.ca, args.data)
-    scene = scenes.look(
-        chosen, args.access_key, args.region, os.environ, SystemClock(), SystemEntropy(), args.command_name
-    )
+    scene = scenes.of(args)
     wrong = _wrong(scene)
     if args.output == "table":
         for name, text in _facts(scene, wrong):

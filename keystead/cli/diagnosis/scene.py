@@ -3,7 +3,9 @@
 Nothing is changed, and one signed call is made, GetCallerIdentity. What can't be seen has the reason in its place.
 """
 
+import argparse
 import email.utils
+import os
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
@@ -16,9 +18,9 @@ from keystead.client import handshake, health
 from keystead.client.handshake import Handshake
 from keystead.client.health import Health
 from keystead.client.transport import Address, Answer, Session
-from keystead.clock import Clock
+from keystead.clock import Clock, SystemClock
 from keystead.domain.products import KMS, STS
-from keystead.entropy import Entropy
+from keystead.entropy import Entropy, SystemEntropy
 from keystead.errors import OperatorError, Unreachable
 from keystead.server.data.directory import DataDirectory, Running
 from keystead.server.data.discovery import Discovered, running_server
@@ -69,6 +71,14 @@ class Scene(msgspec.Struct, kw_only=True):
         with suppress(ValueError):
             return email.utils.parsedate_to_datetime(self.answer.date).timestamp() - self.now
         return None
+
+
+def of(args: argparse.Namespace) -> Scene:
+    """All that is to be seen of the server that a command's options are about, from here and now."""
+    chosen = target.select(args.endpoint, args.ca, args.data)
+    return look(
+        chosen, args.access_key, args.region, os.environ, SystemClock(), SystemEntropy(), args.command_name
+    )
 
 
 def look(

@@ -4,14 +4,14 @@ from typing import Annotated
 
 import msgspec
 
-from keystead.api.access_keys import AccessKeyId, AccountId, account_of, new_access_key
+from keystead.api.access_keys import AccessKeyId, AccountId, account_of, delete, new_access_key, set_status
 from keystead.api.coerce import integer, text_up_to
 from keystead.api.operation import Call, operation
 from keystead.api.ram_lookup import find_user
-from keystead.api.ram_types import UserName
-from keystead.api.wire_types import Empty, Param, Reply, Request, choice
+from keystead.api.ram_types import Status, UserName
+from keystead.api.wire_types import Empty, Param, Reply, Request
 from keystead.clock import iso8601
-from keystead.domain.accounts import AccessKey, AccessKeyStatus
+from keystead.domain.accounts import AccessKey
 from keystead.domain.arns import access_key_arn
 from keystead.domain.identities import User
 from keystead.domain.products import KEYSTEAD
@@ -19,7 +19,6 @@ from keystead.errors import AccessKeyNotFound, UserNotFound
 
 Description = Annotated[str, Param("String", text_up_to(256))]
 Duration = Annotated[int, Param("Integer", integer(60, 43_200, "seconds"))]
-Status = Annotated[str, choice(*AccessKeyStatus)]
 
 
 class CreateAccessKeyRequest(Request, frozen=True):
@@ -110,10 +109,7 @@ class UpdateAccessKeyRequest(Request, frozen=True):
 @operation(changes=True, product=KEYSTEAD, errors=(AccessKeyNotFound,))
 def update_access_key(call: Call, request: UpdateAccessKeyRequest) -> Empty:
     """Activate or deactivate an AccessKey; once acknowledged, no later call is accepted with an inactive one."""
-    access_key = _find(call, request.access_key_id)
-    call.store.accounts.put_access_key(
-        msgspec.structs.replace(access_key, status=AccessKeyStatus(request.status))
-    )
+    set_status(call, _find(call, request.access_key_id), request.status)
     return Empty()
 
 
@@ -124,9 +120,7 @@ class DeleteAccessKeyRequest(Request, frozen=True):
 @operation(changes=True, product=KEYSTEAD, errors=(AccessKeyNotFound,))
 def delete_access_key(call: Call, request: DeleteAccessKeyRequest) -> Empty:
     """Delete an AccessKey for good."""
-    access_key = _find(call, request.access_key_id)
-    call.store.accounts.remove_access_key(access_key.access_key_id)
-    call.vault.forget_secret(access_key.access_key_id)
+    delete(call, _find(call, request.access_key_id))
     return Empty()
 
 

@@ -1,15 +1,13 @@
 """AccessKeys of RAM users: and of the account itself, where its root calls and names no user."""
 
-import msgspec
-
 from keystead.access.callers import CallerType
-from keystead.api.access_keys import AccessKeyId, new_access_key
+from keystead.api.access_keys import AccessKeyId, delete, new_access_key, set_status
 from keystead.api.operation import Call, operation
 from keystead.api.ram_lookup import find_user
 from keystead.api.ram_types import Status, UserName
 from keystead.api.wire_types import Empty, Reply, Request
 from keystead.clock import iso8601
-from keystead.domain.accounts import AccessKey, AccessKeyStatus
+from keystead.domain.accounts import AccessKey
 from keystead.domain.arns import access_key_arn
 from keystead.domain.identities import ACCESS_KEYS
 from keystead.domain.products import RAM
@@ -107,7 +105,7 @@ class UpdateAccessKeyRequest(Request, frozen=True):
 def update_access_key(call: Call, request: UpdateAccessKeyRequest) -> Empty:
     """Activate or deactivate an AccessKey; once acknowledged, no later call is accepted with an inactive one."""
     found = _find(call, _owner(call, request.user_name), request.user_access_key_id)
-    call.store.accounts.put_access_key(msgspec.structs.replace(found, status=AccessKeyStatus(request.status)))
+    set_status(call, found, request.status)
     return Empty()
 
 
@@ -120,8 +118,7 @@ class DeleteAccessKeyRequest(Request, frozen=True):
 def delete_access_key(call: Call, request: DeleteAccessKeyRequest) -> Empty:
     """Delete an AccessKey for good."""
     found = _find(call, _owner(call, request.user_name), request.user_access_key_id)
-    call.store.accounts.remove_access_key(found.access_key_id)
-    call.vault.forget_secret(found.access_key_id)
+    delete(call, found)
     return Empty()
 
 

@@ -3,7 +3,7 @@
 import msgspec
 
 from keystead.api.operation import Call, operation
-from keystead.api.ram_lookup import attachments, find_group, find_user
+from keystead.api.ram_lookup import attachments, find_group, find_user, named
 from keystead.api.ram_types import (
     Comments,
     GroupName,
@@ -59,7 +59,7 @@ def _members(call: Call) -> tuple[Member, ...]:
 
 
 def _refuse_taken(call: Call, name: str) -> None:
-    if any(group.name == name for group in call.store.identities.all(Group, call.account)):
+    if named(call.store, Group, call.account, name) is not None:
         raise GroupTaken(name=name)
 
 

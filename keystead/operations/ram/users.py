@@ -3,7 +3,7 @@
 import msgspec
 
 from keystead.api.operation import Call, operation
-from keystead.api.ram_lookup import attachments, find_user
+from keystead.api.ram_lookup import attachments, find_user, named
 from keystead.api.ram_types import (
     Comments,
     DisplayName,
@@ -67,7 +67,7 @@ def _listed(user: User) -> ListedUser:
 
 
 def _refuse_taken(call: Call, name: str) -> None:
-    if any(user.name == name for user in call.store.identities.all(User, call.account)):
+    if named(call.store, User, call.account, name) is not None:
         raise UserTaken(name=name)
 
 

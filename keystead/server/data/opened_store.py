@@ -5,10 +5,11 @@ from pathlib import Path
 
 import msgspec
 
+from keystead.api.access_keys import make_access_key
 from keystead.clock import Clock
 from keystead.crypto import root_key
 from keystead.crypto.vault import Vault
-from keystead.domain.accounts import AccessKey, AccessKeyStatus, Account
+from keystead.domain.accounts import Account
 from keystead.domain.authorities import KeptAuthority
 from keystead.domain.keys.key import Wrapped
 from keystead.entropy import Entropy
@@ -136,16 +137,8 @@ def _found(store: Store, vault: Vault, account: str, now: int, entropy: Entropy)
     if not store.keyring.all():
         store.keyring.add(vault.make_wrapping_key(now))
     store.accounts.add(Account(account_id=account, created=now))
-    access_key_id = "LTAI" + entropy.take(10).hex().upper()
-    secret, wrapped = vault.make_secret(account, access_key_id)
-    store.accounts.add_access_key(
-        AccessKey(
-            access_key_id=access_key_id,
-            account=account,
-            status=AccessKeyStatus.ACTIVE,
-            created=now,
-            secret=wrapped,
-            description="root, made at the first start",
-        )
+    access_key, secret = make_access_key(
+        entropy, vault, account, now, description="root, made at the first start"
     )
-    return access_key_id, secret
+    store.accounts.add_access_key(access_key)
+    return access_key.access_key_id, secret

@@ -36,12 +36,11 @@ from keystead.domain.keys.algorithms import ASYMMETRIC, SYMMETRIC, USAGES
 from keystead.domain.keys.key import KeySpec, KeyUsage, Origin
 from keystead.domain.keys.lifecycle import INITIAL, KeyState
 from keystead.errors import OperatorError, UnsupportedOperation
-from keystead.forms import REGION
+from keystead.forms import ACCOUNT, REGION
 
 _CREATED = datetime(2026, 1, 1, tzinfo=UTC)
 _KEY_ID = re.compile(r"\A(?=.*[A-Za-z0-9])[A-Za-z0-9-]{1,64}\Z")
 _UUID = re.compile(r"\A[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\Z")
-_ACCOUNT = re.compile(r"\A[0-9]{16}\Z")
 _ACCESS_KEY_ID = re.compile(r"\A[A-Za-z0-9]{1,128}\Z")
 _REGION = f"a region is {REGION.words}"
 _SECRET = re.compile(r"\A[!-~]{1,128}\Z")
@@ -152,7 +151,7 @@ def _need(holds: object, path: str, reason: str) -> None:
 
 def _check(seed: Seed) -> None:
     need = _need
-    need(_ACCOUNT.match(seed.account), "$.account", "an account is 16 digits")
+    need(ACCOUNT.fits(seed.account), "$.account", f"an account is {ACCOUNT.words}")
     need(REGION.fits(seed.region), "$.region", _REGION)
     keys: set[tuple[str, str]] = set()
     versions: set[str] = set()

@@ -8,8 +8,10 @@ import msgspec
 
 from keystead.access.decisions import PolicyType
 from keystead.access.system_policies import SYSTEM_POLICIES
+from keystead.api.access_keys import make_access_key
 from keystead.api.events import record_event
 from keystead.api.pipeline import Pipeline
+from keystead.api.ram_lookup import named
 from keystead.crypto.vault import Vault
 from keystead.domain.accounts import AccessKey, AccessKeyStatus
 from keystead.domain.identities import Attachment, CustomPolicy, Group, Kind, Member, PolicyVersion, User
@@ -104,29 +106,26 @@ def user_access_key(pipeline: Pipeline, name: str) -> tuple[str, str]:
     OperatorError if there is no such user.
     """
     store, account = pipeline.store, pipeline.account
-    found = next((one for one in store.identities.all(User, account) if one.name == name), None)
+    found = named(store, User, account, name)
     if found is None:
         raise OperatorError(
             f"this server has no RAM user {name!r}",
             hint="--seed FILE gives it users; --data DIR names a server with its own",
         )
-    access_key_id = "LTAI" + pipeline.entropy.take(10).hex().upper()
-    secret, wrapped = pipeline.vault.make_secret(account, access_key_id)
-    store.begin()
-    store.accounts.add_access_key(
-        AccessKey(
-            access_key_id=access_key_id,
-            account=account,
-            status=AccessKeyStatus.ACTIVE,
-            created=int(pipeline.clock.now()),
-            secret=wrapped,
-            description="temporary",
-            user_id=found.user_id,
-            expires=int(pipeline.clock.now()) + _LONG,
-        )
+    now = int(pipeline.clock.now())
+    access_key, secret = make_access_key(
+        pipeline.entropy,
+        pipeline.vault,
+        account,
+        now,
+        user_id=found.user_id,
+        description="temporary",
+        expires=now + _LONG,
     )
+    store.begin()
+    store.accounts.add_access_key(access_key)
     store.commit()
-    return access_key_id, secret
+    return access_key.access_key_id, secret
 
 
 def _add_access_key(
@@ -158,9 +157,8 @@ def _add_access_key(
 
 
 def _add_policies(store: Store, seed: Seed, now: int) -> None:
-    there = {one.name for one in store.identities.all(CustomPolicy, seed.account)}
     for policy in seed.policy:
-        if policy.name not in there:
+        if named(store, CustomPolicy, seed.account, policy.name) is None:
             made = CustomPolicy(
                 account=seed.account,
                 name=policy.name,
@@ -189,9 +187,8 @@ def _add_policies(store: Store, seed: Seed, now: int) -> None:
 
 def _add_group(store: Store, seed: Seed, one: SeedGroup, now: int) -> str:
     """The id of a group, made unless an earlier start did."""
-    for known in store.identities.all(Group, seed.account):
-        if known.name == one.name:
-            return known.group_id
+    if (known := named(store, Group, seed.account, one.name)) is not None:
+        return known.group_id
     group = Group(
         account=seed.account,
         group_id=f"g-{_id(seed, f'group/{one.name}').hex[:16]}",
@@ -207,9 +204,8 @@ def _add_group(store: Store, seed: Seed, one: SeedGroup, now: int) -> str:
 
 def _add_user(store: Store, seed: Seed, one: SeedUser, groups: Mapping[str, str], now: int) -> str:
     """The id of a user, made with what it is in and has unless an earlier start did."""
-    for known in store.identities.all(User, seed.account):
-        if known.name == one.name:
-            return known.user_id
+    if (known := named(store, User, seed.account, one.name)) is not None:
+        return known.user_id
     user = User(
         account=seed.account,
         user_id=f"2{_id(seed, f'user/{one.name}').int % 10**17:017}",

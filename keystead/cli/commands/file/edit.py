@@ -8,8 +8,8 @@ import signal
 import stat
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
@@ -213,7 +213,8 @@ def _editor() -> list[str]:
 
 def _edit(editor: list[str], copy: Path, lock: int) -> None:
     try:
-        with _for_the_editor():
+        # Ctrl-C and Ctrl-\ are the editor's meanwhile: it gets them from the terminal too.
+        with child_process.handled((signal.SIGINT, signal.SIGQUIT), lambda *_: None):
             # With the lock: should we be killed, the copy stays for as long as somebody looks at it.
             with subprocess.Popen([*editor, str(copy)], pass_fds=[lock]) as process:
                 try:
@@ -233,14 +234,3 @@ def _edit(editor: list[str], copy: Path, lock: int) -> None:
         raise OperatorError(f"the editor ended with status {status}", hint="the file is as it was")
     if not copy.is_file():
         raise OperatorError("the editor left no file", hint="the file is as it was")
-
-
-@contextmanager
-def _for_the_editor() -> Iterator[None]:
-    """Within it, Ctrl-C and Ctrl-\\ are the editor's: it gets them from the terminal too."""
-    before = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGINT, signal.SIGQUIT)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
