@@ -11,6 +11,7 @@ class Channel(enum.Enum):
 
     NETWORK = "network"  # TCP: the proof is a signature
     CONTROL = "control"  # the control socket: the proof is the same user on this machine
+    CONSOLE = "console"  # the console's process, for a person in a browser: the proof is a session
 
 
 class HttpRequest(msgspec.Struct, frozen=True, kw_only=True):

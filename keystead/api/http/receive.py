@@ -31,9 +31,12 @@ class Received(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     parameters: dict[str, str] = {}
     action: str = ""  # with no claims, as the next
     version: str = ""
-    claims: signature.Claims | None = None  # None: there is a refusal, or it came by the control socket
+    claims: signature.Claims | None = (
+        None  # None: there is a refusal, or it came by another way than the network
+    )
     refusal: KmsError | None = None  # why it is not taken; its cause, if any, is a fault of ours
     size: int = 0  # bytes of target and body, as they came
+    session: str = ""  # by the console: the token of the session; empty: nobody is signed in
 
     def __repr__(self) -> str:
         return f"<Received {len(self.parameters)} parameters>"
