@@ -84,6 +84,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid
             "and both processes can be looked into by their user",
         ),
     ] = "auto"
+    console: Annotated[
+        Literal["yes", "no"],
+        msgspec.Meta(
+            description="whether people find pages at /console/, on address and port of the API: yes or no"
+        ),
+    ] = "yes"
     proxy: Annotated[
         bool, msgspec.Meta(description="also run the proxy that `keystead env` points official clients to")
     ] = False

@@ -16,6 +16,7 @@ from keystead.api.http.message import Channel, HttpRequest, HttpResponse
 from keystead.api.pipeline import Pipeline
 from keystead.client.transport import NOT_SERVED
 from keystead.clock import Clock
+from keystead.console.carrier import Page, Served, is_page, page_of, plain
 from keystead.crypto import authority
 from keystead.entropy import Entropy
 from keystead.errors import OperatorError
@@ -30,6 +31,7 @@ from keystead.server.data.directory import DataDirectory, Running
 from keystead.server.data.opened_store import open_store
 from keystead.server.network import listener
 from keystead.server.network.certificate_watch import CertificateWatch
+from keystead.server.network.console_supervisor import Console
 from keystead.server.network.endpoint import Endpoint
 from keystead.server.network.front_supervisor import Front
 from keystead.server.network.limits import Handler, Limits, Reply
@@ -63,6 +65,7 @@ class Server:
         self._api: Endpoint | Front | None = None
         self._certificate: CertificateWatch | None = None
         self._proxy: ProxyServer | None = None
+        self._console: Console | None = None
 
     async def start(self) -> Running:
         """Open everything and listen. OperatorError says what is in the way; then nothing is left open."""
@@ -90,6 +93,13 @@ class Server:
             if not settings.http:
                 self._certificate = CertificateWatch(
                     self.directory, opened, host, settings, self.clock, self.entropy
+                )
+            if settings.console == "yes":
+                self._console = Console(
+                    self.service.sequencer.take,
+                    served=Served(__version__, settings.region, opened.account),
+                    log=log_of(settings),
+                    confine=settings.front_confinement if self._fronted else "no",
                 )
             sockets = await self._listen(host, port)
             fixed, port = port != 0, sockets[0].getsockname()[1]
@@ -127,6 +137,8 @@ class Server:
         if self._proxy is not None:
             await self._proxy.stop()
         await asyncio.gather(*(endpoint.stop(self.settings.stop_seconds) for endpoint in self._endpoints))
+        if self._console is not None:
+            await self._console.stop()
         if hasattr(self, "service"):
             await self.service.stop()
         self.directory.forget()
@@ -149,9 +161,10 @@ class Server:
     def _endpoint_or_front(self, sockets: list[socket.socket]) -> Endpoint | Front:
         """Where the API's requests come in: in a process of its own if settings and processors allow."""
         if not self._fronted:
-            return self._endpoint(self.service.sequencer.submit, sockets)
+            return self._endpoint(self._call_or_page, sockets)
         front = Front(
             self.service.sequencer.take,
+            self._visit,
             sockets,
             limits=self._limits(),
             connections=self.service.metrics,
@@ -162,6 +175,18 @@ class Server:
         self._endpoints.append(front)
         self.service.metrics.watch_front(lambda: front.pid)
         return front
+
+    def _call_or_page(self, request: HttpRequest, reply: Reply) -> None:
+        if is_page(request):
+            self._visit(page_of(request), reply)
+        else:
+            self.service.sequencer.submit(request, reply)
+
+    def _visit(self, page: Page, reply: Reply) -> None:
+        if self._console is None:
+            reply(plain(404, "This server has no console; its setting `console` is no."))
+        else:
+            self._console.visit(page, reply)
 
     def _endpoint(
         self, handler: Handler, sockets: list[socket.socket], channel: Channel = Channel.NETWORK
@@ -331,6 +356,8 @@ class Server:
             self.running = msgspec.structs.replace(self.running, log_file=_absolute(settings.log_file))
             with suppress(OSError):  # on a full disk; what is served must not suffer
                 self.directory.describe(self.running)
+        if self._console is not None:
+            self._console.adjust(log_of(settings))
         for endpoint in self._endpoints:
             if isinstance(endpoint, Front):
                 endpoint.adjust(self._limits(), log_of(settings))

@@ -15,6 +15,7 @@ import uvloop
 from keystead.api.http.message import HttpRequest, HttpResponse
 from keystead.api.http.receive import receive
 from keystead.clock import SystemClock
+from keystead.console.carrier import is_page, page_of
 from keystead.errors import OperatorError
 from keystead.server import logs
 from keystead.server.network import confinement
@@ -36,6 +37,7 @@ from keystead.server.network.link import (
     Present,
     Presented,
     Stop,
+    Visited,
 )
 from keystead.server.network.listener import Pem
 
@@ -65,6 +67,11 @@ class FrontProcess:
 
     def handle(self, request: HttpRequest, reply: Reply) -> None:
         """Read a request and hand it on."""
+        if is_page(request):
+            self._number += 1
+            self._replies[self._number] = reply
+            self._link.send(Visited(self._number, page_of(request)), len(request.body))
+            return
         received = receive(request)
         if received.refusal is not None and isinstance(received.refusal.__cause__, Exception):
             logs.failure("request not read", received.refusal.__cause__)
@@ -89,7 +96,7 @@ class FrontProcess:
                 self._answer(number, response)
             case Begin(limits=limits, log=log, pem=pem):
                 self._limits, self._pem = limits, pem
-                _log_to(log)
+                log_to(log)
                 self._run(self._begin(message))
             case Present(pem):
                 self._pem = pem
@@ -98,7 +105,7 @@ class FrontProcess:
                 link.send(Presented())
             case Adjust(limits, log):
                 self._limits = limits
-                _log_to(log)
+                log_to(log)
                 if self._endpoint is not None:
                     self._endpoint.adjust(limits)
             case Ping():
@@ -153,7 +160,7 @@ class FrontProcess:
             self._link.close()
 
 
-def _log_to(log: logs.Log) -> None:
+def log_to(log: logs.Log) -> None:
     """Log like this; without its file, which the server could open, if that has gone since."""
     try:
         logs.configure(*log)

@@ -6,18 +6,17 @@ machine that slept, or a service that was stopped as a whole, does not look like
 """
 
 import asyncio
-import os
-import signal
 import socket
 import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from typing import Literal
 
 from keystead.api.http.message import Channel
 from keystead.api.http.receive import Received
+from keystead.console.carrier import Page
 from keystead.errors import OperatorError
 from keystead.server import logs
+from keystead.server.network.helper_process import start
 from keystead.server.network.limits import Connections, Limits, Reply
 from keystead.server.network.link import (
     Adjust,
@@ -35,11 +34,13 @@ from keystead.server.network.link import (
     Present,
     Presented,
     Stop,
+    Visited,
 )
 from keystead.server.network.listener import Pem
 
 Confine = Literal["auto", "yes", "no"]  # auto: as far as the kernel can; yes: not without
 
+_MODULE = "keystead.server.network.front_process"
 _START = 30.0  # seconds that it may take until it accepts connections
 _AGAIN = 0.1  # seconds until it is started once more, after it ended by itself; twice as long each time,
 _LATEST = 5.0  # up to so long,
@@ -47,8 +48,6 @@ _STEADY = 60.0  # and from the beginning once it lived for so long
 _PING = 0.5  # seconds
 _SILENCE = 4  # pings without any sign of life, after which it is killed
 _QUIET = 2  # pings without any sign of life, after which it is said to give none
-# The only variables that it is given: whatever else is in the environment may be a secret, or lead to one.
-_FOR_THE_FRONT = ("PATH", "LANG", "LC_", "TZ", "PYTHON", "OPENSSL_", "LD_", "DYLD_", "MALLOC_", "TMPDIR")
 _GRACE = 5.0  # seconds that it may take to end when nothing is left to do, after which it is killed
 
 
@@ -58,6 +57,7 @@ class Front:
     def __init__(
         self,
         take: Callable[[Received, Reply], None],
+        visit: Callable[[Page, Reply], None],
         sockets: Sequence[socket.socket],
         *,
         limits: Limits,
@@ -66,9 +66,10 @@ class Front:
         confine: Confine = "no",
         restarting: Callable[[str], None] = lambda reason: None,
     ) -> None:
-        """`restarting` is told why, each time that it is to be started again: "silent" or "ended"."""
+        """`take` is given calls, `visit` requests for pages. `restarting` is told why, each time that it is to be started again: "silent" or "ended"."""
         self._loop = asyncio.get_running_loop()
         self._take = take
+        self._visit = visit
         self._sockets = sockets
         self._limits = limits
         self._observer = connections
@@ -178,7 +179,7 @@ class Front:
         descriptors = tuple(one.fileno() for one in self._sockets)
         ours, theirs = socket.socketpair()
         try:
-            process = self._process = _popen(theirs, descriptors, self._confine)
+            process = self._process = start(_MODULE, theirs, descriptors, confined=self._confine != "no")
         except BaseException:
             ours.close()
             raise
@@ -237,6 +238,8 @@ class Front:
                 self._take(
                     received, lambda response: link.send(Answered(number, response), len(response.body))
                 )
+            case Visited(number, page):
+                self._visit(page, lambda response: link.send(Answered(number, response), len(response.body)))
             case Opened():
                 self._open += 1
                 self._observer.opened()
@@ -284,21 +287,3 @@ class Front:
         if self._overdue is not None:
             self._overdue.cancel()
             self._overdue = None
-
-
-def _popen(link: socket.socket, descriptors: tuple[int, ...], confine: Confine) -> "subprocess.Popen[bytes]":
-    """Start the process with its end of the link and what it is to listen on."""
-    environment = {name: value for name, value in os.environ.items() if name.startswith(_FOR_THE_FRONT)}
-    arguments = [str(link.fileno()), "free" if confine == "no" else "confined"]
-    # What a terminal or a service manager sends to all processes is not the front's to follow, from its first moment on.
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
-    try:
-        return subprocess.Popen(
-            # -P: what lies in the folder that the server was started in is no module of ours.
-            [sys.executable, "-P", "-m", "keystead.server.network.front_process", *arguments],
-            stdin=subprocess.DEVNULL,
-            pass_fds=[link.fileno(), *descriptors],
-            env={**environment, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
-        )
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -16,6 +16,7 @@ import msgspec
 from keystead import errors
 from keystead.api.http.message import HttpResponse
 from keystead.api.http.receive import Received
+from keystead.console.carrier import Page, Served
 from keystead.errors import KmsError
 from keystead.server import logs
 from keystead.server.network.limits import Limits
@@ -113,8 +114,24 @@ class Presented(Message, frozen=True, tag=11):
     """The front: a certificate that was presented is served."""
 
 
+class Visited(Message, frozen=True, tag=12):
+    """The front, and the server to the console: a request for a page of the console."""
+
+    number: int
+    page: Page
+
+
+class Set(Message, frozen=True, tag=13):
+    """The server: the console's log, and which server it is."""
+
+    log: logs.Log
+    server: Served
+
+
 FromServer = Begin | Present | Adjust | Answered | Stop | Ping
-FromFront = Listening | Asked | Opened | Closed | Malformed | Alive | Presented
+FromFront = Listening | Asked | Opened | Closed | Malformed | Alive | Presented | Visited
+ToConsole = Set | Visited | Answered | Stop
+FromConsole = Listening | Asked | Answered
 
 
 def _to_wire(value: Any) -> object:

@@ -1,0 +1,59 @@
+"""The console's application: pages by path, over the service as the person who is signed in sees it."""
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from keystead.clock import Clock
+from keystead.console import locales, routing
+from keystead.console.carrier import ROOT, Served
+from keystead.console.core import Console
+from keystead.console.pages import design, overview, sign_in
+from keystead.console.service import Call
+from keystead.console.visit import Visit
+from keystead.entropy import Entropy
+
+PARTS = (sign_in.pages, overview.pages, design.pages)
+
+
+def create_app(call: Call, served: Served, clock: Clock, entropy: Entropy) -> Starlette:
+    """The application, with all that it needs in memory."""
+    locales.load()
+    console = Console(call, served, clock, entropy)
+
+    async def static(request: Request) -> Response:
+        found = console.statics.get(request.path_params["name"])
+        if found is None:
+            return PlainTextResponse("There is no such file.", 404)
+        headers = {
+            **routing.HEADERS,
+            # Its address has its content's tag.
+            "Cache-Control": "public, max-age=31536000, immutable",
+            "Vary": "Accept-Encoding",
+        }
+        body = found.body
+        if "gzip" in request.headers.get("accept-encoding", ""):
+            body, headers["Content-Encoding"] = found.compressed, "gzip"
+        return Response(body, media_type=found.content_type, headers=headers)
+
+    async def not_found(request: Request, error: Exception) -> Response:
+        visit = Visit(console, request)
+        if await visit.find_session() is None:
+            return RedirectResponse(f"{ROOT}/sign-in", 303)
+        response = visit.render("not_found.html", 404)
+        response.headers.update(routing.HEADERS)
+        return visit.finish(response)
+
+    async def home(request: Request) -> Response:
+        return RedirectResponse(f"{ROOT}/", 303)
+
+    return Starlette(
+        routes=[
+            Route("/", home),
+            Route(ROOT, home),
+            Route(f"{ROOT}/static/{{name}}", static),
+            *routing.routes(console, PARTS),
+        ],
+        exception_handlers={404: not_found},
+    )

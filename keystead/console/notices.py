@@ -1,0 +1,8 @@
+"""What a page says of what was just done. Their names stand in addresses, and nothing else does."""
+
+from keystead.console.locales import marked as N_
+
+NOTICES = {
+    "signed-out": N_("You are signed out."),
+    "saved": N_("Saved."),
+}

@@ -1,0 +1,68 @@
+// Comfort only: every page works without it.
+"use strict";
+
+document.addEventListener("click", (event) => {
+  const copy = event.target.closest("[data-copy]");
+  if (copy) {
+    const source = document.getElementById(copy.dataset.copy);
+    navigator.clipboard.writeText("value" in source ? source.value : source.textContent).then(() => {
+      const before = copy.textContent;
+      copy.textContent = copy.dataset.done;
+      setTimeout(() => { copy.textContent = before; }, 1500);
+    });
+  }
+});
+
+function offerCopies(root) {
+  for (const button of root.querySelectorAll("[data-copy][hidden]")) button.hidden = !navigator.clipboard;
+}
+
+// A file that is dropped on a form's area is that of its file field.
+function onDrop(event, area) {
+  const input = area.querySelector("input[type=file]");
+  event.preventDefault();
+  area.classList.remove("over");
+  if (event.dataTransfer.files.length) {
+    input.files = event.dataTransfer.files;
+    input.dispatchEvent(new Event("change", { bubbles: true }));
+  }
+}
+
+for (const kind of ["dragover", "dragleave", "drop"]) {
+  document.addEventListener(kind, (event) => {
+    const area = event.target.closest && event.target.closest(".drop");
+    if (!area) return;
+    if (kind === "drop") onDrop(event, area);
+    else { event.preventDefault(); area.classList.toggle("over", kind === "dragover"); }
+  });
+}
+
+// What is chosen at once: the region, a filter.
+document.addEventListener("change", (event) => {
+  const form = event.target.closest("form[data-send-on-change]");
+  if (form) form.requestSubmit();
+});
+
+// The server is gone: say so, look for it, and come back.
+function away() {
+  const banner = document.getElementById("away");
+  if (!banner || !banner.hidden) return;
+  banner.hidden = false;
+  const look = () => fetch("/console/static/console.css", { cache: "no-store" }).then(
+    (answer) => { if (answer.ok) location.reload(); else setTimeout(look, 2000); },
+    () => setTimeout(look, 2000));
+  setTimeout(look, 2000);
+}
+document.addEventListener("htmx:sendError", away);
+
+// Signed out meanwhile: a part of a page would show the sign-in page within itself.
+document.addEventListener("htmx:beforeSwap", (event) => {
+  const there = new URL(event.detail.xhr.responseURL || location.href).pathname;
+  if (there.endsWith("/sign-in")) { event.detail.shouldSwap = false; location.assign(there); }
+  else if (event.detail.xhr.status >= 400) event.detail.shouldSwap = true;
+});
+
+document.addEventListener("htmx:afterSwap", (event) => offerCopies(event.target));
+offerCopies(document);
+// A page that was left must not be shown again out of memory after signing out.
+addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });

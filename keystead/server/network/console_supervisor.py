@@ -1,0 +1,179 @@
+"""The server's side of the console's process: started when the first page is asked for, watched, and stopped.
+
+It gets pages to answer and asks for calls by people who are signed in, of whom a token is the proof; with anything else it
+is not itself any more, and is ended. One that leaves a page unanswered for long is ended too, and started for the next.
+"""
+
+import asyncio
+import socket
+import subprocess
+from collections.abc import Callable
+
+from keystead.api.http.message import Channel, HttpResponse
+from keystead.api.http.receive import Received
+from keystead.console.carrier import Page, Served, plain
+from keystead.server import logs
+from keystead.server.network.front_supervisor import Confine
+from keystead.server.network.helper_process import start
+from keystead.server.network.limits import Reply
+from keystead.server.network.link import Answered, Asked, FromConsole, Link, Listening, Set, Stop, Visited
+
+_MODULE = "keystead.server.network.console_process"
+_PATIENCE = 30.0  # seconds that a page may take, the start of the process among them
+_GRACE = 2.0
+PAGES = 200  # that wait for their answers; more are refused
+_AGAIN = (("Retry-After", "1"), ("Refresh", "1"))
+
+
+class Console:
+    """The console of a server."""
+
+    def __init__(
+        self,
+        take: Callable[[Received, Reply], None],
+        *,
+        served: Served,
+        log: logs.Log,
+        confine: Confine = "no",
+    ) -> None:
+        """`take` is what carries out a call."""
+        self._loop = asyncio.get_running_loop()
+        self._take = take
+        self._served = served
+        self._confine: Confine = confine
+        self._log = self._loggable(log)
+        self._link: Link | None = None
+        self._ready = False
+        self._process: subprocess.Popen[bytes] | None = None
+        self._number = 0
+        self._waiting: dict[int, tuple[Visited, Reply, asyncio.TimerHandle]] = {}
+        self._life: asyncio.Task[None] | None = None
+        self._stopping = False
+
+    @property
+    def pid(self) -> int:
+        """The process' id; 0 while there is none."""
+        return 0 if self._process is None else self._process.pid
+
+    def visit(self, page: Page, reply: Reply) -> None:
+        """Have a page answered; `reply` is called once."""
+        if self._stopping or len(self._waiting) >= PAGES:
+            reply(plain(503, "The console has too much to do; try again.", _AGAIN))
+            return
+        self._number += 1
+        visited = Visited(self._number, page)
+        late = self._loop.call_later(_PATIENCE, self._hangs)
+        self._waiting[self._number] = (visited, reply, late)
+        if self._ready and self._link is not None:
+            self._link.send(visited, len(page.body))
+        elif self._life is None or self._life.done():
+            self._life = self._loop.create_task(self._live())
+
+    def adjust(self, log: logs.Log) -> None:
+        """Log like this."""
+        self._log = self._loggable(log)
+        if self._link is not None:
+            self._link.send(Set(self._log, self._served))
+
+    async def stop(self) -> None:
+        """End the process, if there is one; pages that wait get no more than a word."""
+        self._stopping = True
+        if self._link is not None:
+            self._link.send(Stop(0))
+        if self._life is not None:
+            await asyncio.wait({self._life}, timeout=_GRACE)
+            self._life.cancel()
+            await asyncio.wait({self._life})
+
+    # --- inside
+
+    def _loggable(self, log: logs.Log) -> logs.Log:
+        """How the process logs: confined it can't open a file anew, and uses standard error."""
+        return log if self._confine == "no" else log._replace(file="")
+
+    async def _live(self) -> None:
+        """The process from its start to its end."""
+        try:
+            await self._one()
+        except Exception as error:  # no memory, no descriptors: another time there may be
+            logs.failure("console cannot be started", error)
+        finally:
+            self._ready = False
+            self._refuse_all()
+
+    async def _one(self) -> None:
+        ours, theirs = socket.socketpair()
+        try:
+            process = self._process = start(_MODULE, theirs, confined=self._confine != "no")
+        except BaseException:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+        try:
+            ours.setblocking(False)
+            gone = asyncio.Event()
+            link = Link(list[FromConsole], self._received, gone.set, lambda crowded: link.read(not crowded))
+            await self._loop.create_unix_connection(lambda: link, sock=ours)
+            self._link = link
+            link.send(Set(self._log, self._served))
+            await gone.wait()
+            deadline = self._loop.time() + _GRACE
+            while process.poll() is None and self._loop.time() < deadline:
+                await asyncio.sleep(0.01)
+        finally:
+            if self._link is None:
+                ours.close()
+            else:
+                self._link.abort()
+            self._link = self._process = None
+            process.kill()
+            process.wait()
+        if not self._stopping:
+            logs.event("console ended", "error", status=process.returncode)
+
+    def _received(self, link: Link, message: FromConsole) -> None:
+        match message:
+            case Answered(number, response):
+                if number in self._waiting:  # else its time was over
+                    self._answer(number, response)
+            case Asked(number, received):
+                if received.channel is not Channel.CONSOLE or received.claims is not None:
+                    link.abort()  # it has no other way to ask: it is not itself any more
+                    return
+                self._take(
+                    received, lambda response: link.send(Answered(number, response), len(response.body))
+                )
+            case Listening() if self._ready:
+                link.abort()  # it says so once
+            case Listening(unconfined):
+                if self._confine == "yes" and unconfined:
+                    logs.event("console cannot be confined", "error", reason="; ".join(unconfined))
+                    link.abort()
+                    return
+                self._ready = True
+                logs.event("console started", pid=self.pid)
+                for visited, _, _ in self._waiting.values():
+                    link.send(visited, len(visited.page.body))
+
+    def _answer(self, number: int, response: HttpResponse) -> None:
+        _, reply, late = self._waiting.pop(number)
+        late.cancel()
+        try:
+            reply(response)
+        except Exception as error:  # one reader who is gone must not cost the others their pages
+            logs.failure("reply not written", error)
+
+    def _hangs(self) -> None:
+        """A page was not answered in time: whatever the process does, it is to begin anew."""
+        logs.event("console hangs", "error", seconds=_PATIENCE, pid=self.pid)
+        if self._process is not None:
+            self._process.kill()
+        if self._link is not None:
+            self._link.abort()
+        else:
+            self._refuse_all()
+
+    def _refuse_all(self) -> None:
+        for number in list(self._waiting):
+            self._answer(number, plain(503, "The console is being started again; try again.", _AGAIN))
