@@ -13,6 +13,7 @@ class Product(NamedTuple):
     hosts: re.Pattern[str] | None
     recommended_as: str  # what a refusal's Recommend calls it
     for_operator_only: bool = False
+    for_console_only: bool = False
 
     def serves(self, host: str) -> bool:
         """Whether this lower-case host name, without port, is an endpoint of the product."""
@@ -58,13 +59,21 @@ KEYSTEAD = Product(
     recommended_as="Kms",
     for_operator_only=True,
 )
+# Its calls come by the console, for a person who signs in or has signed in.
+CONSOLE = Product(
+    name="Console",
+    version="2026-11-28",
+    hosts=KMS.hosts,
+    recommended_as="Kms",
+    for_console_only=True,
+)
 LOCATION = Product(
     name="Location",
     version="2015-06-12",
     hosts=re.compile(r"location(?:-readonly|-vpc)?(?:\.[a-z0-9-]+)?\.aliyuncs\.com"),
     recommended_as="Location",
 )
-PRODUCTS = (KMS, RAM, STS, LOCATION, KEYSTEAD)
+PRODUCTS = (KMS, RAM, STS, LOCATION, KEYSTEAD, CONSOLE)
 
 # By the codes that the location service has for them: where clients find the products whose hosts are answered here.
 _ENDPOINTS = {"kms": "kms.{}.aliyuncs.com", "ram": "ram.aliyuncs.com", "sts": "sts.{}.aliyuncs.com"}
