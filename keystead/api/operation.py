@@ -22,6 +22,7 @@ from keystead.api.catalogue import CATALOGUE as CATALOGUE
 from keystead.api.catalogue import Catalogue as Catalogue
 from keystead.api.catalogue import Field as Field
 from keystead.api.catalogue import Operation as Operation
+from keystead.api.needs import Need
 from keystead.api.parameters import Param, Role
 from keystead.api.service_keys import Promise
 from keystead.api.slow import Attempt
@@ -40,6 +41,10 @@ from keystead.store.ports import Store
 T = TypeVar("T")
 
 
+def _may_not(need: Need) -> bool:
+    return False
+
+
 class Call(msgspec.Struct, kw_only=True):
     """What an operation may use. `now` is whole seconds since 1970, the same for the whole call."""
 
@@ -55,6 +60,9 @@ class Call(msgspec.Struct, kw_only=True):
     keys: tuple[Key, ...] = ()  # all that the request names, in its order
     alias: Alias | None = None
     resources: list[str] = []  # ARNs for the record: what was found, and what the operation creates
+    may: Callable[[Need], bool] = (
+        _may_not  # whether the caller may do something, as far as this call can tell
+    )
 
     def slow(self, function: Callable[..., T], *values: Any) -> T:
         """function(*values), computed in a pool (see keystead.api.slow). Values are compared between the passes: none
@@ -98,13 +106,17 @@ def operation(
     container: str = "",
     errors: tuple[type[KmsError], ...] = (),
     product: Product = KMS,
+    permission: str = "",
     free: bool = False,
+    quiet: bool = False,
 ) -> Callable[[Callable[[Call, Q], R]], Callable[[Call, Q], R]]:
-    """Declare an operation that is not about one key. `container` is what it is authorized on, `gate` the row of the state
-    table for each of several keys; with `free` nobody is refused."""
+    """Declare an operation that is not about one key. `container` is what it is authorized on, `permission` the action that
+    has to be allowed there in place of its own, `gate` the row of the state table for each of several keys; with `free`
+    nobody is refused, and with `quiet` an answer leaves no record."""
 
     def declare(function: Callable[[Call, Q], R]) -> Callable[[Call, Q], R]:
-        CATALOGUE.add(_build(function, product, gate, None, changes, False, container, {}, free, errors))
+        built = _build(function, product, gate, None, changes, False, container, {}, permission, errors)
+        CATALOGUE.add(built._replace(free=free, quiet=quiet))
         return function
 
     return declare
@@ -118,16 +130,21 @@ def key_operation(
     of_services: bool = False,
     actions: Mapping[Role, str] | None = None,
     errors: tuple[type[KmsError], ...] = (),
+    product: Product = KMS,
+    permission: str = "",
 ) -> Callable[[Callable[[KeyCall, Q], R]], Callable[[KeyCall, Q], R]]:
     """Declare an operation about one key, which a field of its request names.
 
     `gate` is its row of the state table, `use` what the key must be good for; with `of_services` it may change the key of a
-    service, too. `actions`: what must be allowed on what a field of a role names, in place of the operation.
+    service, too. `actions`: what must be allowed on what a field of a role names, in place of the operation; `permission`:
+    on all that it names.
     """
 
     def declare(function: Callable[[KeyCall, Q], R]) -> Callable[[KeyCall, Q], R]:
         refused = (*errors, *refusals(use))
-        built = _build(function, KMS, gate, use, changes, of_services, "", actions or {}, False, refused)
+        built = _build(
+            function, product, gate, use, changes, of_services, "", actions or {}, permission, refused
+        )
         if not any(field.param.role in (Role.KEY, Role.BLOB) for field in built.fields):
             raise TypeError(f"{built.action}: no field of its request names a key")
         CATALOGUE.add(built)
@@ -145,7 +162,7 @@ def _build(
     of_services: bool,
     container: str,
     actions: Mapping[Role, str],
-    free: bool,
+    permission: str,
     errors: tuple[type[KmsError], ...],
 ) -> Operation:
     hints = get_type_hints(function)
@@ -178,7 +195,9 @@ def _build(
         of_services=of_services,
         container=container,
         actions=actions,
-        free=free,
+        permission=permission,
+        free=False,
+        quiet=False,
         errors=tuple(
             dict.fromkeys(
                 (
