@@ -23,6 +23,7 @@ from keystead.api.catalogue import Catalogue as Catalogue
 from keystead.api.catalogue import Field as Field
 from keystead.api.catalogue import Operation as Operation
 from keystead.api.http.receive import Received
+from keystead.api.needs import Need
 from keystead.api.parameters import Param, Role
 from keystead.api.service_keys import Promise
 from keystead.api.sign_in import Arrival, Door
@@ -43,6 +44,10 @@ from keystead.store.ports import Store
 T = TypeVar("T")
 
 
+def _may_not(need: Need) -> bool:
+    return False
+
+
 class Call(msgspec.Struct, kw_only=True):
     """What an operation may use. `now` is whole seconds since 1970, the same for the whole call."""
 
@@ -61,6 +66,9 @@ class Call(msgspec.Struct, kw_only=True):
     keys: tuple[Key, ...] = ()  # all that the request names, in its order
     alias: Alias | None = None
     resources: list[str] = []  # ARNs for the record: what was found, and what the operation creates
+    may: Callable[[Need], bool] = (
+        _may_not  # whether the caller may do something, as far as this call can tell
+    )
 
     @property
     def signed_in(self) -> Session:
@@ -110,14 +118,17 @@ def operation(
     container: str = "",
     errors: tuple[type[KmsError], ...] = (),
     product: Product = KMS,
+    permission: str = "",
     free: bool = False,
+    quiet: bool = False,
     confirmed: bool = False,
     own: bool = False,
     action: str = "",
     proof: Callable[[Door, Received, Any, Attempt, int], Arrival] | None = None,
 ) -> Callable[[Callable[[Call, Q], R]], Callable[[Call, Q], R]]:
-    """Declare an operation that is not about one key. `container` is what it is authorized on, `gate` the row of the state
-    table for each of several keys; with `free` nobody is refused. `container` may name the caller, as `user/{caller}`.
+    """Declare an operation that is not about one key. `container` is what it is authorized on, `permission` the action that
+    has to be allowed there in place of its own, `gate` the row of the state table for each of several keys; with `free`
+    nobody is refused, and with `quiet` an answer leaves no record. `container` may name the caller, as `user/{caller}`.
 
     At the console: `confirmed` if it deletes keys or changes who may do what, so that a proof must have been given lately;
     `own` if a person may do it to how they themselves sign in, without a policy, and even if nothing else is let them do;
@@ -125,9 +136,11 @@ def operation(
     """
 
     def declare(function: Callable[[Call, Q], R]) -> Callable[[Call, Q], R]:
-        built = _build(function, product, gate, None, changes, False, container, {}, free, errors)
+        built = _build(function, product, gate, None, changes, False, container, {}, permission, errors)
         named = action or built.action
-        CATALOGUE.add(built._replace(action=named, confirmed=confirmed, own=own, proof=proof))
+        CATALOGUE.add(
+            built._replace(action=named, free=free, quiet=quiet, confirmed=confirmed, own=own, proof=proof)
+        )
         return function
 
     return declare
@@ -142,17 +155,21 @@ def key_operation(
     actions: Mapping[Role, str] | None = None,
     confirmed: bool = False,
     errors: tuple[type[KmsError], ...] = (),
+    product: Product = KMS,
+    permission: str = "",
 ) -> Callable[[Callable[[KeyCall, Q], R]], Callable[[KeyCall, Q], R]]:
     """Declare an operation about one key, which a field of its request names.
 
     `gate` is its row of the state table, `use` what the key must be good for; with `of_services` it may change the key of a
-    service, too. `actions`: what must be allowed on what a field of a role names, in place of the operation. `confirmed` as
-    with `operation`.
+    service, too. `actions`: what must be allowed on what a field of a role names, in place of the operation; `permission`:
+    on all that it names. `confirmed` as with `operation`.
     """
 
     def declare(function: Callable[[KeyCall, Q], R]) -> Callable[[KeyCall, Q], R]:
         refused = (*errors, *refusals(use))
-        built = _build(function, KMS, gate, use, changes, of_services, "", actions or {}, False, refused)
+        built = _build(
+            function, product, gate, use, changes, of_services, "", actions or {}, permission, refused
+        )
         if not any(field.param.role in (Role.KEY, Role.BLOB) for field in built.fields):
             raise TypeError(f"{built.action}: no field of its request names a key")
         CATALOGUE.add(built._replace(confirmed=confirmed))
@@ -170,7 +187,7 @@ def _build(
     of_services: bool,
     container: str,
     actions: Mapping[Role, str],
-    free: bool,
+    permission: str,
     errors: tuple[type[KmsError], ...],
 ) -> Operation:
     hints = get_type_hints(function)
@@ -203,7 +220,9 @@ def _build(
         of_services=of_services,
         container=container,
         actions=actions,
-        free=free,
+        permission=permission,
+        free=False,
+        quiet=False,
         errors=tuple(
             dict.fromkeys(
                 (

@@ -181,6 +181,8 @@ class Pipeline:
         except Exception as error:  # a bug of ours: the caller learns the request id and nothing else
             fault, code = error, InternalFailure.code
             response = encode.failure(InternalFailure(), request_id, host, xml, trace.product.recommended_as)
+        if not code and bound.operation is not None and bound.operation.quiet:
+            return Answer(response, trace.action, "", request_id, False)
         batch.append(
             Record(
                 chain=batch.chain,
@@ -369,9 +371,10 @@ class Pipeline:
         found = resolver.resolve(operation, request)
         if operation.container or not (found.needs or operation.free or operation.product.ours):
             place = f"{region if operation.product.regional else ''}:{account}"
+            action = operation.action_on()
             container = operation.container.format(caller=ask.caller.session) or "*"
-            of = f"{operation.product.name.lower()}:{place}:{container}"
-            found.needs.append(Need(operation.action_on(), f"acs:{of}", account))
+            of = f"{action.partition(':')[0]}:{place}:{container}"
+            found.needs.append(Need(action, f"acs:{of}", account))
         ask.trace.needs, ask.trace.resources = found.needs, found.resources
         common: dict[str, Any] = {
             "caller": ask.caller,
@@ -389,6 +392,7 @@ class Pipeline:
             "keys": tuple(found.keys),
             "alias": found.alias,
             "resources": ask.trace.resources,
+            "may": lambda need: self._authorizer.may(ask.caller, need, context),
         }
         if found.key is None or found.version is None:
             return Call(**common)
