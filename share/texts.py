@@ -49,8 +49,8 @@ def faults(language: str, catalog: Catalog, wanted: Catalog) -> list[str]:
     wrong += [f"{language}: no translation of {text!r}" for text in texts if text not in there]
     wrong += [f"{language}: nothing shows {text!r}" for text in there if text not in texts]
     for text, message in there.items():
-        sources = text if isinstance(text, tuple) else (text,)
-        translations = message.string if isinstance(message.string, tuple) else (message.string,)
+        sources = (text,) if isinstance(text, str) else tuple(text)
+        translations = (message.string,) if isinstance(message.string, str) else tuple(message.string or ())
         for translation in translations:
             if not translation or message.fuzzy:
                 wrong.append(f"{language}: no translation of {text!r}")

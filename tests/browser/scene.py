@@ -109,7 +109,7 @@ class Scene:
             check=True,
             env=without_ours(),
         )
-        return re.findall(r"\b[0-9A-Z]{4}-?[0-9A-Z]{4}\b", shown.stdout)[0]
+        return str(re.findall(r"\b[0-9A-Z]{4}-?[0-9A-Z]{4}\b", shown.stdout)[0])
 
     def sign_in_owner(self, page: Page) -> None:
         page.goto(self.link()[0])
