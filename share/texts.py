@@ -42,7 +42,7 @@ def kept(language: str) -> Catalog:
 
 
 def faults(language: str, catalog: Catalog, wanted: Catalog) -> list[str]:
-    """What is wrong with a language's catalogue: texts that are missing or no longer shown, values or mark-up that differ."""
+    """What is wrong with a catalogue: texts that are missing or no longer shown, values or mark-up that differ."""
     wrong = []
     texts = {message.id: message for message in wanted if message.id}
     there = {message.id: message for message in catalog if message.id}
