@@ -29,8 +29,10 @@ def matches(encoded: str, password: str) -> bool:
     """Whether this is the password of a hash. Slow. OperatorError for a hash that is weaker than any that was ever made."""
     _, algorithm, version, parameters, *_ = (*encoded.split("$"), "", "", "")
     found = _PARAMETERS.fullmatch(parameters)
-    if found is None or (algorithm, version) != ("argon2id", "v=19") or not (
-        MEMORY <= int(found[1]) <= MEMORY * _MOST and PASSES <= int(found[2]) <= PASSES * _MOST
+    if (
+        found is None
+        or (algorithm, version) != ("argon2id", "v=19")
+        or not (MEMORY <= int(found[1]) <= MEMORY * _MOST and PASSES <= int(found[2]) <= PASSES * _MOST)
     ):
         raise OperatorError(
             "the hash of a password is weaker than it was made: the database was altered or is damaged",
