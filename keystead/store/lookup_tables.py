@@ -51,7 +51,8 @@ class DatabaseLookups:
             def next_by(column: str) -> tuple[Key, ...]:
                 # The pluses: by the index on the dates, which is short.
                 rows = database.rows(
-                    f"{SELECT_KEY} WHERE {column} IS NOT NULL AND +account = ? AND +region = ? ORDER BY {column}, position LIMIT ?",
+                    f"{SELECT_KEY} WHERE {column} IS NOT NULL AND +account = ? AND +region = ? ORDER BY {column}, position "
+                    "LIMIT ?",
                     (account, region, limit),
                 )
                 return tuple([key_of(row) for row in rows])
