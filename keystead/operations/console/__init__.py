@@ -1,1 +1,1 @@
-"""What the console shows and no API of the vendor's tells."""
+"""Our own product for the console: how a person signs in, and what pages show that no other product tells."""
