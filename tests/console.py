@@ -1,24 +1,50 @@
-"""The console's calls against a service: of the account itself, or of a user whose AccessKey is given."""
+"""The console's calls against a service: of the account's owner, or of a user, who has signed in."""
 
-import json
 from typing import Any
 
-from keystead.domain.products import CONSOLE
+from keystead.domain import sessions
+from keystead.domain.identities import User
+from keystead.domain.sessions import How, Session
+from keystead.domain.sign_in import LoginProfile
 from tests.harness import Members, Service
 
 
 class Console:
-    """The calls of somebody who has signed in."""
+    """The calls of somebody who has signed in: of a user by name, or else of the owner."""
 
-    def __init__(self, service: Service, access_key: tuple[str, str] | None = None) -> None:
+    def __init__(self, service: Service, user: str = "", account: str = "", *, mfa: bool = False) -> None:
         self.service = service
-        self.access_key = access_key
+        self.token = f"token-of-{user or account}"
+        account = account or service.account
+        now, store = int(service.clock.now()), service.store
+        store.begin()
+        user_id = ""
+        if user:
+            (user_id,) = (one.user_id for one in store.identities.all(User, account) if one.name == user)
+            if not any(one.user_id == user_id for one in store.identities.all(LoginProfile, account)):
+                profile = LoginProfile(
+                    account=account, user_id=user_id, password="", created=now, changed=now
+                )
+                store.identities.add(profile)
+        session = Session(
+            digest=sessions.hashed(self.token),
+            session_id=f"console-{user or 'owner'}",
+            account=account,
+            user_id=user_id,
+            created=now,
+            used=now,
+            confirmed=now,
+            how=How.PASSWORD if user else How.LINK,
+            source="192.0.2.1",
+            mfa=mfa,
+        )
+        store.sessions.remove(session)
+        store.sessions.add(session)
+        store.commit()
 
     def call(self, action: str, **parameters: str) -> tuple[int, Members]:
         """Status and members of the answer."""
-        asked = {"Version": CONSOLE.version, **parameters}
-        response = self.service.send(self.service.request(action, asked, access_key=self.access_key))
-        return response.status, json.loads(response.body)
+        return self.service.console(action, self.token, **parameters)
 
     def ok(self, action: str, **parameters: str) -> Members:
         """The members of an answer that must be a success, without its RequestId."""

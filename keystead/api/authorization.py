@@ -102,13 +102,13 @@ class Authorizer:
     ) -> None:
         """Return if the caller may do all of it, else raise NoPermission, which says what settled it.
 
-        Our own products are the operator's alone, or for those who come by the `console`, and so is what they need. What is
-        the caller's `own` needs no policy there that allows it, but none may deny it.
+        Our own products are the operator's alone, or for those who come by the `console`; what the operator's need is the
+        operator's, too. What is the caller's `own` needs no policy there that allows it, but none may deny it.
         """
         product = operation.product
-        if product.ours:
-            if not (console if product.for_console_only else caller.type is CallerType.OPERATOR):
-                raise NoPermission(about="", detail=None)
+        if product.ours and not (console if product.for_console_only else caller.type is CallerType.OPERATOR):
+            raise NoPermission(about="", detail=None)
+        if product.for_operator_only:
             return
         own = operation.own and console
         mine = {ram_arn(caller.account, kind, caller.session) for kind in ("user", "mfa")} if own else ()

@@ -158,7 +158,7 @@ class Pipeline:
         assert bound is not None  # whose caller is known was read
         trace = trace_of(bound, self.region)
         ask = Ask(batch, asked, bound, caller, trace, int(now), request_id, xml, attempt, session)
-        if session is not None and not bound.product.for_console_only:
+        if session is not None and bound.operation is not None and not bound.operation.of_session:
             batch.note_session(session, int(now))
         fault: Exception | None = None
         code = ""

@@ -81,7 +81,7 @@ class Door:
 
     def admit(self, session: Session | None, operation: Operation, now: int) -> None:
         """Refuse what a session may not do as long as its person has to do something else first."""
-        if session is None or operation.own or operation.product.for_console_only:
+        if session is None or operation.own or operation.of_session:
             return
         for refusal in self.pending(session, now):
             raise refusal
