@@ -28,7 +28,7 @@ class Console:
                 store.identities.add(profile)
         session = Session(
             digest=sessions.hashed(self.token),
-            session_id=f"console-{user or 'owner'}",
+            session_id=f"console-{user or account}",
             account=account,
             user_id=user_id,
             created=now,
