@@ -4,6 +4,7 @@ from typing import Any
 
 from keystead.domain import sessions
 from keystead.domain.identities import User
+from keystead.domain.products import CONSOLE
 from keystead.domain.sessions import How, Session
 from keystead.domain.sign_in import LoginProfile
 from tests.harness import Members, Service
@@ -44,7 +45,7 @@ class Console:
 
     def call(self, action: str, **parameters: str) -> tuple[int, Members]:
         """Status and members of the answer."""
-        return self.service.console(action, self.token, **parameters)
+        return self.service.console(action, self.token, CONSOLE, "192.0.2.1", **parameters)
 
     def ok(self, action: str, **parameters: str) -> Members:
         """The members of an answer that must be a success, without its RequestId."""
