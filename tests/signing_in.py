@@ -39,8 +39,7 @@ class People(Service):
         self, name: str, password: str = PASSWORD, code: str = "", source: str = "192.0.2.1"
     ) -> str:
         """The code of the answer, "" if somebody has signed in."""
-        more = {"Code": code} if code else {}
-        _, members = self.console("CreateSession", source=source, UserName=name, Password=password, **more)
+        _, members = self.console("CreateSession", source=source, UserName=name, Password=password, Code=code)
         return str(members.get("Code", ""))
 
     def sign_in(self, name: str, password: str = PASSWORD, code: str = "", source: str = "192.0.2.1") -> str:

@@ -77,7 +77,7 @@ def told(service: Service, operation: Operation, parameters: Mapping[str, str]) 
     """The members of the refusal, and the hint of `keystead kms`."""
     if operation.product is CONSOLE:
         session = "" if operation.proof is not None else service.owner()
-        status, members = service.console(operation.action, session, **parameters)
+        status, members = service.console(operation.action, session, CONSOLE, **parameters)
     elif operation.product is KEYSTEAD:
         status, members = service.operate(operation.action, **parameters)
     else:

@@ -384,6 +384,20 @@ def test_its_use_is_noted_to_a_minute() -> None:
     assert used() == began + 60
 
 
+def test_a_link_begins_a_session_of_the_owner() -> None:
+    service = People()
+    token = service.operate("CreateSignInLink")[1]["Token"]
+    status, members = service.console("RedeemSignInLink", Token=token)
+    assert (status, members["ExpireDate"]) == (200, "2026-01-02T15:04:05Z")
+    record = service.records[-1]
+    assert (record.kind, record.caller_type, record.access_key_id) == (
+        Kind.CONSOLE_OPERATION,
+        "root-account",
+        members["SessionId"],
+    )
+    assert not service.over(members["SessionToken"])
+
+
 def test_signing_out_ends_that_session_alone() -> None:
     service = People()
     token, other = service.owner(), service.owner()
