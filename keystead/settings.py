@@ -84,6 +84,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid
             "and both processes can be looked into by their user",
         ),
     ] = "auto"
+    trusted_proxy: Annotated[
+        tuple[str, ...],
+        forms.NETWORK,
+        msgspec.Meta(
+            description="addresses or networks of reverse proxies before the API, which tell by X-Forwarded-For and "
+            "X-Forwarded-Proto where a request comes from",
+            extra=_RELOADED,
+        ),
+    ] = ()
     proxy: Annotated[
         bool, msgspec.Meta(description="also run the proxy that `keystead env` points official clients to")
     ] = False
@@ -239,7 +248,8 @@ _TRUTHS: dict[str, bool] = {
 class Setting(msgspec.Struct, frozen=True, kw_only=True):
     """One setting as the command line and the reference page see it. `kind` is str, int, bool or tuple.
 
-    `declared` is its type with its limits, `form` that of a text which has one, `rule` both in words, "" for any text.
+    `declared` is its type with its limits, `form` that of a text (of each in a list) which has one, `rule` both
+    in words, "" for any text.
     `reloaded`: whether a running server takes another value on SIGHUP.
     """
 
@@ -282,7 +292,8 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
             msgspec.convert(value, self.declared)
         except msgspec.ValidationError:
             raise self._wrong(source, value) from None
-        if self.form is not None and not self.form.fits(value):
+        words = value if self.kind is tuple else [value]
+        if self.form is not None and not all(map(self.form.fits, words)):
             raise self._wrong(source)
 
     def _wrong(self, source: str, value: object = None) -> WrongSetting:
