@@ -13,8 +13,7 @@ class Form:
     __slots__ = ("_test", "words")
 
     def __init__(self, rule: str | Callable[[str], bool], words: str) -> None:
-        pattern = re.compile(rule) if isinstance(rule, str) else None
-        self._test = rule if pattern is None else pattern.fullmatch
+        self._test: Callable[[str], object] = re.compile(rule).fullmatch if isinstance(rule, str) else rule
         self.words = words
 
     def fits(self, text: str) -> bool:

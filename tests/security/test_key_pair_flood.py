@@ -76,12 +76,14 @@ def measure(folder: Path, planted: str = "") -> Found:
 
 
 def test_who_encrypts_does_not_wait_for_key_pairs(tmp_path: Path) -> None:
-    for attempt in range(TRIES):
+    found = measure(tmp_path)
+    for attempt in range(TRIES - 1):
+        if found.unharmed:
+            break
+        # Another program may have taken the processor just then.
         folder = tmp_path / str(attempt)
         folder.mkdir()
         found = measure(folder)
-        if found.unharmed:
-            break  # another program may have taken the processor just then
     print(f"\nkey pairs: one in {found.pair:.2f} s, p99 of Encrypt meanwhile {found.p99 * 1000:.1f} ms")
     assert found.unharmed, found
 

@@ -170,11 +170,10 @@ def test_proxies_are_addresses_and_networks(text: str, tmp_path: Path) -> None:
 )  # fmt: skip
 def test_anything_else_is_no_proxy(text: str, tmp_path: Path) -> None:
     rule = "must be addresses, as 192.0.2.1, or networks from their first address on"
-    for given in (
-        {"environment": {"KEYSTEAD_TRUSTED_PROXY": f"192.0.2.7,{text}"}},
-        {"flags": {"trusted-proxy": ["192.0.2.7", text]}},
+    for problem in (
+        refused(environment={"KEYSTEAD_TRUSTED_PROXY": f"192.0.2.7,{text}"}),
+        refused(flags={"trusted-proxy": ["192.0.2.7", text]}),
     ):
-        problem = refused(**given)
         assert rule in problem.message
         assert "reverse proxies" in (problem.hint or "")
     assert rule in refused(f'trusted-proxy = ["{text}"]\n', tmp_path).message
