@@ -189,6 +189,8 @@ def gather(file: str | None, flags: Mapping[str, Any], environment: Mapping[str,
     for one in SETTINGS:
         if (value := flags.get(one.name)) is not None:
             flag = f"--{one.name}" if value is not False else f"--no-{one.name}"
+            if isinstance(value, list):  # a flag for each, or one for several
+                value = [word for text in value for word in one.read(text, flag)]
             found[one.name] = Given(one.read(value, flag) if isinstance(value, str) else value, flag)
         elif text := environment.get(one.variable, ""):
             found[one.name] = Given(one.read(text, one.variable), one.variable)

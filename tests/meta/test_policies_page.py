@@ -234,6 +234,7 @@ def test_every_code_on_the_page_is_one() -> None:
 def test_the_limits_are_those_of_the_code() -> None:
     assert {what: int(most.replace(",", "")) for what, most in rows("What | At most")} == {
         "characters of a policy": documents.MAXIMUM_CHARACTERS,
+        "characters of a condition key": conditions._MAXIMUM_KEY,
         "bytes of a key's policy": documents.MAXIMUM_KEY_BYTES,
         "policies of the account's own, attached to one user or group": identities.ATTACHED,
         "system policies attached to one user or group": identities.ATTACHED_SYSTEM,

@@ -159,6 +159,10 @@ def test_proxies_are_addresses_and_networks(text: str, tmp_path: Path) -> None:
     both = (text, "203.0.113.1")
     assert load(environment={"KEYSTEAD_TRUSTED_PROXY": ",".join(both)}).trusted_proxy == both
     assert load(flags={"trusted-proxy": list(both)}).trusted_proxy == both
+    assert load(flags={"trusted-proxy": [",".join(both), "198.51.100.1"]}).trusted_proxy == (
+        *both,
+        "198.51.100.1",
+    )
     assert load(f'trusted-proxy = ["{text}", "203.0.113.1"]\n', tmp_path).trusted_proxy == both
 
 
