@@ -108,6 +108,7 @@ def memory_of(folder: Path, nonces: int, seconds: int) -> int:
     return taken
 
 
+@pytest.mark.crash
 @pytest.mark.parametrize("seconds", [1, 900])
 def test_nonces_are_all_known_and_take_little_memory(seconds: int, tmp_path: Path) -> None:
     assert memory_of(tmp_path / "data", NONCES, seconds) < MEMORY
