@@ -13,6 +13,7 @@ import keystead.operations  # noqa: F401 - fills the catalogue
 from keystead import cli, settings, variables
 from keystead.api.http.encode import JSON_TYPE, XML_TYPE
 from keystead.api.operation import CATALOGUE, Operation
+from keystead.api.parameters import Role
 from keystead.cli import output, target
 from keystead.cli.commands import kms
 from keystead.domain.keys.lifecycle import GATES, TRANSITIONS, Gate, KeyState
@@ -75,6 +76,7 @@ def pages() -> dict[str, str]:
     """All generated pages, by name."""
     return {
         "operations": operations(),
+        "permissions": permissions(),
         "errors": errors(),
         "settings": settings_page(),
         "metrics": metrics_page(),
@@ -121,6 +123,59 @@ def _members(operation: Operation) -> Any:
     import msgspec
 
     return msgspec.structs.fields(operation.reply)
+
+
+# What a field of a role names, as a resource; other roles need no permission of their own.
+_RESOURCES = {
+    Role.KEY: "key/ID", Role.KEYS: "key/ID", Role.BLOB: "key/ID", Role.SOURCE: "key/ID",
+    Role.ALIAS: "alias/NAME", Role.NEW_ALIAS: "alias/NAME",
+    Role.USER: "user/NAME", Role.GROUP: "group/NAME", Role.POLICY: "policy/NAME",
+}  # fmt: skip
+
+
+def needs(operation: Operation) -> list[tuple[str, str]]:
+    """The actions that an operation needs, and the kinds of resources that it needs them on: all of them."""
+    product = operation.product
+    place = f"acs:{product.name.lower()}:{'REGION' if product.regional else ''}:ACCOUNT:"
+    roles = [field.param.role for field in operation.roles if field.param.role in _RESOURCES]
+    found = [(operation.action_on(role), _RESOURCES[role]) for role in roles]
+    if Role.ALIAS in roles and Role.KEY not in roles:
+        # The key that the alias goes from.
+        found.append((operation.action_on(Role.ALIAS), _RESOURCES[Role.KEY]))
+    if operation.container or not (found or operation.free):
+        found.append((operation.action_on(), operation.container or "*"))
+    return [(action, place + resource) for action, resource in dict.fromkeys(found)]
+
+
+def permissions() -> str:
+    """What a user must be allowed to call each operation."""
+    parts = [
+        "# What each operation needs",
+        (
+            "A call needs all the actions of its row, each on the resource beside it, from the "
+            "[policies](policies.md) of the user and of the key. `ID` is that of the key, however the call names it: by id, "
+            "alias, ARN, or with a ciphertext. What an optional parameter names is needed only of a call that names it; "
+            "without a `UserName`, Ram takes that of the caller. A refusal names the action and the "
+            "resource that were missing. A dash: whoever has an AccessKey may."
+        ),
+        (
+            "*Uses a key*: the operation has the condition keys `kms:tag/…`, and users of other accounts may call it if "
+            "the key's policy lets them. *Context*: it has `kms:EncryptionContext/…`, if the call has one."
+        ),
+    ]
+    head = ("Operation", "Action", "On", "Uses a key", "Context")
+    for product in CATALOGUE.products.values():
+        if not product.for_operator_only:
+            parts += [f"## {product.name}", _table(head, [_permission(one) for one in CATALOGUE.of(product)])]
+    return "\n\n".join(parts) + "\n"
+
+
+def _permission(operation: Operation) -> tuple[str, ...]:
+    found = needs(operation)
+    shown = [[f"`{word}`" for word in pair] for pair in found]
+    action, resource = ["<br>".join(words) for words in zip(*shown, strict=True)] or ["–", "–"]
+    context = any(field.attribute.endswith("encryption_context") for field in operation.fields)
+    return operation.action, action, resource, *("yes" if one else "" for one in (operation.uses, context))
 
 
 def errors() -> str:

@@ -2,21 +2,23 @@
 
 import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+
+from keystead.networks import network
 
 
 class Form:
-    """A regular expression, and what it admits, in words: `an account is WORDS`."""
+    """A regular expression, or a test, and what it admits, in words: `an account is WORDS`."""
 
-    __slots__ = ("_pattern", "words")
+    __slots__ = ("_test", "words")
 
-    def __init__(self, pattern: str, words: str) -> None:
-        self._pattern = re.compile(pattern)
+    def __init__(self, rule: str | Callable[[str], bool], words: str) -> None:
+        self._test: Callable[[str], object] = re.compile(rule).fullmatch if isinstance(rule, str) else rule
         self.words = words
 
     def fits(self, text: str) -> bool:
         """Whether a text as a whole is of this form."""
-        return self._pattern.fullmatch(text) is not None
+        return bool(self._test(text))
 
 
 # Words of other programs, and of people, with what they stand for here, the likelier first; () where the words that look
@@ -60,4 +62,17 @@ ACCOUNT = Form(r"[0-9]{16}", "16 digits")
 REGION = Form(
     r"(?=.{1,32}\Z)[a-z0-9]+(-[a-z0-9]+)*",
     "lower-case letters and digits, in words joined by hyphens, as cn-hangzhou; at most 32 characters",
+)
+
+
+def _some_addresses(text: str) -> bool:
+    try:
+        return network(text, strict=True).prefixlen > 0
+    except ValueError:
+        return False
+
+
+NETWORK = Form(
+    _some_addresses,
+    "addresses, as 192.0.2.1, or networks from their first address on, as 192.0.2.0/24 or 2001:db8::/32; not all addresses",
 )

@@ -90,6 +90,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid
             description="whether people find pages at /console/, on address and port of the API: yes or no"
         ),
     ] = "yes"
+    trusted_proxy: Annotated[
+        tuple[str, ...],
+        forms.NETWORK,
+        msgspec.Meta(
+            description="addresses or networks of reverse proxies before the API, which tell by X-Forwarded-For and "
+            "X-Forwarded-Proto where a request comes from",
+            extra=_RELOADED,
+        ),
+    ] = ()
     proxy: Annotated[
         bool, msgspec.Meta(description="also run the proxy that `keystead env` points official clients to")
     ] = False
@@ -181,6 +190,8 @@ def gather(file: str | None, flags: Mapping[str, Any], environment: Mapping[str,
     for one in SETTINGS:
         if (value := flags.get(one.name)) is not None:
             flag = f"--{one.name}" if value is not False else f"--no-{one.name}"
+            if isinstance(value, list):  # a flag for each, or one for several
+                value = [word for text in value for word in one.read(text, flag)]
             found[one.name] = Given(one.read(value, flag) if isinstance(value, str) else value, flag)
         elif text := environment.get(one.variable, ""):
             found[one.name] = Given(one.read(text, one.variable), one.variable)
@@ -240,7 +251,8 @@ _TRUTHS: dict[str, bool] = {
 class Setting(msgspec.Struct, frozen=True, kw_only=True):
     """One setting as the command line and the reference page see it. `kind` is str, int, bool or tuple.
 
-    `declared` is its type with its limits, `form` that of a text which has one, `rule` both in words, "" for any text.
+    `declared` is its type with its limits, `form` that of a text (of each in a list) which has one, `rule` both
+    in words, "" for any text.
     `reloaded`: whether a running server takes another value on SIGHUP.
     """
 
@@ -283,7 +295,8 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
             msgspec.convert(value, self.declared)
         except msgspec.ValidationError:
             raise self._wrong(source, value) from None
-        if self.form is not None and not self.form.fits(value):
+        words = value if self.kind is tuple else [value]
+        if self.form is not None and not all(map(self.form.fits, words)):
             raise self._wrong(source)
 
     def _wrong(self, source: str, value: object = None) -> WrongSetting:

@@ -8,7 +8,6 @@ Source: the vendor's page "Policy elements".
 """
 
 import difflib
-import ipaddress
 import operator
 import re
 from collections.abc import Callable, Mapping
@@ -17,6 +16,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from keystead.access.patterns import Patterns
+from keystead.networks import network, within
 
 Context = Mapping[str, str]  # the condition keys that a request has, with their values
 Test = Callable[[str], bool]
@@ -128,13 +128,6 @@ def _date(text: str) -> float:
     return datetime.fromisoformat(text).timestamp()
 
 
-def _network(text: str) -> "ipaddress.IPv4Network | ipaddress.IPv6Network":
-    network = ipaddress.ip_network(text, strict=False)
-    mapped = network.network_address.ipv4_mapped if isinstance(network, ipaddress.IPv6Network) else None
-    # ::ffff:192.0.2.1 is the address 192.0.2.1, spelled for IPv6.
-    return network if mapped is None else ipaddress.ip_network((mapped, network.prefixlen - 96))
-
-
 def _equal(read: Callable[[str], Any]) -> Callable[[list[str]], Test]:
     def build(values: list[str]) -> Test:
         wanted = frozenset(map(read, values))
@@ -156,11 +149,11 @@ def _like(values: list[str]) -> Test:
 
 
 def _within(values: list[str]) -> Test:
-    networks = [_network(value) for value in values]
+    networks = [network(value) for value in values]
 
     def test(text: str) -> bool:
-        address = _network(text)
-        return any(address.version == one.version and address.subnet_of(one) for one in networks)  # type: ignore[arg-type]
+        address = network(text)
+        return any(within(address, one) for one in networks)
 
     return test
 

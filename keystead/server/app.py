@@ -217,6 +217,7 @@ class Server:
             request_seconds=settings.request_seconds,
             idle_seconds=settings.idle_seconds,
             connections=settings.max_connections,
+            trusted_proxies=settings.trusted_proxy,
         )
 
     async def _start_proxy(self, url: str, ca_file: str | None) -> str:

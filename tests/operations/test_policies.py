@@ -73,7 +73,7 @@ def test_what_is_no_policy_is_refused_with_its_place(policy: str, place: str) ->
     for action, more in (("SetKeyPolicy", {"KeyId": key_id}), ("CreateKey", {})):
         status, members = service.call(action, Policy=policy, **more)
         assert (status, members["Code"]) == (400, "InvalidParameter")
-        assert members["Message"].startswith(f'The specified parameter "Policy" is not valid. {place}')
+        assert members["Message"].startswith(f'The specified parameter "Policy" is not valid: {place}')
     assert json.loads(service.ok("GetKeyPolicy", KeyId=key_id)["Policy"])["Statement"][0]["Effect"] == "Allow"
 
 

@@ -1,11 +1,20 @@
 """A request is accepted once: later, at once, after a restart, with the clock set back."""
 
+import os
 import sys
 import threading
 import time
+import tracemalloc
 from pathlib import Path
 
+import pytest
+
+from keystead.store import nonce_tables
+from tests.harness import OnDisk
 from tests.live import LiveServer, live
+
+NONCES = 1_000_000 if os.environ.get("TEST_EVIDENCE") else 200_000
+MEMORY = 16 * 1024 * 1024  # bytes
 
 CLOCK = """
 import os, sys, time
@@ -74,3 +83,39 @@ def test_a_clock_set_back_revives_nothing(tmp_path: Path) -> None:
     time.sleep(1.1)  # requests of the forgotten second itself are refused, whatever their nonce
     assert server.client().ok("ListKeys")["TotalCount"] == 1
     server.stop()
+
+
+def memory_of(folder: Path, nonces: int, seconds: int) -> int:
+    """The most memory that so many nonces took, of so many seconds, in bytes; all of them are known afterwards."""
+    store = OnDisk(folder).store
+    rows = [(1_767_323_045 + number % seconds, number.to_bytes(16, "big")) for number in range(1000)]
+    tracemalloc.start()
+    try:
+        for first in range(0, nonces, len(rows)):
+            store.begin()
+            store.nonces.add(
+                [(second, (int.from_bytes(one, "big") + first).to_bytes(16, "big")) for second, one in rows]
+            )
+            store.commit()
+        taken = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    store.begin()
+    assert all(store.nonces.seen(*row) for row in rows)
+    assert not store.nonces.seen(rows[0][0], b"\xff" * 16)
+    store.rollback()
+    store.close()
+    return taken
+
+
+@pytest.mark.crash
+@pytest.mark.parametrize("seconds", [1, 900])
+def test_nonces_are_all_known_and_take_little_memory(seconds: int, tmp_path: Path) -> None:
+    assert memory_of(tmp_path / "data", NONCES, seconds) < MEMORY
+
+
+def test_nonces_that_are_all_kept_in_memory_are_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(nonce_tables, "KNOWN_NONCES", 10**9)
+    assert memory_of(tmp_path / "data", 200_000, 900) > MEMORY

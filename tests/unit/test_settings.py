@@ -61,7 +61,13 @@ def test_where_each_value_comes_from_is_known(tmp_path: Path) -> None:
     assert settings.gather(str(other), {}, {"KEYSTEAD_CONFIG": str(file)}) == {}
 
 
-OTHER = {"http": "true", "proxy": "true", "seed-anyway": "true", "name": "a,b"}
+OTHER = {
+    "http": "true",
+    "proxy": "true",
+    "seed-anyway": "true",
+    "name": "a,b",
+    "trusted-proxy": "192.0.2.1, ::1",
+}
 
 
 @pytest.mark.parametrize("setting", settings.SETTINGS, ids=lambda one: one.name)
@@ -135,6 +141,47 @@ def test_a_bad_flag_is_named_as_it_was_written() -> None:
         "--log-level must be debug, info, warning or error", "did you mean error?",
     )  # fmt: skip
     assert load(flags={"region": "r" * 32, "idle-seconds": "3600"}).region == "r" * 32
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "192.0.2.1",
+        "192.0.2.0/24",
+        "10.0.0.0/255.0.0.0",
+        "2001:db8::/32",
+        "::1",
+        "128.0.0.0/1",
+        "::ffff:10.0.0.0/104",
+    ],
+)
+def test_proxies_are_addresses_and_networks(text: str, tmp_path: Path) -> None:
+    both = (text, "203.0.113.1")
+    assert load(environment={"KEYSTEAD_TRUSTED_PROXY": ",".join(both)}).trusted_proxy == both
+    assert load(flags={"trusted-proxy": list(both)}).trusted_proxy == both
+    assert load(flags={"trusted-proxy": [",".join(both), "198.51.100.1"]}).trusted_proxy == (
+        *both,
+        "198.51.100.1",
+    )
+    assert load(f'trusted-proxy = ["{text}", "203.0.113.1"]\n', tmp_path).trusted_proxy == both
+
+
+@pytest.mark.parametrize(
+    "text",
+    # The last ones are all addresses there are: whoever calls could say any other.
+    ["proxy.example.com", "192.0.2.1:8443", "192.0.2.256", "192.0.2.1/24", "fe80::1%eth0", "unix", "*", "192.0.2.0/33",
+     "0.0.0.0/0", "::/0", "::ffff:0.0.0.0/96"],
+)  # fmt: skip
+def test_anything_else_is_no_proxy(text: str, tmp_path: Path) -> None:
+    rule = "must be addresses, as 192.0.2.1, or networks from their first address on"
+    for problem in (
+        refused(environment={"KEYSTEAD_TRUSTED_PROXY": f"192.0.2.7,{text}"}),
+        refused(flags={"trusted-proxy": ["192.0.2.7", text]}),
+    ):
+        assert rule in problem.message
+        assert "reverse proxies" in (problem.hint or "")
+    assert rule in refused(f'trusted-proxy = ["{text}"]\n', tmp_path).message
+    refused('trusted-proxy = "192.0.2.1"\n', tmp_path)  # a list, even of one
 
 
 def test_a_misspelt_variable_is_refused_and_somebody_elses_is_not() -> None:
@@ -217,6 +264,7 @@ def test_what_a_running_server_takes_is_declared() -> None:
         "name",
         "tls-cert",
         "tls-key",
+        "trusted-proxy",
         "log-format",
         "log-level",
         "log-file",

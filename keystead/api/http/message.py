@@ -24,9 +24,9 @@ class HttpRequest(msgspec.Struct, frozen=True, kw_only=True):
     target: str
     headers: dict[str, str]
     body: bytes = b""
-    source: str = ""  # the peer's address, without port; `unix:UID` for a Unix socket, `unix` if nobody says
+    source: str = ""  # the sender's address, without port; `unix:UID` of a Unix socket, `unix` if nobody says
     user: str = ""  # at the other end of a Unix socket: the name of the operating system's user
-    tls: str = ""  # "TLSv1.3", "TLSv1.2", or empty for plain HTTP
+    tls: str = ""  # "TLSv1.3", "TLSv1.2", "proxy" if a trusted proxy had TLS, or empty for plain HTTP
     channel: Channel = Channel.NETWORK
     awaited: Callable[[], bool] | None = None
     """Whether its sender still waits for the answer; None: nobody knows."""

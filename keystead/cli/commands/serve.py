@@ -43,14 +43,12 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
         flag = f"--{setting.name}"
         default = f" (default: {setting.shown_default})" if setting.shown_default else ""
         text = f"{setting.description}{default}".replace("%", "%%")
+        metavar = "N" if setting.kind is int else setting.attribute.upper()
         if setting.kind is bool:
             parser.add_argument(flag, action=argparse.BooleanOptionalAction, default=None, help=text)
-        elif setting.kind is tuple:
-            parser.add_argument(flag, action="append", metavar="NAME", help=text)
-        elif setting.kind is int:
-            parser.add_argument(flag, metavar="N", help=text)
         else:
-            parser.add_argument(flag, metavar=setting.name.upper().replace("-", "_"), help=text)
+            action = "append" if setting.kind is tuple else "store"
+            parser.add_argument(flag, action=action, metavar=metavar, help=text)
 
 
 def flags(args: argparse.Namespace) -> dict[str, Any]:

@@ -17,6 +17,7 @@ import msgspec
 from keystead.api.http.message import Channel, HttpRequest, HttpResponse
 from keystead.clock import Clock
 from keystead.server.network import peer
+from keystead.server.network.forwarded import Origins
 from keystead.server.network.framing import Refused, check_head, end_of_piece, joined
 from keystead.server.network.limits import Connections, Handler, Limits, Refuse
 
@@ -50,6 +51,7 @@ class HttpServer:
         self.stopping = False
         self.held = False
         self.waiting: set[HttpProtocol] = set()  # until it is held no longer
+        self.origins = Origins()
         self.arriving = 0  # bytes of bodies that are not whole
         self._date = (0, "")
         self._sweep: asyncio.TimerHandle | None = loop.call_later(1, self._check_deadlines)
@@ -114,9 +116,7 @@ class HttpProtocol(asyncio.Protocol):
         self._limits = server.limits
         self._transport: Any = None
         self._parser: Any = None
-        self._source = ""
-        self._user = ""
-        self._tls = ""
+        self._peer = peer.Peer("")
         self._exchanges: list[_Exchange] = []
         self._pending = b""  # arrived, and not parsed before requests may be taken again
         self._reading = True
@@ -142,11 +142,7 @@ class HttpProtocol(asyncio.Protocol):
         server.open.add(self)
         now = server.loop.time()
         self._idle_since = now
-        self._source, self._user = peer.source(
-            transport.get_extra_info("socket"), transport.get_extra_info("peername")
-        )
-        tls = transport.get_extra_info("ssl_object")
-        self._tls = tls.version() or "" if tls is not None else ""
+        self._peer = peer.of(transport)
         transport.set_write_buffer_limits(high=self._limits.buffered)
         self._parser = httptools.HttpRequestParser(self)
         if len(server.open) > self._limits.connections or server.stopping:
@@ -243,7 +239,7 @@ class HttpProtocol(asyncio.Protocol):
     def eof_received(self) -> bool:
         # A client that half-closes still gets the answers to what it sent.
         self._closing = True
-        return bool(self._exchanges) and not self._tls  # TLS has no half-closed state
+        return bool(self._exchanges) and not self._peer.tls  # TLS has no half-closed state
 
     # --- the parser's side
 
@@ -295,6 +291,13 @@ class HttpProtocol(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         server, self._since = self._server, 0.0
+        try:
+            target = self._target.decode("ascii")
+        except UnicodeDecodeError:
+            raise Refused(
+                400, "InvalidRequest", "The request target must be percent-encoded ASCII."
+            ) from None
+        source, tls = server.origins.of(self._peer, self._headers, server.limits.trusted_proxies)
         method = self._parser.get_method().decode()
         close = not self._parser.should_keep_alive() or server.stopping
         exchange = _Exchange(method == "HEAD", close)
@@ -304,20 +307,14 @@ class HttpProtocol(asyncio.Protocol):
         body = bytes(self._body)
         if body:
             self._forget_body()
-        try:
-            target = self._target.decode("ascii")
-        except UnicodeDecodeError:
-            raise Refused(
-                400, "InvalidRequest", "The request target must be percent-encoded ASCII."
-            ) from None
         request = HttpRequest(
             method=method,
             target=target,
             headers=self._headers,
             body=body,
-            source=self._source,
-            user=self._user,
-            tls=self._tls,
+            source=source,
+            user=self._peer.user,
+            tls=tls,
             channel=server.channel,
             awaited=None if server.channel is Channel.NETWORK else partial(peer.waits, self._transport),
         )

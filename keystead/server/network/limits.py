@@ -1,4 +1,4 @@
-"""What a connection may take, who answers its requests, and who counts."""
+"""What a connection may take, whose word on others counts, who answers its requests, and who counts."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -26,6 +26,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     connections: int = 2000
     pipelined: int = 16
     buffered: int = 256 * 1024
+    trusted_proxies: tuple[str, ...] = ()  # addresses and networks
 
 
 class Connections(Protocol):

@@ -4,7 +4,7 @@ import select
 import socket
 import struct
 import sys
-from typing import Any
+from typing import Any, NamedTuple
 
 from keystead import owners
 
@@ -14,15 +14,31 @@ _UCRED = (socket.SOL_SOCKET, getattr(socket, "SO_PEERCRED", 17), "iII", 1)
 _XUCRED = (0, 1, "II68x", 1)
 
 
-def source(connection: Any, peername: Any) -> tuple[str, str]:
-    """Where a connection comes from, and of a Unix socket the name of the user who opened it, "" where that isn't known.
+class Peer(NamedTuple):
+    """Where a connection comes from.
 
-    The former is an address without its port, `unix:UID`, or `unix`.
+    `source` is an address without port and zone, `unix:UID`, or `unix`; `user` is the name of who opened a Unix socket, ""
+    where that isn't known; `tls` is the version of TLS, "" without it.
     """
+
+    source: str
+    user: str = ""
+    tls: str = ""
+
+
+def of(transport: Any) -> Peer:
+    """The other end of a connection."""
+    tls = transport.get_extra_info("ssl_object")
+    found = _source(transport.get_extra_info("socket"), transport.get_extra_info("peername"))
+    return found if tls is None else found._replace(tls=tls.version() or "")
+
+
+def _source(connection: Any, peername: Any) -> Peer:
     if isinstance(peername, tuple):
-        return str(peername[0]), ""
+        # The zone says by which of our interfaces it came (fe80::1%eth0); policies are about addresses.
+        return Peer(str(peername[0]).partition("%")[0])
     user = user_id(connection)
-    return ("unix", "") if user is None else (f"unix:{user}", owners.name_of(user))
+    return Peer("unix") if user is None else Peer(f"unix:{user}", owners.name_of(user))
 
 
 def waits(transport: Any) -> bool:

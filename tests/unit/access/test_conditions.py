@@ -71,6 +71,7 @@ def test_a_condition_is_met_or_not(
         ("IpAddress", "acs:SourceIp", "192.0.2.0/33", "IpAddress needs addresses or networks"),
         ("IpAddress", "acs:SourceIp", "2001:db8::/129", "IpAddress needs addresses or networks"),
         ("IpAddress", "acs:SourceIp", "192.0.2.*", "IpAddress needs addresses or networks"),
+        ("NotIpAddress", "acs:SourceIp", "fe80::1%eth0", "NotIpAddress needs addresses or networks"),
         ("IpAddress", "acs:SourceIp", "192.0.02.1", "IpAddress needs addresses or networks"),
         ("IpAddress", "acs:SourceIp", "", "IpAddress needs addresses or networks"),
     ],

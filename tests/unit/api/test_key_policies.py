@@ -35,7 +35,7 @@ def test_what_would_lock_out_the_owner_is_refused(changes: dict[str, object]) ->
     with pytest.raises(KeyPolicyMalformed) as refused:
         refuse_lockout(OWNER, policy(**changes))
     assert refused.value.text.startswith(
-        'The specified parameter "Policy" is not valid. Statement[1]: denies'
+        'The specified parameter "Policy" is not valid: Statement[1]: denies'
     )
 
 

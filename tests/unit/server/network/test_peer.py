@@ -3,6 +3,8 @@ import socket
 import struct
 import subprocess
 import sys
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -22,15 +24,37 @@ class Told:
         return self.answer[:length]
 
 
+class Known:
+    """A transport of which this is known."""
+
+    def __init__(self, connection: Any, peername: Any, tls: Any = None) -> None:
+        self._known = {"socket": connection, "peername": peername, "ssl_object": tls}
+
+    def get_extra_info(self, name: str) -> Any:
+        return self._known[name]
+
+
 def test_an_address_is_where_a_network_connection_comes_from() -> None:
-    assert peer.source(None, ("192.0.2.1", 4711)) == ("192.0.2.1", "")
-    assert peer.source(None, ("2001:db8::1", 4711, 0, 0)) == ("2001:db8::1", "")
+    assert peer.of(Known(None, ("192.0.2.1", 4711))) == ("192.0.2.1", "", "")
+    assert peer.of(Known(None, ("2001:db8::1", 4711, 0, 0))) == ("2001:db8::1", "", "")
+    # A policy's network would not have an address with a zone, and a deny of it would not be met.
+    assert peer.of(Known(None, ("fe80::1%eth0", 4711, 0, 2))).source == "fe80::1"
+
+
+def test_the_version_of_tls_is_known() -> None:
+    for version, told in (("TLSv1.3", "TLSv1.3"), (None, "")):
+        found = peer.of(Known(None, ("192.0.2.1", 4711), SimpleNamespace(version=lambda: version)))  # noqa: B023
+        assert found.tls == told
 
 
 def test_the_system_says_who_opened_a_unix_socket() -> None:
     ours, theirs = socket.socketpair(socket.AF_UNIX)
     with ours, theirs:
-        assert peer.source(ours, ours.getpeername()) == (f"unix:{os.getuid()}", name_of(os.getuid()))
+        assert peer.of(Known(ours, ours.getpeername())) == (
+            f"unix:{os.getuid()}",
+            name_of(os.getuid()),
+            "",
+        )
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
@@ -49,7 +73,7 @@ def test_another_user_at_the_other_end_is_that_user() -> None:
         child = subprocess.Popen([sys.executable, "-c", script, name[1:]], cwd="/", env=environment)
         connection, peername = listener.accept()
         with connection:
-            assert peer.source(connection, peername) == ("unix:65534", name_of(65534))
+            assert peer.of(Known(connection, peername)) == ("unix:65534", name_of(65534), "")
         assert child.wait(60) == 0
 
 
@@ -75,7 +99,7 @@ def test_where_nobody_says_it_is_not_known(answer: bytes | OSError, platform: st
 
 
 def test_a_unix_socket_of_nobody_knows_whom_is_a_unix_socket() -> None:
-    assert peer.source(Told(OSError()), "") == ("unix", "")
+    assert peer.of(Known(Told(OSError()), "")) == ("unix", "", "")
 
 
 class Transport:
