@@ -21,7 +21,6 @@ from keystead.console.carrier import Page, Served, is_page, page_of, plain
 from keystead.crypto import authority
 from keystead.entropy import Entropy
 from keystead.errors import OperatorError
-from keystead.portable import socket_path
 from keystead.proxy.server import ProxyServer
 from keystead.proxy.tunnel import Tunnel
 from keystead.proxy.upstream import Upstream
@@ -105,18 +104,18 @@ class Server:
                     log=log_of(settings),
                     confine=settings.front_confinement if self._fronted else "no",
                 )
-            sockets = await self._listen(host, port)
+            # The front process of a server that was killed may hold them for a moment longer.
+            patience = 0.0 if self.directory.running() is None else _LEFT_BEHIND
+            sockets = await listener.listen_within(patience, host, port, self.clock)
             fixed, port = port != 0, sockets[0].getsockname()[1]
             self._api = self._endpoint_or_front(sockets)
             await self._api.start(None if self._certificate is None else self._certificate.first)
             ops_url = await self._listen_ops(fixed, Probe(sockets, tls=not settings.http))
-            await self._listen_control()
-            shown = f"[{host}]" if ":" in host else host
-            if host in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
-                shown = "localhost"
-            if settings.tls_cert and settings.name:
-                shown = settings.name[0]  # the operator's own certificate is for this name
-            url = f"{'http' if settings.http else 'https'}://{shown}:{port}"
+            control = listener.listen_control(self.directory.control)
+            await self._endpoint(self._operate, [control], Channel.CONTROL).start()
+            # The operator's own certificate is for its name.
+            name = settings.name[0] if settings.tls_cert and settings.name else ""
+            url = listener.url_of("http" if settings.http else "https", host, port, name)
             ca_file = None if settings.http or settings.tls_cert else str(self.directory.certificate)
             self.running = Running(
                 pid=os.getpid(),
@@ -150,18 +149,6 @@ class Server:
         self.directory.unlock()
 
     # --- inside
-
-    async def _listen(self, host: str, port: int) -> list[socket.socket]:
-        """The API's sockets. The front process of a server that was killed may hold them for a moment longer."""
-        killed = self.directory.running() is not None
-        deadline = self.clock.monotonic() + _LEFT_BEHIND
-        while True:
-            try:
-                return listener.listen(host, port)
-            except OperatorError:
-                if not killed or self.clock.monotonic() > deadline:
-                    raise
-            await asyncio.sleep(0.02)
 
     def _endpoint_or_front(self, sockets: list[socket.socket]) -> Endpoint | Front:
         """Where the API's requests come in: in a process of its own if settings and processors allow."""
@@ -255,24 +242,10 @@ class Server:
         watch = Watch(self.service.hanging, lambda: self._listener(handler, sockets, Channel.NETWORK))
         await watch.start()
         self._endpoints.append(watch)
-        shown = f"[{host}]" if ":" in host else host
-        url = f"http://{shown}:{port}"
+        url = listener.url_of("http", host, port)
         if taken is not None:
             logs.event("health and metrics are on another port", "warning", ops_url=url, reason=taken.message)
         return url
-
-    async def _listen_control(self) -> None:
-        with suppress(FileNotFoundError):
-            self.directory.control.unlink()  # left by a server that was killed; the lock is ours
-        # The umask of the process is its own affair; the directory (0700) and this mode keep others out.
-        control = socket.socket(socket.AF_UNIX)
-        previous = os.umask(0o177)
-        try:
-            with socket_path(self.directory.control) as path:
-                control.bind(path)
-        finally:
-            os.umask(previous)
-        await self._endpoint(self._operate, [control], Channel.CONTROL).start()
 
     def _operate(self, request: HttpRequest, reply: Reply) -> None:
         """Carry out a command, and answer when what it did to the server's CAs is served; the answer says if it is not."""

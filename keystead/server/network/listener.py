@@ -1,13 +1,18 @@
 """Listening sockets and TLS contexts."""
 
+import asyncio
 import errno
+import os
 import socket
 import ssl
+from contextlib import suppress
+from pathlib import Path
 from typing import NamedTuple
 
 from keystead.client.transport import is_loopback as is_loopback
+from keystead.clock import Clock
 from keystead.errors import OperatorError, WrongSetting
-from keystead.portable import file_with
+from keystead.portable import file_with, socket_path
 
 
 class Named(NamedTuple):
@@ -61,6 +66,41 @@ def listen(host: str, port: int) -> list[socket.socket]:
             raise _refused(host, port, error) from None
         port = port or sockets[0].getsockname()[1]
     return sockets
+
+
+async def listen_within(seconds: float, host: str, port: int, clock: Clock) -> list[socket.socket]:
+    """As `listen`, where whoever has the address now may let it go within so many seconds."""
+    deadline = clock.monotonic() + seconds
+    while True:
+        try:
+            return listen(host, port)
+        except OperatorError:
+            if clock.monotonic() >= deadline:
+                raise
+        await asyncio.sleep(0.02)
+
+
+def listen_control(path: Path) -> socket.socket:
+    """A Unix socket at this path, for its owner alone; what lies there was left by a server that was killed."""
+    with suppress(FileNotFoundError):
+        path.unlink()
+    # The umask of the process is its own affair; the directory (0700) and this mode keep others out.
+    control = socket.socket(socket.AF_UNIX)
+    previous = os.umask(0o177)
+    try:
+        with socket_path(path) as short:
+            control.bind(short)
+    finally:
+        os.umask(previous)
+    return control
+
+
+def url_of(scheme: str, host: str, port: int, name: str = "") -> str:
+    """Where clients on this machine find what listens there; `name`: a host name that goes before the address."""
+    shown = f"[{host}]" if ":" in host else host
+    if host in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
+        shown = "localhost"
+    return f"{scheme}://{name or shown}:{port}"
 
 
 def check(host: str, port: int) -> None:
