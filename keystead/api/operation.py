@@ -26,7 +26,7 @@ from keystead.api.http.receive import Received
 from keystead.api.parameters import Param, Role
 from keystead.api.service_keys import Promise
 from keystead.api.sign_in import Arrival, Door
-from keystead.api.slow import Attempt
+from keystead.api.slow import Attempt, Work
 from keystead.api.wire_types import Reply, Request
 from keystead.crypto.blob import Blob
 from keystead.crypto.vault import Vault
@@ -73,9 +73,13 @@ class Call(msgspec.Struct, kw_only=True):
         may be drawn from `entropy` by this call."""
         return self.attempt.result(function, values)
 
+    def prove(self, function: Callable[..., T], *values: Any) -> T:
+        """As `slow`, of passwords: in a pool of their own, beside the one where keys are used."""
+        return self.attempt.result(function, values, Work.PROVING)
+
     def generate(self, spec: KeySpec) -> bytes:
         """A new private key, made in a pool of its own, beside the one where keys are used."""
-        return self.attempt.result(self.vault.generate, (spec,), making=True)
+        return self.attempt.result(self.vault.generate, (spec,), Work.MAKING)
 
 
 class Source(NamedTuple):

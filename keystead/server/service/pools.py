@@ -4,7 +4,7 @@ Those that use key pairs have the lowest priority, and rest after each piece of 
 calls to answer: each piece takes a processor, the interpreter's lock and two passes of the loop. Key pairs are made in a
 thread of their own, since making one takes a hundred times as long as using it: those who sign do not queue behind those who
 make. It has the usual priority and never rests: with what a busy machine leaves over, a pair would take longer than clients
-wait.
+wait. Passwords have one thread, as those that use key pairs: whoever can reach the console's page may have one tried.
 """
 
 import contextlib
@@ -15,7 +15,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-from keystead.api.slow import Slow
+from keystead.api.slow import Slow, Work
 from keystead.clock import Clock
 from keystead.server.service.underway import SLOW_WORK, Underway
 
@@ -36,8 +36,11 @@ class Pools:
     def __init__(self, clock: Clock, underway: Underway) -> None:
         self._clock = clock
         self._underway = underway
-        self._using = ThreadPoolExecutor(THREADS, thread_name_prefix="slow", initializer=_stand_back)
-        self._making = ThreadPoolExecutor(1, thread_name_prefix="making")
+        self._pools = {
+            Work.USING: ThreadPoolExecutor(THREADS, thread_name_prefix="slow", initializer=_stand_back),
+            Work.MAKING: ThreadPoolExecutor(1, thread_name_prefix="making"),
+            Work.PROVING: ThreadPoolExecutor(1, thread_name_prefix="proving", initializer=_stand_back),
+        }
         self._ending = threading.Event()
         self._rests = 0.0
 
@@ -51,7 +54,7 @@ class Pools:
             if once:
                 once.pop()(outcome)
 
-        pool = self._making if slow.making else self._using
+        pool = self._pools[slow.work]
         try:
             job = pool.submit(self._work, slow, tell)
         except RuntimeError:
@@ -65,15 +68,15 @@ class Pools:
 
     def abandon(self) -> None:
         """Begin nothing any more. What has begun goes on, the rest is cancelled."""
-        for pool in (self._using, self._making):
+        for pool in self._pools.values():
             pool.shutdown(wait=False, cancel_futures=True)
         self._ending.set()  # only now: who rests must not wake to a queue
 
     def close(self) -> None:
         """Wait for what has begun, and end the threads."""
         self._ending.set()
-        self._using.shutdown()
-        self._making.shutdown()
+        for pool in self._pools.values():
+            pool.shutdown()
 
     def _work(self, slow: Slow, tell: Done) -> None:
         begun = self._clock.processor()
@@ -85,7 +88,9 @@ class Pools:
             outcome.set_exception(RuntimeError(f"{type(panic).__name__} in slow work"))
         self._underway.end(SLOW_WORK)
         spent = self._clock.processor() - begun
-        rests = 0.0 if slow.making else self._rests  # as it was while this piece of work took its share
+        rests = (
+            0.0 if slow.work is Work.MAKING else self._rests
+        )  # as it was while this piece of work took its share
         tell(outcome)
         if rests:
             self._ending.wait(min((spent + PASSES) * rests, LONGEST))
