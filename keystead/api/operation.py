@@ -81,6 +81,10 @@ class Call(msgspec.Struct, kw_only=True):
         may be drawn from `entropy` by this call."""
         return self.attempt.result(function, values)
 
+    def prove(self, function: Callable[..., T], *values: Any) -> T:
+        """As `slow`, of passwords: in a pool of their own, beside the one where keys are used."""
+        return self.attempt.result(function, values, Work.PROVING)
+
     def generate(self, spec: KeySpec) -> bytes:
         """A new private key, made in a pool of its own, beside the one where keys are used."""
         return self.attempt.result(self.vault.generate, (spec,), Work.MAKING)

@@ -26,6 +26,14 @@ class Work(enum.Enum):
     LOOKING = "looking"  # at what is committed: up to seconds of a disk, few of them the interpreter's
 
 
+class Work(enum.Enum):
+    """What kind of work it is: each has threads of its own, so that none queues behind another kind."""
+
+    USING = "using"  # a key pair: milliseconds
+    MAKING = "making"  # a key pair: up to a second
+    PROVING = "proving"  # a password: a sixth of a second and 64 MiB, for anybody who asks
+
+
 class Slow(BaseException):
     """This pass is abandoned until the function has been run on the values.
 
