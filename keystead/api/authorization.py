@@ -18,7 +18,7 @@ from keystead.access.decisions import (
     decide,
     key_grounds,
 )
-from keystead.api.catalogue import Operation
+from keystead.api.catalogue import CATALOGUE, Operation
 from keystead.api.http.message import Channel
 from keystead.api.http.receive import Received
 from keystead.api.needs import Need
@@ -85,9 +85,13 @@ class Authorizer:
         return combine(identity, self.of_key(caller, need, context, assumed), same_account=same)
 
     def may(self, caller: Caller, need: Need, context: Context) -> bool:
-        """Whether calls of this kind may be allowed, by a request that is no such call: an encryption context that is asked
-        for is taken to be given, and one that is forbidden not to be."""
-        return self.decide(caller, need, context, conditions.ENCRYPTION_CONTEXT).allowed
+        """Whether calls of this kind by the console may be allowed, by a request that is no such call: an encryption context
+        that is asked for is taken to be given, and one that is forbidden not to be."""
+        decision = self.decide(caller, need, context, conditions.ENCRYPTION_CONTEXT)
+        product, _, action = need.action.partition(":")
+        operation = CATALOGUE.find(RAM.version, action) if product == "ram" else None
+        own = operation is not None and operation.own
+        return decision.allowed or (own and _own(caller, need, decision))
 
     def of_key(self, caller: Caller, need: Need, context: Context, assumed: str = "") -> Decision:
         """What the key's policy alone says. One that was never set leaves it to the policies of the account."""
@@ -111,12 +115,9 @@ class Authorizer:
         if product.for_operator_only:
             return
         own = operation.own and console
-        mine = {ram_arn(caller.account, kind, caller.session) for kind in ("user", "mfa")} if own else ()
         for need in needs:
             decision = self.decide(caller, need, context)
-            if need.resource in mine and decision.outcome is not Outcome.EXPLICIT_DENY:
-                continue
-            if not decision.allowed:
+            if not decision.allowed and not (own and _own(caller, need, decision)):
                 refusal = RamNoPermission if product == RAM else NoPermission
                 raise refusal(about=_about(need, decision), detail=_detail(caller, need, decision))
 
@@ -150,6 +151,12 @@ def _decide(grounds: Grounds, need: Need, context: Context, assumed: str) -> Dec
         return NOTHING
     asked = any(ground.statement.conditions for ground in grounds)
     return decide(grounds, context(need) if asked else {}, assumed)
+
+
+def _own(caller: Caller, need: Need, decision: Decision) -> bool:
+    """Whether it is about how the caller signs in, and no policy denies it."""
+    mine = {ram_arn(caller.account, kind, caller.session) for kind in ("user", "mfa")}
+    return need.resource in mine and decision.outcome is not Outcome.EXPLICIT_DENY
 
 
 def _about(need: Need, decision: Decision) -> str:

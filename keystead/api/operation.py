@@ -45,10 +45,6 @@ from keystead.store.ports import Store
 T = TypeVar("T")
 
 
-def _may_not(need: Need) -> bool:
-    return False
-
-
 class Call(msgspec.Struct, kw_only=True):
     """What an operation may use. `now` is whole seconds since 1970, the same for the whole call."""
 
@@ -62,12 +58,12 @@ class Call(msgspec.Struct, kw_only=True):
     vault: Vault
     entropy: Entropy
     door: Door
+    may: Callable[[Need], bool]  # tells whether the caller may, as far as this call can know
     address: str = ""  # of whoever calls
     session: Session | None = None  # by which it comes, if it comes by the console
     keys: tuple[Key, ...] = ()  # all that the request names, in its order
     alias: Alias | None = None
     resources: list[str] = []  # ARNs for the record: what was found, and what the operation creates
-    may: Callable[[Need], bool] = _may_not  # tells whether the caller may, as far as this call can know
 
     @property
     def signed_in(self) -> Session:
@@ -84,6 +80,10 @@ class Call(msgspec.Struct, kw_only=True):
         """function(*values), computed in a pool (see keystead.api.slow). Values are compared between the passes: none
         may be drawn from `entropy` by this call."""
         return self.attempt.result(function, values)
+
+    def prove(self, function: Callable[..., T], *values: Any) -> T:
+        """As `slow`, of passwords: in a pool of their own, beside the one where keys are used."""
+        return self.attempt.result(function, values, Work.PROVING)
 
     def generate(self, spec: KeySpec) -> bytes:
         """A new private key, made in a pool of its own, beside the one where keys are used."""

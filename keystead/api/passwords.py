@@ -64,7 +64,7 @@ def hash_of(call: Call, password: str, *, new: bool = False) -> str:
     lacks = password_policy(call.store, call.account).lacks(password)
     if lacks:
         raise (NewPasswordTooWeak if new else PasswordTooWeak)(reason=lacks)
-    made = call.slow(passwords.make, call.entropy, password)
+    made = call.prove(passwords.make, call.entropy, password)
     assert isinstance(made, str)
     return made
 
@@ -76,7 +76,7 @@ def replace_password(
     and wrong passwords are counted anew."""
     policy = password_policy(call.store, call.account)
     hashes = profile.hashes(policy)
-    if call.slow(passwords.any_matches, hashes, password):
+    if call.prove(passwords.any_matches, hashes, password):
         raise NewPasswordReused if new else PasswordReused
     encoded = hash_of(call, password, new=new)
     own = call.session if call.session is not None and call.session.user_id == user.user_id else None

@@ -16,7 +16,7 @@ from keystead.api.catalogue import Operation
 from keystead.api.http.receive import Received
 from keystead.api.principals import Principals
 from keystead.api.sign_in_rows import device_of, password_policy, profile_of
-from keystead.api.slow import Attempt
+from keystead.api.slow import Attempt, Work
 from keystead.crypto import one_time_codes, passwords
 from keystead.crypto.vault import Vault
 from keystead.domain import sessions
@@ -162,7 +162,7 @@ class Door:
                 raise
             return Arrival(caller, None, refusal.with_traceback(None))
         encoded = passwords.DECOY if profile is None else profile.password
-        right = attempt.result(passwords.matches, (encoded, password))
+        right = attempt.result(passwords.matches, (encoded, password), Work.PROVING)
         if user is None or profile is None or caller is None or not right:
             self.attempts.failed(limits, now)
             if caller is None:

@@ -19,10 +19,11 @@ _Asked = tuple[Callable[..., Any], tuple[Any, ...]]
 
 
 class Work(enum.Enum):
-    """What slow work does; each kind has threads of its own, so that none waits for another."""
+    """What kind of work it is: each has threads of its own, so that none queues behind another kind."""
 
     USING = "using"  # a key pair: milliseconds
     MAKING = "making"  # a key pair: up to a second
+    PROVING = "proving"  # a password: a sixth of a second and 64 MiB, for anybody who asks
     LOOKING = "looking"  # at what is committed: up to seconds of a disk, few of them the interpreter's
 
 

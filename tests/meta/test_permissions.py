@@ -8,9 +8,10 @@ import pytest
 
 from keystead.api.operation import CATALOGUE, Operation
 from keystead.domain.products import CONSOLE, KMS, LOCATION, RAM, STS
+from tests.console import Console
 from tests.harness import Members, Service
 from tests.meta.test_catalogue import scenario
-from tests.ram import two_codes
+from tests.ram import Ram, two_codes
 
 Pair = tuple[str, str]  # an action, and what kind of resource it is allowed on
 
@@ -247,6 +248,45 @@ def test_every_operation_of_ram_needs_what_it_names() -> None:
     assert set(found) == {operation.action for operation in CATALOGUE.of(RAM)}
     for action, needs in found.items():
         assert sorted(needs) == [(action, resource) for resource in RAM_NEEDS[action]], action
+
+
+# Of our own product for the console, by what page they are for: they need what the vendor's operations of the same need.
+CONSOLE_NEEDS = {
+    "SearchKeys": ("kms:ListKeys", "acs:kms:cn-hangzhou:ACCOUNT:key"),
+    "SummarizeKeys": ("kms:ListKeys", "acs:kms:cn-hangzhou:ACCOUNT:key"),
+    "UsageOfKey": ("kms:DescribeKey", "acs:kms:cn-hangzhou:ACCOUNT:key/KEY"),
+    **dict.fromkeys(
+        ("LookUpRecords", "GetRecord", "CountRecords", "VerifyRecords"),
+        ("actiontrail:LookupEvents", "acs:actiontrail:cn-hangzhou:ACCOUNT:*"),
+    ),
+}
+# A person needs none for their own session, and to be told what they may; no permission gives the last one away.
+WITHOUT_NEEDS = {
+    *("CreateSession", "RedeemSignInLink", "GetSession", "ConfirmSession", "DeleteSession", "CheckAccess"),
+    "DescribeServer",
+}
+
+
+def test_every_read_of_the_console_needs_what_it_shows() -> None:
+    assert {one.action for one in CATALOGUE.of(CONSOLE)} == set(CONSOLE_NEEDS) | WITHOUT_NEEDS
+    service = Service()
+    key_id = service.key()
+    parameters = {
+        "GetRecord": {"Chain": service.world.server_id, "Sequence": "1"},
+        "UsageOfKey": {"KeyId": key_id},
+    }
+    Ram(service).user("alice")
+    for number, (action, (needed, place)) in enumerate(CONSOLE_NEEDS.items()):
+        resource = place.replace("ACCOUNT", service.account).replace("KEY", key_id)
+        status, members = Console(service, "alice").call(action, **parameters.get(action, {}))
+        assert (status, members["Code"]) == (403, "Forbidden.NoPermission"), action
+        assert f" It needs {needed} on {resource}, which no policy allows." in members["Message"]
+        policy = {"PolicyName": f"p{number}", "PolicyType": "Custom"}
+        text = document({"Effect": "Allow", "Action": needed, "Resource": resource})
+        Ram(service).ok("CreatePolicy", PolicyName=policy["PolicyName"], PolicyDocument=text)
+        Ram(service).ok("AttachPolicyToUser", UserName="alice", **policy)
+        Console(service, "alice").ok(action, **parameters.get(action, {}))
+        Ram(service).ok("DetachPolicyFromUser", UserName="alice", **policy)
 
 
 def free() -> Iterator[Operation]:

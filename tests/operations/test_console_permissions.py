@@ -182,3 +182,17 @@ def test_the_longest_names_are_taken() -> None:
     service = Service()
     longest = (f"kms:{'a' * 128}", f"acs:kms:r:{service.account}:{'k' * 512}")
     assert Console(service).may(longest) == [True]
+
+
+def test_how_a_person_signs_in_is_their_own_to_change_unless_that_is_denied() -> None:
+    service = Service()
+    Ram(service).user("alice")
+    Ram(service).user("bob", document(statement("Deny", "ram:ChangePassword")))
+    user = f"acs:ram::{service.account}:user/"
+    assert Console(service, "alice").may(
+        ("ram:ChangePassword", f"{user}alice"),
+        ("ram:ChangePassword", f"{user}bob"),
+        ("ram:DeleteUser", f"{user}alice"),
+        ("ram:Nonsense", f"{user}alice"),
+    ) == [True, False, False, False]
+    assert Console(service, "bob").may(("ram:ChangePassword", f"{user}bob")) == [False]

@@ -636,14 +636,20 @@ def test_an_expired_password_must_be_changed_or_lets_nobody_in() -> None:
 def test_the_network_does_not_reach_the_console_s_operations() -> None:
     service = People()
     service.person("alice")
-    need = {"Need.1.Action": "kms:ListKeys", "Need.1.Resource": f"acs:kms:r:{service.account}:key"}
+    others = {
+        "Need.1.Action": "kms:ListKeys",
+        "Need.1.Resource": f"acs:kms:r:{service.account}:key",
+        "KeyId": service.key(),
+        "Chain": "c",
+        "Sequence": "1",
+    }
     for operation in CATALOGUE.of(CONSOLE):
         parameters = {
             "UserName": "alice",
             "Password": PASSWORD,
             "Token": "x",
             "Version": CONSOLE.version,
-            **need,
+            **others,
         }
         assert service.refused(operation.action, **parameters) == "Forbidden.NoPermission"
         assert service.records[-1].product == "Console"

@@ -21,8 +21,10 @@ from keystead.store.lookups import Verified, Wanted
 MINUTES = 60  # that are counted at most
 USED_WITHIN = 90 * DAY  # seconds
 USES = 200  # of a key, that are told at most
-VERIFIED = 50_000  # records by one call
-_SLICE = 5_000  # of them in one piece of slow work, which may rest after each
+VERIFIED = 25_000  # records by one call
+_SLICE = (
+    1_000  # of them in one piece of slow work: it has the interpreter for milliseconds, and may rest after
+)
 _LOOK_UP = "actiontrail:LookupEvents"
 
 

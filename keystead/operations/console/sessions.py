@@ -204,7 +204,7 @@ def _user_proves(call: Call, request: ConfirmSessionRequest) -> bool:
     device = device_of(call.store, call.account, user.user_id)
     assert profile is not None
     if request.password:
-        return call.slow(passwords.matches, profile.password, request.password)
+        return call.prove(passwords.matches, profile.password, request.password)
     return device is not None and call.door.takes_code(device, request.code, call.now)
 
 

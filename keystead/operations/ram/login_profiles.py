@@ -175,7 +175,7 @@ def change_password(call: Call, request: ChangePasswordRequest) -> Empty:
     profile = _find(call, user)
     limits = (call.door.limit_of(user, call.address),)
     call.door.attempts.refuse(limits, call.now)
-    if not call.slow(passwords.matches, profile.password, request.old_password):
+    if not call.prove(passwords.matches, profile.password, request.old_password):
         call.door.attempts.failed(limits, call.now)
         raise OldPasswordIncorrect
     if request.new_password == request.old_password:

@@ -4,7 +4,8 @@ Those that use key pairs have the lowest priority, and rest after each piece of 
 calls to answer: each piece takes a processor, the interpreter's lock and two passes of the loop. Key pairs are made in a
 thread of their own, since making one takes a hundred times as long as using it: those who sign do not queue behind those who
 make. It has the usual priority and never rests: with what a busy machine leaves over, a pair would take longer than clients
-wait. What is looked up in the store has threads of its own as well: what they wait for is mostly a disk.
+wait. Passwords have one thread, as those that use key pairs: whoever can reach the console's page may have one tried.
+What is looked up in the store has threads of its own as well: what they wait for is mostly a disk.
 """
 
 import contextlib
@@ -37,10 +38,12 @@ class Pools:
     def __init__(self, clock: Clock, underway: Underway) -> None:
         self._clock = clock
         self._underway = underway
-        self._using = ThreadPoolExecutor(THREADS, thread_name_prefix="slow", initializer=_stand_back)
-        self._making = ThreadPoolExecutor(1, thread_name_prefix="making")
-        self._looking = ThreadPoolExecutor(LOOKERS, thread_name_prefix="looking", initializer=_stand_back)
-        self._of = {Work.USING: self._using, Work.MAKING: self._making, Work.LOOKING: self._looking}
+        self._pools = {
+            Work.USING: ThreadPoolExecutor(THREADS, thread_name_prefix="slow", initializer=_stand_back),
+            Work.MAKING: ThreadPoolExecutor(1, thread_name_prefix="making"),
+            Work.PROVING: ThreadPoolExecutor(1, thread_name_prefix="proving", initializer=_stand_back),
+            Work.LOOKING: ThreadPoolExecutor(LOOKERS, thread_name_prefix="looking", initializer=_stand_back),
+        }
         self._ending = threading.Event()
         self._rests = 0.0
 
@@ -54,8 +57,9 @@ class Pools:
             if once:
                 once.pop()(outcome)
 
+        pool = self._pools[slow.work]
         try:
-            job = self._of[slow.work].submit(self._work, slow, tell)
+            job = pool.submit(self._work, slow, tell)
         except RuntimeError:
             job = Future()
             job.cancel()
@@ -67,14 +71,14 @@ class Pools:
 
     def abandon(self) -> None:
         """Begin nothing any more. What has begun goes on, the rest is cancelled."""
-        for pool in self._of.values():
+        for pool in self._pools.values():
             pool.shutdown(wait=False, cancel_futures=True)
         self._ending.set()  # only now: who rests must not wake to a queue
 
     def close(self) -> None:
         """Wait for what has begun, and end the threads."""
         self._ending.set()
-        for pool in self._of.values():
+        for pool in self._pools.values():
             pool.shutdown()
 
     def _work(self, slow: Slow, tell: Done) -> None:

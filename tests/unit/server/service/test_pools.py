@@ -42,14 +42,14 @@ class Outcomes:
         self.values.append("cancelled" if outcome.cancelled() else outcome.exception() or outcome.result())
         self._arrived.release()
 
-    def work(self, seconds: float, kind: Work = Work.USING) -> None:
+    def work(self, seconds: float, work: Work = Work.USING) -> None:
         """A piece of work that takes so much of a processor, and no time."""
 
         def piece() -> str:
             self.clock.advance(seconds)
             return "done"
 
-        self.pools.run(Slow(piece, (), kind), self.done)
+        self.pools.run(Slow(piece, (), work), self.done)
 
     def wait(self, count: int) -> None:
         for _ in range(count):
@@ -102,12 +102,12 @@ def _priority() -> int:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="a thread has a priority of its own on Linux alone")
-def test_who_uses_key_pairs_has_the_lowest_priority_and_who_makes_them_the_usual_one(found: Outcomes) -> None:
+def test_who_makes_key_pairs_alone_has_the_usual_priority(found: Outcomes) -> None:
     usual = _priority()
-    for kind in (Work.USING, Work.MAKING, Work.LOOKING):
-        found.pools.run(Slow(_priority, (), kind), found.done)
+    for work in Work:
+        found.pools.run(Slow(_priority, (), work), found.done)
         found.wait(1)
-    assert found.values == [NICE, usual, NICE]
+    assert found.values == [NICE, usual, NICE, NICE]
     assert _priority() == usual < NICE
 
 
