@@ -18,6 +18,7 @@ from keystead.access.decisions import (
     decide,
     key_grounds,
 )
+from keystead.api.catalogue import Operation
 from keystead.api.http.message import Channel
 from keystead.api.http.receive import Received
 from keystead.api.needs import Need
@@ -25,9 +26,9 @@ from keystead.api.principals import Principals, compiled_of_key
 from keystead.api.wire_types import Request
 from keystead.clock import iso8601
 from keystead.domain.accounts import AccessKey, AccessKeyStatus, AccountStatus
-from keystead.domain.products import RAM, Product
+from keystead.domain.products import RAM
 from keystead.errors import AccessKeyNotFound, NoPermission, RamNoPermission
-from keystead.store.ports import Store
+from keystead.store.ports import Holdings, Store
 
 # The condition keys of a request, as to one of the things that it needs.
 Context = Callable[[Need], conditions.Context]
@@ -90,19 +91,16 @@ class Authorizer:
         about = (need.action, need.resource, need.owner, caller.account, caller.arn)
         return _decide(_grounds_of_key(key.policy, *about), need, context)
 
-    def authorize(self, caller: Caller, product: Product, needs: list[Need], context: Context) -> None:
-        """Return if the caller may do all of it, else raise NoPermission, which says what settled it.
-
-        Our own product is the operator's alone, and so is what that needs.
-        """
-        if product.for_operator_only:
+    def authorize(self, caller: Caller, operation: Operation, needs: list[Need], context: Context) -> None:
+        """Return if the caller may do all of it, else raise NoPermission, which says what settled it."""
+        if operation.for_operator_only:
             if caller.type is not CallerType.OPERATOR:
                 raise NoPermission(about="", detail=None)
             return
         for need in needs:
             decision = self.decide(caller, need, context)
             if not decision.allowed:
-                refusal = RamNoPermission if product == RAM else NoPermission
+                refusal = RamNoPermission if operation.product == RAM else NoPermission
                 raise refusal(about=_about(need, decision), detail=_detail(caller, need, decision))
 
 
@@ -113,20 +111,34 @@ def request_context(
 
     The tags of a key are for what uses it, as with the vendor; the encryption context is that under which the key is used.
     """
-    found = {
-        conditions.CURRENT_TIME: iso8601(now),
-        conditions.SECURE_TRANSPORT: "true" if asked.tls else "false",
-        conditions.MFA_PRESENT: "false",
-    }
-    if asked.channel is Channel.NETWORK and asked.source:
-        found[conditions.SOURCE_IP] = asked.source
-    if need.key is not None and need.uses:
-        tags = store.keys.tags(*need.key.place)
-        found |= {f"{conditions.TAG}{name}": value for name, value in tags.items()}
+    bound_to = getattr(request, encryption_context_of(need), {})
+    source = asked.source if asked.channel is Channel.NETWORK else ""
+    return condition_keys(store, need, now, tls=bool(asked.tls), source=source, bound_to=bound_to)
+
+
+def encryption_context_of(need: Need) -> str:
+    """The attribute of a request that has the encryption context under which the key is used."""
     prefix = (
         "source_" if need.action.endswith("From") else "destination_" if need.action.endswith("To") else ""
     )
-    bound_to = getattr(request, f"{prefix}encryption_context", {})
+    return f"{prefix}encryption_context"
+
+
+def condition_keys(
+    store: Holdings, need: Need, now: float, *, tls: bool, source: str, bound_to: Mapping[str, str]
+) -> conditions.Context:
+    """The condition keys of a call at this time, as to one of the things that it needs. `source` is the peer's address, ""
+    if it has none; `bound_to` the encryption context under which the key is used."""
+    found = {
+        conditions.CURRENT_TIME: iso8601(now),
+        conditions.SECURE_TRANSPORT: "true" if tls else "false",
+        conditions.MFA_PRESENT: "false",
+    }
+    if source:
+        found[conditions.SOURCE_IP] = source
+    if need.key is not None and need.uses:
+        tags = store.keys.tags(*need.key.place)
+        found |= {f"{conditions.TAG}{name}": value for name, value in tags.items()}
     return found | {f"{conditions.ENCRYPTION_CONTEXT}{name}": value for name, value in bound_to.items()}
 
 

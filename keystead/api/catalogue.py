@@ -55,6 +55,9 @@ class Operation(NamedTuple):
         Role, str
     ]  # what is to be allowed on what a field names, where that is not the operation itself
     free: bool  # whether anybody may who has an AccessKey
+    of_accounts: (
+        bool  # of our own product: whether it is not the operator's alone, but any account's, for itself
+    )
     errors: "tuple[type[KmsError], ...]"
 
     @property
@@ -62,10 +65,20 @@ class Operation(NamedTuple):
         """Whether it uses a key, which strangers may be let do, and does not manage it."""
         return self.gate is not None and self.gate.name == "USE" and not self.changes
 
+    @property
+    def for_operator_only(self) -> bool:
+        """Whether it is the operator's alone."""
+        return self.product.for_operator_only and not self.of_accounts
+
     def action_on(self, role: Role | None = None) -> str:
         """The action that policies have to allow, on what a field of this role names."""
         action = self.action if role is None else self.actions.get(role, self.action)
         return f"{self.product.name.lower()}:{action}"
+
+    def container_in(self, account: str, region: str) -> str:
+        """The ARN of what it is authorized on if it is about no single resource."""
+        place = region if self.product.regional else ""
+        return f"acs:{self.product.name.lower()}:{place}:{account}:{self.container or '*'}"
 
     @property
     def parameters(self) -> list[str]:

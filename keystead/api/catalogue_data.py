@@ -58,6 +58,7 @@ def read(data: Iterable[dict[str, Any]]) -> Iterator[Operation]:
             container="",
             actions={},
             free=False,
+            of_accounts=False,
             errors=(),
         )
 

@@ -99,12 +99,15 @@ def operation(
     errors: tuple[type[KmsError], ...] = (),
     product: Product = KMS,
     free: bool = False,
+    of_accounts: bool = False,
 ) -> Callable[[Callable[[Call, Q], R]], Callable[[Call, Q], R]]:
     """Declare an operation that is not about one key. `container` is what it is authorized on, `gate` the row of the state
-    table for each of several keys; with `free` nobody is refused."""
+    table for each of several keys; with `free` nobody is refused; one of our own product is the operator's alone unless it
+    is `of_accounts`: then it is authorized like those of others."""
 
     def declare(function: Callable[[Call, Q], R]) -> Callable[[Call, Q], R]:
-        CATALOGUE.add(_build(function, product, gate, None, changes, False, container, {}, free, errors))
+        built = _build(function, product, gate, None, changes, False, container, {}, free, errors)
+        CATALOGUE.add(built._replace(of_accounts=of_accounts))
         return function
 
     return declare
@@ -179,6 +182,7 @@ def _build(
         container=container,
         actions=actions,
         free=free,
+        of_accounts=False,
         errors=tuple(
             dict.fromkeys(
                 (

@@ -284,7 +284,7 @@ class Pipeline:
         assert request is not None
         try:
             call = self._call(operation, request, ask)
-            self._authorizer.authorize(caller, operation.product, trace.needs, self._context(ask))
+            self._authorizer.authorize(caller, operation, trace.needs, self._context(ask))
             if operation.gate is not None:
                 for key in call.keys:
                     admit(operation.gate, key.at(ask.now).state)
@@ -342,10 +342,8 @@ class Pipeline:
 
         resolver = Resolver(self.store, account, region, ask.now, makes, admits, ask.caller.session)
         found = resolver.resolve(operation, request)
-        if operation.container or not (found.needs or operation.free or operation.product.for_operator_only):
-            place = f"{region if operation.product.regional else ''}:{account}"
-            of = f"{operation.product.name.lower()}:{place}:{operation.container or '*'}"
-            found.needs.append(Need(operation.action_on(), f"acs:{of}", account))
+        if operation.container or not (found.needs or operation.free or operation.for_operator_only):
+            found.needs.append(Need(operation.action_on(), operation.container_in(account, region), account))
         ask.trace.needs, ask.trace.resources = found.needs, found.resources
         common: dict[str, Any] = {
             "caller": ask.caller,

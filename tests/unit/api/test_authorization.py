@@ -12,7 +12,7 @@ from keystead.api.http import receive
 from keystead.api.http.message import Channel, HttpRequest
 from keystead.api.needs import Need
 from keystead.domain.identities import User
-from keystead.domain.products import RAM
+from keystead.domain.products import KEYSTEAD, RAM
 from keystead.errors import AccessKeyNotFound, NoPermission
 from keystead.operations.kms.encryption import EncryptRequest, ReEncryptRequest
 from tests.harness import Members, Service
@@ -250,7 +250,8 @@ def test_ram_has_a_code_of_its_own_and_our_product_is_the_operator_s() -> None:
     assert (status, members["Code"]) == (403, "NoPermission")
     caller = Caller(account=service.account, type=CallerType.ROOT, principal=service.account)
     authorizer = service.pipeline._authorizer
-    keystead = service.pipeline.catalogue.products["2026-11-24"]
+    keystead = service.pipeline.catalogue.find(KEYSTEAD.version, "CreateAccount")
+    assert keystead is not None
     with pytest.raises(NoPermission):
         authorizer.authorize(caller, keystead, [], lambda need: {})
     operator = Caller(account=service.account, type=CallerType.OPERATOR, principal="me")

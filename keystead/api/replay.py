@@ -1,0 +1,225 @@
+"""What recorded calls needed, from their records: the catalogue says which actions, the record on which resources.
+
+A record names first what its call needed to be allowed, in the order in which the pipeline finds it; then what it made.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+import msgspec
+
+from keystead.access import conditions
+from keystead.access.callers import CallerType
+from keystead.access.explanation import Asker, decided, explain
+from keystead.api.authorization import condition_keys, encryption_context_of
+from keystead.api.bind import text_of
+from keystead.api.catalogue import CATALOGUE, Operation
+from keystead.api.needs import Need
+from keystead.api.parameters import Role
+from keystead.api.questions import asked_of
+from keystead.domain.arns import parse
+from keystead.domain.audit import Kind, Record
+from keystead.domain.keys.aliases import service_of
+from keystead.errors import DryRunDenied, DryRunSucceeded, KmsError, NoPermission, RamNoPermission
+from keystead.store.ports import Holdings
+
+SUCCEEDED = frozenset({"", DryRunSucceeded.code})
+REFUSED = frozenset({NoPermission.code, RamNoPermission.code, DryRunDenied.code})
+
+
+class Past(NamedTuple):
+    """A recorded call that policies had a say in, and what it needed; nothing: everybody may do it."""
+
+    operation: Operation
+    needs: list[Need]
+
+
+class Change(NamedTuple):
+    """What recorded calls needed that other policies decide otherwise: how often, the last time in milliseconds since 1970,
+    and what settles it then."""
+
+    action: str
+    resource: str
+    user: str  # a user id
+    calls: int
+    last: int
+    reason: str
+
+
+class Comparison(msgspec.Struct, kw_only=True):
+    """What recorded calls of some users would meet with other policies than theirs."""
+
+    calls: int = 0  # those that were compared
+    refused: list[Change] = []  # they succeeded, and would be refused
+    allowed: list[Change] = []  # they were refused, and would not be
+    refused_anyway: int = 0  # they succeeded, and would be refused as things are, too
+    unknown: int = 0  # their records do not say what they needed
+
+
+class Unknown(Exception):
+    """A record that does not say what its call needed."""
+
+
+def past(store: Holdings, record: Record) -> Past | None:
+    """What a recorded call needed, with the keys as they are now; None for what no policy had a say in. Unknown if the
+    record does not say it, as those of operations that there are no more."""
+    callers = (CallerType.ROOT, CallerType.RAM_USER)
+    if record.kind is not Kind.API_CALL or record.caller_type not in callers:
+        return None
+    operation = CATALOGUE.find(record.version, record.action)
+    if operation is None:
+        raise Unknown
+    if operation.for_operator_only:
+        return None
+    return Past(operation, _Reading(store, operation, record).needs)
+
+
+class _Reading:
+    """A record's resources, as they are taken for what the fields of its operation named."""
+
+    def __init__(self, store: Holdings, operation: Operation, record: Record) -> None:
+        self._store = store
+        self._operation = operation
+        self._left: list[str] = json.loads(record.resources)
+        self.needs: list[Need] = []
+        for field in operation.roles:
+            self._take(field.param.role, record.account)
+        if operation.container or not (self.needs or operation.free):
+            container = operation.container_in(record.account, record.region)
+            self.needs.append(Need(operation.action_on(), container, record.account))
+
+    def _take(self, role: Role | None, account: str) -> None:
+        match role:
+            case Role.KEY:
+                if not self._has_key:  # two fields may name it
+                    self._take_key(Role.KEY)
+            case Role.KEYS:
+                while self._is_next("key"):
+                    self._take_key(Role.KEYS)
+            case Role.BLOB | Role.SOURCE:
+                self._take_key(role)
+            case Role.ALIAS | Role.NEW_ALIAS:
+                has_key = self._has_key
+                self.needs.append(Need(self._operation.action_on(Role.ALIAS), self._next("alias"), account))
+                if role is Role.ALIAS and not has_key:
+                    self._take_key(Role.ALIAS)
+            case Role.USER | Role.GROUP | Role.POLICY:
+                self.needs.append(Need(self._operation.action_on(role), self._next(role.value), account))
+            case _:  # a version of that key, or what says which key is the source
+                pass
+
+    @property
+    def _has_key(self) -> bool:
+        return any(":key/" in need.resource for need in self.needs)
+
+    def _is_next(self, *kinds: str) -> bool:
+        return bool(self._left) and _kind_of(self._left[0]) in kinds
+
+    def _next(self, *kinds: str) -> str:
+        if not self._is_next(*kinds):
+            raise Unknown
+        return self._left.pop(0)
+
+    def _take_key(self, role: Role) -> None:
+        arn = self._next("key", "alias")
+        place = parse(arn)
+        if place is None or (_kind_of(arn) == "alias" and not service_of(place.resource)):
+            raise Unknown
+        if service_of(place.resource):
+            # The key of a service, which this call made or would have made: one that was made is named last.
+            made = bool(self._left) and _kind_of(self._left[-1]) == "key"
+            arn = self._left.pop() if made else str(msgspec.structs.replace(place, resource="key/*"))
+        key_id = arn.rpartition("/")[2]
+        key = self._store.keys.get(place.account, place.region, key_id)
+        need = Need(self._operation.action_on(role), arn, place.account, key, self._operation.uses)
+        self.needs.append(need)
+
+
+def _kind_of(arn: str) -> str:
+    """`key` of `acs:kms:REGION:ACCOUNT:key/ID`; "" for what contains them all."""
+    kind, slash, _ = arn.rpartition(":")[2].partition("/")
+    return kind if slash else ""
+
+
+def past_context(store: Holdings, record: Record, operation: Operation, need: Need) -> conditions.Context:
+    """The condition keys that a recorded call had, as to one of the things that it needed. The tags are those that the key
+    has now."""
+    attribute, parameters = encryption_context_of(need), json.loads(record.parameters)
+    bound_to: dict[str, str] = {}
+    for field in operation.fields:
+        text = text_of(field, parameters) if field.attribute == attribute else None
+        if text is not None:
+            try:
+                bound_to = field.param.parse(field.name, text)
+            except KmsError:  # it was cut off in the record
+                bound_to = {}
+    return condition_keys(
+        store,
+        need,
+        record.time / 1000,
+        tls=bool(record.tls),
+        source=record.source,
+        bound_to=bound_to,
+    )
+
+
+def compare(
+    store: Holdings,
+    records: Iterable[Record],
+    before: Mapping[str, Asker],
+    after: Mapping[str, Asker],
+) -> Comparison:
+    """Replay the calls of the users that are named, by id, in both: with the policies before, and with those after."""
+    found = Comparison()
+    refused: dict[tuple[str, str, str], Change] = {}
+    allowed: dict[tuple[str, str, str], Change] = {}
+    for record in records:
+        user = record.principal
+        if record.caller_type != CallerType.RAM_USER or user not in after:
+            continue
+        if record.code not in SUCCEEDED | REFUSED:
+            continue
+        try:
+            call = past(store, record)
+        except Unknown:
+            found.unknown += 1
+            continue
+        if call is None:
+            continue
+        found.calls += 1
+        tried = [
+            _Tried(store, record, call.operation, need, before[user], after[user]) for need in call.needs
+        ]
+        if record.code in SUCCEEDED:
+            changed = [one for one in tried if one.before and not one.after]
+            found.refused_anyway += any(not one.before for one in tried)
+            into = refused
+        else:
+            changed = [one for one in tried if not one.before] if all(one.after for one in tried) else []
+            into = allowed
+        for one in changed:
+            key = (one.need.action, one.need.resource, user)
+            old = into.get(key)
+            reason = one.reason() if old is None else old.reason
+            into[key] = Change(*key, 1 if old is None else old.calls + 1, record.time, reason)
+    found.refused, found.allowed = sorted(refused.values()), sorted(allowed.values())
+    return found
+
+
+class _Tried:
+    """What one recorded call needed, as it is decided before and after."""
+
+    def __init__(
+        self, store: Holdings, record: Record, operation: Operation, need: Need, before: Asker, after: Asker
+    ) -> None:
+        self.need = need
+        self._asked = asked_of(need)
+        self._context = past_context(store, record, operation, need)
+        self._after = after
+        self.before = decided(before, self._asked, self._context).allowed
+        self.after = decided(after, self._asked, self._context).allowed
+
+    def reason(self) -> str:
+        """What settles it after."""
+        return explain(self._after, self._asked, self._context).reason
