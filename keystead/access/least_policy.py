@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 from keystead.access.documents import MAXIMUM_CHARACTERS
 
+_ROOM = MAXIMUM_CHARACTERS - 1  # the file that a policy is written to ends with a newline
+
 Use = tuple[str, str]  # an action and the resource that it is on
 
 
@@ -23,7 +25,7 @@ def least_policies(uses: Iterable[Use]) -> list[str]:
     if not statements:
         return []
     readable = _text(statements, indent=2)
-    if len(readable) <= MAXIMUM_CHARACTERS:
+    if len(readable) <= _ROOM:
         return [readable]
     return [_text(one) for one in _packed(statements)]
 
@@ -78,7 +80,7 @@ def _how_many(current: Sequence[_Allow], more: _Allow) -> int:
     while low < high:
         middle = (low + high + 1) // 2
         part = more._replace(resources=more.resources[:middle])
-        if len(_text([*current, part])) <= MAXIMUM_CHARACTERS:
+        if len(_text([*current, part])) <= _ROOM:
             low = middle
         else:
             high = middle - 1

@@ -130,9 +130,9 @@ def needs_of(
 def unnamed(action: Action, needs: Iterable[Need]) -> str:
     """What else a call needs that these do not say: `a key`, `a user`; "" for nothing."""
     named = {_kind_of(need.resource) for need in needs}
-    missing = [kind for kind in _kinds(action.operation) if kind not in named]
+    missing = [f"{_article(kind)} {kind}" for kind in _kinds(action.operation) if kind not in named]
     optional = bool(action.operation.container) or bool(action.name)
-    return "" if optional else listed([f"{_article(kind)} {kind}" for kind in missing])
+    return "" if optional else " and ".join(missing)
 
 
 def _roles(operation: Operation) -> frozenset[Role]:

@@ -295,6 +295,11 @@ def _hanging(head: str, content: str) -> None:
         line(f"{' ' * len(head) if number else head}{part}")
 
 
+def amount(number: int, what: str) -> str:
+    """`1 call`, `2 calls`."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
 def plain(content: str) -> str:
     """One line without anything that a terminal would obey."""
     if content.isprintable():

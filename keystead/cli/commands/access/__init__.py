@@ -14,8 +14,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser = subparsers.add_parser(
         "access",
         help="explain, try, suggest and compare policies",
-        description="Explain why a user may do something or may not, try policies before they are attached, suggest the least "
-        "one, and compare. These commands only read; a server may run meanwhile.",
+        description="Explain why a user may do something or may not, try policies before they are attached, suggest the "
+        "least one, and compare. These commands only read; a server may run meanwhile.",
         examples=(
             "keystead access explain --as shop Decrypt alias/Apollo/WorkKey",
             "keystead access suggest --as shop --since 30d > shop.json",
@@ -32,8 +32,8 @@ def _add_explain(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     command = verbs.add_parser(
         "explain",
         help="show why a user may do something or may not",
-        description="Show why a user may do something or may not: every statement that matters, how it fares, and what settles "
-        f"it. {_READS} {_STATUS}",
+        description="Show why a user may do something or may not: every statement that matters, how it fares, and what "
+        f"settles it. {_READS} {_STATUS}",
         examples=(
             "keystead access explain --as shop Decrypt alias/Apollo/WorkKey",
             "keystead access explain --as shop kms:Encrypt KEY_ID \\\n    --context acs:SourceIp=192.0.2.7",
@@ -56,11 +56,11 @@ def _add_simulate(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     command = verbs.add_parser(
         "simulate",
         help="try policies before they are attached",
-        description="Show what these policies alone would decide or, with --as, beside those that a user has. They are read like "
-        f"those of CreatePolicy, and refused alike. {_READS} {_STATUS}",
+        description="Show what these policies alone would decide or, with --as, beside those that a user has. They are "
+        f"read like those of CreatePolicy, and refused alike. {_READS} {_STATUS}",
         examples=(
             "keystead access simulate shop.json --action Decrypt --resource KEY_ID",
-            "keystead access simulate shop.json --as shop --action Encrypt \\\n    --action Decrypt --resource alias/Apollo/WorkKey",
+            "keystead access simulate shop.json --as shop \\\n    --action Encrypt --action Decrypt --resource alias/work",
         ),
     )
     command.add_argument(
@@ -110,10 +110,10 @@ def _add_diff(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     command = verbs.add_parser(
         "diff",
         help="list which calls of the last days a policy would refuse",
-        description="Replay the last days with a policy in place of that of the same name, for whoever has it, and list the calls "
-        "that succeeded and would be refused, and those that were refused and would succeed. Where there is none of that name, "
-        "the policy is taken beside those that the user or the group has. Keys have the policies and tags that they have now. "
-        f"{moments.FORMS} {_READS} The exit status is {output.WOULD_REFUSE} if a call would be refused.",
+        description="Replay the last days with a policy in place of that of the same name, for whoever has it, and list "
+        "the calls that succeeded and would be refused, and those that were refused and would be allowed. Where there is "
+        "none of that name, the policy is taken beside those that the user or the group has. Keys have the policies and "
+        f"tags that they have now. {moments.FORMS} {_READS} {_STATUS}",
         examples=(
             "keystead access diff decrypt-only.json --since 7d",
             "keystead access diff new.json --replaces decrypt-only",
@@ -157,8 +157,8 @@ def _add_conditions(command: argparse.ArgumentParser) -> None:
         metavar="KEY=VALUE",
         action="append",
         default=[],
-        help="a condition key of the call, as acs:SourceIp=192.0.2.7; may be given again. Without it the call is one of now, "
-        "over HTTPS, from no address; the tags are those of the key",
+        help="a condition key of the call, as acs:SourceIp=192.0.2.7; may be given again. Without it the call is one of "
+        "now, over HTTPS, from no address; the tags are those of the key",
     )
     command.add_argument("--region", metavar="REGION", help="the region of calls that name no key")
     _add_output(command)

@@ -104,7 +104,9 @@ def _plan(
     if having or (name in known and only is None):
         return _Plan(
             having,
-            lambda before: [one._replace(document=document) if one.name == name else one for one in before],
+            lambda before: [
+                one._replace(name=shown, document=document) if one.name == name else one for one in before
+            ],
             f"{shown} in place of the policy {name}",
         )
     if args.replaces is not None:
@@ -148,7 +150,9 @@ def _print(args: argparse.Namespace, plan: _Plan, found: "Comparison") -> int:
             }
         )
     else:
-        output.note(f"{plan.words}: {found.calls} calls of {len(plan.users)} users")
+        output.note(
+            f"{plan.words}: {output.amount(found.calls, 'call')} of {output.amount(len(plan.users), 'user')}"
+        )
         _table(plan, "would be refused", found.refused)
         _table(plan, "would be allowed", found.allowed)
         if found.refused_anyway:
@@ -156,7 +160,8 @@ def _print(args: argparse.Namespace, plan: _Plan, found: "Comparison") -> int:
                 f"{found.refused_anyway} calls succeeded then and would be refused today, with or without it"
             )
         if found.unknown:
-            output.note(f"left out: {found.unknown} calls of records that do not say what they needed")
+            calls = output.amount(found.unknown, "call")
+            output.note(f"left out: {calls} whose records do not say what they needed")
         if not found.refused and not found.allowed:
             output.line("nothing would change")
     return output.WOULD_REFUSE if found.refused else output.DONE

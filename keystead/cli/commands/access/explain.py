@@ -84,6 +84,11 @@ def _explained(
             output.note(f"{action} also needs to be allowed on {missing}; name it for the whole answer")
         if not needs:
             output.note(f"{action} needs nothing: whoever has an AccessKey may do it")
+        for need in needs:
+            if need.key is None and ":key/" in need.resource and not need.resource.endswith("/*"):
+                output.note(
+                    f"there is no {need.resource}, so that only the policies of identities have a say"
+                )
         found += questions.explained(store, asker, needs, given, SystemClock().now())
     return found
 

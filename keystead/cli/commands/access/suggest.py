@@ -63,14 +63,14 @@ def suggest(args: argparse.Namespace) -> int:
 def _tell(counted: "Counter[str]", resources: set[str], account: str) -> None:
     """Say what the policy is made from, and what it leaves out."""
     if counted["calls"]:
-        output.note(f"{counted['calls']} calls")
+        output.note(output.amount(counted["calls"], "call"))
     for kind, words in (
-        ("refused", "calls were refused for want of permission; --refused allows them, too"),
-        ("failed", "calls failed for other reasons"),
-        ("unknown", "calls are of records that do not say what they needed"),
+        ("refused", "refused for want of permission; --refused allows them, too"),
+        ("failed", "that failed for other reasons"),
+        ("unknown", "whose records do not say what they needed"),
     ):
         if counted[kind]:
-            output.note(f"left out: {counted[kind]} {words}")
+            output.note(f"left out: {output.amount(counted[kind], 'call')} {words}")
     foreign = sorted(one for one in resources if (place := parse(one)) and place.account != account)
     for one in foreign:
         output.note(f"{one} is of another account: its own policy has to allow its use, too")
