@@ -113,7 +113,7 @@ def needs_of(
     container = operation.container_in(account, region)
     contained = bool(operation.container) or not (operation.free or _roles(operation))
     for arn in resources:
-        if contained and arn.split(":")[4:] == container.split(":")[4:]:
+        if contained and _of_place(arn) == _of_place(container):
             container = arn
             continue
         needs = list(_needs_on(store, operation, arn))
@@ -121,10 +121,16 @@ def needs_of(
             raise ValueError(f"{action} is not about {arn}: it is about {_about(operation, container)}")
         found += needs
     if contained:
-        found.append(Need(operation.action_on(), container, account))
+        found.append(Need(operation.action_on(), container, container.split(":")[3]))
     elif not found and not operation.free:
         raise ValueError(f"{action} is about {_about(operation, container)}: name it")
     return [need for need in dict.fromkeys(found) if action.name in ("", need.action)]
+
+
+def _of_place(arn: str) -> tuple[str, str]:
+    """What an ARN says wherever it is: the service and the resource."""
+    service, _, _, resource = arn.split(":", 4)[1:]
+    return service, resource
 
 
 def unnamed(action: Action, needs: Iterable[Need]) -> str:
