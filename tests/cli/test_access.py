@@ -52,8 +52,9 @@ class World:
         made = ram("CreateAccessKey", UserName="shop")["AccessKey"]
         found = server.description
         shop = Client(found["url"], found["ca_file"], (made["AccessKeyId"], made["AccessKeySecret"]))
-        for _ in range(3):
-            sealed = shop.ok("Encrypt", KeyId="alias/work", Plaintext="x")["CiphertextBlob"]
+        for _ in range(2):
+            shop.ok("Encrypt", KeyId="alias/work", Plaintext="x")
+        sealed = shop.ok("Encrypt", KeyId="alias/work", Plaintext="x")["CiphertextBlob"]
         shop.ok("DescribeKey", KeyId=self.key_id)
         assert shop.call("Decrypt", CiphertextBlob=sealed)[0] == 403
         assert shop.call("DescribeKey", KeyId="none")[0] == 404

@@ -418,7 +418,7 @@ def test_sensitive_fields_show_in_no_repr_and_are_not_recordable() -> None:
         ("ExtendTemporaryAccessKey", "AccessKeyId"),
         *((f"{verb}AccessKey", "UserAccessKeyId") for verb in ("Update", "Delete")),
         ("GetAccessKeyLastUsed", "UserAccessKeyId"),
-        *((action, "PolicyDocument") for action in ("CreatePolicy", "CreatePolicyVersion")),
+        *((action, "PolicyDocument") for action in ("CreatePolicy", "CreatePolicyVersion", "SimulatePolicy")),
         *((action, "PublicKeyBlob") for action in ("ExportDataKey", "GenerateAndExportDataKey")),
     }
     for action, name in sensitive:

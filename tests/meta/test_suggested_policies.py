@@ -9,11 +9,11 @@ from keystead.access.least_policy import least_policies
 from keystead.api import questions, replay
 from keystead.api.needs import Need
 from keystead.api.operation import CATALOGUE
+from keystead.domain.identities import User
 from keystead.domain.products import KMS, LOCATION, RAM, STS
 from tests.harness import Members, Service
 from tests.meta.test_catalogue import scenario, users_and_policies
 from tests.meta.test_permissions import Limited, allow
-from tests.meta.test_permissions import scenario as limited_scenario
 
 GROUPS, ATTACHED = 5, 5  # of a user, and policies of each
 EVERYTHING = allow(("*", "*"))
@@ -66,9 +66,7 @@ class Worker(Service):
 
     def allowed(self, action: str, resource: str) -> bool:
         """Whether the user may now do this."""
-        (user,) = (
-            one for one in self.store.identities.all(questions.User, self.account) if one.name == "worker"
-        )
+        (user,) = (one for one in self.store.identities.all(User, self.account) if one.name == "worker")
         need = Need(action, resource, resource.split(":")[3])
         return self.pipeline._authorizer.decide(questions.caller_of(user), need, lambda need: {}).allowed
 
@@ -124,7 +122,7 @@ def test_a_suggestion_allows_the_replayed_calls_and_nothing_else_of_the_catalogu
 def test_the_records_tell_what_each_operation_needs() -> None:
     """The same that its refusals name, one after the other."""
     service = Limited()
-    for _ in limited_scenario(service):
+    for _ in scenario(service):
         pass
     told = 0
     for record in service.records:

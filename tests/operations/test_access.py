@@ -34,7 +34,10 @@ class World(Service):
         response = self.send(self.request(action, asked, access_key=access_key))
         return response.status, json.loads(response.body)
 
-    def explained(self, access_key: Pair | None = None, **parameters: str) -> Members:
+    def explained(self, **parameters: str) -> Members:
+        return self.explained_to(None, **parameters)
+
+    def explained_to(self, access_key: Pair | None, **parameters: str) -> Members:
         status, members = self.by(access_key, "ExplainAccess", **parameters)
         assert status == 200, members
         return members
@@ -158,7 +161,7 @@ def test_a_user_may_ask_who_was_given_that(world: World) -> None:
     )
     ram = Ram(world)
     asker = ram.user("asker", allow("keystead:ExplainAccess"))
-    assert world.explained(asker, **asked)["Allowed"] is True
+    assert world.explained_to(asker, **asked)["Allowed"] is True
     status, members = world.by(asker, "SimulatePolicy", **asked, PolicyDocument=json.dumps(allow("kms:*")))
     assert (status, members["Code"]) == (403, "Forbidden.NoPermission")
 
@@ -192,7 +195,9 @@ def test_nothing_of_another_account_is_told(world: World) -> None:
 
 
 def test_one_s_own_account_may_be_named(world: World) -> None:
-    found = world.explained(world.other_root, User="mallory", AccessAction="ListKeys", AccountId=world.other)
+    found = world.explained_to(
+        world.other_root, User="mallory", AccessAction="ListKeys", AccountId=world.other
+    )
     assert found["Allowed"] is True
 
 

@@ -25,7 +25,7 @@ def verdicts(found: Explanation) -> list[tuple[str, int, Verdict]]:
     return [(one.ground.policy.name, one.ground.statement.number, one.verdict) for one in found.statements]
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row["id"] if "id" in row else None)
+@pytest.mark.parametrize("row", ROWS)
 def test_it_decides_as_the_evaluation_does(row: dict[str, object]) -> None:
     policies, key_text, question = of_row(row)
     key, own = compiled_of_key(key_text), compiled(policies)

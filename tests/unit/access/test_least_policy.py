@@ -71,7 +71,7 @@ def test_as_many_actions_as_there_are_on_one_resource() -> None:
 
 @pytest.mark.parametrize("seed", range(40))
 def test_they_allow_exactly_that_and_are_well_filled(seed: int) -> None:
-    drawn = random.Random(seed)  # noqa: S311 - a test's choice
+    drawn = random.Random(seed)
     actions = [f"kms:Action{number}" for number in range(drawn.randint(1, 30))]
     uses = {(drawn.choice(actions), key(drawn.randrange(60))) for _ in range(drawn.randint(1, 400))}
     documents = least_policies(uses)

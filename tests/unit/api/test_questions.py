@@ -1,6 +1,7 @@
 """Questions about access in words, over a service in memory."""
 
 import json
+import re
 
 import pytest
 
@@ -86,9 +87,8 @@ def test_root_is_the_account_itself_unless_a_user_of_that_name_is_meant(world: W
     ],
 )
 def test_nobody(world: World, text: str, message: str) -> None:
-    with pytest.raises(ValueError) as refused:
+    with pytest.raises(ValueError, match=re.escape(message) + r"\Z"):
         questions.find_caller(world.store, text, world.account)
-    assert str(refused.value) == message
 
 
 # --- what
@@ -116,9 +116,8 @@ def test_an_action_is_found_in_whatever_case_with_its_product_or_without() -> No
     ],
 )
 def test_there_is_no_such_action(text: str, message: str) -> None:
-    with pytest.raises(ValueError) as refused:
+    with pytest.raises(ValueError, match=re.escape(message)):
         questions.find_action(text)
-    assert str(refused.value).startswith(message)
 
 
 def test_every_operation_but_the_operator_s_can_be_asked_about(world: World) -> None:
@@ -190,9 +189,8 @@ def test_users_groups_and_policies(world: World) -> None:
     ],
 )
 def test_an_action_is_not_about_all(world: World, action: str, resource: str, message: str) -> None:
-    with pytest.raises(ValueError) as refused:
+    with pytest.raises(ValueError, match=re.escape(message)):
         world.needs(action, *filter(None, [resource]))
-    assert message in str(refused.value)
 
 
 @pytest.mark.parametrize(
@@ -252,9 +250,8 @@ def test_how_resources_are_written(world: World) -> None:
     ],
 )
 def test_a_condition_key_that_no_such_call_has(action: str, key: str, value: str, message: str) -> None:
-    with pytest.raises(ValueError) as refused:
+    with pytest.raises(ValueError, match=re.escape(message)):
         questions.check_context(questions.find_action(action).operation, {key: value})
-    assert str(refused.value).startswith(message)
 
 
 def test_condition_keys_that_calls_have() -> None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from keystead.access.explanation import Asker, Examined, Explanation
     from keystead.server.operator import Reader
 
-_VERDICTS = {
+VERDICTS = {
     "Applies": "applies",
     "ConditionNotMet": "condition not met",
     "OtherResource": "on other resources",
@@ -122,7 +122,7 @@ def _print_one(asker: "Asker", one: "Explanation") -> None:
 
 def _row(one: "Examined") -> tuple[str, ...]:
     policy, statement = one.ground
-    verdict = _VERDICTS[one.verdict]
+    verdict = VERDICTS[one.verdict]
     if one.unmet:
         verdict += ": " + "; ".join(map(str, one.unmet))
     elif one.verdict == "OtherResource":
