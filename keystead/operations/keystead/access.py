@@ -18,8 +18,10 @@ from keystead.api.ram_types import PolicyDocument
 from keystead.api.wire_types import Context, Param, Reply, Request
 from keystead.domain.products import KEYSTEAD
 from keystead.errors import AccountNotFound, InvalidParameter, UserNotFound
+from keystead.forms import Form
 
 RESOURCES = 10  # that one call may be about
+_RESOURCE = Form(r"[A-Za-z0-9_.:/*@-]{1,512}", "an ARN, or the name of what is meant")
 
 
 @rule(f"at most {RESOURCES} ids of keys, aliases, user/NAME, group/NAME, policy/NAME, or ARNs")
@@ -28,7 +30,7 @@ def _resources(name: str, text: str) -> tuple[str, ...]:
         found = msgspec.json.decode(text, type=tuple[str, ...])
     except msgspec.DecodeError:
         raise InvalidParameter(name=name) from None
-    if len(found) > RESOURCES or any(not 1 <= len(one) <= 512 for one in found):
+    if len(found) > RESOURCES or not all(map(_RESOURCE.fits, found)):
         raise InvalidParameter(name=name)
     return found
 
