@@ -13,6 +13,7 @@ from keystead.access.decisions import (
     ROOT,
     Decision,
     Ground,
+    Grounds,
     Outcome,
     Policy,
     PolicyType,
@@ -90,10 +91,53 @@ class Explanation(NamedTuple):
     reason: str
 
 
+class Case(NamedTuple):
+    """What of all policies has a say in whether somebody may do something, whatever the conditions."""
+
+    asker: Asker
+    asked: Asked
+    identity: Grounds | None  # None: of the root user
+    key: Grounds
+
+    @property
+    def conditional(self) -> bool:
+        """Whether it depends on the condition keys of the request."""
+        return any(ground.statement.conditions for ground in (*(self.identity or ()), *self.key))
+
+    @property
+    def same_account(self) -> bool:
+        return self.asker.account == self.asked.owner
+
+    def by_identity(self, context: Context) -> Decision:
+        """What the policies of the identity say."""
+        return ROOT if self.identity is None else decide(self.identity, context)
+
+    def by_key(self, context: Context) -> Decision:
+        """What the policy of the key says."""
+        return decide(self.key, context)
+
+    def decision(self, context: Context) -> Decision:
+        """What they say together; what is of another account may be used, and not managed."""
+        if not (self.same_account or self.asked.uses):
+            return NOTHING
+        return combine(self.by_identity(context), self.by_key(context), same_account=self.same_account)
+
+
+def case_of(asker: Asker, asked: Asked) -> Case:
+    """Find what has a say in it."""
+    identity = None
+    if asker.policies is not None:
+        identity = identity_grounds(asker.policies, asked.action, asked.resource)
+    key: Grounds = ()
+    if asked.key is not None:
+        about = (asked.action, asked.resource, asked.owner, asker.account, asker.arn)
+        key = key_grounds(asked.key, *about)
+    return Case(asker, asked, identity, key)
+
+
 def explain(asker: Asker, asked: Asked, context: Context) -> Explanation:
     """Decide, and tell all that led to it."""
-    identity, of_key = _by_identity(asker, asked, context), _by_key(asker, asked, context)
-    decision = _combined(asker, asked, identity, of_key)
+    case = case_of(asker, asked)
     statements = [
         one
         for policy in asker.policies or ()
@@ -106,32 +150,7 @@ def explain(asker: Asker, asked: Asked, context: Context) -> Explanation:
             for statement in asked.key.document
             if (one := _examined_of_key(Ground(asked.key, statement), asker, asked, context)) is not None
         ]
-    reason = _reason(decision, identity, of_key, asked, same=asker.account == asked.owner)
-    return Explanation(asked, decision, tuple(statements), reason)
-
-
-def decided(asker: Asker, asked: Asked, context: Context) -> Decision:
-    """Decide, and tell nothing."""
-    identity, of_key = _by_identity(asker, asked, context), _by_key(asker, asked, context)
-    return _combined(asker, asked, identity, of_key)
-
-
-def _by_identity(asker: Asker, asked: Asked, context: Context) -> Decision:
-    if asker.policies is None:
-        return ROOT
-    return decide(identity_grounds(asker.policies, asked.action, asked.resource), context)
-
-
-def _by_key(asker: Asker, asked: Asked, context: Context) -> Decision:
-    if asked.key is None:
-        return NOTHING
-    about = (asked.action, asked.resource, asked.owner, asker.account, asker.arn)
-    return decide(key_grounds(asked.key, *about), context)
-
-
-def _combined(asker: Asker, asked: Asked, identity: Decision, of_key: Decision) -> Decision:
-    same = asker.account == asked.owner
-    return combine(identity, of_key, same_account=same) if same or asked.uses else NOTHING
+    return Explanation(asked, case.decision(context), tuple(statements), reason(case, context))
 
 
 def _examined(ground: Ground, asked: Asked, context: Context) -> Examined | None:
@@ -162,8 +181,11 @@ def _tried(ground: Ground, context: Context) -> Examined:
     return Examined(ground, Verdict.CONDITION if unmet else Verdict.APPLIES, unmet)
 
 
-def _reason(decision: Decision, identity: Decision, of_key: Decision, asked: Asked, *, same: bool) -> str:
-    if not (same or asked.uses):
+def reason(case: Case, context: Context) -> str:
+    """What settles it, in words."""
+    decision, identity, of_key = case.decision(context), case.by_identity(context), case.by_key(context)
+    same = case.same_account
+    if not (same or case.asked.uses):
         return "it is of another account, and what is of another account can't be managed"
     if decision is ROOT:
         return "the account's root user needs no policy for what is the account's own"

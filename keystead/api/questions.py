@@ -10,7 +10,7 @@ from typing import NamedTuple
 from keystead.access import conditions
 from keystead.access.callers import Caller, CallerType
 from keystead.access.decisions import Policy, PolicyType
-from keystead.access.explanation import Asked, Asker, Explanation, explain
+from keystead.access.explanation import Asked, Asker, Explanation, explain, policy_named
 from keystead.api.authorization import condition_keys
 from keystead.api.catalogue import CATALOGUE, Operation
 from keystead.api.needs import Need
@@ -48,14 +48,17 @@ class Action(NamedTuple):
 # --- who
 
 
+def account_in(text: str, account: str) -> str:
+    """The account of whom a text means, as `find_caller` reads it: this one if it names none."""
+    arn = _USER_ARN.fullmatch(text)
+    return arn["account"] if arn is not None else text.partition("@")[2] or account
+
+
 def find_caller(store: Holdings, text: str, account: str) -> Caller:
     """The caller that is meant by a user's name or id, `root`, USER@ACCOUNT, or an ARN; of this account if none is named."""
     arn = _USER_ARN.fullmatch(text)
-    name = text
-    if arn is not None:
-        name, account = arn["user"] or ROOT, arn["account"]
-    elif "@" in text:
-        name, _, account = text.partition("@")
+    name = text.partition("@")[0] if arn is None else arn["user"] or ROOT
+    account = account_in(text, account)
     if store.accounts.get(account) is None:
         raise ValueError(f"there is no account {account}")
     if name == ROOT and (arn is None or not arn["user"]):
@@ -284,3 +287,11 @@ def explained(
             asked = asked._replace(key=None, owner=asker.account)
         found.append(explain(asker, asked, context_of(store, need, given, now)))
     return found
+
+
+def silent(asker: Asker, needs: Iterable[Need]) -> list[str]:
+    """The policies that were taken by other rules than today's, by which they are malformed, so that they say nothing."""
+    keys = [asked.key for asked in map(asked_of, needs) if asked.key is not None]
+    return list(
+        dict.fromkeys(policy_named(one) for one in (*(asker.policies or ()), *keys) if not one.document)
+    )

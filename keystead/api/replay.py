@@ -3,7 +3,6 @@
 A record names first what its call needed to be allowed, in the order in which the pipeline finds it; then what it made.
 """
 
-import json
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
@@ -11,7 +10,7 @@ import msgspec
 
 from keystead.access import conditions
 from keystead.access.callers import CallerType
-from keystead.access.explanation import Asker, decided, explain
+from keystead.access.explanation import Asker, Case, case_of, reason
 from keystead.api.authorization import condition_keys, encryption_context_of
 from keystead.api.bind import text_of
 from keystead.api.catalogue import CATALOGUE, Operation
@@ -81,7 +80,10 @@ class _Reading:
     def __init__(self, store: Holdings, operation: Operation, record: Record) -> None:
         self._store = store
         self._operation = operation
-        self._left: list[str] = json.loads(record.resources)
+        try:
+            self._left = msgspec.json.decode(record.resources, type=list[str])
+        except msgspec.DecodeError:  # it was altered
+            raise Unknown from None
         self.needs: list[Need] = []
         for field in operation.roles:
             self._take(field.param.role, record.account)
@@ -145,7 +147,11 @@ def _kind_of(arn: str) -> str:
 def past_context(store: Holdings, record: Record, operation: Operation, need: Need) -> conditions.Context:
     """The condition keys that a recorded call had, as to one of the things that it needed. The tags are those that the key
     has now."""
-    attribute, parameters = encryption_context_of(need), json.loads(record.parameters)
+    attribute = encryption_context_of(need)
+    try:
+        parameters = msgspec.json.decode(record.parameters, type=dict[str, str])
+    except msgspec.DecodeError:  # it was altered
+        parameters = {}
     bound_to: dict[str, str] = {}
     for field in operation.fields:
         text = text_of(field, parameters) if field.attribute == attribute else None
@@ -172,8 +178,9 @@ def compare(
 ) -> Comparison:
     """Replay the calls of the users that are named, by id, in both: with the policies before, and with those after."""
     found = Comparison()
-    refused: dict[tuple[str, str, str], Change] = {}
-    allowed: dict[tuple[str, str, str], Change] = {}
+    tried = _Cases(store, before, after)
+    refused: dict[_About, Change] = {}
+    allowed: dict[_About, Change] = {}
     for record in records:
         user = record.principal
         if record.caller_type != CallerType.RAM_USER or user not in after:
@@ -188,38 +195,59 @@ def compare(
         if call is None:
             continue
         found.calls += 1
-        tried = [
-            _Tried(store, record, call.operation, need, before[user], after[user]) for need in call.needs
-        ]
+        answers = [tried.answer(record, call.operation, need) for need in call.needs]
         if record.code in SUCCEEDED:
-            changed = [one for one in tried if one.before and not one.after]
-            found.refused_anyway += any(not one.before for one in tried)
+            changed = [one for one in answers if one.before and not one.after]
+            found.refused_anyway += any(not one.before for one in answers)
             into = refused
         else:
-            changed = [one for one in tried if not one.before] if all(one.after for one in tried) else []
+            may = all(one.after for one in answers)
+            changed = [one for one in answers if not one.before] if may else []
             into = allowed
         for one in changed:
-            key = (one.need.action, one.need.resource, user)
-            old = into.get(key)
-            reason = one.reason() if old is None else old.reason
-            into[key] = Change(*key, 1 if old is None else old.calls + 1, record.time, reason)
+            old = into.get(one.about)
+            calls = 1 if old is None else old.calls + 1
+            into[one.about] = Change(*one.about[1:], one.about[0], calls, record.time, one.reason)
     found.refused, found.allowed = sorted(refused.values()), sorted(allowed.values())
     return found
 
 
-class _Tried:
-    """What one recorded call needed, as it is decided before and after."""
+_About = tuple[str, str, str]  # a user id, an action, a resource
 
-    def __init__(
-        self, store: Holdings, record: Record, operation: Operation, need: Need, before: Asker, after: Asker
-    ) -> None:
-        self.need = need
-        self._asked = asked_of(need)
-        self._context = past_context(store, record, operation, need)
+
+class _Answer(NamedTuple):
+    """Whether one of the things that a call needed is allowed before and after, and what settles it after."""
+
+    about: _About
+    before: bool
+    after: bool
+    reason: str
+
+
+class _Cases:
+    """What users need, as it is decided before and after: policies are searched once for each thing."""
+
+    def __init__(self, store: Holdings, before: Mapping[str, Asker], after: Mapping[str, Asker]) -> None:
+        self._store = store
+        self._before = before
         self._after = after
-        self.before = decided(before, self._asked, self._context).allowed
-        self.after = decided(after, self._asked, self._context).allowed
+        self._cases: dict[_About, tuple[Case, Case]] = {}
+        self._settled: dict[_About, _Answer] = {}  # whatever the conditions
 
-    def reason(self) -> str:
-        """What settles it after."""
-        return explain(self._after, self._asked, self._context).reason
+    def answer(self, record: Record, operation: Operation, need: Need) -> _Answer:
+        about = (record.principal, need.action, need.resource)
+        if about in self._settled:
+            return self._settled[about]
+        cases = self._cases.get(about)
+        if cases is None:
+            asked = asked_of(need)
+            sides = (self._before[record.principal], self._after[record.principal])
+            cases = self._cases[about] = (case_of(sides[0], asked), case_of(sides[1], asked))
+        before, after = cases
+        context = past_context(self._store, record, operation, need)
+        answer = _Answer(
+            about, before.decision(context).allowed, after.decision(context).allowed, reason(after, context)
+        )
+        if not (before.conditional or after.conditional):
+            self._settled[about] = answer
+        return answer

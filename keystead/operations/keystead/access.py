@@ -126,13 +126,12 @@ def _account(call: Call, named: str) -> str:
 
 
 def _caller(call: Call, text: str, account: str) -> Caller:
+    if call.caller.type is not CallerType.OPERATOR and questions.account_in(text, account) != account:
+        raise UserNotFound(name=text)
     try:
-        caller = questions.find_caller(call.store, text, account)
+        return questions.find_caller(call.store, text, account)
     except ValueError:
         raise UserNotFound(name=text) from None
-    if caller.account != account and call.caller.type is not CallerType.OPERATOR:
-        raise UserNotFound(name=text)
-    return caller
 
 
 def _explained(

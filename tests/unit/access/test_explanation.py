@@ -4,7 +4,15 @@ import pytest
 
 from keystead.access.decisions import Outcome, Policy, PolicyType
 from keystead.access.documents import key_document
-from keystead.access.explanation import Asked, Asker, Examined, Explanation, Verdict, decided, explain
+from keystead.access.explanation import (
+    Asked,
+    Asker,
+    Examined,
+    Explanation,
+    Verdict,
+    case_of,
+    explain,
+)
 from keystead.domain.policies import of_everybody
 from tests.properties.test_policy_evaluation import ROWS, compiled, compiled_of_key, of_row
 from tests.properties.test_policy_evaluation import decided as evaluated
@@ -32,7 +40,9 @@ def test_it_decides_as_the_evaluation_does(row: dict[str, object]) -> None:
     asker = Asker(question.account, question.who, None if question.by_root else own)
     asked = Asked(question.action, question.resource, question.owner, uses=True, key=key)
     found = explain(asker, asked, question.context)
-    assert found.decision == decided(asker, asked, question.context)
+    assert found.decision == case_of(asker, asked).decision(question.context)
+    if not case_of(asker, asked).conditional:
+        assert case_of(asker, asked).decision({}) == found.decision
     assert found.decision.outcome.value == evaluated(own, key, question).outcome
     if found.decision.ground is not None:
         assert Examined(found.decision.ground, Verdict.APPLIES) in found.statements

@@ -3,6 +3,7 @@
 import json
 import re
 
+import msgspec
 import pytest
 
 from keystead.access.callers import CallerType
@@ -10,6 +11,7 @@ from keystead.access.decisions import Policy, PolicyType
 from keystead.access.documents import identity_document
 from keystead.access.explanation import Asker
 from keystead.api import questions
+from keystead.api.needs import Need
 from keystead.api.operation import CATALOGUE
 from keystead.api.principals import Principals
 from keystead.domain.policies import of_everybody
@@ -308,3 +310,14 @@ def test_policies_alone_are_tried_without_that_of_the_key(world: World) -> None:
     assert answer.asked.key is None
     (answer,) = questions.explained(world.store, Asker(world.other, "", [document]), needs, {}, NOW)
     assert answer.decision.allowed
+
+
+def test_policies_that_say_nothing_any_more_are_named(world: World) -> None:
+    key = world.store.keys.get(world.account, REGION, world.key_id)
+    assert key is not None
+    odd = msgspec.structs.replace(key, policy='{"Version": "1"}')
+    need = Need("kms:Encrypt", world.arn, world.account, odd, uses=True)
+    said = Policy(PolicyType.CUSTOM, "said", identity_document(json.dumps(allow("kms:*"))))
+    asker = Asker(world.account, "", [said, Policy(PolicyType.CUSTOM, "odd", ())])
+    assert questions.silent(asker, [need, need]) == ["the policy odd", "the policy of the key"]
+    assert questions.silent(asker._replace(policies=None), [need._replace(key=None)]) == []

@@ -233,3 +233,38 @@ def test_the_records_of_ram_tell_too(world: World) -> None:
     assert call is not None
     assert call.operation is CATALOGUE.find(RAM.version, "GetUser")
     assert [need[:2] for need in call.needs] == [("ram:GetUser", f"acs:ram::{world.account}:user/alice")]
+
+
+def test_each_call_is_tried_with_the_condition_keys_that_it_had(world: World) -> None:
+    user = world.caller.principal
+    calls = [
+        record(world, "Encrypt", [world.arn], principal=user, source=source, time=number)
+        for number, source in enumerate(["192.0.2.1", "198.51.100.1", "192.0.2.2", "198.51.100.2"])
+    ]
+    everything = Policy(PolicyType.CUSTOM, "all", identity_document(json.dumps(allow("kms:*"))))
+    before = {user: Asker(world.account, world.caller.arn, [everything])}
+    office = {**allow("kms:Encrypt"), "Version": "1"}
+    office["Statement"] = [
+        {**office["Statement"][0], "Condition": {"IpAddress": {"acs:SourceIp": "192.0.2.0/24"}}}  # type: ignore[index]
+    ]
+    only = Policy(PolicyType.CUSTOM, "office", identity_document(json.dumps(office)))
+    after = {user: Asker(world.account, world.caller.arn, [only])}
+    found = replay.compare(world.store, calls, before, after)
+    assert [(one.calls, one.last) for one in found.refused] == [(2, 3)]
+    back = replay.compare(
+        world.store,
+        [msgspec.structs.replace(one, code="Forbidden.NoPermission") for one in calls],
+        after,
+        before,
+    )
+    assert [(one.calls, one.last) for one in back.allowed] == [(2, 3)]
+
+
+def test_records_that_were_altered(world: World) -> None:
+    altered = msgspec.structs.replace(record(world, "Encrypt", []), resources="[1]")
+    with pytest.raises(replay.Unknown):
+        replay.past(world.store, altered)
+    altered = record(world, "Encrypt", [world.arn], parameters="[")
+    call = replay.past(world.store, altered)
+    assert call is not None
+    assert "acs:CurrentTime" in replay.past_context(world.store, altered, call.operation, call.needs[0])

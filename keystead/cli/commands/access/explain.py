@@ -67,12 +67,16 @@ def _explained(
     from keystead.api import questions
     from keystead.cli.commands.access import asked
     from keystead.clock import SystemClock
+    from keystead.domain.accounts import AccountStatus
     from keystead.settings import Settings
 
     store, given = reader.holdings, context_of(args.context)
     region = target.region(args.region) or Settings().region
     arns = [asked.arn_of(reader, one, asker.account, region) for one in resources]
     found: list[Explanation] = []
+    account = store.accounts.get(asker.account)
+    if account is not None and account.status == AccountStatus.DISABLED:
+        output.note(f"account {asker.account} is disabled: whatever its policies allow, no call is accepted")
     for word in actions:
         with asked.right_words(
             "keystead access explain --help shows how actions, resources and keys are written"
@@ -89,6 +93,8 @@ def _explained(
                 output.note(
                     f"there is no {need.resource}, so that only the policies of identities have a say"
                 )
+        for policy in questions.silent(asker, needs):
+            output.note(f"{policy} is malformed by today's rules, so that it says nothing: set it anew")
         found += questions.explained(store, asker, needs, given, SystemClock().now())
     return found
 
