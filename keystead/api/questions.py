@@ -60,7 +60,7 @@ def find_caller(store: Holdings, text: str, account: str) -> Caller:
     name = text.partition("@")[0] if arn is None else arn["user"] or ROOT
     account = account_in(text, account)
     if store.accounts.get(account) is None:
-        raise ValueError(f"there is no account {account}")
+        raise ValueError(f"there is no account {account!r}")
     if name == ROOT and (arn is None or not arn["user"]):
         return Caller(account=account, type=CallerType.ROOT, principal=account)
     users = store.identities.all(User, account)
@@ -69,7 +69,7 @@ def find_caller(store: Holdings, text: str, account: str) -> Caller:
             return caller_of(user)
     near = nearest(name, [ROOT, *(user.name for user in users)])
     meant = f" (did you mean {near}?)" if near else ""
-    raise ValueError(f"there is no user {name} in account {account}{meant}")
+    raise ValueError(f"there is no user {name!r} in account {account}{meant}")
 
 
 def caller_of(user: User) -> Caller:
@@ -101,7 +101,7 @@ def find_action(text: str) -> Action:
             return found
     names = list(actions())
     near = nearest(text, names if ":" in text else [name.partition(":")[2] for name in names])
-    raise ValueError(f"there is no action {text}" + (f" (did you mean {near}?)" if near else ""))
+    raise ValueError(f"there is no action {text!r}" + (f" (did you mean {near}?)" if near else ""))
 
 
 # --- on what

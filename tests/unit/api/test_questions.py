@@ -82,10 +82,10 @@ def test_root_is_the_account_itself_unless_a_user_of_that_name_is_meant(world: W
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("alcie", "there is no user alcie in account 1000000000000001 (did you mean alice?)"),
-        ("zzz", "there is no user zzz in account 1000000000000001"),
-        ("alice@1", "there is no account 1"),
-        ("acs:ram::1000000000000009:root", "there is no account 1000000000000009"),
+        ("alcie", "there is no user 'alcie' in account 1000000000000001 (did you mean alice?)"),
+        ("zzz", "there is no user 'zzz' in account 1000000000000001"),
+        ("alice@1", "there is no account '1'"),
+        ("acs:ram::1000000000000009:root", "there is no account '1000000000000009'"),
     ],
 )
 def test_nobody(world: World, text: str, message: str) -> None:
@@ -109,12 +109,12 @@ def test_an_action_is_found_in_whatever_case_with_its_product_or_without() -> No
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("Decyrpt", "there is no action Decyrpt (did you mean Decrypt?)"),
-        ("kms:Decyrpt", "there is no action kms:Decyrpt (did you mean kms:Decrypt?)"),
-        ("ram:Encrypt", "there is no action ram:Encrypt"),
-        ("keystead:CreateAccount", "there is no action keystead:CreateAccount"),
-        ("%%%", "there is no action %%%"),
-        ("", "there is no action "),
+        ("Decyrpt", "there is no action 'Decyrpt' (did you mean Decrypt?)"),
+        ("kms:Decyrpt", "there is no action 'kms:Decyrpt' (did you mean kms:Decrypt?)"),
+        ("ram:Encrypt", "there is no action 'ram:Encrypt'"),
+        ("keystead:CreateAccount", "there is no action 'keystead:CreateAccount'"),
+        ("%%%", "there is no action '%%%'"),
+        ("", "there is no action ''"),
     ],
 )
 def test_there_is_no_such_action(text: str, message: str) -> None:

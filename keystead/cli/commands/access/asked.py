@@ -96,7 +96,7 @@ def arn_of(reader: "Reader", text: str, account: str, region: str) -> str:
     places = reader.places_of_key(key_id)
     if not places and key_id != "*":
         raise output.WrongCommandLine(
-            f"there is no key {key_id}",
+            f"there is no key {key_id!r}",
             hint="keystead kms ListKeys shows all; alias/NAME, user/NAME, group/NAME and policy/NAME are written so",
         )
     owner, where = places[0] if places else (account, region)

@@ -93,7 +93,7 @@ def _plan(
     if args.replaces is not None and name not in known:
         near = output.nearest(name, known)
         raise output.WrongCommandLine(
-            f"there is no policy {name} in account {account}",
+            f"there is no policy {name!r} in account {account}",
             hint=f"did you mean {near}?" if near else "keystead ram ListPolicies shows all",
         )
     having = {
@@ -130,7 +130,7 @@ def _members(reader: "Reader", account: str, name: str) -> set[str]:
     if group is None:
         near = output.nearest(name, [one.name for one in groups])
         raise output.WrongCommandLine(
-            f"there is no group {name} in account {account}",
+            f"there is no group {name!r} in account {account}",
             hint=f"did you mean {near}?" if near else "keystead ram ListGroups shows all",
         )
     every = reader.holdings.identities.all(Member, account)

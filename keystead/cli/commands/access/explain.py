@@ -89,7 +89,8 @@ def _explained(
         if not needs:
             output.note(f"{action} needs nothing: whoever has an AccessKey may do it")
         for need in needs:
-            if need.key is None and ":key/" in need.resource and not need.resource.endswith("/*"):
+            own = need.owner == asker.account
+            if own and need.key is None and ":key/" in need.resource and not need.resource.endswith("/*"):
                 output.note(
                     f"there is no {need.resource}, so that only the policies of identities have a say"
                 )
