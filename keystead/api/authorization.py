@@ -29,7 +29,7 @@ from keystead.domain.accounts import AccessKey, AccessKeyStatus, AccountStatus
 from keystead.domain.arns import ram_arn
 from keystead.domain.products import RAM
 from keystead.errors import AccessKeyNotFound, NoPermission, RamNoPermission
-from keystead.store.ports import Store
+from keystead.store.ports import Holdings, Store
 
 # The condition keys of a request, as to one of the things that it needs.
 Context = Callable[[Need], conditions.Context]
@@ -106,19 +106,21 @@ class Authorizer:
     ) -> None:
         """Return if the caller may do all of it, else raise NoPermission, which says what settled it.
 
-        Our own products are the operator's alone, or for those who come by the `console`; what the operator's need is the
-        operator's, too. What is the caller's `own` needs no policy there that allows it, but none may deny it.
+        What is the operator's alone needs no policy; the console's product is for those who come by the `console`. What is
+        the caller's `own` needs no policy there that allows it, but none may deny it.
         """
-        product = operation.product
-        if product.ours and not (console if product.for_console_only else caller.type is CallerType.OPERATOR):
+        operator = caller.type is CallerType.OPERATOR
+        if (operation.for_operator_only and not operator) or (
+            operation.product.for_console_only and not console
+        ):
             raise NoPermission(about="", detail=None)
-        if product.for_operator_only:
+        if operation.for_operator_only:
             return
         own = operation.own and console
         for need in needs:
             decision = self.decide(caller, need, context)
             if not decision.allowed and not (own and _own(caller, need, decision)):
-                refusal = RamNoPermission if product == RAM else NoPermission
+                refusal = RamNoPermission if operation.product == RAM else NoPermission
                 raise refusal(about=_about(need, decision), detail=_detail(caller, need, decision))
 
 
@@ -129,20 +131,42 @@ def request_context(
 
     The tags of a key are for what uses it, as with the vendor; the encryption context is that under which the key is used.
     """
-    found = {
-        conditions.CURRENT_TIME: iso8601(now),
-        conditions.SECURE_TRANSPORT: "true" if asked.tls else "false",
-        conditions.MFA_PRESENT: "true" if mfa else "false",
-    }
-    if asked.channel is not Channel.CONTROL and asked.source:
-        found[conditions.SOURCE_IP] = asked.source
-    if need.key is not None and need.uses:
-        tags = store.keys.tags(*need.key.place)
-        found |= {f"{conditions.TAG}{name}": value for name, value in tags.items()}
+    bound_to = getattr(request, encryption_context_of(need), {})
+    source = "" if asked.channel is Channel.CONTROL else asked.source
+    return condition_keys(store, need, now, tls=bool(asked.tls), source=source, mfa=mfa, bound_to=bound_to)
+
+
+def encryption_context_of(need: Need) -> str:
+    """The attribute of a request that has the encryption context under which the key is used."""
     prefix = (
         "source_" if need.action.endswith("From") else "destination_" if need.action.endswith("To") else ""
     )
-    bound_to = getattr(request, f"{prefix}encryption_context", {})
+    return f"{prefix}encryption_context"
+
+
+def condition_keys(
+    store: Holdings,
+    need: Need,
+    now: float,
+    *,
+    tls: bool,
+    source: str,
+    mfa: bool,
+    bound_to: Mapping[str, str],
+) -> conditions.Context:
+    """The condition keys of a call at this time, as to one of the things that it needs. `source` is the peer's address, ""
+    if it has none; `mfa` whether a code was given beside the password; `bound_to` the encryption context under which the key
+    is used."""
+    found = {
+        conditions.CURRENT_TIME: iso8601(now),
+        conditions.SECURE_TRANSPORT: "true" if tls else "false",
+        conditions.MFA_PRESENT: "true" if mfa else "false",
+    }
+    if source:
+        found[conditions.SOURCE_IP] = source
+    if need.key is not None and need.uses:
+        tags = store.keys.tags(*need.key.place)
+        found |= {f"{conditions.TAG}{name}": value for name, value in tags.items()}
     return found | {f"{conditions.ENCRYPTION_CONTEXT}{name}": value for name, value in bound_to.items()}
 
 

@@ -26,6 +26,7 @@ ABOUT_A_SERVER = {
 }
 ABOUT_A_DIRECTORY = {
     "audit": ["audit", "list", "--json"],
+    "access": ["access", "suggest", "--as", "root"],
     "account": ["account", "list"],
     "access-key": ["access-key", "list"],
     "ca": ["ca", "show"],

@@ -8,7 +8,7 @@ import pytest
 
 from keystead.api.operation import CATALOGUE, Operation
 from keystead.domain.products import CONSOLE, KMS, LOCATION, RAM, STS
-from tests.console import Console
+from tests.at_console import Console
 from tests.harness import Members, Service
 from tests.meta.test_catalogue import scenario
 from tests.ram import Ram, two_codes

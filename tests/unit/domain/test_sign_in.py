@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from keystead.domain.sign_in import LoginProfile, MfaDevice, PasswordPolicy, Wrapped, address_group
@@ -6,7 +8,7 @@ ACCOUNT = "1000000000000001"
 DAY = 86_400
 
 
-def profile(**more: str) -> LoginProfile:
+def profile(**more: Any) -> LoginProfile:
     return LoginProfile(account=ACCOUNT, user_id="2", password="$c", created=0, changed=10, **more)
 
 
