@@ -237,7 +237,8 @@ class Resolver:
         return key, version
 
     def _foreign_version(self, role: Role, blob: blobs.Blob) -> tuple[Key, KeyVersion]:
-        """Those of another account: as a ciphertext does not say whose it is, of one where this account is a guest."""
+        """Those of another account: as a ciphertext does not say whose it is, of one where this account is a guest. Who is
+        that of some keys of an account may tell by the time that a ciphertext is under another one of them."""
         for host in self._store.keys.hosts(self._account):
             version = self._store.keys.version(host, blob.version_id)
             if version is not None and version.region == self._region:
