@@ -9,6 +9,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable
+from itertools import product
 from typing import Any, NamedTuple
 
 import pytest
@@ -136,14 +137,17 @@ class Neighbour(Service):
         return super().call(action, host, **parameters)
 
     def _try_all(self, operation: Operation, host: str, parameters: dict[str, str]) -> None:
+        dry_runs = any(field.name == "DryRun" for field in operation.fields)
         for field in operation.fields:
             kind = field.name if field.param.role is None else field.param.role.value
             name = f"{field.name}.1" if field.param.role is Role.KEYS else field.name
             for pair in self.pairs.get(kind, []):
                 self.tried[operation.action, field.name] += 1
-                for caller, access_key in self.callers.items():
+                for caller, more in product(self.callers, ({}, {"DryRun": "true"}) if dry_runs else ({},)):
                     answers = [
-                        self._tried(access_key, operation, host, {**parameters, name: value}, pair)
+                        self._tried(
+                            self.callers[caller], operation, host, {**parameters, name: value, **more}, pair
+                        )
                         for value in pair
                     ]
                     if answers[0] != answers[1]:

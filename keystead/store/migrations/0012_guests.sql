@@ -5,9 +5,9 @@ CREATE TABLE guests (
     account TEXT NOT NULL,
     region TEXT NOT NULL,
     key_id TEXT NOT NULL,
-    PRIMARY KEY (guest, account, region, key_id),
     FOREIGN KEY (account, region, key_id) REFERENCES keys (account, region, key_id)
-) STRICT, WITHOUT ROWID;
+) STRICT;
+CREATE UNIQUE INDEX guests_by_name ON guests (guest, account, region, key_id);
 CREATE INDEX guests_of_key ON guests (account, region, key_id);
 INSERT INTO guests
     SELECT DISTINCT CASE WHEN guest GLOB '*[*?]*' THEN '*' ELSE guest END, account, region, key_id
