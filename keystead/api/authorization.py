@@ -15,7 +15,6 @@ from keystead.access.decisions import (
     Policy,
     PolicyType,
     combine,
-    decide,
     key_grounds,
 )
 from keystead.api.http.message import Channel
@@ -131,10 +130,7 @@ def request_context(
 
 
 def _decide(grounds: Grounds, need: Need, context: Context) -> Decision:
-    if not grounds:
-        return NOTHING
-    asked = any(ground.statement.conditions for ground in grounds)
-    return decide(grounds, context(need) if asked else {})
+    return grounds.decide(context(need) if grounds.asked else {}) if grounds else NOTHING
 
 
 def _about(need: Need, decision: Decision) -> str:

@@ -45,10 +45,12 @@ class Keys:
         self._aliases = aliases
         self._keys: dict[tuple[str, str, str], Key] = {}
         self._versions: dict[tuple[str, str], KeyVersion] = {}
+        self._tags: dict[tuple[str, str, str], dict[str, str]] = {}
 
     def drop_cache(self) -> None:
         self._keys.clear()
         self._versions.clear()
+        self._tags.clear()
 
     def get(self, account: str, region: str, key_id: str) -> Key | None:
         found = self._keys.get((account, region, key_id))
@@ -233,11 +235,16 @@ class Keys:
         self._database.rows("DELETE FROM guests WHERE account = ? AND region = ? AND key_id = ?", key.place)
 
     def tags(self, account: str, region: str, key_id: str) -> dict[str, str]:
-        rows = self._database.rows(
-            "SELECT name, value FROM tags WHERE account = ? AND region = ? AND key_id = ? ORDER BY name",
-            (account, region, key_id),
-        )
-        return {str(name): str(value) for name, value in rows}
+        place = (account, region, key_id)
+        found = self._tags.get(place)
+        if found is None:
+            rows = self._database.rows(
+                "SELECT name, value FROM tags WHERE account = ? AND region = ? AND key_id = ? ORDER BY name",
+                place,
+            )
+            found = {str(name): str(value) for name, value in rows}
+            remember(self._tags, place, found)
+        return dict(found)
 
     def put_tags(self, account: str, region: str, key_id: str, tags: dict[str, str]) -> None:
         self._database.revise()
@@ -263,6 +270,7 @@ class Keys:
         return tuple(str(key_id) for (key_id,) in self._database.rows(sql, [*values, limit]))
 
     def _add_tags(self, account: str, region: str, key_id: str, tags: dict[str, str]) -> None:
+        self._tags.pop((account, region, key_id), None)
         self._database.many(
             "INSERT INTO tags VALUES (?, ?, ?, ?, ?)",
             [(account, region, key_id, name, value) for name, value in tags.items()],

@@ -26,10 +26,12 @@ from keystead.domain.products import RAM
 from tests.harness import Members, OnDisk, Service
 from tests.security.test_isolation import document, of_nobody, statement
 
-pytestmark = [pytest.mark.alone, pytest.mark.crash]
+pytestmark = [pytest.mark.alone, pytest.mark.fuzz]
 
-PAIRS = 50_000 if os.environ.get("TEST_EVIDENCE") else 2_000
-NAMES = 256  # of each sort
+EVIDENCE = bool(os.environ.get("TEST_EVIDENCE"))
+PAIRS, ROUNDS, NAMES = (
+    (50_000, 10, 256) if EVIDENCE else (512, 2, 64)
+)  # names: of each sort, anew in each round
 IN_A_BATCH = 32
 KEPT = 0.9
 LIMIT = 4.5
@@ -168,7 +170,7 @@ def t_of(world: World, action: str, named: Named, caller: str) -> float:
             for which in random.sample((0, 1), 2):
                 sides[which].append(world.prepared(caller, action, {**both[which], **more}))
         world.times(*sides, IN_A_BATCH)  # first times are longer
-        pairs += world.times(*sides, PAIRS // 10)
+        pairs += world.times(*sides, PAIRS // ROUNDS)
     found = welch(pairs)
     medians = [round(statistics.median(side) / 1000, 2) for side in zip(*pairs, strict=True)]
     print(f"{action} {named.__name__} {caller}: {len(pairs)} pairs, medians {medians} µs, t {found:.2f}")

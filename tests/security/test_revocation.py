@@ -28,7 +28,7 @@ from tests.harness import Members, sign_v1
 from tests.live import LiveServer
 from tests.ram import allow
 
-pytestmark = [pytest.mark.alone, pytest.mark.crash]
+pytestmark = [pytest.mark.alone, pytest.mark.fuzz]
 
 EVIDENCE = bool(os.environ.get("TEST_EVIDENCE"))
 BESIDE, AFTER = (1, 2, 3), (4, 5)  # the connections on which calls are sent; on 0 that before them
