@@ -6,7 +6,6 @@ field at a time, and with things of the same shape that nobody has; nothing of t
 
 import base64
 import json
-import re
 from collections import Counter
 from collections.abc import Callable
 from itertools import product
@@ -94,12 +93,11 @@ class Neighbour(Service):
             keys.append(Pair(key["Arn"], key["Arn"].replace(self.owner, "1999999999999999")))
             listed = own("ListKeyVersions", KeyId=key["KeyId"])["KeyVersions"]["KeyVersion"]
             versions.append(Pair(listed[0]["KeyVersionId"], NOBODY_ID))
-            if "Origin" in asked:
-                wrapping = {"WrappingKeySpec": "RSA_2048", "WrappingAlgorithm": "RSAES_OAEP_SHA_256"}
-                token = own("GetParametersForImport", KeyId=key["KeyId"], **wrapping)["ImportToken"]
-            elif not asked:
-                blob = own("Encrypt", KeyId=key["KeyId"], Plaintext="x")["CiphertextBlob"]
-                filters = f'[{{"Key": "KeyId", "Values": ["{key["KeyId"]}"]}}]'
+        symmetric, _, external = (pair.theirs for pair in keys[::5])
+        blob = own("Encrypt", KeyId=symmetric, Plaintext="x")["CiphertextBlob"]
+        wrapping = {"WrappingKeySpec": "RSA_2048", "WrappingAlgorithm": "RSAES_OAEP_SHA_256"}
+        token = own("GetParametersForImport", KeyId=external, **wrapping)["ImportToken"]
+        filters = json.dumps([{"Key": "KeyId", "Values": [symmetric]}])
         own("CreateUser", RAM.version, UserName="theirs")
         own("CreateGroup", RAM.version, GroupName="theirs")
         own("CreatePolicy", RAM.version, PolicyName="theirs", PolicyDocument=json.dumps(allow("kms:*")))
@@ -123,7 +121,7 @@ class Neighbour(Service):
             "NewGroupName": named,
             "UserAccessKeyId": [Pair(access_key, f"LTAI{'0' * (len(access_key) - 4)}")],
             "ImportToken": [Pair(token, base64.b64encode(raw[:-1] + bytes([raw[-1] ^ 1])).decode())],
-            "Filters": [Pair(filters, re.sub('"Values.*]', f'"Values": ["{NOBODY_ID}"]', filters))],
+            "Filters": [Pair(filters, filters.replace(symmetric, NOBODY_ID))],
         }
 
     # --- the tries

@@ -81,7 +81,7 @@ class World(OnDisk):
 
     def times(self, theirs: list[Prepared], nobodys: list[Prepared], pairs: int) -> list[tuple[float, float]]:
         """How long the answers of each pair took, in nanoseconds. Nothing of them is kept."""
-        found = []
+        found: list[tuple[float, float]] = []
         for _ in range(0, pairs, IN_A_BATCH):
             self.store.begin()
             batch = self.pipeline.open_batch()

@@ -125,7 +125,7 @@ class World:
 class Subject:
     """Who uses a key, by what right, and how that is taken and given."""
 
-    codes = ("Forbidden.NoPermission",)  # of the refusals once it was taken
+    codes: tuple[str, ...] = ("Forbidden.NoPermission",)  # of the refusals once it was taken
     access_key: AccessKey
 
     def __init__(self, world: World) -> None:
@@ -357,8 +357,8 @@ class DisableAccount(Subject):
         self.world.operate("UpdateAccount", AccountId=self.world.account, Status="Active")
 
 
-LONG = (DetachPolicyFromUser, UpdateAccessKey, DeleteUser, SetKeyPolicy)
-OTHERS = (
+LONG: tuple[type[Subject], ...] = (DetachPolicyFromUser, UpdateAccessKey, DeleteUser, SetKeyPolicy)
+OTHERS: tuple[type[Subject], ...] = (
     DeleteAccessKey, RemoveUserFromGroup, DetachPolicyFromGroup, SetDefaultPolicyVersion, AttachDenial,
     UntagResource, SetKeyPolicyOfAnother, DisableAccount,
 )  # fmt: skip
