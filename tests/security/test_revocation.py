@@ -363,7 +363,10 @@ OTHERS: tuple[type[Subject], ...] = (
     UntagResource, SetKeyPolicyOfAnother, DisableAccount,
 )  # fmt: skip
 # In all, by kind of subject.
-TRIES = dict.fromkeys(LONG, 10_000 if EVIDENCE else 100) | dict.fromkeys(OTHERS, 2_000 if EVIDENCE else 40)
+TRIES: dict[type[Subject], int] = {
+    **dict.fromkeys(LONG, 10_000 if EVIDENCE else 100),
+    **dict.fromkeys(OTHERS, 2_000 if EVIDENCE else 40),
+}
 
 
 class Found(NamedTuple):
