@@ -81,7 +81,7 @@ completions: setup
 # The suite of `make test` runs in `coverage`, under measurement.
 check: lint types docs coverage
 
-# The crash and mutation harnesses with their long counts.
+# The harnesses with their long counts.
 evidence: dev
 	TEST_EVIDENCE=1 $(BIN)/python -m pytest -m 'crash or fuzz' --durations=0
 

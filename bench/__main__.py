@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
-from bench import beside, console, grow, handshakes, results, servers, starts
+from bench import beside, console, grow, handshakes, results, servers, starts, users
 from bench.load import LoadFailed
 from bench.rounds import measure_rounds, print_table
 
@@ -75,7 +75,7 @@ def measure(args: argparse.Namespace, folder: Path) -> dict[str, object]:
     words = [word.lower() for word in args.only.split(",") if word]
     with contextlib.ExitStack() as stack:
         keystead = stack.enter_context(servers.keystead(folder / "keystead"))
-        ours = list(servers.keystead_subjects(keystead))
+        ours = [*servers.keystead_subjects(keystead), users.user_subject(keystead)]
         size = servers.size_of(ours[0])
         subjects = [stack.enter_context(servers.floor(folder, ours[0], size)), *ours]
         if _wanted("openbao", words):

@@ -170,7 +170,7 @@ def _add_keys(opened: OpenedStore, first: str, count: int, versions: int) -> Ite
         store.begin()
         key = store.keys.get(opened.account, REGION, first)
         assert key is not None
-        version = store.keys.version(key.primary_version)
+        version = store.keys.version(key.account, key.primary_version)
         assert version is not None
         for _ in range(portion):
             key_id, version_id = uuid4(entropy), uuid4(entropy)

@@ -95,6 +95,10 @@ def goals(rows: Sequence[Round]) -> list[Goal]:
                 reached.append(
                     Goal(f"CPU to OpenBao's, {connections} connections", ours.cpu / bao.cpu, 0.5, False)
                 )
+        user = found.get((USER, connections))
+        if ours is not None and user is not None:
+            name = f"requests/s, by a RAM user to the account's own, {connections} connections"
+            reached.append(Goal(name, user.rate / ours.rate, 0.9, True))
         if connections == 32:
             for mine, theirs, least in BESIDE_ENCRYPT:
                 one, other = found.get((mine, connections)), found.get((theirs, connections))
@@ -122,6 +126,7 @@ def goals_table(found: Sequence[Goal]) -> str:
 DISTURBED = 0.5  # seconds
 FLOOR = "floor"
 OURS = "Keystead Encrypt"
+USER = "Keystead Encrypt by a RAM user"
 BAO = "OpenBao encrypt"
 BESIDE_ENCRYPT = (
     ("Keystead Decrypt", "OpenBao decrypt", 1.5),

@@ -152,9 +152,7 @@ def keystead_subjects(server: Keystead) -> Iterator[Subject]:
         ("Decrypt", {"CiphertextBlob": blob}),
         ("GenerateDataKey", {"KeyId": key_id}),
     ):
-        yield Subject(
-            f"Keystead {action}", server.url, server.pid, _signed(server.signer, action, parameters)
-        )
+        yield Subject(f"Keystead {action}", server.url, server.pid, signed(server.signer, action, parameters))
     yield sign_subject(server, "RSA_2048", "RSA_PSS_SHA_256")
     yield sign_subject(server, "EC_P256", "ECDSA_SHA_256")
 
@@ -169,11 +167,12 @@ def sign_subject(server: Keystead, spec: str, algorithm: str) -> Subject:
         "Algorithm": algorithm,
         "Digest": DIGEST,
     }
-    traffic = _signed(server.signer, "AsymmetricSign", parameters)
+    traffic = signed(server.signer, "AsymmetricSign", parameters)
     return Subject(f"Keystead Sign {spec}", server.url, server.pid, traffic)
 
 
-def _signed(signer: Signer, action: str, parameters: dict[str, str]) -> Callable[[int, bool], Traffic]:
+def signed(signer: Signer, action: str, parameters: dict[str, str]) -> Callable[[int, bool], Traffic]:
+    """The traffic of a call."""
     return lambda count, close: signer.traffic({"Action": action, **parameters}, count, close=close)
 
 

@@ -63,11 +63,16 @@ class FixedClock:
 
 def iso8601(seconds: float) -> str:
     """`YYYY-MM-DDThh:mm:ssZ`, the vendor's form of a time; whole seconds, rounded down."""
-    moment = datetime.fromtimestamp(int(seconds), UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
+    return _iso8601(int(seconds))
 
 
 @lru_cache(1024)  # requests that come together say the same second
+def _iso8601(second: int) -> str:
+    moment = datetime.fromtimestamp(second, UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
+
+
+@lru_cache(1024)  # as above
 def from_iso8601(text: str) -> int:
     """Seconds since 1970 of exactly `YYYY-MM-DDThh:mm:ssZ`; ValueError for anything else."""
     # The library's parser alone would also take week dates and fractions of a second.

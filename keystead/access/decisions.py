@@ -13,6 +13,7 @@ Source: the vendor's pages "Policy evaluation process" and, for keys, "Overview 
 
 import enum
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from typing import NamedTuple
 
 from keystead.access.conditions import Context
@@ -62,10 +63,39 @@ class Decision(NamedTuple):
         return self.outcome is Outcome.ALLOW
 
 
-Grounds = tuple[Ground, ...]  # those that deny first
-
 ROOT = Decision(Outcome.ALLOW)  # what the policies of the root user would say
 NOTHING = Decision(Outcome.IMPLICIT_DENY)
+_REMEMBERED = 16  # decisions, on the same grounds
+_SHORT = 256  # characters of a context that is remembered
+
+
+class Grounds(tuple[Ground, ...]):
+    """The statements about a request, those that deny first. What they come to depends on nothing but their conditions, so
+    that the last decisions are remembered by what these ask for."""
+
+    @cached_property
+    def asked(self) -> tuple[str, ...]:
+        """The condition keys that they ask for."""
+        keys = [one.key for ground in self for one in ground.statement.conditions]
+        return tuple(dict.fromkeys(keys))
+
+    @cached_property
+    def _decisions(self) -> dict[tuple[str | None, ...], Decision]:
+        return {}
+
+    def decide(self, context: Context, assumed: str = "") -> Decision:
+        """The basic evaluation of a request with these condition keys; those that begin with `assumed` as below."""
+        if assumed:
+            return decide(self, context, assumed)
+        about = tuple([context.get(key) for key in self.asked])
+        found = self._decisions.get(about)
+        if found is None:
+            found = decide(self, context)
+            if len(self._decisions) >= _REMEMBERED:
+                self._decisions.clear()
+            if sum(len(value or "") for value in about) <= _SHORT:
+                self._decisions[about] = found
+        return found
 
 
 def identity_grounds(policies: Iterable[Policy], action: str, resource: str) -> Grounds:
@@ -108,7 +138,7 @@ def lockout(document: Document, owner: str) -> Statement | None:
     return None
 
 
-def decide(grounds: Grounds, context: Context, assumed: str = "") -> Decision:
+def decide(grounds: Iterable[Ground], context: Context, assumed: str = "") -> Decision:
     """The basic evaluation: of the statements about a request, those whose conditions it meets; of those that allow, the
     conditions on keys that begin with `assumed` are taken to be met."""
     for ground in grounds:
@@ -132,4 +162,4 @@ def combine(identity: Decision, key: Decision, *, same_account: bool) -> Decisio
 
 
 def _denials_first(found: Sequence[Ground]) -> Grounds:
-    return tuple(sorted(found, key=lambda ground: ground.statement.effect is Effect.ALLOW))
+    return Grounds(sorted(found, key=lambda ground: ground.statement.effect is Effect.ALLOW))

@@ -128,7 +128,7 @@ def case_of(asker: Asker, asked: Asked) -> Case:
     identity = None
     if asker.policies is not None:
         identity = identity_grounds(asker.policies, asked.action, asked.resource)
-    key: Grounds = ()
+    key = Grounds()
     if asked.key is not None:
         about = (asked.action, asked.resource, asked.owner, asker.account, asker.arn)
         key = key_grounds(asked.key, *about)

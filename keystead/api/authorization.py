@@ -15,7 +15,6 @@ from keystead.access.decisions import (
     Policy,
     PolicyType,
     combine,
-    decide,
     key_grounds,
 )
 from keystead.api.catalogue import CATALOGUE, Operation
@@ -171,10 +170,7 @@ def condition_keys(
 
 
 def _decide(grounds: Grounds, need: Need, context: Context, assumed: str) -> Decision:
-    if not grounds:
-        return NOTHING
-    asked = any(ground.statement.conditions for ground in grounds)
-    return decide(grounds, context(need) if asked else {}, assumed)
+    return grounds.decide(context(need) if grounds.asked else {}, assumed) if grounds else NOTHING
 
 
 def _own(caller: Caller, need: Need, decision: Decision) -> bool:

@@ -146,7 +146,7 @@ class Resolver:
                 raise InvalidParameter(name=name)
             return
         self.key = key
-        self.version = self._store.keys.version(key.primary_version)
+        self.version = self._store.keys.version(key.account, key.primary_version)
         self.needs.append(self._need_of(Role.KEY, key))
 
     def _promise(self, reference: KeyReference) -> bool:
@@ -188,8 +188,14 @@ class Resolver:
         """The key of another account in this region, if its policy lets the caller use it so."""
         if reference.account in ("", self._account) or reference.region != self._region:
             return None
-        key = self._store.keys.get(reference.account, reference.region, reference.key_id)
+        key = self._shared(reference.account, reference.key_id)
         return key if key is not None and self._lets_in(role, key) else None
+
+    def _shared(self, account: str, key_id: str) -> Key | None:
+        """The key of another account, if its policy names this one. No other key is looked at: the time that it takes to
+        answer would tell that it is there."""
+        keys, place = self._store.keys, (account, self._region, key_id)
+        return keys.get(*place) if keys.shares(*place, self._account) else None
 
     def _lets_in(self, role: Role, key: Key) -> bool:
         need = self._need_of(role, key)
@@ -216,18 +222,28 @@ class Resolver:
         return Source(found, version, blob)
 
     def _version_of(self, key: Key, version_id: str) -> KeyVersion:
-        version = self._store.keys.version(version_id)
+        version = self._store.keys.version(key.account, version_id)
         if version is None or (version.account, version.region, version.key_id) != key.place:
             raise KeyVersionNotFound
         return version
 
     def _version_of_blob(self, role: Role, blob: blobs.Blob) -> tuple[Key, KeyVersion]:
-        version = self._store.keys.version(blob.version_id)
-        if version is None or version.region != self._region:
-            raise Unopenable
-        key = self._store.keys.get(version.account, version.region, version.key_id)
-        if key is None or key.gone(self._now):
-            raise Unopenable
-        if key.account != self._account and not self._lets_in(role, key):
+        keys = self._store.keys
+        version = keys.version(self._account, blob.version_id)
+        if version is None:
+            return self._foreign_version(role, blob)
+        key = keys.get(version.account, version.region, version.key_id)
+        if key is None or version.region != self._region or key.gone(self._now):
             raise Unopenable
         return key, version
+
+    def _foreign_version(self, role: Role, blob: blobs.Blob) -> tuple[Key, KeyVersion]:
+        """Those of another account: as a ciphertext does not say whose it is, of one where this account is a guest. Who is
+        that of some keys of an account may tell by the time that a ciphertext is under another one of them."""
+        for host in self._store.keys.hosts(self._account):
+            version = self._store.keys.version(host, blob.version_id)
+            if version is not None and version.region == self._region:
+                key = self._shared(host, version.key_id)
+                if key is not None and not key.gone(self._now) and self._lets_in(role, key):
+                    return key, version
+        raise Unopenable

@@ -23,7 +23,7 @@ def expire_due(pipeline: Pipeline, batch: Batch) -> bool:
     keys = pipeline.store.keys
     due = keys.expiring(int(pipeline.clock.now()), _AT_ONCE)
     for key in due:
-        version = keys.version(key.primary_version)
+        version = keys.version(key.account, key.primary_version)
         assert version is not None
         keys.put_version(pipeline.vault.without_material(version))
         keys.put(key.without_material())
@@ -37,7 +37,7 @@ def rotate_due(pipeline: Pipeline, batch: Batch) -> bool:
     keys = pipeline.store.keys
     due = keys.rotating(now, _AT_ONCE)
     for key in due:
-        primary = keys.version(key.primary_version)
+        primary = keys.version(key.account, key.primary_version)
         assert primary is not None
         version = pipeline.vault.make_material(primary.next(uuid4(pipeline.entropy), now))
         keys.add_version(version)

@@ -39,6 +39,10 @@ class Rows(Generic[K, V]):
         self._journal.append((self._rows, name, self._rows[name]))
         del self._rows[name]
 
+    def items(self) -> list[tuple[K, V]]:
+        """All keys and values, in no order."""
+        return [(name, value) for name, (_, value) in self._rows.items()]
+
     def values(self) -> list[V]:
         """All values, in order of their first appearance."""
         return [value for _, value in sorted(self._rows.values(), key=lambda row: row[0])]

@@ -17,6 +17,7 @@ from keystead.domain.keys.key import (
     Wrapped,
 )
 from keystead.domain.keys.lifecycle import KeyState
+from keystead.domain.policies import guests
 from keystead.store.database import Database, remember
 from keystead.store.listing import Listing
 from keystead.store.ports import Page
@@ -43,11 +44,13 @@ class Keys:
         self._listing = listing
         self._aliases = aliases
         self._keys: dict[tuple[str, str, str], Key] = {}
-        self._versions: dict[str, KeyVersion] = {}
+        self._versions: dict[tuple[str, str], KeyVersion] = {}
+        self._tags: dict[tuple[str, str, str], dict[str, str]] = {}
 
     def drop_cache(self) -> None:
         self._keys.clear()
         self._versions.clear()
+        self._tags.clear()
 
     def get(self, account: str, region: str, key_id: str) -> Key | None:
         found = self._keys.get((account, region, key_id))
@@ -94,6 +97,7 @@ class Keys:
                 key.service,
             ),
         )[0][0]
+        self._add_guests(key)
         self.add_version(version)
         self._add_tags(key.account, key.region, key.key_id, tags)
         self._listing.count(_listing(key.account, key.region), position, _facets(key), 1)
@@ -122,6 +126,9 @@ class Keys:
                 position,
             ),
         )
+        if old.policy != key.policy:
+            self._remove_guests(key)
+            self._add_guests(key)
         if _facets(old) != _facets(key):
             self._listing.count(_listing(key.account, key.region), position, _facets(old), -1)
             self._listing.count(_listing(key.account, key.region), position, _facets(key), 1)
@@ -137,6 +144,7 @@ class Keys:
             "DELETE FROM key_versions WHERE account = ? AND region = ? AND key_id = ? RETURNING version_id",
             place,
         )
+        self._remove_guests(key)
         self._database.rows("DELETE FROM keys WHERE position = ?", (position,))
         self._listing.count(_listing(key.account, key.region), position, _facets(old), -1)
         self.drop_cache()
@@ -168,7 +176,7 @@ class Keys:
             "UPDATE key_versions SET generation = ?, material = ? WHERE version_id = ?",
             (version.material.generation, version.material.blob, version.version_id),
         )
-        self._versions.pop(version.version_id, None)
+        self._versions.pop((version.account, version.version_id), None)
 
     def versions(self, account: str, region: str, key_id: str, offset: int, limit: int) -> Page[KeyVersion]:
         # Numbers count from 1 without a gap: the last is how many there are.
@@ -183,22 +191,60 @@ class Keys:
         )
         return Page(tuple(_version(row) for row in rows), total)
 
-    def version(self, version_id: str) -> KeyVersion | None:
-        found = self._versions.get(version_id)
+    def version(self, account: str, version_id: str) -> KeyVersion | None:
+        found = self._versions.get((account, version_id))
         if found is None:
-            row = self._database.row(f"{_VERSION} WHERE version_id = ?", (version_id,))
+            # By this index another account's version is not met on the way.
+            row = self._database.row(
+                f"{_VERSION} INDEXED BY key_versions_of_account WHERE account = ? AND version_id = ?",
+                (account, version_id),
+            )
             if row is None:
                 return None
             found = _version(row)
-            remember(self._versions, version_id, found)
+            remember(self._versions, (account, version_id), found)
         return found
 
-    def tags(self, account: str, region: str, key_id: str) -> dict[str, str]:
-        rows = self._database.rows(
-            "SELECT name, value FROM tags WHERE account = ? AND region = ? AND key_id = ? ORDER BY name",
-            (account, region, key_id),
+    def has_version(self, version_id: str) -> bool:
+        return bool(self._database.rows("SELECT 1 FROM key_versions WHERE version_id = ?", (version_id,)))
+
+    def shares(self, account: str, region: str, key_id: str, guest: str) -> bool:
+        # By this index the key's other guests are not met on the way.
+        return bool(
+            self._database.rows(
+                "SELECT 1 FROM guests INDEXED BY guests_by_name "
+                "WHERE guest IN (?, '*') AND account = ? AND region = ? AND key_id = ?",
+                (guest, account, region, key_id),
+            )
         )
-        return {str(name): str(value) for name, value in rows}
+
+    def hosts(self, guest: str) -> tuple[str, ...]:
+        rows = self._database.rows(
+            "SELECT DISTINCT account FROM guests WHERE guest IN (?, '*') AND account <> ? ORDER BY account",
+            (guest, guest),
+        )
+        return tuple(str(account) for (account,) in rows)
+
+    def _add_guests(self, key: Key) -> None:
+        self._database.many(
+            "INSERT INTO guests (guest, account, region, key_id) VALUES (?, ?, ?, ?)",
+            [(guest, *key.place) for guest in guests(key.policy, key.account)],
+        )
+
+    def _remove_guests(self, key: Key) -> None:
+        self._database.rows("DELETE FROM guests WHERE account = ? AND region = ? AND key_id = ?", key.place)
+
+    def tags(self, account: str, region: str, key_id: str) -> dict[str, str]:
+        place = (account, region, key_id)
+        found = self._tags.get(place)
+        if found is None:
+            rows = self._database.rows(
+                "SELECT name, value FROM tags WHERE account = ? AND region = ? AND key_id = ? ORDER BY name",
+                place,
+            )
+            found = {str(name): str(value) for name, value in rows}
+            remember(self._tags, place, found)
+        return dict(found)
 
     def put_tags(self, account: str, region: str, key_id: str, tags: dict[str, str]) -> None:
         self._database.revise()
@@ -224,6 +270,7 @@ class Keys:
         return tuple(str(key_id) for (key_id,) in self._database.rows(sql, [*values, limit]))
 
     def _add_tags(self, account: str, region: str, key_id: str, tags: dict[str, str]) -> None:
+        self._tags.pop((account, region, key_id), None)
         self._database.many(
             "INSERT INTO tags VALUES (?, ?, ?, ?, ?)",
             [(account, region, key_id, name, value) for name, value in tags.items()],

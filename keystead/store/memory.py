@@ -12,6 +12,7 @@ from keystead.domain.keys.aliases import Alias
 from keystead.domain.keys.key import Key, KeyFilter, KeyVersion
 from keystead.domain.keys.lifecycle import KeyState
 from keystead.domain.keys.tags import fit
+from keystead.domain.policies import guests
 from keystead.entropy import Entropy, uuid4
 from keystead.errors import AliasTaken
 from keystead.store.journal import MISSING, Journal, Rows
@@ -113,7 +114,9 @@ class Keys:
     def __init__(self, journal: Journal, aliases: Aliases) -> None:
         self._aliases = aliases
         self._keys: Rows[tuple[str, str, str], Key] = Rows(journal)
-        self._versions: Rows[str, KeyVersion] = Rows(journal)
+        self._versions: Rows[tuple[str, str], KeyVersion] = Rows(journal)
+        # The host's account, by guest and key.
+        self._guests: Rows[tuple[str, str, str, str], str] = Rows(journal)
         self._tags: Rows[tuple[str, str, str], dict[str, str]] = Rows(journal)
 
     def get(self, account: str, region: str, key_id: str) -> Key | None:
@@ -121,12 +124,23 @@ class Keys:
 
     def add(self, key: Key, version: KeyVersion, tags: dict[str, str]) -> None:
         place = key.place
-        self._keys.put(place, key)
-        self._versions.put(version.version_id, version)
+        self._put(key)
+        self.add_version(version)
         self._tags.put(place, dict(tags))
 
     def put(self, key: Key) -> None:
+        self._put(key)
+
+    def _put(self, key: Key) -> None:
+        self._remove_guests(key.place)
+        for guest in guests(key.policy, key.account):
+            self._guests.put((guest, *key.place), key.account)
         self._keys.put(key.place, key)
+
+    def _remove_guests(self, place: tuple[str, str, str]) -> None:
+        old = self._keys.get(place)
+        for guest in () if old is None else guests(old.policy, old.account):
+            self._guests.remove((guest, *place))
 
     def remove(self, key: Key) -> tuple[str, ...]:
         place = key.place
@@ -134,7 +148,8 @@ class Keys:
             self._aliases.remove(alias)
         versions = tuple(version.version_id for version in self.versions(*place, 0, 2**31).items)
         for version_id in versions:
-            self._versions.remove(version_id)
+            self._versions.remove((key.account, version_id))
+        self._remove_guests(place)
         self._tags.remove(place)
         self._keys.remove(place)
         return versions
@@ -146,10 +161,9 @@ class Keys:
         return found
 
     def add_version(self, version: KeyVersion) -> None:
-        self._versions.put(version.version_id, version)
+        self._versions.put((version.account, version.version_id), version)
 
-    def put_version(self, version: KeyVersion) -> None:
-        self._versions.put(version.version_id, version)
+    put_version = add_version
 
     def versions(self, account: str, region: str, key_id: str, offset: int, limit: int) -> Page[KeyVersion]:
         found = [
@@ -160,8 +174,19 @@ class Keys:
         found.sort(key=lambda version: version.number, reverse=True)
         return Page(tuple(found[offset : offset + limit]), len(found))
 
-    def version(self, version_id: str) -> KeyVersion | None:
-        return self._versions.get(version_id)
+    def version(self, account: str, version_id: str) -> KeyVersion | None:
+        return self._versions.get((account, version_id))
+
+    def has_version(self, version_id: str) -> bool:
+        return any(one.version_id == version_id for one in self._versions.values())
+
+    def shares(self, account: str, region: str, key_id: str, guest: str) -> bool:
+        place = (account, region, key_id)
+        return any(self._guests.get((one, *place)) is not None for one in (guest, "*"))
+
+    def hosts(self, guest: str) -> tuple[str, ...]:
+        named = self._guests.items()
+        return tuple(sorted({host for (one, *_), host in named if one in (guest, "*") and host != guest}))
 
     def tags(self, account: str, region: str, key_id: str) -> dict[str, str]:
         return dict(sorted((self._tags.get((account, region, key_id)) or {}).items()))

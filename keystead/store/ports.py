@@ -73,8 +73,21 @@ class Keys(Protocol):
         """The versions of one key, the newest first. Costs no scan, whatever the offset."""
         ...
 
-    def version(self, version_id: str) -> KeyVersion | None:
-        """The version, of whatever account and region, or None."""
+    def version(self, account: str, version_id: str) -> KeyVersion | None:
+        """The account's version, of whatever region, or None."""
+        ...
+
+    def has_version(self, version_id: str) -> bool:
+        """Whether any account has this version."""
+        ...
+
+    def shares(self, account: str, region: str, key_id: str, guest: str) -> bool:
+        """Whether there is such a key, and its policy names another account, the guest. It takes as long to find that a key
+        is not shared as that there is none."""
+        ...
+
+    def hosts(self, guest: str) -> tuple[str, ...]:
+        """The accounts whose keys have policies that name another account, the guest; in order."""
         ...
 
     def tags(self, account: str, region: str, key_id: str) -> dict[str, str]:

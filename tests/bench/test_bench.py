@@ -10,10 +10,12 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from bench import load, results
+from bench import load, results, users
 from bench.process import family
 from bench.results import Goal, Round
 from bench.servers import PLAINTEXT
+from keystead.access.documents import identity_document
+from keystead.domain.identities import ATTACHED, GROUPS_OF_USER
 from tests.harness import sign_v1
 from tests.live import needs
 
@@ -135,11 +137,25 @@ def run(tmp_path: Path, *options: str) -> tuple[str, dict[str, list[dict[str, fl
 def test_a_short_run_beside_the_floor(tmp_path: Path) -> None:
     text, report = run(tmp_path, "--only", "floor,keystead encrypt")
     rounds = {str(one["subject"]): one for one in report["keep_alive"]}
-    assert set(rounds) == {"floor", "Keystead Encrypt"}
+    assert set(rounds) == {results.FLOOR, results.OURS, results.USER}
+    assert rounds[results.USER]["rate"] > 0
     assert 0 < rounds["Keystead Encrypt"]["rate"] < rounds["floor"]["rate"]
     assert 0 < rounds["floor"]["cpu"] < rounds["Keystead Encrypt"]["cpu"]
-    assert {str(one["subject"]) for one in report["new_connections"]} == set(rounds)
+    assert {str(one["subject"]) for one in report["new_connections"]} == {results.FLOOR, results.OURS}
     assert "| 4 | Keystead Encrypt |" in text
+
+
+def test_a_user_has_as_many_statements_as_policies_can_give_it() -> None:
+    made = [users.document(number) for number in range(users.POLICIES * (1 + users.GROUPS))]
+    assert (users.POLICIES, users.GROUPS) == (ATTACHED, GROUPS_OF_USER)
+    assert sum(len(identity_document(text)) for text in made) >= 1000
+    rows = [
+        one(results.OURS, 8, 100),
+        one(results.USER, 8, 89),
+        one(results.OURS, 32, 10),
+        one(results.USER, 32, 9),
+    ]
+    assert [goal.reached for goal in results.goals(rows)] == [False, True]
 
 
 def test_a_short_run_on_stores_of_two_sizes(tmp_path: Path) -> None:

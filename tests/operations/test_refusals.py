@@ -106,7 +106,7 @@ def test_a_refused_parameter_is_told_with_its_rule_in_words(
     if members["Code"] == "InvalidParameter":
         message = f'The specified parameter "{field.name}" is not valid.'
         # Of a policy it is told, after that, where it is wrong.
-        told_where = members["Message"].startswith(f"{message} ") and field.name == "Policy"
+        told_where = members["Message"].startswith(f"{message[:-1]}: ") and field.name == "Policy"
         assert members["Message"] == message or told_where
     assert REGEX.search(members["Message"]) is None
     if unfit.startswith("alias/acs") and "acs is reserved" in hint:

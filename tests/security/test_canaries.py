@@ -473,7 +473,7 @@ def inside(data: Path, tokens: dict[str, bytes]) -> Iterator[tuple[str, bytes]]:
             opened = vault._root.unwrap(_wrapping_key_facts(row.generation), row.blob)
             yield f"wrapping key {row.generation}", opened
         for (version_id,) in world.store._database.rows("SELECT version_id FROM key_versions"):  # type: ignore[attr-defined]
-            version = keys.version(version_id)
+            version = keys.version(world.account, version_id)
             assert version is not None
             if material := vault._material_of(version):  # a key may wait for its own
                 yield from parts(f"material of {version_id}", version.spec, material)

@@ -1,5 +1,6 @@
 """What every store must do."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -83,6 +84,13 @@ def alias(name: str, key_id: str) -> Alias:
     return Alias(account=ACCOUNT, region=REGION, name=name, key_id=key_id, created=1)
 
 
+def shared_with(*principals: str) -> str:
+    """A policy of a key; `root` is the owner's own."""
+    named = [f"acs:ram::{one if ':' in one else f'{ACCOUNT}:{one}'}" for one in principals]
+    statement = {"Effect": "Allow", "Action": "*", "Principal": {"RAM": named}, "Resource": "*"}
+    return json.dumps({"Version": "1", "Statement": [statement]})
+
+
 def found(store: Store) -> None:
     store.keyring.add(WrappingKey(generation=1, root_fingerprint="f", blob=b"w", created=1))
     store.accounts.add(Account(account_id=ACCOUNT, created=1))
@@ -110,14 +118,54 @@ def test_what_is_added_is_found_as_it_was(store: Store) -> None:
     made, version = key(1)
     store.keys.add(made, version, {"b": "2", "a": ""})
     assert store.keys.get(ACCOUNT, REGION, "key-1") == made
-    assert store.keys.version("version-1") == version
+    assert store.keys.version(ACCOUNT, "version-1") == version
     assert store.keys.tags(ACCOUNT, REGION, "key-1") == {"a": "", "b": "2"}
     assert store.keys.get(ACCOUNT, "cn-beijing", "key-1") is None
     assert store.keys.get("2", REGION, "key-1") is None
-    assert store.keys.version("version-2") is None
+    assert store.keys.version(ACCOUNT, "version-2") is None
     assert store.keys.tags(ACCOUNT, REGION, "key-2") == {}
     assert [one.generation for one in store.keyring.all()] == [1]
     assert [one.account_id for one in store.accounts.all()] == [ACCOUNT]
+
+
+def test_a_version_is_its_account_s(store: Store) -> None:
+    made, version = key(1)
+    store.keys.add(made, version, {})
+    assert store.keys.version(ACCOUNT, "version-1") == version  # now it is remembered
+    assert store.keys.version("2", "version-1") is None
+    assert store.keys.has_version("version-1")
+    assert not store.keys.has_version("version-2")
+
+
+def test_a_key_is_shared_with_the_accounts_that_its_policy_names(store: Store) -> None:
+    def shares(guest: str, number: int = 1) -> bool:
+        return store.keys.shares(ACCOUNT, REGION, f"key-{number}", guest)
+
+    made, version = key(1, policy=shared_with("root", "2:root", "3:user/a", "3:user/b"))
+    store.keys.add(made, version, {})
+    store.keys.add(*key(2), {})
+    assert [shares(guest) for guest in ("2", "3", "4", ACCOUNT, "*")] == [True, True, False, False, False]
+    assert not shares("2", 2)
+    assert not store.keys.shares(ACCOUNT, "cn-beijing", "key-1", "2")
+    assert [store.keys.hosts(guest) for guest in ("2", "4", ACCOUNT)] == [(ACCOUNT,), (), ()]
+
+    made = msgspec.structs.replace(made, policy=shared_with("4:user/a", "5*:root"))
+    store.keys.put(made)
+    store.keys.put(msgspec.structs.replace(made, description="other"))
+    # Of a pattern only the policy itself knows whom it means.
+    assert [shares(guest) for guest in ("2", "4", "51", "61")] == [True] * 4
+    assert [store.keys.hosts(guest) for guest in ("2", ACCOUNT)] == [(ACCOUNT,), ()]
+
+    with store.savepoint() as undo:
+        store.keys.put(msgspec.structs.replace(made, policy=""))
+        assert not shares("4")
+        undo()
+    assert shares("4")
+    store.keys.put(msgspec.structs.replace(made, policy=shared_with("2:root")))
+    assert [shares(guest) for guest in ("2", "4")] == [True, False]
+    store.keys.remove(made)
+    assert not shares("2")
+    assert store.keys.hosts("2") == ()
 
 
 def test_a_put_key_is_found_at_once_and_after_a_commit(store: Store) -> None:
@@ -182,7 +230,7 @@ def test_versions_are_kept_by_number(store: Store) -> None:
     found = store.keys.get(ACCOUNT, REGION, "key-1")
     assert found is not None
     assert (found.primary_version, found.rotated) == ("version-0", 8)
-    assert store.keys.version("version-a") == second
+    assert store.keys.version(ACCOUNT, "version-a") == second
     assert store.keys.versions(ACCOUNT, REGION, "key-1", 0, 2) == Page((third, second), 3)
     assert store.keys.versions(ACCOUNT, REGION, "key-1", 2, 2) == Page((first,), 3)
     assert store.keys.versions(ACCOUNT, REGION, "key-1", 3, 2) == Page((), 3)
@@ -196,9 +244,9 @@ def test_a_removed_key_takes_versions_tags_and_aliases_along(store: Store) -> No
     store.keys.add_version(after(key(1)[1], "version-1b", 9))
     assert store.keys.remove(key(1)[0]) in (("version-1", "version-1b"), ("version-1b", "version-1"))
     assert store.keys.versions(ACCOUNT, REGION, "key-1", 0, 9) == Page((), 0)
-    assert store.keys.version("version-1b") is None
+    assert store.keys.version(ACCOUNT, "version-1b") is None
     assert store.keys.get(ACCOUNT, REGION, "key-1") is None
-    assert store.keys.version("version-1") is None
+    assert store.keys.version(ACCOUNT, "version-1") is None
     assert store.keys.tags(ACCOUNT, REGION, "key-1") == {}
     assert store.aliases.get(ACCOUNT, REGION, "alias/1") is None
     assert store.keys.page(ACCOUNT, REGION, KeyFilter(), 0, 10).items == ("key-2",)
@@ -473,7 +521,7 @@ def test_read_caches_are_bounded(store: Store, monkeypatch: pytest.MonkeyPatch) 
 def test_material_is_replaced_and_expires(store: Store) -> None:
     for number, expires in ((1, 30), (2, 10), (3, None)):
         made, version = key(number)
-        changes = {"check": b"c", "expires": expires, "policy": "{}"}
+        changes = {"check": b"c", "expires": expires, "policy": shared_with("root")}
         store.keys.add(msgspec.structs.replace(made, **changes), version, {})
     assert store.keys.expiring(9, 9) == ()
     assert [one.key_id for one in store.keys.expiring(30, 9)] == ["key-2", "key-1"]
@@ -482,12 +530,12 @@ def test_material_is_replaced_and_expires(store: Store) -> None:
     assert [one.key_id for one in store.keys.expiring(30, 9)] == ["key-1"]
     found = store.keys.get(ACCOUNT, REGION, "key-2")
     assert found is not None
-    assert (found.absent, found.check, found.policy, found.expires) == (True, b"c", "{}", None)
+    assert (found.absent, found.check, found.policy, found.expires) == (True, b"c", shared_with("root"), None)
     version = key(2)[1]
-    assert store.keys.version("version-2") == version
+    assert store.keys.version(ACCOUNT, "version-2") == version
     changed = msgspec.structs.replace(version, material=Wrapped(1, b"other"))
     store.keys.put_version(changed)
-    assert store.keys.version("version-2") == changed
+    assert store.keys.version(ACCOUNT, "version-2") == changed
 
 
 def test_keys_are_found_by_their_tags(store: Store) -> None:

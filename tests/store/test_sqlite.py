@@ -631,7 +631,7 @@ SIGN_IN_TABLES = (
     "password_policies",
     "login_profiles",
 )
-IDENTITY_TABLES = ("attachments", "policy_versions", "policies", "members", "user_groups", "users")
+NEW_TABLES = ("guests", "attachments", "policy_versions", "policies", "members", "user_groups", "users")
 
 
 def schema(connection: apsw.Connection) -> dict[str, str]:
@@ -644,14 +644,15 @@ def without_identities(path: Path) -> None:
     connection = apsw.Connection(str(path))
     connection.pragma("foreign_keys", 0)
     with connection:
-        for table in (*SIGN_IN_TABLES, *IDENTITY_TABLES):
+        for table in (*SIGN_IN_TABLES, *NEW_TABLES):
             connection.execute(f"DROP TABLE {table}")
         connection.execute("DROP INDEX access_keys_expire")
+        connection.execute("DROP INDEX key_versions_of_account")
         for column in ("name", "status"):
             connection.execute(f"ALTER TABLE accounts DROP COLUMN {column}")
         for column in ("user_id", "expires"):
             connection.execute(f"ALTER TABLE access_keys DROP COLUMN {column}")
-        connection.execute("DELETE FROM migrations WHERE name IN ('identities', 'sign_in')")
+        connection.execute("DELETE FROM migrations WHERE name IN ('identities', 'sign_in', 'guests')")
     before = apsw.Connection(":memory:")
     migrate.migrate(before, 1, tuple(takewhile(lambda one: one.name != "identities", migrate.known())))
     assert schema(connection) == schema(before)
@@ -721,9 +722,10 @@ def test_users_of_the_version_before_go_on_and_may_be_given_passwords(tmp_path: 
     service.store.close()
     connection = apsw.Connection(str(tmp_path / "data" / "keystead.db"))
     with connection:
-        for table in SIGN_IN_TABLES:
+        for table in ("guests", *SIGN_IN_TABLES):
             connection.execute(f"DROP TABLE {table}")
-        connection.execute("DELETE FROM migrations WHERE name = 'sign_in'")
+        connection.execute("DROP INDEX key_versions_of_account")
+        connection.execute("DELETE FROM migrations WHERE name IN ('sign_in', 'guests')")
     before = apsw.Connection(":memory:")
     migrate.migrate(before, 1, tuple(takewhile(lambda one: one.name != "sign_in", migrate.known())))
     assert schema(connection) == schema(before)
@@ -739,4 +741,35 @@ def test_users_of_the_version_before_go_on_and_may_be_given_passwords(tmp_path: 
     service.store.close()
     service.start()  # a restart ends no session
     assert service.console("GetSession", members["SessionToken"])[1]["UserName"] == "alice"
+    service.store.close()
+
+
+def test_whom_policies_of_the_version_before_name_is_known(tmp_path: Path) -> None:
+    service = OnDisk(tmp_path / "data")
+    stranger = "acs:ram::1000000000000002:root"
+
+    def shared(*principals: str) -> str:
+        statement = {"Effect": "Allow", "Action": "*", "Principal": {"RAM": principals}, "Resource": "*"}
+        return json.dumps({"Version": "1", "Statement": [statement]})
+
+    documents = [
+        "",
+        shared(f"acs:ram::{service.account}:*"),
+        shared(stranger, "acs:ram::1000000000000003:user/a", "acs:ram::1000000000000003:user/b"),
+        shared(stranger).replace("acs:", "\\u0061cs:"),  # as some other programs write letters
+        shared("acs:ram::100*:root", stranger),
+    ]
+    made = [service.key(**({"Policy": one} if one else {})) for one in documents]
+    guests = "SELECT * FROM guests ORDER BY key_id, guest"
+    before = service.store._database.rows(guests)  # type: ignore[attr-defined]
+    assert len(before) == 2 + 1 + 2
+    service.store.close()
+    without_identities(tmp_path / "data" / "keystead.db")
+    # What was taken then, and would be no longer.
+    raw = apsw.Connection(str(tmp_path / "data" / "keystead.db"))
+    raw.execute("UPDATE keys SET policy = 'no JSON' WHERE key_id = ?", (made[0],))
+    raw.close()
+    service.start()
+    assert service.store._database.rows(guests) == before  # type: ignore[attr-defined]
+    service.ok("SetKeyPolicy", KeyId=made[0], Policy=documents[1])
     service.store.close()

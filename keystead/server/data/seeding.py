@@ -249,7 +249,7 @@ def _check_same(
     """OperatorError unless the key that is there is the seed's: what is under the seed's versions must open."""
     same = (there.spec, there.usage, there.origin) == (key.spec, key.usage, key.origin)
     for version, material in versions:
-        found = store.keys.version(version.version_id)
+        found = store.keys.version(version.account, version.version_id)
         if found is None or (found.key_id, found.number) != (key.key_id, version.number):
             same = False
         elif material and not there.absent:
@@ -273,7 +273,7 @@ def _check_free(store: Store, key: Key, versions: list[tuple[KeyVersion, bytes]]
                 + ("" if service_of(name) else ", or delete that alias first"),
             )
     for version, _ in versions:
-        if store.keys.version(version.version_id) is not None:
+        if store.keys.has_version(version.version_id):
             raise OperatorError(
                 f"the seed's key {key.key_id} cannot have the version {version.version_id}: another key has it",
                 hint="seed a new data directory",

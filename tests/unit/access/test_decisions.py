@@ -1,8 +1,13 @@
 """The steps of an evaluation. What documents and requests come to is in tests/properties."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from itertools import product
 
+import pytest
+
+from keystead.access import decisions
+from keystead.access.conditions import Context
 from keystead.access.decisions import (
     NOTHING,
     ROOT,
@@ -60,6 +65,47 @@ def test_the_first_statement_whose_conditions_are_met_settles_it() -> None:
     assert allowed.allowed
     assert decide((), {}) is NOTHING
     assert decide(identity_grounds([policy({"Condition": secure})], "kms:Encrypt", KEY), {}) is NOTHING
+
+
+def test_what_the_same_grounds_come_to_is_remembered_by_what_their_conditions_ask_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[Context] = []
+
+    def counted(grounds: Iterable[Ground], context: Context) -> Decision:
+        asked.append(context)
+        return decide(grounds, context)
+
+    monkeypatch.setattr(decisions, "decide", counted)
+    made = policy(
+        {"Condition": {"StringEquals": {"kms:tag/a": "1"}}},
+        {"Effect": "Deny", "Condition": {"StringNotEquals": {"kms:tag/a": "1", "kms:tag/b": ""}}},
+    )
+    found = identity_grounds([made], "kms:Encrypt", KEY)
+    assert set(found.asked) == {"kms:tag/a", "kms:tag/b"}
+    contexts = [
+        {"acs:CurrentTime": "now"} | {f"kms:tag/{name}": value for name, value in both if value is not None}
+        for both in product([("a", None), ("a", ""), ("a", "1")], [("b", None), ("b", ""), ("b", "1")])
+    ]
+    for _ in range(2):
+        for context in contexts:
+            assert found.decide(context) == decide(found, context)
+    assert asked == contexts
+    # Another request that is the same to these conditions.
+    assert found.decide(contexts[-1] | {"acs:CurrentTime": "later"}) == decide(found, contexts[-1])
+    assert len(asked) == 9
+
+
+def test_only_some_short_contexts_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decisions, "_REMEMBERED", 3)
+    found = identity_grounds([policy({"Condition": {"StringLike": {"kms:tag/a": "*x"}}})], "kms:Encrypt", KEY)
+    for length in (1, 255, 256, 257, 300):
+        for letter in "xy":
+            context = {"kms:tag/a": letter * length}
+            for _ in range(2):
+                assert found.decide(context).allowed is (letter == "x")
+            assert ((context["kms:tag/a"],) in found._decisions) is (length <= 256)
+            assert len(found._decisions) <= 3
 
 
 def test_an_account_as_a_whole_is_asked_about_its_own_keys_only_by_a_deny() -> None:

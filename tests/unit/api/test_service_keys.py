@@ -22,7 +22,7 @@ def test_it_is_made_whole_key_version_and_alias() -> None:
     version = found.make(service.store, service.world.vault)
     service.store.commit()
     assert service.store.keys.get(*found.key.place) == found.key
-    assert service.store.keys.version(found.version.version_id) == version
+    assert service.store.keys.version(found.version.account, found.version.version_id) == version
     assert version.material.blob != b""
     assert service.store.aliases.get(service.account, "cn-hangzhou", "alias/acs/oss") == found.alias
 
