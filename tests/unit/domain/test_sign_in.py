@@ -1,5 +1,3 @@
-from typing import Any
-
 import pytest
 
 from keystead.domain.sign_in import LoginProfile, MfaDevice, PasswordPolicy, Wrapped, address_group
@@ -8,8 +6,8 @@ ACCOUNT = "1000000000000001"
 DAY = 86_400
 
 
-def profile(**more: Any) -> LoginProfile:
-    return LoginProfile(account=ACCOUNT, user_id="2", password="$c", created=0, changed=10, **more)
+def profile(past: str = "") -> LoginProfile:
+    return LoginProfile(account=ACCOUNT, user_id="2", password="$c", created=0, changed=10, past=past)
 
 
 @pytest.mark.parametrize(
