@@ -44,9 +44,8 @@ class People(Service):
 
     def sign_in(self, name: str, password: str = PASSWORD, code: str = "", source: str = "192.0.2.1") -> str:
         """The token of a new session."""
-        more = {"Code": code} if code else {}
         status, members = self.console(
-            "CreateSession", source=source, UserName=name, Password=password, **more
+            "CreateSession", source=source, UserName=name, Password=password, Code=code
         )
         assert status == 200, members
         return str(members["SessionToken"])

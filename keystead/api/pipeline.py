@@ -50,7 +50,9 @@ from keystead.errors import (
     ServiceKeyManaged,
     SignatureDoesNotMatch,
     SignatureNonceUsed,
+    SignInRefused,
     TimestampExpired,
+    TooManyAttempts,
 )
 from keystead.store.ports import Store, StoreFailure
 
@@ -147,6 +149,8 @@ class Pipeline:
         except KmsError as error:
             # Nobody is known to have sent this, so nothing is recorded; metrics and log count it.
             cause = error.__cause__ if isinstance(error.__cause__, Exception) else None
+            if isinstance(error, SignInRefused | TooManyAttempts):  # as somebody's, which is recorded
+                batch.wait_for_disk(int(self.client_clock.now()), self.entropy.take(16))
             return self._unrecorded(asked, error, request_id, cause)
         except StoreFailure:
             raise

@@ -165,7 +165,7 @@ def _unknown(word: str) -> output.WrongCommandLine:
         for verb in output.subcommands(command):
             known.setdefault(verb, f"{name} {verb}")
     for operation in CATALOGUE:
-        if (noun := operation.product.name.lower()) in COMMANDS:
+        if (noun := operation.product.name.lower()) in PRODUCTS:
             known.setdefault(operation.action, f"{noun} {operation.action}")
     near = output.nearest(word, list(known))
     return output.WrongCommandLine(

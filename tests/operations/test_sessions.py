@@ -130,6 +130,32 @@ def test_a_failed_sign_in_is_recorded_of_who_exists_without_what_was_typed() -> 
     assert all(typed not in str(one) and PASSWORD not in str(one) for one in service.records)
 
 
+@pytest.mark.parametrize("name", ["alice", "nobody"])
+def test_a_refusal_waits_for_the_disk_whoever_it_is(name: str) -> None:
+    service = People()
+    service.person("alice")
+    for code in ("SignInRefused", "TooManyAttempts"):
+        prepared = service.pipeline.prepare(
+            service.received("CreateSession", UserName=name, Password="wrong")
+        )
+        attempt = Attempt()
+        while True:
+            service.store.begin()
+            batch = service.pipeline.open_batch()
+            try:
+                assert service.pipeline.answer(batch, prepared, attempt).code == code
+            except Slow as slow:
+                assert batch.empty
+                attempt.remember(slow, slow.run())
+            else:
+                break
+        assert not batch.empty
+        batch.write()
+        service.store.commit()
+        service.root.ok("SetPasswordPolicy", MaxLoginAttemps="1")
+        service.try_to_sign_in(name, "wrong")
+
+
 def test_an_answer_for_nobody_tells_metrics_and_log_no_name() -> None:
     service = People()
     typed = "typed-by-mistake"

@@ -183,7 +183,9 @@ def parse(raw: list[str]) -> Words:
 
 def _unknown(action: str, catalogue: "Catalogue", product: "Product") -> output.WrongCommandLine:
     command = product.name.lower()
-    elsewhere = [one.product.name.lower() for one in catalogue if one.action == action]
+    elsewhere = [
+        one.product.name.lower() for one in catalogue if one.action == action and not one.product.ours
+    ]
     if named := [name for name in elsewhere if name in COMMANDS]:
         hint = f"write keystead {named[0]} {action}"
     elif near := output.nearest(action, [one.action for one in catalogue.of(product)]):

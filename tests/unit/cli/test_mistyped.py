@@ -105,6 +105,9 @@ def run(words: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int, str,
         (["kms", "ListKeys", "--data", "a", "--data", "b"], "--data is given twice", "give it once"),
         (["file", "encrypt", "--key", "a", "--key", "b", "f"], "--key is given twice", "give it once"),
         (["kms", "CreateKy"], "there is no operation 'CreateKy'", "did you mean CreateKey?"),
+        # What only the console or an operator's command calls is nothing to write.
+        (["ram", "CreateSession"], "there is no operation 'CreateSession'", "did you mean CreateUser?"),
+        (["kms", "CreateUser"], "there is no operation 'CreateUser'", "write keystead ram CreateUser"),
     ],
 )
 def test_a_mistyped_word(words: list[str], said: str, hint: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,8 +6,8 @@ ACCOUNT = "1000000000000001"
 DAY = 86_400
 
 
-def profile(**more: str) -> LoginProfile:
-    return LoginProfile(account=ACCOUNT, user_id="2", password="$c", created=0, changed=10, **more)
+def profile(past: str = "") -> LoginProfile:
+    return LoginProfile(account=ACCOUNT, user_id="2", password="$c", created=0, changed=10, past=past)
 
 
 @pytest.mark.parametrize(
