@@ -74,21 +74,26 @@ class Authorizer:
         active = account is not None and account.status is AccountStatus.ACTIVE
         return active and access_key.status is AccessKeyStatus.ACTIVE
 
-    def decide(self, caller: Caller, need: Need, context: Context) -> Decision:
-        """What the policies say of one need."""
+    def decide(self, caller: Caller, need: Need, context: Context, assumed: str = "") -> Decision:
+        """What the policies say of one need; `assumed` as `access.decisions.decide` has it."""
         identity, same = ROOT, need.owner == caller.account
         if caller.type is CallerType.RAM_USER:
             about = (caller.account, caller.principal, need.action, need.resource)
-            identity = _decide(self.principals.grounds(*about), need, context)
-        return combine(identity, self.of_key(caller, need, context), same_account=same)
+            identity = _decide(self.principals.grounds(*about), need, context, assumed)
+        return combine(identity, self.of_key(caller, need, context, assumed), same_account=same)
 
-    def of_key(self, caller: Caller, need: Need, context: Context) -> Decision:
+    def may(self, caller: Caller, need: Need, context: Context) -> bool:
+        """Whether calls of this kind may be allowed, by a request that is no such call: an encryption context that is asked
+        for is taken to be given, and one that is forbidden not to be."""
+        return self.decide(caller, need, context, conditions.ENCRYPTION_CONTEXT).allowed
+
+    def of_key(self, caller: Caller, need: Need, context: Context, assumed: str = "") -> Decision:
         """What the key's policy alone says. One that was never set leaves it to the policies of the account."""
         key = need.key
         if key is None or not key.policy:
             return NOTHING
         about = (need.action, need.resource, need.owner, caller.account, caller.arn)
-        return _decide(_grounds_of_key(key.policy, *about), need, context)
+        return _decide(_grounds_of_key(key.policy, *about), need, context, assumed)
 
     def authorize(self, caller: Caller, product: Product, needs: list[Need], context: Context) -> None:
         """Return if the caller may do all of it, else raise NoPermission, which says what settled it.
@@ -130,11 +135,11 @@ def request_context(
     return found | {f"{conditions.ENCRYPTION_CONTEXT}{name}": value for name, value in bound_to.items()}
 
 
-def _decide(grounds: Grounds, need: Need, context: Context) -> Decision:
+def _decide(grounds: Grounds, need: Need, context: Context, assumed: str) -> Decision:
     if not grounds:
         return NOTHING
     asked = any(ground.statement.conditions for ground in grounds)
-    return decide(grounds, context(need) if asked else {})
+    return decide(grounds, context(need) if asked else {}, assumed)
 
 
 def _about(need: Need, decision: Decision) -> str:

@@ -54,7 +54,11 @@ class Operation(NamedTuple):
     actions: Mapping[
         Role, str
     ]  # what is to be allowed on what a field names, where that is not the operation itself
+    permission: (
+        str  # what is to be allowed in place of the operation, with its product: "kms:ListKeys"; "" is itself
+    )
     free: bool  # whether anybody may who has an AccessKey
+    quiet: bool  # whether a call that is answered leaves no record: it says what its caller may know of itself anyway
     errors: "tuple[type[KmsError], ...]"
 
     @property
@@ -64,6 +68,8 @@ class Operation(NamedTuple):
 
     def action_on(self, role: Role | None = None) -> str:
         """The action that policies have to allow, on what a field of this role names."""
+        if self.permission:
+            return self.permission
         action = self.action if role is None else self.actions.get(role, self.action)
         return f"{self.product.name.lower()}:{action}"
 

@@ -22,9 +22,10 @@ from keystead.api.catalogue import CATALOGUE as CATALOGUE
 from keystead.api.catalogue import Catalogue as Catalogue
 from keystead.api.catalogue import Field as Field
 from keystead.api.catalogue import Operation as Operation
+from keystead.api.needs import Need
 from keystead.api.parameters import Param, Role
 from keystead.api.service_keys import Promise
-from keystead.api.slow import Attempt
+from keystead.api.slow import Attempt, Work
 from keystead.api.wire_types import Reply, Request
 from keystead.crypto.blob import Blob
 from keystead.crypto.vault import Vault
@@ -38,6 +39,10 @@ from keystead.errors import KmsError, ServiceKeyManaged
 from keystead.store.ports import Store
 
 T = TypeVar("T")
+
+
+def _may_not(need: Need) -> bool:
+    return False
 
 
 class Call(msgspec.Struct, kw_only=True):
@@ -55,6 +60,9 @@ class Call(msgspec.Struct, kw_only=True):
     keys: tuple[Key, ...] = ()  # all that the request names, in its order
     alias: Alias | None = None
     resources: list[str] = []  # ARNs for the record: what was found, and what the operation creates
+    may: Callable[[Need], bool] = (
+        _may_not  # whether the caller may do something, as far as this call can tell
+    )
 
     def slow(self, function: Callable[..., T], *values: Any) -> T:
         """function(*values), computed in a pool (see keystead.api.slow). Values are compared between the passes: none
@@ -63,7 +71,13 @@ class Call(msgspec.Struct, kw_only=True):
 
     def generate(self, spec: KeySpec) -> bytes:
         """A new private key, made in a pool of its own, beside the one where keys are used."""
-        return self.attempt.result(self.vault.generate, (spec,), making=True)
+        return self.attempt.result(self.vault.generate, (spec,), Work.MAKING)
+
+    def look(self, function: Callable[..., T], *values: Any) -> T:
+        """What one of the store's lookups finds for these values: with all in it that was answered when this call came."""
+        if not self.store.lookups.apart:
+            return function(*values)
+        return self.attempt.result(function, values, Work.LOOKING)
 
 
 class Source(NamedTuple):
@@ -98,13 +112,17 @@ def operation(
     container: str = "",
     errors: tuple[type[KmsError], ...] = (),
     product: Product = KMS,
+    permission: str = "",
     free: bool = False,
+    quiet: bool = False,
 ) -> Callable[[Callable[[Call, Q], R]], Callable[[Call, Q], R]]:
-    """Declare an operation that is not about one key. `container` is what it is authorized on, `gate` the row of the state
-    table for each of several keys; with `free` nobody is refused."""
+    """Declare an operation that is not about one key. `container` is what it is authorized on, `permission` the action that
+    has to be allowed there in place of its own, `gate` the row of the state table for each of several keys; with `free`
+    nobody is refused, and with `quiet` an answer leaves no record."""
 
     def declare(function: Callable[[Call, Q], R]) -> Callable[[Call, Q], R]:
-        CATALOGUE.add(_build(function, product, gate, None, changes, False, container, {}, free, errors))
+        built = _build(function, product, gate, None, changes, False, container, {}, permission, errors)
+        CATALOGUE.add(built._replace(free=free, quiet=quiet))
         return function
 
     return declare
@@ -118,16 +136,21 @@ def key_operation(
     of_services: bool = False,
     actions: Mapping[Role, str] | None = None,
     errors: tuple[type[KmsError], ...] = (),
+    product: Product = KMS,
+    permission: str = "",
 ) -> Callable[[Callable[[KeyCall, Q], R]], Callable[[KeyCall, Q], R]]:
     """Declare an operation about one key, which a field of its request names.
 
     `gate` is its row of the state table, `use` what the key must be good for; with `of_services` it may change the key of a
-    service, too. `actions`: what must be allowed on what a field of a role names, in place of the operation.
+    service, too. `actions`: what must be allowed on what a field of a role names, in place of the operation; `permission`:
+    on all that it names.
     """
 
     def declare(function: Callable[[KeyCall, Q], R]) -> Callable[[KeyCall, Q], R]:
         refused = (*errors, *refusals(use))
-        built = _build(function, KMS, gate, use, changes, of_services, "", actions or {}, False, refused)
+        built = _build(
+            function, product, gate, use, changes, of_services, "", actions or {}, permission, refused
+        )
         if not any(field.param.role in (Role.KEY, Role.BLOB) for field in built.fields):
             raise TypeError(f"{built.action}: no field of its request names a key")
         CATALOGUE.add(built)
@@ -145,7 +168,7 @@ def _build(
     of_services: bool,
     container: str,
     actions: Mapping[Role, str],
-    free: bool,
+    permission: str,
     errors: tuple[type[KmsError], ...],
 ) -> Operation:
     hints = get_type_hints(function)
@@ -178,7 +201,9 @@ def _build(
         of_services=of_services,
         container=container,
         actions=actions,
-        free=free,
+        permission=permission,
+        free=False,
+        quiet=False,
         errors=tuple(
             dict.fromkeys(
                 (

@@ -171,6 +171,8 @@ class Pipeline:
         except Exception as error:  # a bug of ours: the caller learns the request id and nothing else
             fault, code = error, InternalFailure.code
             response = encode.failure(InternalFailure(), request_id, host, xml, trace.product.recommended_as)
+        if not code and bound.operation is not None and bound.operation.quiet:
+            return Answer(response, trace.action, "", request_id, False)
         batch.append(
             Record(
                 chain=batch.chain,
@@ -344,8 +346,9 @@ class Pipeline:
         found = resolver.resolve(operation, request)
         if operation.container or not (found.needs or operation.free or operation.product.for_operator_only):
             place = f"{region if operation.product.regional else ''}:{account}"
-            of = f"{operation.product.name.lower()}:{place}:{operation.container or '*'}"
-            found.needs.append(Need(operation.action_on(), f"acs:{of}", account))
+            action = operation.action_on()
+            of = f"{action.partition(':')[0]}:{place}:{operation.container or '*'}"
+            found.needs.append(Need(action, f"acs:{of}", account))
         ask.trace.needs, ask.trace.resources = found.needs, found.resources
         common: dict[str, Any] = {
             "caller": ask.caller,
@@ -360,6 +363,7 @@ class Pipeline:
             "keys": tuple(found.keys),
             "alias": found.alias,
             "resources": ask.trace.resources,
+            "may": lambda need: self._authorizer.may(ask.caller, need, context),
         }
         if found.key is None or found.version is None:
             return Call(**common)

@@ -22,6 +22,7 @@ from keystead.domain.identities import Attachment, CustomPolicy, Group, Member, 
 from keystead.domain.keys.aliases import Alias
 from keystead.domain.keys.key import Key, KeyFilter, KeyVersion
 from keystead.domain.keys.lifecycle import KeyState
+from keystead.store.lookups import Lookups
 
 T = TypeVar("T")
 
@@ -335,6 +336,9 @@ class Store(Protocol):
 
     @property
     def audit(self) -> AuditLog: ...
+
+    @property
+    def lookups(self) -> Lookups: ...
 
     def begin(self) -> None:
         """Open a batch. StoreFailure if that can't be done."""

@@ -1,0 +1,1 @@
+"""What the console shows and no API of the vendor's tells."""
