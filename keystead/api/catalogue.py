@@ -60,6 +60,11 @@ class Operation(NamedTuple):
     free: bool  # whether anybody may who has an AccessKey
     quiet: bool  # whether a call that is answered leaves no record: it says what its caller may know of itself anyway
     errors: "tuple[type[KmsError], ...]"
+    # At the console, as with `operation`:
+    confirmed: bool = False  # whether it needs a proof that was given lately
+    own: bool = False  # whether a person may do it, without a policy, to how they themselves sign in
+    # By what of the request itself its caller is known: nobody has signed in yet.
+    proof: "Callable[[Any, Any, Any, Any, int], Any] | None" = None
 
     @property
     def uses(self) -> bool:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from keystead.domain.arns import key_arn
-from tests.console import Console
+from tests.at_console import Console
 from tests.harness import Members, OnDisk, Service
 from tests.operations.test_accounts import made
 from tests.ram import Ram, allow

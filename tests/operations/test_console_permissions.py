@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.console import Console
+from tests.at_console import Console
 from tests.harness import Service
 from tests.operations.test_accounts import made
 from tests.ram import Ram, allow
