@@ -49,8 +49,10 @@ class DatabaseLookups:
         with self._reading() as database:
 
             def next_by(column: str) -> tuple[Key, ...]:
+                # The pluses: by the index on the dates, which is short.
                 rows = database.rows(
-                    f"{SELECT_KEY} WHERE {column} IS NOT NULL AND {_HERE} ORDER BY {column}, position LIMIT ?",
+                    f"{SELECT_KEY} WHERE {column} IS NOT NULL AND +account = ? AND +region = ? ORDER BY {column}, position "
+                    "LIMIT ?",
                     (account, region, limit),
                 )
                 return tuple([key_of(row) for row in rows])
@@ -139,7 +141,8 @@ def _total(database: Database, wanted: WantedKeys) -> int:
 
 
 def _found(database: Database, key: Key) -> FoundKey:
-    place = f"WHERE {_HERE} AND key_id = ? ORDER BY name"
+    # The plus: not by the index on names, which has those of all keys.
+    place = f"WHERE {_HERE} AND key_id = ? ORDER BY +name"
     aliases = database.rows(f"SELECT name FROM aliases {place}", key.place)  # noqa: S608
     tags = database.rows(f"SELECT name, value FROM tags {place}", key.place)  # noqa: S608
     return FoundKey(

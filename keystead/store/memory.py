@@ -119,10 +119,6 @@ class Keys:
     def get(self, account: str, region: str, key_id: str) -> Key | None:
         return self._keys.get((account, region, key_id))
 
-    def all(self) -> list[Key]:
-        """Every key, oldest first."""
-        return self._keys.values()
-
     def add(self, key: Key, version: KeyVersion, tags: dict[str, str]) -> None:
         place = key.place
         self._keys.put(place, key)

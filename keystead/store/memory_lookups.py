@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from keystead.domain.keys.key import Key
+from keystead.domain.keys.key import Key, KeyFilter
 from keystead.store.lookups import FoundKey, FoundKeys, Summary, WantedKeys
 
 if TYPE_CHECKING:
@@ -44,7 +44,9 @@ class MemoryLookups:
         )
 
     def _of(self, account: str, region: str) -> list[Key]:
-        return [key for key in self._store.keys.all() if (key.account, key.region) == (account, region)]
+        found = self._store.keys.page(account, region, KeyFilter(), 0, 2**31).items
+        keys = [self._store.keys.get(account, region, key_id) for key_id in found]
+        return [key for key in keys if key is not None]
 
     def _found(self, key: Key) -> FoundKey:
         aliases = self._store.aliases.page_of_key(*key.place, 0, 2**31).items
