@@ -35,7 +35,9 @@ USAGE_TEXTS = {
     ),
 }
 SPEC_TEXTS = {
-    KeySpec.AES_256: N_("AES with 256 bits: one secret key for both directions, right for nearly everything."),
+    KeySpec.AES_256: N_(
+        "AES with 256 bits: one secret key for both directions, right for nearly everything."
+    ),
     KeySpec.AES_192: N_("AES with 192 bits, where something else demands it."),
     KeySpec.AES_128: N_("AES with 128 bits, where something else demands it."),
     KeySpec.SM4: N_("SM4 with 128 bits, where the rules of China's commercial cryptography apply."),
@@ -49,7 +51,9 @@ SPEC_TEXTS = {
     KeySpec.HMAC_SHA_256: N_("HMAC with SHA-256: codes of 32 bytes. If in doubt, this one."),
     KeySpec.HMAC_SHA_384: N_("HMAC with SHA-384: codes of 48 bytes."),
     KeySpec.HMAC_SHA_512: N_("HMAC with SHA-512: codes of 64 bytes."),
-    KeySpec.HMAC_SM3: N_("HMAC with SM3: codes of 32 bytes, for the rules of China's commercial cryptography."),
+    KeySpec.HMAC_SM3: N_(
+        "HMAC with SM3: codes of 32 bytes, for the rules of China's commercial cryptography."
+    ),
 }
 # The name of the field that chooses the spec, for each usage: so each has a choice of its own that is right for it.
 _SPEC_FIELDS = {
@@ -78,7 +82,9 @@ async def ask(visit: Visit) -> Response:
     return await _form(visit)
 
 
-async def _form(visit: Visit, errors: dict[str, Markup] | None = None, problem: Refused | None = None) -> Response:
+async def _form(
+    visit: Visit, errors: dict[str, Markup] | None = None, problem: Refused | None = None
+) -> Response:
     create, alias, protect = "kms:CreateKey", "kms:CreateAlias", "kms:SetDeletionProtection"
     everything, some_key = container(visit, "key"), visit.key_arn("*")
     await visit.look_up_rights([(create, everything), (alias, some_key), (protect, some_key)])
@@ -129,7 +135,7 @@ async def create(visit: Visit) -> Response:
 
 
 async def _finish(visit: Visit, told: dict[str, Any], wanted: Wanted) -> Response:
-    """What a key has beside what CreateKey takes. If that is refused, the key is there all the same, and the page says so."""
+    """What a key has beside what CreateKey takes. If that is refused, the key is there all the same; the page says so."""
     key_id, missing = told["KeyId"], []
     steps = [
         ("CreateAlias", {"AliasName": wanted.alias}, bool(wanted.alias)),
@@ -142,7 +148,9 @@ async def _finish(visit: Visit, told: dict[str, Any], wanted: Wanted) -> Respons
             except Refused as refused:
                 missing.append(refused)
     if missing:
-        return visit.render("keys/created_partly.html", 200, key_id=key_id, missing=missing, alias=wanted.alias)
+        return visit.render(
+            "keys/created_partly.html", 200, key_id=key_id, missing=missing, alias=wanted.alias
+        )
     if told["Origin"] == Origin.EXTERNAL:
         return visit.redirect(f"/keys/{key_id}/import", "key-waits")
     return visit.redirect(f"/keys/{key_id}", "key-created")
@@ -232,8 +240,8 @@ def _texts(visit: Visit, parameters: dict[str, str], errors: dict[str, Markup]) 
         errors["description"] = too_long(visit, description, DESCRIPTION_CHARACTERS)
     parameters["Description"] = description
     found: dict[str, str] = {}
-    for name, value in zip(visit.several("tag_key"), visit.several("tag_value"), strict=False):
-        name, value = name.strip(), value.strip()
+    rows = zip(visit.several("tag_key"), visit.several("tag_value"), strict=False)
+    for name, value in ((name.strip(), value.strip()) for name, value in rows):
         if not name and not value:
             continue
         if wrong := tag_errors(visit, name, value):

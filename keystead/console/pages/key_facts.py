@@ -16,13 +16,16 @@ from keystead.domain.keys import aliases, tags
 
 pages = Pages()
 ALIAS_LIMITS = N_(
-    "An alias is alias/ and then 1 to 255 letters, digits and characters of - _ /. It does not begin with alias/acs, which is "
-    "for services."
+    "An alias is alias/ and then 1 to 255 letters, digits and characters of - _ /. It does not begin with alias/acs, "
+    "which is for services."
 )
 TAG_KEY_LIMITS = N_(
-    "The key of a tag has 1 to 128 letters, digits and characters of - _ . / \\ + = : @. It does not begin with aliyun or acs:."
+    "The key of a tag has 1 to 128 letters, digits and characters of - _ . / \\ + = : @. It does not begin with aliyun "
+    "or acs:."
 )
-TAG_VALUE_LIMITS = N_("The value of a tag has at most 128 letters, digits and characters of - _ . / \\ + = : @.")
+TAG_VALUE_LIMITS = N_(
+    "The value of a tag has at most 128 letters, digits and characters of - _ . / \\ + = : @."
+)
 _ACTIONS = (
     "EnableKey",
     "DisableKey",
@@ -189,6 +192,4 @@ def tag_errors(visit: Visit, name: str, value: str) -> dict[str, Markup]:
 @pages.post("/keys/{key_id}/tags/remove")
 @about_key
 async def remove_tag(visit: Visit, key: ShownKey) -> Response:
-    return await _change(
-        visit, key, "saved", "UntagResource", TagKeys=json.dumps([visit.field("tag_key")])
-    )
+    return await _change(visit, key, "saved", "UntagResource", TagKeys=json.dumps([visit.field("tag_key")]))

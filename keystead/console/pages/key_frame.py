@@ -179,7 +179,9 @@ def regions(visit: Visit) -> list[tuple[str, str]]:
     return [(name, name) for name in sorted({*REGIONS, visit.console.served.region, visit.region})]
 
 
-async def ask(visit: Visit, action: str, /, **parameters: str) -> tuple[dict[str, Any] | None, Refused | None]:
+async def ask(
+    visit: Visit, action: str, /, **parameters: str
+) -> tuple[dict[str, Any] | None, Refused | None]:
     """The answer of a call for a part of a page; where the permission is missing, the refusal in its place."""
     try:
         return await visit.call(action, parameters), None
