@@ -115,7 +115,7 @@ async def _form(
 
 
 def _specs_for(usage: KeyUsage) -> list[tuple[KeySpec, str]]:
-    return [(spec, SPEC_TEXTS[spec]) for spec, usages in USAGES.items() if usage in usages]
+    return [(spec, SPEC_TEXTS[spec]) for spec in KeySpec if usage in USAGES[spec]]
 
 
 @pages.post("/keys/create")
