@@ -4,7 +4,7 @@ from markupsafe import Markup
 from starlette.responses import Response
 
 from keystead.console.pages.key_facts import ALIAS_LIMITS, full_name
-from keystead.console.pages.key_frame import Given, Offer, arn_of_alias, regions
+from keystead.console.pages.key_frame import Given, Offer, arn_of_alias, page_number, regions
 from keystead.console.routing import Pages
 from keystead.console.service import Refused
 from keystead.console.visit import Visit
@@ -12,7 +12,6 @@ from keystead.domain.keys import aliases
 
 pages = Pages()
 _ROWS = 50
-_LAST_PAGE = 10**6
 
 
 @pages.get("/aliases")
@@ -23,8 +22,7 @@ async def show(visit: Visit) -> Response:
 async def _list(
     visit: Visit, problem: Refused | None = None, errors: dict[str, Markup] | None = None
 ) -> Response:
-    text = visit.request.query_params.get("page", "")
-    page = int(text) if text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= _LAST_PAGE else 1
+    page = page_number(visit)
     found = await visit.call("ListAliases", {"PageNumber": str(page), "PageSize": str(_ROWS)})
     create, some_key = "kms:CreateAlias", visit.key_arn("*")
     await visit.look_up_rights([(create, some_key)])

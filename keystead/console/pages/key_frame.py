@@ -189,3 +189,9 @@ async def ask(
         if refused.status != 403:
             raise
         return None, refused
+
+
+def page_number(visit: Visit) -> int:
+    """Which page of a listing the address asks for; the first for anything else."""
+    text = visit.request.query_params.get("page", "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 6 and int(text) else 1

@@ -2,7 +2,7 @@
 
 from starlette.responses import Response
 
-from keystead.console.pages.key_frame import Given, Offer, container, regions
+from keystead.console.pages.key_frame import Given, Offer, container, page_number, regions
 from keystead.console.routing import Pages
 from keystead.console.visit import Visit
 from keystead.domain.keys.key import KeySpec, KeyUsage
@@ -13,7 +13,6 @@ pages = Pages()
 _ROWS = 50
 _QUERY_CHARACTERS = 256
 _TAG_CHARACTERS = 128
-_LAST_PAGE = 10**6
 
 
 @pages.get("/keys")
@@ -28,7 +27,7 @@ async def show(visit: Visit) -> Response:
         "TagKey": typed["tag_key"][:_TAG_CHARACTERS],
         "TagValue": typed["tag_value"][:_TAG_CHARACTERS],
     }
-    page = _page(typed["page"])
+    page = page_number(visit)
     found = await visit.call(
         "SearchKeys", {**wanted, "PageNumber": str(page), "PageSize": str(_ROWS)}, product=CONSOLE
     )
@@ -58,7 +57,3 @@ def _choices(visit: Visit, known: tuple[str, ...]) -> list[tuple[str, str]]:
 def _one_of(text: str, known: tuple[str, ...]) -> str:
     # What somebody wrote into the address is no filter.
     return text if text in known else ""
-
-
-def _page(text: str) -> int:
-    return int(text) if text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= _LAST_PAGE else 1
