@@ -285,7 +285,7 @@ class MemoryStore:
         self.keys = Keys(self._journal, self.aliases)
         self.nonces = Nonces(self._journal)
         self.audit = AuditLog(self._journal)
-        self.lookups = MemoryLookups(self)
+        self.lookups = MemoryLookups(self.keys, self.aliases, self.identities, self.audit.records)
 
     def begin(self) -> None:
         self._journal.clear()

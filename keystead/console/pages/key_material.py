@@ -169,7 +169,8 @@ def _about_field(
     if refused.code == "InvalidKeyMaterial":
         said = _(
             "This does not unwrap to material for this key. %(spec)s takes %(length)s bytes, wrapped with the public key "
-            "that came with this token and in the way that was chosen then; a key that had material before takes the same only.",
+            "that came with this token and in the way that was chosen then; a key that had material before takes "
+            "the same only.",
             spec=key.spec,
             length=_LENGTHS[key.spec],
         )
