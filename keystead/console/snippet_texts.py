@@ -217,7 +217,7 @@ data "alicloud_kms_plaintext" "password" {
 """,
     "kms": f"""
 keystead kms Encrypt {_REMOTE} \\
-    --KeyId @KEY@ --Plaintext file:password.txt -q CiphertextBlob
+    --KeyId @KEY@ --Plaintext file:password.txt -q CiphertextBlob > password.cipher
 keystead kms Decrypt {_REMOTE} \\
     --CiphertextBlob file:password.cipher -q Plaintext
 """,

@@ -64,7 +64,7 @@ async def _show(
     users, no_users = await _users(visit, key) if unseen is None else (None, None)
     await key.look_up("SetKeyPolicy")
     kept = told["Policy"] if told else ""
-    shown = pretty(kept) if text is None else text
+    shown = text if text is not None else pretty(kept) if kept else ""
     verdict = judge(visit.account, shown) if shown else Verdict()
     refused = problem is not None or bool(errors)
     return show(
