@@ -204,6 +204,7 @@ def _kind(visit: Visit, parameters: dict[str, str], errors: dict[str, Markup]) -
             spec=spec,
         )
     parameters |= {"KeyUsage": usage, "KeySpec": spec, "Origin": origin}
+    parameters["ProtectionLevel"] = visit.field("level")  # there is one, and the service refuses all others
 
 
 def _rotation(visit: Visit, parameters: dict[str, str], errors: dict[str, Markup]) -> None:
