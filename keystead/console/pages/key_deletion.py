@@ -3,7 +3,7 @@
 from markupsafe import Markup
 from starlette.responses import Response
 
-from keystead.console.pages.key_frame import ShownKey, about_key, ask, find, show
+from keystead.console.pages.key_frame import ShownKey, about_key, ask, find, proof_wanted, show
 from keystead.console.pages.key_usage import what_breaks
 from keystead.console.routing import Pages
 from keystead.console.service import Refused
@@ -54,10 +54,7 @@ async def schedule(visit: Visit, key: ShownKey) -> Response:
         await visit.confirm()
         await visit.call("ScheduleKeyDeletion", {"KeyId": key.id, "PendingWindowInDays": str(int(days))})
     except Refused as refused:
-        if refused.action == "ConfirmSession":
-            return await _show(visit, key, errors={"confirm": Markup.escape(refused.message)})
-        if refused.code == "ConfirmationRequired":
-            said = _("This needs a fresh proof that it is you. Nothing was done yet.")
+        if said := proof_wanted(visit, refused):
             return await _show(visit, key, errors={"confirm": said})
         return await _show(visit, await find(visit, key.id), refused)
     return visit.redirect(f"{key.path}/deletion", "deletion-scheduled")

@@ -204,3 +204,12 @@ def page_number(visit: Visit) -> int:
     """Which page of a listing the address asks for; the first for anything else."""
     text = visit.request.query_params.get("page", "")
     return int(text) if text.isascii() and text.isdigit() and len(text) <= 6 and int(text) else 1
+
+
+def proof_wanted(visit: Visit, refused: Refused) -> Markup | None:
+    """What is said beside the field for a fresh proof, if that is what was missing or wrong."""
+    if refused.action == "ConfirmSession":
+        return Markup.escape(refused.message)
+    if refused.code == "ConfirmationRequired":
+        return visit._("This needs a fresh proof that it is you. Nothing was done yet.")
+    return None

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from markupsafe import Markup
 from starlette.responses import Response
 
-from keystead.console.pages.key_frame import ShownKey, about_key, find, show
+from keystead.console.pages.key_frame import ShownKey, about_key, find, proof_wanted, show
 from keystead.console.pages.key_usage import what_breaks
 from keystead.console.routing import Pages
 from keystead.console.service import Refused
@@ -207,9 +207,7 @@ async def take_away(visit: Visit, key: ShownKey) -> Response:
         await visit.confirm()
         await visit.call("DeleteKeyMaterial", {"KeyId": key.id})
     except Refused as refused:
-        if refused.code == "ConfirmationRequired":
-            raise
-        if refused.action == "ConfirmSession":
-            return await _show(visit, key, errors={"confirm": Markup.escape(refused.message)})
+        if said := proof_wanted(visit, refused):
+            return await _show(visit, key, errors={"confirm": said})
         return await _show(visit, await find(visit, key.id), refused)
     return visit.redirect(f"{key.path}/import", "material-deleted")

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from keystead.access.documents import Malformed, Statement, key_document
 from keystead.api.key_policies import refuse_lockout
-from keystead.console.pages.key_frame import ShownKey, about_key, ask, show
+from keystead.console.pages.key_frame import ShownKey, about_key, ask, proof_wanted, show
 from keystead.console.pages.policy_places import line_of
 from keystead.console.routing import Pages
 from keystead.console.service import Refused
@@ -134,10 +134,7 @@ async def save(visit: Visit, key: ShownKey) -> Response:
         await visit.confirm()
         await visit.call("SetKeyPolicy", {"KeyId": key.id, "Policy": text})
     except Refused as refused:
-        if refused.action == "ConfirmSession":
-            return await _show(visit, key, errors={"confirm": Markup.escape(refused.message)}, text=text)
-        if refused.code == "ConfirmationRequired":
-            said = visit._("This needs a fresh proof that it is you. Nothing was saved yet.")
+        if said := proof_wanted(visit, refused):
             return await _show(visit, key, errors={"confirm": said}, text=text)
         return await _show(visit, key, refused, text=text)
     return visit.redirect(f"{key.path}/policy", "saved")

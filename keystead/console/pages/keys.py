@@ -5,6 +5,7 @@ from starlette.responses import Response
 from keystead.console.pages.key_frame import Given, Offer, container, page_number, regions
 from keystead.console.routing import Pages
 from keystead.console.visit import Visit
+from keystead.domain.arns import parse
 from keystead.domain.keys.key import KeySpec, KeyUsage
 from keystead.domain.keys.lifecycle import KeyState
 from keystead.domain.products import CONSOLE
@@ -20,7 +21,7 @@ async def show(visit: Visit) -> Response:
     typed = Given({name: value.strip() for name, value in visit.fields().items()})
     typed["query"] = typed["query"][:_QUERY_CHARACTERS]
     wanted = {
-        "Query": typed["query"],
+        "Query": _named(typed["query"]),
         "KeyState": _one_of(typed["state"], tuple(KeyState)),
         "KeySpec": _one_of(typed["spec"], tuple(KeySpec)),
         "KeyUsage": _one_of(typed["usage"], tuple(KeyUsage)),
@@ -48,6 +49,12 @@ async def show(visit: Visit) -> Response:
         create=Offer(visit.may(create, everything), create),
         query={name: value for name, value in typed.items() if value and name not in ("page", "done")},
     )
+
+
+def _named(text: str) -> str:
+    """What is looked for: of an ARN the id or alias in it."""
+    arn = parse(text)
+    return text if arn is None else arn.resource.removeprefix("key/")
 
 
 def _choices(visit: Visit, known: tuple[str, ...]) -> list[tuple[str, str]]:
