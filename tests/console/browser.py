@@ -11,7 +11,6 @@ import msgspec
 
 from keystead.api.http.message import HttpResponse
 from keystead.api.http.receive import Received
-from keystead.api.slow import Attempt, Slow
 from keystead.clock import iso8601
 from keystead.console.app import create_app
 from keystead.console.carrier import Page, Served, carry
