@@ -99,7 +99,7 @@ class Browser:
     ) -> Shown:
         for _ in range(5):
             response = self._once(method, target, headers or {}, body)
-            location = dict((name.lower(), value) for name, value in response.headers).get("location")
+            location = {name.lower(): value for name, value in response.headers}.get("location")
             if response.status not in (302, 303, 307) or location is None:
                 return Shown(response, target)
             parts = urlsplit(location)
