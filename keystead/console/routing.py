@@ -91,8 +91,9 @@ async def _answer(visit: Visit, handler: Handler, anybody: bool, values: dict[st
     try:
         if await visit.find_session() is None and not anybody:
             return await _sign_in_first(visit, posted)
-        if visit.session is not None and visit.session.pending and not anybody:
-            return RedirectResponse(f"{ROOT}/account/{visit.session.pending}", 303)
+        first = visit.session.first if visit.session is not None and not anybody else ""
+        if first and not visit.path.startswith((first, "/sign-out")):
+            return RedirectResponse(f"{ROOT}{first}", 303)
         if posted and not await visit.read_form():
             return visit.render("stale_form.html", 403)
         return await handler(visit, **values)
@@ -102,6 +103,8 @@ async def _answer(visit: Visit, handler: Handler, anybody: bool, values: dict[st
 
 def refusal(visit: Visit, refused: Refused) -> Response:
     """The page that says why the service refused; where it asks for the password again, the way there."""
+    if refused.code == "SessionExpired":  # since the page was begun
+        return RedirectResponse(f"{ROOT}/sign-in", 303)
     if refused.code == "ConfirmationRequired":
         return visit.render("confirm_first.html", 403, back=visit.path)
     return visit.render("refused.html", refused.status, refused=refused)

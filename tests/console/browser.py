@@ -4,17 +4,14 @@ import asyncio
 import re
 from html.parser import HTMLParser
 from http.cookies import SimpleCookie
-from typing import Any
 from urllib.parse import urlencode, urlsplit
-
-import msgspec
 
 from keystead.api.http.message import HttpResponse
 from keystead.api.http.receive import Received
-from keystead.clock import iso8601
 from keystead.console.app import create_app
 from keystead.console.carrier import Page, Served, carry
-from keystead.domain.products import CONSOLE
+from keystead.console.visit import SESSION
+from tests.at_console import owner_session, user_session
 from tests.harness import Service
 
 HOST = "localhost:8443"
@@ -39,20 +36,11 @@ class Shown:
 class Browser:
     """One person's browser."""
 
-    def __init__(
-        self,
-        service: Service,
-        *,
-        user: str = "",
-        access_key: tuple[str, str] | None = None,
-        language: str = "en",
-    ) -> None:
+    def __init__(self, service: Service, *, language: str = "en") -> None:
         self.service = service
         self.cookies: dict[str, str] = {}
         self.language = language
         self.calls: list[Received] = []
-        self._user = user
-        self._access_key = access_key
         served = Served("test", service.region, service.account)
         self._app = create_app(self._call, served, service.clock, service.entropy)
 
@@ -89,8 +77,13 @@ class Browser:
     def form_token(self) -> str:
         return _inputs(self._once("GET", "/console/design", {}, b"").body.decode() or "")["form_token"]
 
-    def sign_in_as_owner(self) -> None:
-        self.cookies["__Host-keystead-session"] = "owner"
+    def sign_in_as_owner(self, account: str = "") -> None:
+        """Have a session of an account's owner."""
+        self.cookies[SESSION] = owner_session(self.service, account)
+
+    def sign_in(self, user: str) -> None:
+        """Have a session of a RAM user, who exists."""
+        self.cookies[SESSION] = user_session(self.service, user)
 
     # --- inside
 
@@ -127,37 +120,7 @@ class Browser:
 
     async def _call(self, received: Received) -> HttpResponse:
         self.calls.append(received)
-        if received.version == CONSOLE.version and received.action in (
-            "GetSession",
-            "CheckAccess",
-            "ConfirmSession",
-        ):
-            return self._stand_in(received)
-        parameters = {**received.parameters, "Version": received.version}
-        request = self.service.request(received.action, parameters, access_key=self._access_key)
-        return self.service.answer(request)[0].response
-
-    def _stand_in(self, received: Received) -> HttpResponse:
-        body: dict[str, Any] = {"RequestId": "x"}
-        if not received.session:
-            return HttpResponse(
-                status=401, content_type="application/json", body=b'{"Code": "SessionExpired"}'
-            )
-        if received.action == "GetSession":
-            body["Session"] = {
-                "AccountId": self.service.account,
-                "UserName": self._user,
-                "UserId": "",
-                "MFAPresent": False,
-                "SessionId": "console-1",
-                "ExpireDate": iso8601(self.service.clock.now() + 3600),
-                "ConfirmedUntil": iso8601(self.service.clock.now() + 300),
-                "Pending": "",
-            }
-        else:
-            count = sum(1 for name in received.parameters if name.endswith(".Action"))
-            body["Allowed"] = {"Allowed": [True] * count}
-        return HttpResponse(status=200, content_type="application/json", body=msgspec.json.encode(body))
+        return self.service.take(received).response
 
 
 def _multipart(pairs: list[tuple[str, str]], files: dict[str, tuple[str, bytes]]) -> tuple[str, bytes]:

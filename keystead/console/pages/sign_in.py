@@ -62,7 +62,7 @@ async def sign_in(visit: Visit) -> Response:
             "SignInRefused": _(
                 "This user name and password do not belong together, or this user has no password."
             ),
-            "MfaCodeInvalid": _("This code is not right, or was used before. Wait for the next one."),
+            "MfaCodeWrong": _("This code is not right, or was used before. Wait for the next one."),
         }
         problem = texts.get(refused.code, refused.message)
         return _form(visit, refused.status, problem, wants_code=bool(code))
