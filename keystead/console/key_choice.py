@@ -11,49 +11,49 @@ _MOST = 50
 
 
 class KeyChoice(NamedTuple):
-    """Keys to choose from, each with the words that it is found by."""
+    """Keys to choose from. One that may not be used is not among them."""
 
-    keys: tuple[tuple[str, str], ...]  # what names the key in a call, and its words
+    keys: tuple[tuple[str, str], ...]  # what names the key in a call, and the words that it is found by
     chosen: str
-    allowed: bool  # whether there may be a key for which the call is allowed
-    unsure: bool  # whether that can't be told beforehand, since keys can't be listed, or there are more
+    allowed: bool  # whether the call is allowed, for any key or for one of these
     listed: bool  # whether keys could be listed
     needs: str  # the permission
 
 
 async def offered(visit: Visit, use: Use, action: str, chosen: str) -> KeyChoice:
-    """At most 50 keys that are good for a use; the chosen one first, and of a key its alias rather than its id."""
+    """At most 50 keys that are good for a use, those with an alias first.
+
+    `chosen` is asked for by its id, alias or ARN: it is offered whatever it is, if the call is allowed for it."""
+    listed = await _list(visit, use)
+    names = await _aliases(visit) if listed or chosen.startswith("alias/") else {}
+    arns = {key_id: visit.key_arn(key_id) for key_id in listed or ()}
+    if chosen:
+        arns[chosen] = await _arn(visit, chosen, names)
+    any_key = visit.key_arn("*")
+    await visit.look_up_rights((action, arn) for arn in (any_key, *filter(None, arns.values())))
+    allowed = [key for key, arn in arns.items() if arn and visit.may(action, arn)]
+    keys = {names.get(key, key): f"{names[key]} · {key}" if key in names else key for key in allowed}
+    if chosen in arns.values() or chosen in names.values():
+        keys.pop(chosen, None)  # it is there by its alias or id
+    ranked = sorted(keys.items(), key=lambda pair: not pair[0].startswith("alias/"))
+    first = names.get(chosen, chosen)
+    return KeyChoice(
+        tuple(ranked),
+        first or (ranked[0][0] if ranked else ""),
+        visit.may(action, any_key) or bool(allowed),
+        listed is not None,
+        action,
+    )
+
+
+async def _list(visit: Visit, use: Use) -> list[str] | None:
     try:
-        listed = await visit.call("ListKeys", Filters=trials.filters(use), PageSize=str(_MOST))
+        found = await visit.call("ListKeys", Filters=trials.filters(use), PageSize=str(_MOST))
     except Refused as refused:
         if refused.status != 403:
             raise
-        listed = None
-    any_key = visit.key_arn("*")
-    if listed is None:
-        await visit.look_up_rights([(action, any_key)])
-        return KeyChoice((), chosen, True, not visit.may(action, any_key), False, action)
-    ids = [key["KeyId"] for key in listed["Keys"]["Key"]]
-    pairs = [(action, any_key), *((action, visit.key_arn(key_id)) for key_id in ids)]
-    await visit.look_up_rights(pairs)
-    names = await _aliases(visit) if ids else {}
-    keys = [
-        (names.get(key_id, key_id), f"{names[key_id]} · {key_id}" if key_id in names else key_id)
-        for key_id in ids
-        if visit.may(action, visit.key_arn(key_id))
-    ]
-    if chosen and chosen not in [name for name, _ in keys]:
-        keys.insert(0, (chosen, chosen))
-    more = listed["TotalCount"] > len(ids)
-    allowed = visit.may(action, any_key) or bool(keys) or more
-    return KeyChoice(
-        tuple(keys),
-        chosen or (keys[0][0] if keys else ""),
-        allowed,
-        not visit.may(action, any_key) and more and not keys,
-        True,
-        action,
-    )
+        return None
+    return [key["KeyId"] for key in found["Keys"]["Key"]]
 
 
 async def _aliases(visit: Visit) -> dict[str, str]:
@@ -65,3 +65,18 @@ async def _aliases(visit: Visit) -> dict[str, str]:
             raise
         return {}
     return {one["KeyId"]: one["AliasName"] for one in reversed(found["Aliases"]["Alias"])}
+
+
+async def _arn(visit: Visit, chosen: str, names: dict[str, str]) -> str:
+    """The ARN of the key that was asked for; "" if it can't be found."""
+    if chosen.startswith("acs:"):
+        return chosen
+    if not chosen.startswith("alias/"):
+        return visit.key_arn(chosen) if chosen.isascii() and chosen.replace("-", "").isalnum() else ""
+    for key_id, name in names.items():
+        if name == chosen:
+            return visit.key_arn(key_id)
+    try:
+        return str((await visit.call("DescribeKey", KeyId=chosen))["KeyMetadata"]["Arn"])
+    except Refused:
+        return ""

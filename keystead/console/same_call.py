@@ -9,7 +9,8 @@ from keystead.domain.products import Product
 class Given(NamedTuple):
     """A parameter of the call: its value, or the name of a file and how it is read.
 
-    `read`: "text" (as it stands there), "line" (without what ends its line), "base64" (the base64 of it), "sha256" (the base64 of its SHA-256).
+    `read`: "text" (as it stands there), "line" (without what ends its line), "base64" (the base64 of it), "sha256" (the
+    base64 of its SHA-256).
     """
 
     name: str

@@ -9,6 +9,7 @@ import pytest
 
 from tests.console.browser import Browser, Shown
 from tests.harness import Service
+from tests.ram import Ram, allow
 
 PEM = "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASC+/==\n-----END PRIVATE KEY-----\n"
 
@@ -233,3 +234,49 @@ def test_there_is_nothing_else_to_try(owner: Browser) -> None:
 def test_no_plaintext_is_in_an_address_or_a_record(service: Service, owner: Browser) -> None:
     owner.post("/try/encrypt", {"key": service.key(), "text": "swordfish"})
     assert "swordfish" not in json.dumps([str(record.parameters) for record in service.records])
+
+
+def _button(shown: Shown, text: str) -> str:
+    """The tag of the form's own button."""
+    return re.findall(rf"<button[^>]*>{text}</button>", shown.html)[-1]
+
+
+def _user(service: Service, *policies: object) -> Browser:
+    Ram(service).user("ann", *policies)
+    browser = Browser(service)
+    browser.sign_in("ann")
+    return browser
+
+
+def test_who_may_not_sees_no_button_that_works_and_is_refused_anyway(service: Service) -> None:
+    key = service.key()
+    ann = _user(service, allow("kms:List*"))
+    shown = ann.get("/try/encrypt")
+    assert "disabled" in _button(shown, "Encrypt")
+    assert "Needs the permission kms:Encrypt" in shown.text
+    assert key not in shown.html
+    forged = ann.post("/try/encrypt", {"key": key, "text": "x"})
+    assert forged.status == 403
+    assert "The permission kms:Encrypt is missing" in forged.text
+
+
+def test_who_may_for_one_key_is_offered_that_key(service: Service) -> None:
+    one, other = service.key(), service.key()
+    arn = f"acs:kms:{service.region}:{service.account}:key/{one}"
+    ann = _user(service, allow("kms:List*"), allow("kms:Encrypt", resource=arn))
+    shown = ann.get("/try/encrypt")
+    assert "disabled" not in _button(shown, "Encrypt")
+    assert [key in shown.html for key in (one, other)] == [True, False]
+
+
+def test_who_can_not_list_keys_names_the_one_that_is_allowed(service: Service) -> None:
+    one, other = service.key(), service.key()
+    arn = f"acs:kms:{service.region}:{service.account}:key/{one}"
+    service.ok("CreateAlias", KeyId=one, AliasName="alias/web")
+    ann = _user(service, allow("kms:Decrypt", "kms:DescribeKey", resource=arn))
+    blob = service.ok("Encrypt", KeyId=one, Plaintext="word")["CiphertextBlob"]
+    assert "disabled" in _button(ann.get("/try/decrypt"), "Decrypt")
+    assert "disabled" in _button(ann.get("/try/decrypt", key=other), "Decrypt")
+    for name in (one, arn, "alias/web"):
+        assert "disabled" not in _button(ann.get("/try/decrypt", key=name), "Decrypt")
+    assert _pre(ann.post("/try/decrypt", {"text": blob}), "secret") == "word"

@@ -185,11 +185,8 @@ async def _show(
     outcome: Outcome | None = None,
     given: list[Given] | None = None,
 ) -> Response:
-    choice = (
-        await offered(visit, trial.use, f"kms:{_action(visit, trial)}", visit.field("key"))
-        if trial.names_key
-        else await _rights_only(visit, trial)
-    )
+    asked = visit.field("other_key").strip() or visit.field("key")
+    choice = await offered(visit, trial.use, f"kms:{_action(visit, trial)}", asked)
     names, values = visit.several("context_name"), visit.several("context_value")
     rows = [*zip(names, values, strict=False)][:_MOST_ROWS]
     wanted = max(_ROWS, len(rows) + (visit.field("do") == "row"))
@@ -214,10 +211,6 @@ async def _show(
         command=as_command(KMS, action, given),
         program=as_program(KMS, action, given, visit.region),
     )
-
-
-async def _rights_only(visit: Visit, trial: Trial) -> KeyChoice:
-    return await offered(visit, trial.use, f"kms:{trial.action}", "")
 
 
 def _example(visit: Visit, trial: Trial, choice: KeyChoice) -> list[Given]:
