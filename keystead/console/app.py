@@ -9,12 +9,12 @@ from keystead.clock import Clock
 from keystead.console import locales, routing
 from keystead.console.carrier import ROOT, Served
 from keystead.console.core import Console
-from keystead.console.pages import design, overview, sign_in, tour, try_it
+from keystead.console.pages import design, explorer, overview, sign_in, tour, try_it
 from keystead.console.service import Call
 from keystead.console.visit import Visit
 from keystead.entropy import Entropy
 
-PARTS = (sign_in.pages, overview.pages, design.pages, tour.pages, try_it.pages)
+PARTS = (sign_in.pages, overview.pages, design.pages, tour.pages, try_it.pages, explorer.pages)
 
 
 def create_app(call: Call, served: Served, clock: Clock, entropy: Entropy) -> Starlette:
