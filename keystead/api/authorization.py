@@ -102,8 +102,8 @@ class Authorizer:
     ) -> None:
         """Return if the caller may do all of it, else raise NoPermission, which says what settled it.
 
-        The operator's product is the operator's alone, and so is what it needs; the console's is for those who come by the
-        `console`. What is the caller's `own` needs no policy there that allows it, but none may deny it.
+        Our own products are the operator's alone, or for those who come by the `console`; what the operator's need is the
+        operator's, too. What is the caller's `own` needs no policy there that allows it, but none may deny it.
         """
         product = operation.product
         if product.ours and not (console if product.for_console_only else caller.type is CallerType.OPERATOR):

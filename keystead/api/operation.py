@@ -66,9 +66,7 @@ class Call(msgspec.Struct, kw_only=True):
     keys: tuple[Key, ...] = ()  # all that the request names, in its order
     alias: Alias | None = None
     resources: list[str] = []  # ARNs for the record: what was found, and what the operation creates
-    may: Callable[[Need], bool] = (
-        _may_not  # whether the caller may do something, as far as this call can tell
-    )
+    may: Callable[[Need], bool] = _may_not  # tells whether the caller may, as far as this call can know
 
     @property
     def signed_in(self) -> Session:
@@ -143,10 +141,8 @@ def operation(
 
     def declare(function: Callable[[Call, Q], R]) -> Callable[[Call, Q], R]:
         built = _build(function, product, gate, None, changes, False, container, {}, permission, errors)
-        named = action or built.action
-        CATALOGUE.add(
-            built._replace(action=named, free=free, quiet=quiet, confirmed=confirmed, own=own, proof=proof)
-        )
+        built = built._replace(action=action or built.action, free=free, quiet=quiet)
+        CATALOGUE.add(built._replace(confirmed=confirmed, own=own, proof=proof))
         return function
 
     return declare

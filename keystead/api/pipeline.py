@@ -158,7 +158,7 @@ class Pipeline:
         assert bound is not None  # whose caller is known was read
         trace = trace_of(bound, self.region)
         ask = Ask(batch, asked, bound, caller, trace, int(now), request_id, xml, attempt, session)
-        if session is not None and not bound.product.for_console_only:
+        if session is not None and bound.operation is not None and not bound.operation.of_session:
             batch.note_session(session, int(now))
         fault: Exception | None = None
         code = ""
@@ -371,8 +371,8 @@ class Pipeline:
         found = resolver.resolve(operation, request)
         if operation.container or not (found.needs or operation.free or operation.product.ours):
             place = f"{region if operation.product.regional else ''}:{account}"
-            action = operation.action_on()
             container = operation.container.format(caller=ask.caller.session) or "*"
+            action = operation.action_on()
             of = f"{action.partition(':')[0]}:{place}:{container}"
             found.needs.append(Need(action, f"acs:{of}", account))
         ask.trace.needs, ask.trace.resources = found.needs, found.resources

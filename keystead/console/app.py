@@ -9,12 +9,46 @@ from keystead.clock import Clock
 from keystead.console import locales, routing
 from keystead.console.carrier import ROOT, Served
 from keystead.console.core import Console
-from keystead.console.pages import design, explorer, overview, sign_in, tour, try_it
+from keystead.console.pages import (
+    aliases,
+    create_key,
+    design,
+    explorer,
+    key_deletion,
+    key_facts,
+    key_material,
+    key_policy,
+    key_snippets,
+    key_usage,
+    key_versions,
+    keys,
+    overview,
+    sign_in,
+    tour,
+    try_it,
+)
 from keystead.console.service import Call
 from keystead.console.visit import Visit
 from keystead.entropy import Entropy
 
-PARTS = (sign_in.pages, overview.pages, design.pages, tour.pages, try_it.pages, explorer.pages)
+PARTS = (
+    sign_in.pages,
+    overview.pages,
+    design.pages,
+    keys.pages,
+    create_key.pages,
+    key_facts.pages,
+    key_versions.pages,
+    key_material.pages,
+    key_policy.pages,
+    key_usage.pages,
+    key_snippets.pages,
+    key_deletion.pages,
+    aliases.pages,
+    tour.pages,
+    try_it.pages,
+    explorer.pages,
+)
 
 
 def create_app(call: Call, served: Served, clock: Clock, entropy: Entropy) -> Starlette:

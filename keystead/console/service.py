@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from keystead import __version__
+from keystead.api.catalogue import CATALOGUE
 from keystead.api.http.message import Channel, HttpResponse
 from keystead.api.http.receive import HEADER_CHARACTERS, Received
 from keystead.domain.products import KMS, Product
@@ -52,10 +53,16 @@ class Service:
         product: Product = KMS,
         **more: str,
     ) -> dict[str, Any]:
-        """Call an operation with parameters by their names on the wire. Empty ones are left out. Refused if it is."""
+        """Call an operation with parameters by their names on the wire. Refused if it is.
+
+        Empty ones are left out, but for those of which the empty text is a value.
+        """
+        operation = CATALOGUE.find(product.version, action)
+        blank = {one.name for one in operation.fields if one.param.empty} if operation is not None else set()
+        asked = {**(parameters or {}), **more}
         given = {
             "Format": "JSON",
-            **{name: value for name, value in {**(parameters or {}), **more}.items() if value != ""},
+            **{name: value for name, value in asked.items() if value != "" or name in blank},
         }
         if product.regional:
             given.setdefault("RegionId", self._region)

@@ -200,7 +200,9 @@ class Visit:
 
     @property
     def path(self) -> str:
-        """Where we are, below the console's root, with the query."""
+        """Where we are, below the console's root, with the query; after a form was sent, the page that it stands on."""
+        if self._form is not None and (page := self.field("page")).startswith("/"):
+            return page
         query = self.request.url.query
         return self.request.url.path.removeprefix(ROOT) + (f"?{query}" if query else "")
 
