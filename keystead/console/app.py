@@ -11,6 +11,7 @@ from keystead.console.carrier import ROOT, Served
 from keystead.console.core import Console
 from keystead.console.pages import (
     aliases,
+    audit,
     create_key,
     design,
     explorer,
@@ -48,6 +49,7 @@ PARTS = (
     tour.pages,
     try_it.pages,
     explorer.pages,
+    audit.pages,
 )
 
 

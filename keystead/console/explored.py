@@ -85,7 +85,7 @@ def _input(field: Field, visit: Visit, answered: bool) -> Input:
         kind = "password"
     elif document or param.kind == "Map" or param.binary or field.name in ("Plaintext", "Tags", "Filters"):
         kind = "area"
-    hint = field.doc or param.limits
+    hint = field.doc or ("" if options else param.limits)
     if field.default and field.default not in hint:
         hint = f"{hint} ({field.default})"
     return Input(name, kind, field.name, hint, field.required, value, options, several, typed_secret)
