@@ -17,11 +17,12 @@ from typing import Any, NamedTuple, TypeVar, get_type_hints
 
 import msgspec
 
-from keystead.access.callers import Caller
+from keystead.access.callers import Caller, CallerType
 from keystead.api.catalogue import CATALOGUE as CATALOGUE
 from keystead.api.catalogue import Catalogue as Catalogue
 from keystead.api.catalogue import Field as Field
 from keystead.api.catalogue import Operation as Operation
+from keystead.api.home import Home
 from keystead.api.http.receive import Received
 from keystead.api.needs import Need
 from keystead.api.parameters import Param, Role
@@ -55,7 +56,7 @@ class Call(msgspec.Struct, kw_only=True):
     attempt: Attempt
     account: str
     region: str
-    home_region: str
+    home: Home
     now: int
     store: Store
     vault: Vault
@@ -73,6 +74,11 @@ class Call(msgspec.Struct, kw_only=True):
         """The session of a call that can only come by one."""
         assert self.session is not None
         return self.session
+
+    @property
+    def owns_server(self) -> bool:
+        """Whether the caller is the owner of the account that the server was made with."""
+        return self.caller.type is CallerType.ROOT and self.account == self.home.account
 
     def slow(self, function: Callable[..., T], *values: Any) -> T:
         """function(*values), computed in a pool (see keystead.api.slow). Values are compared between the passes: none

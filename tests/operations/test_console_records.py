@@ -12,7 +12,7 @@ from keystead.domain.audit import GENESIS
 from keystead.domain.products import KMS
 from keystead.store import record_lookups
 from keystead.store.lookups import Verified
-from tests.console import Console
+from tests.at_console import Console
 from tests.harness import Members, OnDisk, Service
 from tests.operations.test_accounts import made
 from tests.ram import Ram, allow

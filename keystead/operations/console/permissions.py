@@ -62,6 +62,8 @@ def check_access(call: Call, request: CheckAccessRequest) -> CheckAccessReply:
 
 
 def _may(call: Call, asked: Asked) -> bool:
+    if asked.action == "keystead:DescribeServer":
+        return call.owns_server
     if asked.action.lower().startswith(_OPERATORS):
         return False
     uses, key = asked.action in _uses(), None
