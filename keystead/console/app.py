@@ -24,6 +24,7 @@ from keystead.console.pages import (
     key_versions,
     keys,
     overview,
+    settings,
     sign_in,
     tour,
     try_it,
@@ -50,6 +51,7 @@ PARTS = (
     try_it.pages,
     explorer.pages,
     audit.pages,
+    settings.pages,
 )
 
 

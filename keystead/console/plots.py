@@ -23,5 +23,7 @@ def bars(values: Sequence[int], top: int) -> list[Bar]:
     for number, value in enumerate(values):
         if value > 0:
             height = max(round(HEIGHT * value / max(top, 1), 1), 2.0)
-            found.append(Bar(round(number * step, 1), round(HEIGHT - height, 1), round(step - _GAP, 1), height))
+            found.append(
+                Bar(round(number * step, 1), round(HEIGHT - height, 1), round(step - _GAP, 1), height)
+            )
     return found

@@ -71,7 +71,11 @@ def _states(keys: dict[str, Any]) -> list[tuple[str, int]]:
     counted: Counter[str] = Counter()
     for amount in keys["Amounts"]["Amount"]:
         counted[amount["KeyState"]] += amount["Count"]
-    return [(state.value, counted[state.value]) for state in KeyState if counted[state.value] or state is KeyState.ENABLED]
+    return [
+        (state.value, counted[state.value])
+        for state in KeyState
+        if counted[state.value] or state is KeyState.ENABLED
+    ]
 
 
 def _coming(keys: dict[str, Any]) -> list[tuple[str, dict[str, str]]]:
@@ -87,7 +91,10 @@ def _plots(counts: dict[str, Any]) -> list[Plot]:
     if "Missing" in counts:
         return []
     found = []
-    for name, title, bad in (("Calls", N_("Calls per minute"), False), ("Refused", N_("Refusals per minute"), True)):
+    for name, title, bad in (
+        ("Calls", N_("Calls per minute"), False),
+        ("Refused", N_("Refusals per minute"), True),
+    ):
         values = [minute[name] for minute in counts["Minutes"]["Minute"]]
         most = max(values, default=0)
         found.append(Plot(title, plots.bars(values, most), sum(values), most, bad))
