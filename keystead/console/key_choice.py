@@ -27,19 +27,19 @@ async def offered(visit: Visit, use: Use, action: str, chosen: str) -> KeyChoice
     listed = await _list(visit, use)
     names = await _aliases(visit) if listed or chosen.startswith("alias/") else {}
     arns = {key_id: visit.key_arn(key_id) for key_id in listed or ()}
-    if chosen:
-        arns[chosen] = await _arn(visit, chosen, names)
+    asked = await _arn(visit, chosen, names) if chosen else ""
+    if asked and asked not in arns.values():
+        arns[chosen] = asked
     any_key = visit.key_arn("*")
-    await visit.look_up_rights((action, arn) for arn in (any_key, *filter(None, arns.values())))
-    allowed = [key for key, arn in arns.items() if arn and visit.may(action, arn)]
+    await visit.look_up_rights((action, arn) for arn in (any_key, *arns.values()))
+    allowed = {key: arn for key, arn in arns.items() if visit.may(action, arn)}
     keys = {names.get(key, key): f"{names[key]} · {key}" if key in names else key for key in allowed}
-    if chosen in arns.values() or chosen in names.values():
-        keys.pop(chosen, None)  # it is there by its alias or id
     ranked = sorted(keys.items(), key=lambda pair: not pair[0].startswith("alias/"))
-    first = names.get(chosen, chosen)
+    taken = [names.get(key, key) for key, arn in allowed.items() if arn == asked]
+    first = ranked[0][0] if ranked else ""
     return KeyChoice(
         tuple(ranked),
-        first or (ranked[0][0] if ranked else ""),
+        taken[0] if taken else chosen or first,
         visit.may(action, any_key) or bool(allowed),
         listed is not None,
         action,

@@ -59,6 +59,25 @@ def test_a_file_comes_back_byte_for_byte_by_the_call_of_the_guide(service: Servi
     assert kept.response.body.decode() == PEM
 
 
+@pytest.mark.parametrize("field", ["key", "other_key"])
+@pytest.mark.parametrize("how", ["id", "alias", "arn"])
+def test_the_key_that_was_used_stays_chosen(service: Service, owner: Browser, field: str, how: str) -> None:
+    first, second = service.key(), service.key()
+    service.ok("CreateAlias", KeyId=first, AliasName="alias/a")
+    service.ok("CreateAlias", KeyId=second, AliasName="alias/b")
+    name = {
+        "id": second,
+        "alias": "alias/b",
+        "arn": service.ok("DescribeKey", KeyId=second)["KeyMetadata"]["Arn"],
+    }
+    shown = owner.post("/try/encrypt", {field: name[how], "text": "word"})
+    assert re.findall(r'<option value="([^"]*)" selected>', shown.html) == ["alias/b"]
+    assert shown.html.count('<option value="alias/') == 2
+    assert shown.field("other_key") == ""
+    assert second in shown.text
+    assert "word" not in shown.html
+
+
 def test_lines_that_were_typed_end_as_they_were_typed(service: Service, owner: Browser) -> None:
     key = service.key()
     shown = owner.post("/try/encrypt", {"key": key, "text": "a\r\nb"})

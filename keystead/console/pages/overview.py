@@ -34,7 +34,7 @@ async def show(visit: Visit) -> Response:
         await _ask(visit, action, **more)
         for action, more in (
             ("SummarizeKeys", {}),
-            ("LookUpRecords", {"MaxItems": str(_LATEST)}),
+            ("LookUpRecords", {"MaxItems": str(5 * _LATEST)}),
             ("CountRecords", {}),
             ("DescribeServer", {}),
         )
@@ -45,6 +45,10 @@ async def show(visit: Visit) -> Response:
         states=_states(keys),
         coming=_coming(keys),
         records=records,
+        # Not what pages of this console look up: it would show little else.
+        latest=[
+            one for one in records.get("Records", {}).get("Record", []) if one["Product"] != CONSOLE.name
+        ][:_LATEST],
         caller=trail.caller,
         counts=counts,
         plots=_plots(counts),
