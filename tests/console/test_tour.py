@@ -49,6 +49,8 @@ def test_the_whole_tour_and_back(service: Service, owner: Browser) -> None:
     key = keyed.field("key")
     named = owner.post("/tour/alias", {"alias": NAME, "key": key})
     assert (_now(named), _done(named)) == ("encrypt", ["key", "alias"])
+    service.refused("Encrypt", KeyId=NAME, Plaintext="x", EncryptionContext="none")
+    assert _now(owner.get("/tour")) == "encrypt"
     sealed = owner.post(
         "/tour/encrypt", {"name": NAME, "alias": NAME}, files={"file": ("key.pem", PEM.encode())}
     )
@@ -66,7 +68,8 @@ def test_the_whole_tour_and_back(service: Service, owner: Browser) -> None:
     back = owner.post("/tour/decrypt", {}, files={"blob_file": ("key.pem.cipher", blob.encode())})
     assert _pre(back, "plaintext") == PEM
     again = owner.get("/tour")
-    assert _done(again) == ["key", "alias", "user"]
+    assert _done(again) == ["key", "alias", "encrypt", "user", "decrypt"]
+    assert "All steps are done" in again.text
     assert "apollo-web" in again.text
     assert (
         owner.get("/tour/encrypt", alias="alias/other", key=key).path

@@ -15,7 +15,7 @@ from keystead.console.service import Refused
 from keystead.console.trials import Wrong
 from keystead.console.visit import Visit
 from keystead.domain.arns import ram_arn
-from keystead.domain.products import KMS, RAM
+from keystead.domain.products import CONSOLE, KMS, RAM
 
 pages = Pages()
 ALIAS = "alias/Apollo/WorkKey"  # the guide's own
@@ -40,6 +40,7 @@ class Ground(NamedTuple):
     named: bool  # whether the alias is there
     users: tuple[str, ...]  # who may decrypt with the key, and nothing else
     policy: str  # that lets them
+    used: dict[str, str]  # when the key was last used, by operation
 
     @property
     def name(self) -> str:
@@ -176,7 +177,9 @@ async def _look(visit: Visit) -> Ground:
     if key is None and asked:
         key = await _find(visit, asked)
     policy = f"decrypt-{key['KeyId']}" if key is not None else ""
-    return Ground(alias, key, named, await _users(visit, policy) if policy else (), policy)
+    if key is None:
+        return Ground(alias, None, False, (), "", {})
+    return Ground(alias, key, named, await _users(visit, policy), policy, await _used(visit, key["KeyId"]))
 
 
 async def _find(visit: Visit, name: str) -> dict[str, Any] | None:
@@ -187,6 +190,13 @@ async def _find(visit: Visit, name: str) -> dict[str, Any] | None:
             raise
         return None
     return found
+
+
+async def _used(visit: Visit, key_id: str) -> dict[str, str]:
+    """When the key was last used with success, by operation."""
+    found = await visit.call("UsageOfKey", product=CONSOLE, KeyId=key_id)
+    uses = [one for one in found["Uses"]["Use"] if one["Count"] > one["Refused"]]
+    return {one["Action"]: one["LastDate"] for one in sorted(uses, key=lambda one: str(one["LastDate"]))}
 
 
 async def _users(visit: Visit, policy: str) -> tuple[str, ...]:
@@ -284,11 +294,14 @@ async def _show(
 
 
 def _now(ground: Ground, at: str) -> str:
-    """The step that comes next."""
+    """The step that comes next; "" if all are done."""
     if at:
         return at
-    if ground.key is None:
-        return "key"
-    if not ground.named:
-        return "alias"
-    return "encrypt" if not ground.users else "decrypt"
+    steps = {
+        "key": ground.key is not None,
+        "alias": ground.named,
+        "encrypt": "Encrypt" in ground.used,
+        "user": bool(ground.users),
+        "decrypt": "Decrypt" in ground.used,
+    }
+    return next((step for step, done in steps.items() if not done), "")
