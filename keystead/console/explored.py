@@ -74,7 +74,8 @@ def _input(field: Field, visit: Visit, answered: bool) -> Input:
     document = field.name in _DOCUMENTS
     hidden = typed_secret or (param.sensitive and answered and not document)
     value = "" if hidden else visit.field(name) or (visit.region if field.name == "RegionId" else "")
-    kind, options, several = "text", (), ""
+    kind, several = "text", ""
+    options: tuple[str, ...] = ()
     if param.choices:
         kind, options = "select", tuple(str(one) for one in param.choices)
     elif param.kind == "Boolean":
@@ -158,7 +159,7 @@ def answer(reply: Mapping[str, Any], *, hidden: bool) -> str:
 
 def has_secrets(reply: Any) -> bool:
     """Whether an answer has what is shown on demand only."""
-    return _without(reply) != reply
+    return bool(_without(reply) != reply)
 
 
 def _without(value: Any) -> Any:

@@ -217,7 +217,7 @@ data "alicloud_kms_plaintext" "password" {
 """,
     "kms": f"""
 keystead kms Encrypt {_REMOTE} \\
-    --KeyId @KEY@ --Plaintext file:password.txt -q CiphertextBlob
+    --KeyId @KEY@ --Plaintext file:password.txt -q CiphertextBlob > password.cipher
 keystead kms Decrypt {_REMOTE} \\
     --CiphertextBlob file:password.cipher -q Plaintext
 """,
@@ -228,7 +228,7 @@ keystead file decrypt {_REMOTE} \\
     server.key.cipher -o server.key
 """,
     "exec": f"""
-# server.key.cipher was made with keystead file encrypt under this key
+# server.key.cipher was made with keystead file encrypt --key @KEY@
 keystead exec {_REMOTE} \\
     --file /dev/shm/server.key=server.key.cipher -- nginx -g 'daemon off;'
 """,

@@ -33,7 +33,7 @@ def _pre(shown: Shown, name: str) -> str:
 
 
 def _now(shown: Shown) -> str:
-    return re.findall(r'<li id="([a-z]+)" class="now">', shown.html)[0]
+    return str(re.findall(r'<li id="([a-z]+)" class="now">', shown.html)[0])
 
 
 def _done(shown: Shown) -> list[str]:

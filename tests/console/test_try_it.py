@@ -257,7 +257,7 @@ def test_no_plaintext_is_in_an_address_or_a_record(service: Service, owner: Brow
 
 def _button(shown: Shown, text: str) -> str:
     """The tag of the form's own button."""
-    return re.findall(rf"<button[^>]*>{text}</button>", shown.html)[-1]
+    return str(re.findall(rf"<button[^>]*>{text}</button>", shown.html)[-1])
 
 
 def _user(service: Service, *policies: object) -> Browser:

@@ -94,10 +94,13 @@ def test_users_come_a_page_at_a_time() -> None:
 def test_it_tells_of_users_only_to_whom_may_list_them_and_see_the_policy() -> None:
     service = Service()
     key_id, ram = service.key(), Ram(service)
-    sees = Console(service, ram.user("sees", allow("kms:GetKeyPolicy")))
+    ram.user("sees", allow("kms:GetKeyPolicy"))
+    sees = Console(service, "sees")
     assert sees.refused("ListKeyUsers", KeyId=key_id) == "NoPermission"
-    lists = Console(service, ram.user("lists", allow("ram:ListUsers")))
+    ram.user("lists", allow("ram:ListUsers"))
+    lists = Console(service, "lists")
     assert lists.refused("ListKeyUsers", KeyId=key_id) == "Forbidden.NoPermission"
-    both = Console(service, ram.user("both", allow("kms:GetKeyPolicy", "ram:ListUsers")))
+    ram.user("both", allow("kms:GetKeyPolicy", "ram:ListUsers"))
+    both = Console(service, "both")
     assert both.ok("ListKeyUsers", KeyId=key_id)["Users"]["User"]
     assert both.refused("ListKeyUsers", KeyId="nowhere") == "Forbidden.KeyNotFound"

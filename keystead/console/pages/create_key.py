@@ -1,6 +1,7 @@
 """A new key: one page that explains what there is to choose, and takes only what goes together."""
 
 import json
+from itertools import zip_longest
 from typing import Any, NamedTuple
 
 from markupsafe import Markup
@@ -93,7 +94,7 @@ async def _form(
     for usage, name in _SPEC_FIELDS.items():
         typed.setdefault(name, _FIRST[usage])
     typed.setdefault("origin", Origin.ALIYUN_KMS)
-    pairs = list(zip(visit.several("tag_key"), visit.several("tag_value"), strict=False))
+    pairs = list(zip_longest(visit.several("tag_key"), visit.several("tag_value"), fillvalue=""))
     status = problem.status if problem is not None else 400 if errors else 200
     return visit.render(
         "keys/create.html",
@@ -203,6 +204,7 @@ def _kind(visit: Visit, parameters: dict[str, str], errors: dict[str, Markup]) -
             spec=spec,
         )
     parameters |= {"KeyUsage": usage, "KeySpec": spec, "Origin": origin}
+    parameters["ProtectionLevel"] = visit.field("level")  # there is one, and the service refuses all others
 
 
 def _rotation(visit: Visit, parameters: dict[str, str], errors: dict[str, Markup]) -> None:
@@ -240,7 +242,7 @@ def _texts(visit: Visit, parameters: dict[str, str], errors: dict[str, Markup]) 
         errors["description"] = too_long(visit, description, DESCRIPTION_CHARACTERS)
     parameters["Description"] = description
     found: dict[str, str] = {}
-    rows = zip(visit.several("tag_key"), visit.several("tag_value"), strict=False)
+    rows = zip_longest(visit.several("tag_key"), visit.several("tag_value"), fillvalue="")
     for name, value in ((name.strip(), value.strip()) for name, value in rows):
         if not name and not value:
             continue

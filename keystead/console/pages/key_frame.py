@@ -72,7 +72,7 @@ class ShownKey:
     @property
     def of_service(self) -> bool:
         """Whether it is the key of a service, which that manages."""
-        return self.told["Creator"] != self._visit.account
+        return bool(self.told["Creator"] != self._visit.account)
 
     @property
     def asymmetric(self) -> bool:
@@ -90,6 +90,15 @@ class ShownKey:
     def rotates(self) -> bool:
         """Whether it can be rotated by itself."""
         return self.good(Use.AUTOMATIC_ROTATION)
+
+    @property
+    def trial(self) -> str:
+        """Where below `/try` there is something to try with it."""
+        if self.symmetric:
+            return ""
+        if self.good(Use.MAC):
+            return "/mac"
+        return "/sign" if self.good(Use.SIGNATURE) else "/encrypt-to-pair"
 
     def good(self, use: Use) -> bool:
         return good(use, self.spec, self.usage, self.origin)

@@ -1,7 +1,7 @@
 """One key: its policy, with what is wrong with it while it is typed, and who can use the key."""
 
 import json
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from markupsafe import Markup
 from starlette.responses import Response
@@ -64,7 +64,7 @@ async def _show(
     users, no_users = await _users(visit, key) if unseen is None else (None, None)
     await key.look_up("SetKeyPolicy")
     kept = told["Policy"] if told else ""
-    shown = pretty(kept) if text is None else text
+    shown = text if text is not None else pretty(kept) if kept else ""
     verdict = judge(visit.account, shown) if shown else Verdict()
     refused = problem is not None or bool(errors)
     return show(
@@ -85,7 +85,7 @@ async def _show(
     )
 
 
-async def _users(visit: Visit, key: ShownKey) -> tuple[dict[str, object] | None, Refused | None]:
+async def _users(visit: Visit, key: ShownKey) -> tuple[dict[str, Any] | None, Refused | None]:
     """What the account's users may do with the key; the refusal if they are not to be seen."""
     marker = visit.request.query_params.get("users", "")[:128]
     try:

@@ -15,11 +15,19 @@ def line_of(text: str, complaint: str) -> int:
     """The line (from 1) of what this complaint is about, or of the innermost part around it that is there; 0 if it names no
     place."""
     if (named := _NAMED.search(complaint)) is not None:
-        return min(int(named[1]), len(text.splitlines()) or 1) if text else 0
+        return min(int(named[1]), len(text.splitlines()))
     if (found := _PLACE.match(complaint)) is None:
         return 0
+    try:
+        return text.count("\n", 0, _reach(text, found["place"])) + 1
+    except (ValueError, RecursionError):  # it is not the JSON of which that was said
+        return 0
+
+
+def _reach(text: str, place: str) -> int:
+    """Where the value at this place begins, or the innermost part around it."""
     at = _space(text, 0)
-    for name, number in _STEP.findall(found["place"]):
+    for name, number in _STEP.findall(place):
         inner = _member(text, at, name)
         if inner is None:
             break
@@ -29,7 +37,7 @@ def line_of(text: str, complaint: str) -> int:
             if item is None:
                 break
             at = item
-    return text.count("\n", 0, at) + 1
+    return at
 
 
 def _space(text: str, at: int) -> int:
