@@ -168,9 +168,7 @@ def _outcome(visit: Visit, trial: Trial, reply: dict[str, Any], as_base64: bool)
     if "CiphertextBlob" in reply:
         name = "datakey" if trial.name == "data-key" else source
         made = base64.b64decode(reply["Plaintext"]) if "Plaintext" in reply else None
-        return Outcome(
-            reply, reply["CiphertextBlob"], f"{name}.cipher", made, "datakey", as_base64=as_base64
-        )
+        return Outcome(reply, reply["CiphertextBlob"], f"{name}.cipher", made, "datakey", as_base64=as_base64)
     name, ending = ("Mac", "mac") if "Mac" in reply else ("Value", "signature")
     return Outcome(reply, reply[name], f"{source}.{ending}")
 
