@@ -11,8 +11,10 @@ from keystead.console.carrier import ROOT, Served
 from keystead.console.core import Console
 from keystead.console.pages import (
     aliases,
+    audit,
     create_key,
     design,
+    explorer,
     key_deletion,
     key_facts,
     key_material,
@@ -22,7 +24,10 @@ from keystead.console.pages import (
     key_versions,
     keys,
     overview,
+    settings,
     sign_in,
+    tour,
+    try_it,
 )
 from keystead.console.service import Call
 from keystead.console.visit import Visit
@@ -42,6 +47,11 @@ PARTS = (
     key_snippets.pages,
     key_deletion.pages,
     aliases.pages,
+    tour.pages,
+    try_it.pages,
+    explorer.pages,
+    audit.pages,
+    settings.pages,
 )
 
 
