@@ -103,7 +103,7 @@ async def _answer(visit: Visit, handler: Handler, anybody: bool, values: dict[st
 def refusal(visit: Visit, refused: Refused) -> Response:
     """The page that says why the service refused; where it asks for the password again, the way there."""
     if refused.code == "ConfirmationRequired":
-        return visit.render("confirm_first.html", 403, back=visit.path)
+        return visit.render("confirm_first.html", 403, back=visit.page(), error="")
     return visit.render("refused.html", refused.status, refused=refused)
 
 

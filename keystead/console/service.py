@@ -5,7 +5,9 @@ from typing import Any
 
 import msgspec
 
+import keystead.operations  # noqa: F401 - fills the catalogue
 from keystead import __version__
+from keystead.api.catalogue import CATALOGUE
 from keystead.api.http.message import Channel, HttpResponse
 from keystead.api.http.receive import HEADER_CHARACTERS, Received
 from keystead.domain.products import KMS, Product
@@ -52,10 +54,14 @@ class Service:
         product: Product = KMS,
         **more: str,
     ) -> dict[str, Any]:
-        """Call an operation with parameters by their names on the wire. Empty ones are left out. Refused if it is."""
+        """Call an operation with parameters by their names on the wire. Empty ones are left out, but where that is a value.
+        Refused if it is."""
+        operation = CATALOGUE.find(product.version, action)
+        may_be_empty = {field.name for field in operation.fields if field.param.empty} if operation else set()
+        named = {**(parameters or {}), **more}.items()
         given = {
             "Format": "JSON",
-            **{name: value for name, value in {**(parameters or {}), **more}.items() if value != ""},
+            **{name: value for name, value in named if value != "" or name in may_be_empty},
         }
         if product.regional:
             given.setdefault("RegionId", self._region)

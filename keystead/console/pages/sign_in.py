@@ -2,7 +2,6 @@
 
 from starlette.responses import Response
 
-from keystead.console.carrier import ROOT
 from keystead.console.locales import LANGUAGES
 from keystead.console.routing import Pages
 from keystead.console.service import Refused
@@ -12,17 +11,6 @@ from keystead.domain.sessions import short_code
 from keystead.forms import REGION
 
 pages = Pages()
-
-
-def _next(visit: Visit) -> str:
-    """A page of the console to go on at, and nothing else."""
-    path = visit.field("next", "/")
-    return path if path.startswith("/") and not path.startswith("//") and "\\" not in path else "/"
-
-
-def _go_on(visit: Visit) -> Response:
-    path, _, query = _next(visit).partition("?")
-    return visit.redirect(path, **dict(pair.split("=", 1) for pair in query.split("&") if "=" in pair))
 
 
 @pages.get("/sign-in", anybody=True)
@@ -36,7 +24,7 @@ def _form(visit: Visit, status: int = 200, problem: str = "", *, wants_code: boo
     return visit.render(
         "sign_in.html",
         status,
-        next=_next(visit),
+        next=visit.page("next"),
         lost=visit.field("lost"),
         user_name=visit.field("user_name"),
         problem=problem,
@@ -67,7 +55,7 @@ async def sign_in(visit: Visit) -> Response:
         problem = texts.get(refused.code, refused.message)
         return _form(visit, refused.status, problem, wants_code=bool(code))
     visit.sign_in(reply["SessionToken"])
-    return _go_on(visit)
+    return visit.go_to(visit.page("next"))
 
 
 @pages.get("/link/{token}", anybody=True)
@@ -107,11 +95,7 @@ async def prefer(visit: Visit) -> Response:
         visit.set_cookie(THEME, "" if theme == "system" else theme, 0 if theme == "system" else 365 * 86400)
     if REGION.fits(region := visit.field("region")):
         visit.set_cookie(REGION_COOKIE, region)
-    page = visit.field("page", "/")
-    response = visit.redirect("/")
-    if page.startswith("/") and not page.startswith("//") and page.isascii() and page.isprintable():
-        response.headers["Location"] = f"{ROOT}{page}"
-    return response
+    return visit.go_to(visit.page())
 
 
 @pages.post("/confirm")
@@ -120,11 +104,5 @@ async def confirm(visit: Visit) -> Response:
     try:
         await visit.confirm()
     except Refused as refused:
-        return visit.render(
-            "confirm_first.html", refused.status, back=visit.field("page", "/"), error=refused.message
-        )
-    response = visit.redirect("/")
-    page = visit.field("page", "/")
-    if page.startswith("/") and not page.startswith("//"):
-        response.headers["Location"] = f"{ROOT}{page}"
-    return response
+        return visit.render("confirm_first.html", refused.status, back=visit.page(), error=refused.message)
+    return visit.go_to(visit.page())
