@@ -10,13 +10,15 @@ from urllib.parse import quote, urlencode
 
 import keystead.operations  # noqa: F401 - fills the catalogue
 from keystead.api.http.message import Channel, HttpRequest, HttpResponse
+from keystead.api.http.receive import Received
 from keystead.api.pipeline import Answer, Pipeline
+from keystead.api.slow import Attempt, Slow
 from keystead.client.access_key import read_access_key
 from keystead.clock import FixedClock, iso8601
 from keystead.crypto import root_key
 from keystead.crypto.vault import Vault
 from keystead.domain.audit import Record
-from keystead.domain.products import KEYSTEAD, KMS
+from keystead.domain.products import CONSOLE, KEYSTEAD, KMS, Product
 from keystead.entropy import SeededEntropy
 from keystead.server.data.directory import DataDirectory
 from keystead.server.data.opened_store import (
@@ -172,6 +174,52 @@ class Service:
         )
         response = self.send(request)
         return response.status, json.loads(response.body)
+
+    def console(
+        self,
+        action: str,
+        session: str = "",
+        product: Product = CONSOLE,
+        source: str = "192.0.2.1",
+        **parameters: str,
+    ) -> tuple[int, Members]:
+        """Call by the console: with the token of a session, or to sign in."""
+        received = Received(
+            channel=Channel.CONSOLE,
+            source=source,
+            tls="TLSv1.3",
+            host="localhost:8443",
+            user_agent="tests",
+            parameters=parameters,
+            action=action,
+            version=product.version,
+            session=session,
+        )
+        response = self.take(received).response
+        return response.status, json.loads(response.body)
+
+    def take(self, received: Received) -> Answer:
+        """Run one request that was read already, in a batch of its own."""
+        attempt, prepared = Attempt(), self.pipeline.prepare(received)
+        while True:
+            self.store.begin()
+            batch = self.pipeline.open_batch()
+            try:
+                answer = self.pipeline.answer(batch, prepared, attempt)
+            except Slow as slow:
+                attempt.remember(slow, slow.run())
+            else:
+                return answer
+            finally:
+                batch.write()
+                self.store.commit()
+
+    def owner(self) -> str:
+        """The token of a new session of the account's owner."""
+        token = str(self.operate("CreateSignInLink")[1]["Token"])
+        status, members = self.console("RedeemSignInLink", Token=token)
+        assert status == 200, members
+        return str(members["SessionToken"])
 
     def key(self, **parameters: str) -> str:
         """A new key's id."""

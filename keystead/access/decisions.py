@@ -108,11 +108,12 @@ def lockout(document: Document, owner: str) -> Statement | None:
     return None
 
 
-def decide(grounds: Grounds, context: Context) -> Decision:
-    """The basic evaluation: of the statements about a request, those whose conditions it meets."""
+def decide(grounds: Grounds, context: Context, assumed: str = "") -> Decision:
+    """The basic evaluation: of the statements about a request, those whose conditions it meets; of those that allow, the
+    conditions on keys that begin with `assumed` are taken to be met."""
     for ground in grounds:
-        if ground.statement.met(context):
-            allows = ground.statement.effect is Effect.ALLOW
+        allows = ground.statement.effect is Effect.ALLOW
+        if ground.statement.met(context, assumed if allows else ""):
             return Decision(Outcome.ALLOW if allows else Outcome.EXPLICIT_DENY, ground)
     return NOTHING
 

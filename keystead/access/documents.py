@@ -90,9 +90,11 @@ class Statement(NamedTuple):
             return False
         return self.resources.match(resource) is not self.other_resources
 
-    def met(self, context: Context) -> bool:
-        """Whether all of its conditions are."""
-        return all(one.met(context) for one in self.conditions)
+    def met(self, context: Context, assumed: str = "") -> bool:
+        """Whether all of its conditions are; with `assumed`, those on keys that begin with it count as met."""
+        return all(
+            one.met(context) or (assumed != "" and one.key.startswith(assumed)) for one in self.conditions
+        )
 
 
 Document = tuple[Statement, ...]

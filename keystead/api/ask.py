@@ -15,6 +15,7 @@ from keystead.api.operation import Operation
 from keystead.api.slow import Attempt
 from keystead.api.wire_types import Reply
 from keystead.domain.products import KMS, Product
+from keystead.domain.sessions import Session
 
 
 class Trace(msgspec.Struct):
@@ -41,6 +42,7 @@ class Ask(NamedTuple):
     request_id: str
     xml: bool
     attempt: Attempt
+    session: Session | None = None
 
     def answer(self, operation: Operation, reply: Reply) -> HttpResponse:
         return encode.success(operation.action, reply, self.request_id, self.xml)

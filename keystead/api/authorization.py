@@ -18,6 +18,7 @@ from keystead.access.decisions import (
     decide,
     key_grounds,
 )
+from keystead.api.catalogue import Operation
 from keystead.api.http.message import Channel
 from keystead.api.http.receive import Received
 from keystead.api.needs import Need
@@ -25,7 +26,8 @@ from keystead.api.principals import Principals, compiled_of_key
 from keystead.api.wire_types import Request
 from keystead.clock import iso8601
 from keystead.domain.accounts import AccessKey, AccessKeyStatus, AccountStatus
-from keystead.domain.products import RAM, Product
+from keystead.domain.arns import ram_arn
+from keystead.domain.products import RAM
 from keystead.errors import AccessKeyNotFound, NoPermission, RamNoPermission
 from keystead.store.ports import Store
 
@@ -74,40 +76,53 @@ class Authorizer:
         active = account is not None and account.status is AccountStatus.ACTIVE
         return active and access_key.status is AccessKeyStatus.ACTIVE
 
-    def decide(self, caller: Caller, need: Need, context: Context) -> Decision:
-        """What the policies say of one need."""
+    def decide(self, caller: Caller, need: Need, context: Context, assumed: str = "") -> Decision:
+        """What the policies say of one need; `assumed` as `access.decisions.decide` has it."""
         identity, same = ROOT, need.owner == caller.account
         if caller.type is CallerType.RAM_USER:
             about = (caller.account, caller.principal, need.action, need.resource)
-            identity = _decide(self.principals.grounds(*about), need, context)
-        return combine(identity, self.of_key(caller, need, context), same_account=same)
+            identity = _decide(self.principals.grounds(*about), need, context, assumed)
+        return combine(identity, self.of_key(caller, need, context, assumed), same_account=same)
 
-    def of_key(self, caller: Caller, need: Need, context: Context) -> Decision:
+    def may(self, caller: Caller, need: Need, context: Context) -> bool:
+        """Whether calls of this kind may be allowed, by a request that is no such call: an encryption context that is asked
+        for is taken to be given, and one that is forbidden not to be."""
+        return self.decide(caller, need, context, conditions.ENCRYPTION_CONTEXT).allowed
+
+    def of_key(self, caller: Caller, need: Need, context: Context, assumed: str = "") -> Decision:
         """What the key's policy alone says. One that was never set leaves it to the policies of the account."""
         key = need.key
         if key is None or not key.policy:
             return NOTHING
         about = (need.action, need.resource, need.owner, caller.account, caller.arn)
-        return _decide(_grounds_of_key(key.policy, *about), need, context)
+        return _decide(_grounds_of_key(key.policy, *about), need, context, assumed)
 
-    def authorize(self, caller: Caller, product: Product, needs: list[Need], context: Context) -> None:
+    def authorize(
+        self, caller: Caller, operation: Operation, needs: list[Need], context: Context, *, console: bool
+    ) -> None:
         """Return if the caller may do all of it, else raise NoPermission, which says what settled it.
 
-        Our own product is the operator's alone, and so is what that needs.
+        The operator's product is the operator's alone, and so is what it needs; the console's is for those who come by the
+        `console`. What is the caller's `own` needs no policy there that allows it, but none may deny it.
         """
+        product = operation.product
+        if product.ours and not (console if product.for_console_only else caller.type is CallerType.OPERATOR):
+            raise NoPermission(about="", detail=None)
         if product.for_operator_only:
-            if caller.type is not CallerType.OPERATOR:
-                raise NoPermission(about="", detail=None)
             return
+        own = operation.own and console
+        mine = {ram_arn(caller.account, kind, caller.session) for kind in ("user", "mfa")} if own else ()
         for need in needs:
             decision = self.decide(caller, need, context)
+            if need.resource in mine and decision.outcome is not Outcome.EXPLICIT_DENY:
+                continue
             if not decision.allowed:
                 refusal = RamNoPermission if product == RAM else NoPermission
                 raise refusal(about=_about(need, decision), detail=_detail(caller, need, decision))
 
 
 def request_context(
-    store: Store, asked: Received, request: Request | None, now: float, need: Need
+    store: Store, asked: Received, request: Request | None, now: float, mfa: bool, need: Need
 ) -> conditions.Context:
     """The condition keys that a request has. What it says of itself in a parameter counts for nothing.
 
@@ -116,9 +131,9 @@ def request_context(
     found = {
         conditions.CURRENT_TIME: iso8601(now),
         conditions.SECURE_TRANSPORT: "true" if asked.tls else "false",
-        conditions.MFA_PRESENT: "false",
+        conditions.MFA_PRESENT: "true" if mfa else "false",
     }
-    if asked.channel is Channel.NETWORK and asked.source:
+    if asked.channel is not Channel.CONTROL and asked.source:
         found[conditions.SOURCE_IP] = asked.source
     if need.key is not None and need.uses:
         tags = store.keys.tags(*need.key.place)
@@ -130,11 +145,11 @@ def request_context(
     return found | {f"{conditions.ENCRYPTION_CONTEXT}{name}": value for name, value in bound_to.items()}
 
 
-def _decide(grounds: Grounds, need: Need, context: Context) -> Decision:
+def _decide(grounds: Grounds, need: Need, context: Context, assumed: str) -> Decision:
     if not grounds:
         return NOTHING
     asked = any(ground.statement.conditions for ground in grounds)
-    return decide(grounds, context(need) if asked else {})
+    return decide(grounds, context(need) if asked else {}, assumed)
 
 
 def _about(need: Need, decision: Decision) -> str:

@@ -2,6 +2,7 @@
 
 from keystead.domain.accounts import LAST_USED_EVERY, AccessKey
 from keystead.domain.audit import Record, link
+from keystead.domain.sessions import USED_EVERY, Session
 from keystead.store.ports import Store
 
 
@@ -17,6 +18,7 @@ class Batch:
         self._nonces: dict[tuple[int, bytes], None] = {}
         self._records: list[tuple[Record, bytes]] = []
         self._used: dict[str, int] = {}
+        self._sessions: dict[bytes, int] = {}
 
     @property
     def empty(self) -> bool:
@@ -56,6 +58,11 @@ class Batch:
         if abs(now - access_key.last_used) >= LAST_USED_EVERY:  # a clock may have been put back
             self._used[access_key.access_key_id] = now
 
+    def note_session(self, session: Session, now: int) -> None:
+        """A session was used; as with `note_use`."""
+        if abs(now - session.used) >= USED_EVERY:
+            self._sessions[session.digest] = now
+
     def write(self) -> None:
         """Give all of it to the store."""
         if self._nonces:
@@ -64,3 +71,5 @@ class Batch:
             self._store.audit.append(self._records)
             if self._used:
                 self._store.accounts.note_use(self._used)
+            if self._sessions:
+                self._store.sessions.note_use(self._sessions)

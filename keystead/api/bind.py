@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from keystead.api.operation import Catalogue, Field, Operation
+from keystead.api.catalogue import Catalogue, Field, Operation
 from keystead.api.wire_types import Request
 from keystead.domain.products import KMS, Product
 from keystead.errors import (

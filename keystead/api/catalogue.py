@@ -54,8 +54,17 @@ class Operation(NamedTuple):
     actions: Mapping[
         Role, str
     ]  # what is to be allowed on what a field names, where that is not the operation itself
+    permission: (
+        str  # what is to be allowed in place of the operation, with its product: "kms:ListKeys"; "" is itself
+    )
     free: bool  # whether anybody may who has an AccessKey
+    quiet: bool  # whether a call that is answered leaves no record: it says what its caller may know of itself anyway
     errors: "tuple[type[KmsError], ...]"
+    # At the console, as with `operation`:
+    confirmed: bool = False  # whether it needs a proof that was given lately
+    own: bool = False  # whether a person may do it, without a policy, to how they themselves sign in
+    # By what of the request itself its caller is known: nobody has signed in yet.
+    proof: "Callable[[Any, Any, Any, Any, int], Any] | None" = None
 
     @property
     def uses(self) -> bool:
@@ -64,6 +73,8 @@ class Operation(NamedTuple):
 
     def action_on(self, role: Role | None = None) -> str:
         """The action that policies have to allow, on what a field of this role names."""
+        if self.permission:
+            return self.permission
         action = self.action if role is None else self.actions.get(role, self.action)
         return f"{self.product.name.lower()}:{action}"
 

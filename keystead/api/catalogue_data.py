@@ -57,7 +57,9 @@ def read(data: Iterable[dict[str, Any]]) -> Iterator[Operation]:
             of_services=False,
             container="",
             actions={},
+            permission="",
             free=False,
+            quiet=False,
             errors=(),
         )
 

@@ -209,7 +209,8 @@ def tags_json(name: str, text: str) -> dict[str, str]:
     return found
 
 
-def _rows(name: str, text: str, maximum: int) -> list[Any]:
+def rows_up_to(maximum: int, name: str, text: str) -> list[Any]:
+    """1 to `maximum` members of `Name.1`, `Name.2`, …, in order; InvalidParameter for none or more."""
     # The decoder has made this JSON of `Name.1`, `Name.2`, …
     rows = json.loads(text)
     if not isinstance(rows, list) or not 1 <= len(rows) <= maximum:
@@ -219,7 +220,7 @@ def _rows(name: str, text: str, maximum: int) -> list[Any]:
 
 @rule(f"1 to {RESOURCES} key ids or key ARNs, each once, as ResourceId.1, ResourceId.2, …")
 def key_list(name: str, text: str) -> tuple[KeyReference, ...]:
-    rows = _rows(name, text, RESOURCES)
+    rows = rows_up_to(RESOURCES, name, text)
     if not all(isinstance(row, str) for row in rows) or len(set(rows)) != len(rows):
         raise InvalidParameter(name=name)
     return tuple(key_without_alias.parse(name, row) for row in rows)
@@ -237,7 +238,7 @@ def tag_list(name: str, text: str) -> dict[str, str]:
 def tag_filter(name: str, text: str) -> dict[str, str | None]:
     """Tags that are looked for; a value that is not given stands for any."""
     found: dict[str, str | None] = {}
-    for row in _rows(name, text, tags.MAXIMUM):
+    for row in rows_up_to(tags.MAXIMUM, name, text):
         if not isinstance(row, dict) or not row.keys() <= {"Key", "Value"}:
             raise InvalidParameter(name=name)
         key, value = row.get("Key", ""), row.get("Value")
@@ -253,7 +254,7 @@ def tag_filter(name: str, text: str) -> dict[str, str | None]:
 
 @rule(f"1 to {tags.MAXIMUM} keys of tags, as TagKey.1, TagKey.2, …")
 def tag_key_list(name: str, text: str) -> list[str]:
-    return tag_keys.parse(name, json.dumps(_rows(name, text, tags.MAXIMUM)))
+    return tag_keys.parse(name, json.dumps(rows_up_to(tags.MAXIMUM, name, text)))
 
 
 @rule(f'JSON as ["a", "b"], 1 to {tags.MAXIMUM} keys of tags')

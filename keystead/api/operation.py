@@ -22,8 +22,11 @@ from keystead.api.catalogue import CATALOGUE as CATALOGUE
 from keystead.api.catalogue import Catalogue as Catalogue
 from keystead.api.catalogue import Field as Field
 from keystead.api.catalogue import Operation as Operation
+from keystead.api.http.receive import Received
+from keystead.api.needs import Need
 from keystead.api.parameters import Param, Role
 from keystead.api.service_keys import Promise
+from keystead.api.sign_in import Arrival, Door
 from keystead.api.slow import Attempt
 from keystead.api.wire_types import Reply, Request
 from keystead.crypto.blob import Blob
@@ -33,11 +36,16 @@ from keystead.domain.keys.aliases import Alias
 from keystead.domain.keys.key import Key, KeySpec, KeyVersion
 from keystead.domain.keys.lifecycle import Gate
 from keystead.domain.products import KMS, Product
+from keystead.domain.sessions import Session
 from keystead.entropy import Entropy
 from keystead.errors import KmsError, ServiceKeyManaged
 from keystead.store.ports import Store
 
 T = TypeVar("T")
+
+
+def _may_not(need: Need) -> bool:
+    return False
 
 
 class Call(msgspec.Struct, kw_only=True):
@@ -52,9 +60,21 @@ class Call(msgspec.Struct, kw_only=True):
     store: Store
     vault: Vault
     entropy: Entropy
+    door: Door
+    address: str = ""  # of whoever calls
+    session: Session | None = None  # by which it comes, if it comes by the console
     keys: tuple[Key, ...] = ()  # all that the request names, in its order
     alias: Alias | None = None
     resources: list[str] = []  # ARNs for the record: what was found, and what the operation creates
+    may: Callable[[Need], bool] = (
+        _may_not  # whether the caller may do something, as far as this call can tell
+    )
+
+    @property
+    def signed_in(self) -> Session:
+        """The session of a call that can only come by one."""
+        assert self.session is not None
+        return self.session
 
     def slow(self, function: Callable[..., T], *values: Any) -> T:
         """function(*values), computed in a pool (see keystead.api.slow). Values are compared between the passes: none
@@ -98,13 +118,29 @@ def operation(
     container: str = "",
     errors: tuple[type[KmsError], ...] = (),
     product: Product = KMS,
+    permission: str = "",
     free: bool = False,
+    quiet: bool = False,
+    confirmed: bool = False,
+    own: bool = False,
+    action: str = "",
+    proof: Callable[[Door, Received, Any, Attempt, int], Arrival] | None = None,
 ) -> Callable[[Callable[[Call, Q], R]], Callable[[Call, Q], R]]:
-    """Declare an operation that is not about one key. `container` is what it is authorized on, `gate` the row of the state
-    table for each of several keys; with `free` nobody is refused."""
+    """Declare an operation that is not about one key. `container` is what it is authorized on, `permission` the action that
+    has to be allowed there in place of its own, `gate` the row of the state table for each of several keys; with `free`
+    nobody is refused, and with `quiet` an answer leaves no record. `container` may name the caller, as `user/{caller}`.
+
+    At the console: `confirmed` if it deletes keys or changes who may do what, so that a proof must have been given lately;
+    `own` if a person may do it to how they themselves sign in, without a policy, and even if nothing else is let them do;
+    `proof` if it is by its request that the caller is known. `action`: its name, if that is not the function's.
+    """
 
     def declare(function: Callable[[Call, Q], R]) -> Callable[[Call, Q], R]:
-        CATALOGUE.add(_build(function, product, gate, None, changes, False, container, {}, free, errors))
+        built = _build(function, product, gate, None, changes, False, container, {}, permission, errors)
+        named = action or built.action
+        CATALOGUE.add(
+            built._replace(action=named, free=free, quiet=quiet, confirmed=confirmed, own=own, proof=proof)
+        )
         return function
 
     return declare
@@ -117,20 +153,26 @@ def key_operation(
     changes: bool = False,
     of_services: bool = False,
     actions: Mapping[Role, str] | None = None,
+    confirmed: bool = False,
     errors: tuple[type[KmsError], ...] = (),
+    product: Product = KMS,
+    permission: str = "",
 ) -> Callable[[Callable[[KeyCall, Q], R]], Callable[[KeyCall, Q], R]]:
     """Declare an operation about one key, which a field of its request names.
 
     `gate` is its row of the state table, `use` what the key must be good for; with `of_services` it may change the key of a
-    service, too. `actions`: what must be allowed on what a field of a role names, in place of the operation.
+    service, too. `actions`: what must be allowed on what a field of a role names, in place of the operation; `permission`:
+    on all that it names. `confirmed` as with `operation`.
     """
 
     def declare(function: Callable[[KeyCall, Q], R]) -> Callable[[KeyCall, Q], R]:
         refused = (*errors, *refusals(use))
-        built = _build(function, KMS, gate, use, changes, of_services, "", actions or {}, False, refused)
+        built = _build(
+            function, product, gate, use, changes, of_services, "", actions or {}, permission, refused
+        )
         if not any(field.param.role in (Role.KEY, Role.BLOB) for field in built.fields):
             raise TypeError(f"{built.action}: no field of its request names a key")
-        CATALOGUE.add(built)
+        CATALOGUE.add(built._replace(confirmed=confirmed))
         return function
 
     return declare
@@ -145,7 +187,7 @@ def _build(
     of_services: bool,
     container: str,
     actions: Mapping[Role, str],
-    free: bool,
+    permission: str,
     errors: tuple[type[KmsError], ...],
 ) -> Operation:
     hints = get_type_hints(function)
@@ -178,7 +220,9 @@ def _build(
         of_services=of_services,
         container=container,
         actions=actions,
-        free=free,
+        permission=permission,
+        free=False,
+        quiet=False,
         errors=tuple(
             dict.fromkeys(
                 (

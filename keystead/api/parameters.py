@@ -29,6 +29,7 @@ class Role(enum.Enum):
     USER = "user"  # of Ram, by name, whether it exists or not; none: the caller
     GROUP = "group"  # of Ram, likewise
     POLICY = "policy"  # of Ram, likewise
+    MFA = "mfa"  # a device of Ram, by name or serial number, likewise
 
 
 class Rule(Generic[T]):

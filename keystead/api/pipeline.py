@@ -23,6 +23,7 @@ from keystead.api.operation import CATALOGUE, Call, Catalogue, KeyCall, Operatio
 from keystead.api.prepare import Prepared, prepare
 from keystead.api.resolve import Resolver
 from keystead.api.service_keys import Promise
+from keystead.api.sign_in import Arrival, Door
 from keystead.api.slow import Attempt, Nonce, Slow
 from keystead.api.wire_types import Request
 from keystead.clock import Clock
@@ -51,6 +52,12 @@ from keystead.errors import (
     TimestampExpired,
 )
 from keystead.store.ports import Store, StoreFailure
+
+_KINDS = {
+    Channel.NETWORK: Kind.API_CALL,
+    Channel.CONTROL: Kind.OPERATOR_COMMAND,
+    Channel.CONSOLE: Kind.CONSOLE_OPERATION,
+}
 
 
 class Answer(NamedTuple):
@@ -100,6 +107,7 @@ class Pipeline:
         self.catalogue = catalogue
         self.service_keys = service_keys
         self._authorizer = Authorizer(store)
+        self._door = Door(store, vault, entropy, self._authorizer.principals, account)
         # Nonces of calls between their passes: in no batch, and nobody else's to use.
         self._reserved: set[Nonce] = set()
 
@@ -135,28 +143,30 @@ class Pipeline:
         asked = prepared.asked
         host, xml = asked.host, asked.xml
         try:
-            if attempt.caller is None:
-                attempt.caller = self._authenticate(prepared)
-            caller = attempt.caller
+            arrival = self._arrive(prepared, attempt)
         except KmsError as error:
             # Nobody is known to have sent this, so nothing is recorded; metrics and log count it.
             cause = error.__cause__ if isinstance(error.__cause__, Exception) else None
             return self._unrecorded(asked, error, request_id, cause)
         except StoreFailure:
             raise
-        except Exception as error:  # a damaged AccessKey row: it must not cost the whole batch
+        except Exception as error:  # a damaged row: it must not cost the whole batch
             return self._unrecorded(asked, InternalFailure(), request_id, error)
 
-        now = self.clock.now()
+        now, caller, session = self.clock.now(), arrival.caller, arrival.session
         bound = prepared.bound
         assert bound is not None  # whose caller is known was read
         trace = trace_of(bound, self.region)
-        ask = Ask(batch, asked, bound, caller, trace, int(now), request_id, xml, attempt)
+        ask = Ask(batch, asked, bound, caller, trace, int(now), request_id, xml, attempt, session)
+        if session is not None and not bound.product.for_console_only:
+            batch.note_session(session, int(now))
         fault: Exception | None = None
         code = ""
         try:
             if prepared.signed is not None:
                 self._admit(batch, prepared.signed, ask)
+            if arrival.refusal is not None:
+                raise arrival.refusal
             response = self._perform(ask)
         except KmsError as error:
             code = error.code
@@ -171,12 +181,14 @@ class Pipeline:
         except Exception as error:  # a bug of ours: the caller learns the request id and nothing else
             fault, code = error, InternalFailure.code
             response = encode.failure(InternalFailure(), request_id, host, xml, trace.product.recommended_as)
+        if not code and bound.operation is not None and bound.operation.quiet:
+            return Answer(response, trace.action, "", request_id, False)
         batch.append(
             Record(
                 chain=batch.chain,
                 sequence=batch.next,
                 time=int(now * 1000),
-                kind=Kind.API_CALL if prepared.signed is not None else Kind.OPERATOR_COMMAND,
+                kind=_KINDS[asked.channel],
                 account=caller.account,
                 region=trace.region,
                 product=trace.product.name,
@@ -212,6 +224,15 @@ class Pipeline:
         return Answer(response, "", refusal.code, request_id, False, fault, asked.source, access_key_id)
 
     # --- who
+
+    def _arrive(self, prepared: Prepared, attempt: Attempt) -> Arrival:
+        """Who calls. One who signed stays known from one pass to the next; a session may have ended since."""
+        asked = prepared.asked
+        if asked.channel is Channel.CONSOLE:
+            return self._door.arrive(asked, prepared.bound, attempt, int(self.clock.now()))
+        if attempt.caller is None:
+            attempt.caller = self._authenticate(prepared)
+        return Arrival(attempt.caller)
 
     def _authenticate(self, prepared: Prepared) -> Caller:
         """The caller, by signature, or by the control socket: then there are no claims to admit."""
@@ -282,9 +303,12 @@ class Pipeline:
         operation, request = bound.operation, bound.request
         assert operation is not None
         assert request is not None
+        console = ask.asked.channel is Channel.CONSOLE
         try:
             call = self._call(operation, request, ask)
-            self._authorizer.authorize(caller, operation.product, trace.needs, self._context(ask))
+            self._door.admit(ask.session, operation, ask.now)
+            self._authorizer.authorize(caller, operation, trace.needs, self._context(ask), console=console)
+            self._door.confirmed(ask.session, operation, ask.now)
             if operation.gate is not None:
                 for key in call.keys:
                     admit(operation.gate, key.at(ask.now).state)
@@ -330,7 +354,10 @@ class Pipeline:
 
     def _context(self, ask: Ask) -> Context:
         """The condition keys of a request, made where a statement of a policy asks for one."""
-        return partial(request_context, self.store, ask.asked, ask.bound.request, self.client_clock.now())
+        mfa = ask.session is not None and ask.session.mfa
+        return partial(
+            request_context, self.store, ask.asked, ask.bound.request, self.client_clock.now(), mfa
+        )
 
     def _call(self, operation: Operation, request: Request, ask: Ask) -> Call:
         """The call with the resources that the request names; their ARNs go to the trace."""
@@ -342,10 +369,12 @@ class Pipeline:
 
         resolver = Resolver(self.store, account, region, ask.now, makes, admits, ask.caller.session)
         found = resolver.resolve(operation, request)
-        if operation.container or not (found.needs or operation.free or operation.product.for_operator_only):
+        if operation.container or not (found.needs or operation.free or operation.product.ours):
             place = f"{region if operation.product.regional else ''}:{account}"
-            of = f"{operation.product.name.lower()}:{place}:{operation.container or '*'}"
-            found.needs.append(Need(operation.action_on(), f"acs:{of}", account))
+            action = operation.action_on()
+            container = operation.container.format(caller=ask.caller.session) or "*"
+            of = f"{action.partition(':')[0]}:{place}:{container}"
+            found.needs.append(Need(action, f"acs:{of}", account))
         ask.trace.needs, ask.trace.resources = found.needs, found.resources
         common: dict[str, Any] = {
             "caller": ask.caller,
@@ -357,9 +386,13 @@ class Pipeline:
             "store": self.store,
             "vault": self.vault,
             "entropy": self.entropy,
+            "door": self._door,
+            "address": ask.asked.source,
+            "session": ask.session,
             "keys": tuple(found.keys),
             "alias": found.alias,
             "resources": ask.trace.resources,
+            "may": lambda need: self._authorizer.may(ask.caller, need, context),
         }
         if found.key is None or found.version is None:
             return Call(**common)

@@ -50,6 +50,10 @@ class Principals:
         """The user of this id, or None."""
         return self._account(account).users.get(user_id)
 
+    def named(self, account: str, name: str) -> User | None:
+        """The user of this name, or None."""
+        return next((one for one in self._account(account).users.values() if one.name == name), None)
+
     def policies(self, account: str, user_id: str) -> tuple[Policy, ...]:
         """The policies that a user has, its own first, then those of its groups."""
         known = self._account(account).policies

@@ -9,6 +9,7 @@ from keystead.api.coerce import Rule, integer, rule, text_up_to
 from keystead.api.wire_types import Param, Request, Role, choice
 from keystead.domain import identities
 from keystead.domain.accounts import AccessKeyStatus
+from keystead.domain.sign_in import CODE, DEVICE_NAME, SERIAL_NUMBER
 from keystead.errors import InvalidParameter, MalformedPolicyDocument
 from keystead.forms import Form
 
@@ -56,6 +57,9 @@ NewMobilePhone = Annotated[str | None, Param("String", text_up_to(32), empty=Tru
 NewEmail = Annotated[str | None, Param("String", text_up_to(128), empty=True)]
 Description = Annotated[str, Param("String", text_up_to(1024), empty=True)]
 Status = Annotated[str, choice(*AccessKeyStatus)]
+DeviceName = Annotated[str, Param("String", _named(DEVICE_NAME), role=Role.MFA)]
+SerialNumber = Annotated[str, Param("String", _named(SERIAL_NUMBER), role=Role.MFA)]
+AuthenticationCode = Annotated[str, Param("String", _named(CODE), sensitive=True)]
 Marker = Annotated[str, Param("String", text_up_to(128, "what the page before gave"))]
 MaxItems = Annotated[int, Param("Integer", integer(1, 1000))]
 # fmt: on

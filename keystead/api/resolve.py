@@ -106,9 +106,10 @@ class Resolver:
                         self._need_key_of(self.alias)
                 case Role.NEW_ALIAS:
                     self._need_alias(value)
-                case kind:  # a user, group or policy, which Ram looks up itself
+                case kind:  # a user, group, policy or device, which Ram looks up itself
                     assert kind is not None
-                    arn = ram_arn(self._account, kind.value, value or self._caller)
+                    # The serial number of a device ends with its name; no name has a slash.
+                    arn = ram_arn(self._account, kind.value, value.rpartition("/")[2] or self._caller)
                     self.needs.append(Need(operation.action_on(kind), arn, self._account))
         self.keys += [one for one in (self.key, self.source.key if self.source else None) if one is not None]
         if operation.gate is not None and not self.keys:

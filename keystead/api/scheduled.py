@@ -54,6 +54,12 @@ def purge_access_keys(pipeline: Pipeline, batch: Batch) -> bool:
     return False
 
 
+def purge_sessions(pipeline: Pipeline, batch: Batch) -> bool:
+    """Forget sessions, links and codes whose time is over; they are accepted no longer as it is."""
+    pipeline.store.sessions.purge(int(pipeline.clock.now()))
+    return False
+
+
 def purge_nonces(pipeline: Pipeline, batch: Batch) -> bool:
     """Forget the nonces of requests that are too old to be accepted anyway."""
     pipeline.store.nonces.purge(int(pipeline.client_clock.now()) - WINDOW - 1)

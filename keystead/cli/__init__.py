@@ -23,6 +23,7 @@ COMMANDS = (
     "audit",
     "account",
     "access-key",
+    "console",
     "ca",
     "backup",
     "config",

@@ -99,7 +99,8 @@ async def carry(application: Application, page: Page) -> HttpResponse:
     async def receive() -> MutableMapping[str, Any]:
         if body:
             return body.pop()
-        return await asyncio.get_running_loop().create_future()  # nobody says when a reader goes away
+        await asyncio.Event().wait()  # nobody says when a reader goes away
+        raise AssertionError
 
     async def send(message: MutableMapping[str, Any]) -> None:
         nonlocal status, headers

@@ -37,6 +37,7 @@ _CHECK = b"keystead/imported-material/1"
 _TOKEN = b"keystead/wrap/import-token/1"
 _SECRET = b"keystead/wrap/access-key-secret/1"
 _PRIVATE_KEY = b"keystead/wrap/authority/1"
+_SEED = b"keystead/wrap/mfa-seed/1"
 T = TypeVar("T")
 _CACHED = (
     10_000  # unwrapped values kept in memory; beyond it the oldest goes and is unwrapped anew when needed
@@ -277,6 +278,16 @@ class Vault:
     def forget_secret(self, access_key_id: str) -> None:
         """Drop the unwrapped secret of an AccessKey that is gone."""
         self._secrets.pop(access_key_id, None)
+
+    # --- the seeds of MFA devices
+
+    def wrap_seed(self, account: str, name: str, seed: bytes) -> Wrapped:
+        """The seed of an MFA device, bound to its account and name."""
+        return self._wrap(_SEED, prefixed("mfa_device", account, name), seed)
+
+    def unwrap_seed(self, account: str, name: str, wrapped: Wrapped) -> bytes:
+        """The seed; OperatorError if it does not open."""
+        return self._unwrap(_SEED, prefixed("mfa_device", account, name), wrapped)
 
     # --- the certificate authority's private key
 

@@ -20,6 +20,11 @@ class Product(NamedTuple):
         return self._endpoint(host) is not None
 
     @property
+    def ours(self) -> bool:
+        """Whether no policy is about it: who may call it is settled by how the call comes in."""
+        return self.for_operator_only or self.for_console_only
+
+    @property
     def regional(self) -> bool:
         """Whether its resources belong to regions."""
         return self.hosts is None or self.hosts.groups > 0

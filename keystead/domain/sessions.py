@@ -90,7 +90,7 @@ def hashed(*words: str) -> bytes:
 
 
 def short_code(token: str) -> str:
-    """What a terminal and a page both show of a link, as `K7QM-2XPD`, so that it is seen to be the same; it opens nothing."""
+    """What a terminal and a page both show of a link, as `K7QM-2XPD`, to be seen to be the same; it opens nothing."""
     return confirmation_code(hashlib.sha256(f"keystead/short-code/1\n{token}".encode()).digest())
 
 

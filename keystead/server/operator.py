@@ -40,6 +40,7 @@ __all__ = [
     "open_audit",
     "own_authorities",
     "root_key_problem",
+    "run_in_server",
     "run_operation",
     "sm2_problem",
 ]
@@ -69,6 +70,21 @@ def run_operation(
     finally:
         directory.unlock()
     return transport.Answer(answer.response.status, msgspec.json.decode(answer.response.body))
+
+
+def run_in_server(
+    data: str, action: str, parameters: Mapping[str, str], command: str
+) -> tuple[transport.Answer, str]:
+    """Run one of our own operations in the server that runs on the directory, and nowhere else; with the server's URL."""
+    directory = _with_data(data)
+    running = directory.running() if directory.locked() else None
+    if running is None:
+        raise OperatorError(
+            f"no server runs on {directory.path}",
+            hint="keystead serve starts one; --data names another directory",
+        )
+    answer = send_control(directory.control, action, KEYSTEAD.version, parameters, command, "try again later")
+    return answer, running.url
 
 
 def _run_here(directory: DataDirectory, action: str, parameters: Mapping[str, str], command: str) -> Answer:

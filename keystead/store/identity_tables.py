@@ -1,4 +1,4 @@
-"""Users, groups and policies in the embedded store: a table for each type of value, a column for each of its fields.
+"""Users, groups, policies and how users sign in, in the embedded store: a table for each type, a column for each field.
 
 An account has some hundreds of them at most, so all of a type are read at once and known by heart from then on.
 """
@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 import msgspec
 
 from keystead.domain.identities import Attachment, CustomPolicy, Group, Member, PolicyVersion, User
+from keystead.domain.sign_in import KnownAddress, LoginProfile, MfaDevice, PasswordPolicy
 from keystead.store.database import Database
-from keystead.store.ports import IDENTITIES, Identity, Revisions, V, identity_key
+from keystead.store.identity_ports import IDENTITIES, Identity, Revisions, V, identity_key
 
 
 class _Table(NamedTuple):
@@ -48,6 +49,10 @@ _TABLES: dict[type[Identity], _Table] = {
         ("policies", CustomPolicy),
         ("policy_versions", PolicyVersion),
         ("attachments", Attachment),
+        ("login_profiles", LoginProfile),
+        ("password_policies", PasswordPolicy),
+        ("mfa_devices", MfaDevice),
+        ("known_addresses", KnownAddress),
     )
 }
 
@@ -99,4 +104,6 @@ class Identities:
     def _rows(self, kind: type[Any], where: str, *values: str) -> tuple[Any, ...]:
         table = _TABLES[kind]
         rows = self._database.rows(f"{table.select} WHERE {where} ORDER BY position", values)
-        return tuple([msgspec.convert(dict(zip(table.fields, row, strict=True)), kind) for row in rows])
+        # SQLite has no truth values: those come as numbers.
+        values_of = [dict(zip(table.fields, row, strict=True)) for row in rows]
+        return tuple([msgspec.convert(one, kind, strict=False) for one in values_of])

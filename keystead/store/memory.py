@@ -2,68 +2,26 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Generic, TypeVar
 
 import msgspec
 
 from keystead.domain.accounts import AccessKey, Account, WrappingKey
 from keystead.domain.audit import Head, Record
 from keystead.domain.authorities import KeptAuthority
-from keystead.domain.identities import PolicyVersion
 from keystead.domain.keys.aliases import Alias
 from keystead.domain.keys.key import Key, KeyFilter, KeyVersion
 from keystead.domain.keys.lifecycle import KeyState
 from keystead.domain.keys.tags import fit
 from keystead.entropy import Entropy, uuid4
 from keystead.errors import AliasTaken
-from keystead.store import ports
-from keystead.store.ports import IDENTITIES, Identity, Page, Revisions, StoreFailure, identity_key
-
-K = TypeVar("K")
-V = TypeVar("V")
-
-
-class _Missing:
-    pass
-
-
-_MISSING = _Missing()
-_Journal = list[tuple[dict[Any, Any], Any, Any]]
-
-
-class _Rows(Generic[K, V]):
-    """A table: values by key, each with a position that only grows. Every write can be undone."""
-
-    def __init__(self, journal: _Journal) -> None:
-        self._journal = journal
-        self._rows: dict[K, tuple[int, V]] = {}
-        self._position = 0
-
-    def get(self, name: K) -> V | None:
-        row = self._rows.get(name)
-        return None if row is None else row[1]
-
-    def put(self, name: K, value: V) -> None:
-        old = self._rows.get(name)
-        self._journal.append((self._rows, name, _MISSING if old is None else old))
-        if old is None:
-            self._position += 1
-            self._rows[name] = (self._position, value)
-        else:
-            self._rows[name] = (old[0], value)
-
-    def remove(self, name: K) -> None:
-        self._journal.append((self._rows, name, self._rows[name]))
-        del self._rows[name]
-
-    def values(self) -> list[V]:
-        """All values, in order of their first appearance."""
-        return [value for _, value in sorted(self._rows.values(), key=lambda row: row[0])]
+from keystead.store.journal import MISSING, Journal, Rows
+from keystead.store.memory_identities import Identities, Sessions
+from keystead.store.ports import Page, StoreFailure
 
 
 class Keyring:
-    def __init__(self, journal: _Journal) -> None:
-        self._rows: _Rows[int, WrappingKey] = _Rows(journal)
+    def __init__(self, journal: Journal) -> None:
+        self._rows: Rows[int, WrappingKey] = Rows(journal)
 
     def all(self) -> tuple[WrappingKey, ...]:
         return tuple(self._rows.values())
@@ -73,8 +31,8 @@ class Keyring:
 
 
 class Authorities:
-    def __init__(self, journal: _Journal) -> None:
-        self._rows: _Rows[str, tuple[KeptAuthority, ...]] = _Rows(journal)
+    def __init__(self, journal: Journal) -> None:
+        self._rows: Rows[str, tuple[KeptAuthority, ...]] = Rows(journal)
 
     def all(self) -> tuple[KeptAuthority, ...]:
         return self._rows.get("") or ()
@@ -84,9 +42,9 @@ class Authorities:
 
 
 class Accounts:
-    def __init__(self, journal: _Journal) -> None:
-        self._accounts: _Rows[str, Account] = _Rows(journal)
-        self._access_keys: _Rows[str, AccessKey] = _Rows(journal)
+    def __init__(self, journal: Journal) -> None:
+        self._accounts: Rows[str, Account] = Rows(journal)
+        self._access_keys: Rows[str, AccessKey] = Rows(journal)
 
     def get(self, account: str) -> Account | None:
         return self._accounts.get(account)
@@ -122,40 +80,9 @@ class Accounts:
         return tuple(one for one in self._access_keys.values() if one.gone(now))
 
 
-class Identities:
-    def __init__(self, journal: _Journal) -> None:
-        self._rows: dict[type[Identity], _Rows[tuple[str, ...], Any]] = {
-            kind: _Rows(journal) for kind in IDENTITIES
-        }
-        self._revisions = Revisions()
-
-    def drop_cache(self) -> None:
-        self._revisions.all_changed()
-
-    def revision(self, account: str) -> int:
-        return self._revisions.of(account)
-
-    def all(self, kind: type[ports.V], account: str) -> tuple[ports.V, ...]:
-        return tuple(one for one in self._rows[kind].values() if one.account == account)
-
-    def versions(self, account: str, policy: str) -> tuple[PolicyVersion, ...]:
-        found = self._rows[PolicyVersion].values()
-        return tuple(one for one in found if (one.account, one.policy) == (account, policy))
-
-    def put(self, one: Identity) -> None:
-        self._revisions.changed(one.account)
-        self._rows[type(one)].put(identity_key(one), one)
-
-    add = put
-
-    def remove(self, one: Identity) -> None:
-        self._revisions.changed(one.account)
-        self._rows[type(one)].remove(identity_key(one))
-
-
 class Aliases:
-    def __init__(self, journal: _Journal) -> None:
-        self._rows: _Rows[tuple[str, str, str], Alias] = _Rows(journal)
+    def __init__(self, journal: Journal) -> None:
+        self._rows: Rows[tuple[str, str, str], Alias] = Rows(journal)
 
     def get(self, account: str, region: str, name: str) -> Alias | None:
         return self._rows.get((account, region, name))
@@ -182,11 +109,11 @@ class Aliases:
 
 
 class Keys:
-    def __init__(self, journal: _Journal, aliases: Aliases) -> None:
+    def __init__(self, journal: Journal, aliases: Aliases) -> None:
         self._aliases = aliases
-        self._keys: _Rows[tuple[str, str, str], Key] = _Rows(journal)
-        self._versions: _Rows[str, KeyVersion] = _Rows(journal)
-        self._tags: _Rows[tuple[str, str, str], dict[str, str]] = _Rows(journal)
+        self._keys: Rows[tuple[str, str, str], Key] = Rows(journal)
+        self._versions: Rows[str, KeyVersion] = Rows(journal)
+        self._tags: Rows[tuple[str, str, str], dict[str, str]] = Rows(journal)
 
     def get(self, account: str, region: str, key_id: str) -> Key | None:
         return self._keys.get((account, region, key_id))
@@ -297,7 +224,7 @@ class Keys:
 
 
 class Nonces:
-    def __init__(self, journal: _Journal) -> None:
+    def __init__(self, journal: Journal) -> None:
         self._journal = journal
         self._horizon: dict[str, int] = {"horizon": 0}
         self._added: dict[tuple[int, bytes], bool] = {}
@@ -309,7 +236,7 @@ class Nonces:
         for row in rows:
             if row in self._added:
                 raise StoreFailure("a nonce was to be remembered twice")
-            self._journal.append((self._added, row, _MISSING))
+            self._journal.append((self._added, row, MISSING))
             self._added[row] = True
 
     def horizon(self) -> int:
@@ -326,7 +253,7 @@ class Nonces:
 
 
 class AuditLog:
-    def __init__(self, journal: _Journal) -> None:
+    def __init__(self, journal: Journal) -> None:
         self._journal = journal
         self.records: dict[int, tuple[Record, bytes]] = {}
         self._heads: dict[str, Head] = {}
@@ -336,9 +263,9 @@ class AuditLog:
 
     def append(self, rows: Sequence[tuple[Record, bytes]]) -> None:
         for record, link in rows:
-            self._journal.append((self.records, record.sequence, _MISSING))
+            self._journal.append((self.records, record.sequence, MISSING))
             self.records[record.sequence] = (record, link)
-            self._journal.append((self._heads, record.chain, self._heads.get(record.chain, _MISSING)))
+            self._journal.append((self._heads, record.chain, self._heads.get(record.chain, MISSING)))
             self._heads[record.chain] = Head(record.sequence, link)
 
 
@@ -347,10 +274,11 @@ class MemoryStore:
 
     def __init__(self, *, entropy: Entropy) -> None:
         self.server_id = uuid4(entropy)
-        self._journal: _Journal = []
+        self._journal: Journal = []
         self.keyring = Keyring(self._journal)
         self.accounts = Accounts(self._journal)
         self.identities = Identities(self._journal)
+        self.sessions = Sessions(self._journal)
         self.authorities = Authorities(self._journal)
         self.aliases = Aliases(self._journal)
         self.keys = Keys(self._journal, self.aliases)
@@ -390,7 +318,7 @@ class MemoryStore:
         self.identities.drop_cache()
         while len(self._journal) > mark:
             rows, name, old = self._journal.pop()
-            if old is _MISSING:
+            if old is MISSING:
                 del rows[name]
             else:
                 rows[name] = old

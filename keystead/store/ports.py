@@ -18,10 +18,11 @@ import msgspec
 from keystead.domain.accounts import AccessKey, Account, WrappingKey
 from keystead.domain.audit import Head, Record
 from keystead.domain.authorities import KeptAuthority
-from keystead.domain.identities import Attachment, CustomPolicy, Group, Member, PolicyVersion, User
 from keystead.domain.keys.aliases import Alias
 from keystead.domain.keys.key import Key, KeyFilter, KeyVersion
 from keystead.domain.keys.lifecycle import KeyState
+from keystead.store.identity_ports import Identities as Identities
+from keystead.store.identity_ports import Sessions as Sessions
 
 T = TypeVar("T")
 
@@ -182,78 +183,6 @@ class Accounts(Protocol):
         ...
 
 
-Identity = User | Group | Member | CustomPolicy | PolicyVersion | Attachment
-V = TypeVar("V", User, Group, Member, CustomPolicy, Attachment)
-
-# By which fields one is known from all others of its type.
-IDENTITIES: dict[type[Identity], tuple[str, ...]] = {
-    User: ("account", "user_id"),
-    Group: ("account", "group_id"),
-    Member: ("account", "group_id", "user_id"),
-    CustomPolicy: ("account", "name"),
-    PolicyVersion: ("account", "policy", "number"),
-    Attachment: ("account", "kind", "holder", "policy_type", "policy"),
-}
-
-
-def identity_key(one: Identity) -> tuple[str, ...]:
-    """What one is known by, from all others of its type."""
-    return tuple([getattr(one, field) for field in IDENTITIES[type(one)]])
-
-
-class Revisions:
-    """Numbers that stand for what there is of each account, for as long as that is so. None is ever given again."""
-
-    def __init__(self) -> None:
-        self._known: dict[str, int] = {}
-        self._latest = 0
-
-    def of(self, account: str) -> int:
-        """The number that stands for the account as it is."""
-        if account not in self._known:
-            self._latest += 1
-            self._known[account] = self._latest
-        return self._known[account]
-
-    def changed(self, account: str) -> None:
-        """The account is no longer as it was."""
-        self._known.pop(account, None)
-
-    def all_changed(self) -> None:
-        """No account may be as it was."""
-        self._known.clear()
-
-
-class Identities(Protocol):
-    """Users, groups, policies and what is attached. An account has so few of them that none is looked up in here: whoever
-    asks gets all of a type, oldest first.
-
-    What another refers to must be there before and gone after it; names are unique by type and account.
-    """
-
-    def all(self, kind: type[V], account: str) -> tuple[V, ...]: ...
-
-    def versions(self, account: str, policy: str) -> tuple[PolicyVersion, ...]:
-        """The versions of a policy, oldest first."""
-        ...
-
-    def add(self, one: Identity) -> None:
-        """A new one."""
-        ...
-
-    def put(self, one: Identity) -> None:
-        """Replace an existing one."""
-        ...
-
-    def remove(self, one: Identity) -> None:
-        """Remove an existing one."""
-        ...
-
-    def revision(self, account: str) -> int:
-        """A number that stands for what there is of an account now, and for nothing that will be otherwise."""
-        ...
-
-
 class Keyring(Protocol):
     """The wrapping keys, by generation."""
 
@@ -323,6 +252,9 @@ class Store(Protocol):
 
     @property
     def identities(self) -> Identities: ...
+
+    @property
+    def sessions(self) -> Sessions: ...
 
     @property
     def keyring(self) -> Keyring: ...

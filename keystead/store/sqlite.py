@@ -22,6 +22,7 @@ from keystead.store.key_tables import Keys
 from keystead.store.listing import Listing
 from keystead.store.nonce_tables import Nonces
 from keystead.store.ports import StoreFailure
+from keystead.store.session_tables import Sessions
 
 MINIMUM = (3, 51, 3)
 _WAL_PAGES = 4000  # of 4 KiB; when the WAL is longer, it is written back to the database after a commit
@@ -47,6 +48,7 @@ class SqliteStore:
         self.keyring = tables.Keyring(self._database)
         self.accounts = tables.Accounts(self._database)
         self.identities = Identities(self._database)
+        self.sessions = Sessions(self._database)
         self.authorities = tables.Authorities(self._database)
         self.aliases = tables.Aliases(self._database, listing)
         self.keys = Keys(self._database, listing, self.aliases)

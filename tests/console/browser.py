@@ -11,7 +11,6 @@ import msgspec
 
 from keystead.api.http.message import HttpResponse
 from keystead.api.http.receive import Received
-from keystead.api.slow import Attempt, Slow
 from keystead.clock import iso8601
 from keystead.console.app import create_app
 from keystead.console.carrier import Page, Served, carry
@@ -100,7 +99,7 @@ class Browser:
     ) -> Shown:
         for _ in range(5):
             response = self._once(method, target, headers or {}, body)
-            location = dict((name.lower(), value) for name, value in response.headers).get("location")
+            location = {name.lower(): value for name, value in response.headers}.get("location")
             if response.status not in (302, 303, 307) or location is None:
                 return Shown(response, target)
             parts = urlsplit(location)

@@ -28,6 +28,7 @@ TESTED_IN = {
     "api/ram_types": "tests/operations/test_ram_users.py",
     "cli": "tests/cli",
     "client": "tests/cli",
+    "console": "tests/console",
     "crypto/primitives/digests": "tests/unit/crypto/test_signing_secret.py",
     "crypto/primitives/unopenable": "tests/unit/crypto/test_sealing.py",
     "files": "tests/cli",
@@ -41,7 +42,9 @@ TESTED_IN = {
     "server/data/opened_store": "tests/cli",
     "server/ephemeral": "tests/interop",
     "server/network/certificate_watch": "tests/cli",
+    "server/network/console_process": "tests/unit/server/network/test_console_supervisor.py",
     "server/network/limits": "tests/unit/server/network/test_connection.py",
+    "server/network/spawn": "tests/unit/server/network/test_front_supervisor.py",
     "server/service/metrics": "tests/unit/server/service/test_ops.py",
     "server/service/timers": "tests/crash",
 }

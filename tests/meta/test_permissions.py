@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from keystead.api.operation import CATALOGUE, Operation
-from keystead.domain.products import KMS, LOCATION, RAM, STS
+from keystead.domain.products import CONSOLE, KMS, LOCATION, RAM, STS
 from tests.harness import Members, Service
 from tests.meta.test_catalogue import scenario
 
@@ -233,6 +233,7 @@ def test_some_operations_are_everybody_s() -> None:
         (KMS, "DescribeRegions"),
         (STS, "GetCallerIdentity"),
         (LOCATION, "DescribeEndpoints"),
+        (CONSOLE, "CheckAccess"),
     ]
     service.ok("DescribeRegions")
     assert service.ok("GetCallerIdentity", Version=STS.version)["Arn"].endswith(":user/alice")

@@ -36,8 +36,9 @@ from keystead.domain.keys.lifecycle import Event, KeyState
 from keystead.entropy import SeededEntropy
 from keystead.errors import AliasTaken
 from keystead.store import database, listing
+from keystead.store.identity_ports import Identity
 from keystead.store.memory import MemoryStore
-from keystead.store.ports import Identity, Page, Store, StoreFailure
+from keystead.store.ports import Page, Store, StoreFailure
 from keystead.store.sqlite import SqliteStore
 from tests.unit.domain.test_audit import RECORD
 

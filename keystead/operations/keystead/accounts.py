@@ -7,6 +7,7 @@ import msgspec
 from keystead.api.access_keys import AccountId, account_of, new_access_key
 from keystead.api.coerce import text_up_to
 from keystead.api.operation import Call, operation
+from keystead.api.sign_in_rows import end_sessions
 from keystead.api.wire_types import Empty, Param, Reply, Request, choice
 from keystead.clock import iso8601
 from keystead.domain.accounts import Account, AccountStatus
@@ -100,6 +101,8 @@ def update_account(call: Call, request: UpdateAccountRequest) -> Empty:
     call.resources.append(account_arn(account.account_id))
     if request.status == AccountStatus.DISABLED and account.account_id == call.account:
         raise InvalidParameter(name="AccountId")
+    if request.status == AccountStatus.DISABLED:
+        end_sessions(call.store, account.account_id)
     call.store.accounts.put(
         msgspec.structs.replace(
             account,

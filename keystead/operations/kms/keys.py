@@ -247,7 +247,7 @@ class ScheduleKeyDeletionRequest(Request, frozen=True):
     pending_window_in_days: PendingWindow
 
 
-@key_operation(gate=Gate.MODIFY, changes=True, errors=(DeletionProtected,))
+@key_operation(gate=Gate.MODIFY, changes=True, confirmed=True, errors=(DeletionProtected,))
 def schedule_key_deletion(call: KeyCall, request: ScheduleKeyDeletionRequest) -> Empty:
     """Delete a key after a waiting period, in which it cannot be used and the deletion can be cancelled."""
     if call.key.protected:

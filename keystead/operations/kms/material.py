@@ -101,7 +101,7 @@ class DeleteKeyMaterialRequest(Request, frozen=True):
     key_id: KeyIdRef
 
 
-@key_operation(gate=Gate.ANY, use=Use.IMPORT, changes=True)
+@key_operation(gate=Gate.ANY, use=Use.IMPORT, changes=True, confirmed=True)
 def delete_key_material(call: KeyCall, request: DeleteKeyMaterialRequest) -> Empty:
     """Delete imported material at once; nothing opens until its owner imports the same again."""
     call.store.keys.put_version(call.vault.without_material(call.version))

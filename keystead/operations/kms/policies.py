@@ -16,7 +16,7 @@ class SetKeyPolicyRequest(Request, frozen=True):
     policy_name: PolicyName = policies.NAME
 
 
-@key_operation(gate=Gate.EDIT, changes=True, errors=(PolicyNotFound,))
+@key_operation(gate=Gate.EDIT, changes=True, confirmed=True, errors=(PolicyNotFound,))
 def set_key_policy(call: KeyCall, request: SetKeyPolicyRequest) -> Empty:
     """Replace a key's policy."""
     if request.policy_name != policies.NAME:

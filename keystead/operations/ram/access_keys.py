@@ -50,7 +50,7 @@ class CreateAccessKeyReply(Reply, frozen=True):
     access_key: MadeAccessKey
 
 
-@operation(changes=True, product=RAM, errors=(TooManyAccessKeys, UserNotFound))
+@operation(changes=True, confirmed=True, product=RAM, errors=(TooManyAccessKeys, UserNotFound))
 def create_access_key(call: Call, request: CreateAccessKeyRequest) -> CreateAccessKeyReply:
     """Make an AccessKey for a user; its secret is shown this once."""
     user_id = _owner(call, request.user_name)
@@ -101,7 +101,7 @@ class UpdateAccessKeyRequest(Request, frozen=True):
     user_name: UserName = ""
 
 
-@operation(changes=True, product=RAM, errors=(UserAccessKeyNotFound, UserNotFound))
+@operation(changes=True, confirmed=True, product=RAM, errors=(UserAccessKeyNotFound, UserNotFound))
 def update_access_key(call: Call, request: UpdateAccessKeyRequest) -> Empty:
     """Activate or deactivate an AccessKey; once acknowledged, no later call is accepted with an inactive one."""
     found = _find(call, _owner(call, request.user_name), request.user_access_key_id)
@@ -114,7 +114,7 @@ class DeleteAccessKeyRequest(Request, frozen=True):
     user_name: UserName = ""
 
 
-@operation(changes=True, product=RAM, errors=(UserAccessKeyNotFound, UserNotFound))
+@operation(changes=True, confirmed=True, product=RAM, errors=(UserAccessKeyNotFound, UserNotFound))
 def delete_access_key(call: Call, request: DeleteAccessKeyRequest) -> Empty:
     """Delete an AccessKey for good."""
     found = _find(call, _owner(call, request.user_name), request.user_access_key_id)

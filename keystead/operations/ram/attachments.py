@@ -71,6 +71,7 @@ class GroupPolicyRequest(Request, frozen=True):
 
 @operation(
     changes=True,
+    confirmed=True,
     product=RAM,
     errors=(UserNotFound, RamPolicyNotFound, AlreadyAttachedToUser, TooManyPoliciesOfUser),
 )
@@ -80,7 +81,9 @@ def attach_policy_to_user(call: Call, request: UserPolicyRequest) -> Empty:
     return _attach(call, Kind.USER, user.user_id, request.policy_type, request.policy_name)
 
 
-@operation(changes=True, product=RAM, errors=(UserNotFound, RamPolicyNotFound, NotAttachedToUser))
+@operation(
+    changes=True, confirmed=True, product=RAM, errors=(UserNotFound, RamPolicyNotFound, NotAttachedToUser)
+)
 def detach_policy_from_user(call: Call, request: UserPolicyRequest) -> Empty:
     """Take a policy from a user; once acknowledged, no later call is allowed by it."""
     user = find_user(call, request.user_name)
@@ -89,6 +92,7 @@ def detach_policy_from_user(call: Call, request: UserPolicyRequest) -> Empty:
 
 @operation(
     changes=True,
+    confirmed=True,
     product=RAM,
     errors=(GroupNotFound, RamPolicyNotFound, AlreadyAttachedToGroup, TooManyPoliciesOfGroup),
 )
@@ -98,7 +102,9 @@ def attach_policy_to_group(call: Call, request: GroupPolicyRequest) -> Empty:
     return _attach(call, Kind.GROUP, group.group_id, request.policy_type, request.policy_name)
 
 
-@operation(changes=True, product=RAM, errors=(GroupNotFound, RamPolicyNotFound, NotAttachedToGroup))
+@operation(
+    changes=True, confirmed=True, product=RAM, errors=(GroupNotFound, RamPolicyNotFound, NotAttachedToGroup)
+)
 def detach_policy_from_group(call: Call, request: GroupPolicyRequest) -> Empty:
     """Take a policy from a group; once acknowledged, no later call of a member is allowed by it."""
     group = find_group(call, request.group_name)

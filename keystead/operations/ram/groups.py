@@ -114,7 +114,7 @@ class UpdateGroupReply(Reply, frozen=True):
     group: ListedGroup
 
 
-@operation(changes=True, product=RAM, errors=(GroupNotFound, GroupTaken))
+@operation(changes=True, confirmed=True, product=RAM, errors=(GroupNotFound, GroupTaken))
 def update_group(call: Call, request: UpdateGroupRequest) -> UpdateGroupReply:
     """Change a group's name or comments; its members and policies stay."""
     group = find_group(call, request.group_name)
@@ -134,7 +134,7 @@ class DeleteGroupRequest(Request, frozen=True):
     group_name: GroupName
 
 
-@operation(changes=True, product=RAM, errors=(GroupNotFound, GroupHasUsers, GroupHasPolicies))
+@operation(changes=True, confirmed=True, product=RAM, errors=(GroupNotFound, GroupHasUsers, GroupHasPolicies))
 def delete_group(call: Call, request: DeleteGroupRequest) -> Empty:
     """Delete a group that has no member and no policy attached."""
     group = find_group(call, request.group_name)
@@ -175,7 +175,10 @@ class AddUserToGroupRequest(Request, frozen=True):
 
 
 @operation(
-    changes=True, product=RAM, errors=(UserNotFound, GroupNotFound, AlreadyInGroup, TooManyGroupsOfUser)
+    changes=True,
+    confirmed=True,
+    product=RAM,
+    errors=(UserNotFound, GroupNotFound, AlreadyInGroup, TooManyGroupsOfUser),
 )
 def add_user_to_group(call: Call, request: AddUserToGroupRequest) -> Empty:
     """Put a user into a group, whose policies it then has."""
@@ -196,7 +199,7 @@ class RemoveUserFromGroupRequest(Request, frozen=True):
     group_name: GroupName
 
 
-@operation(changes=True, product=RAM, errors=(UserNotFound, GroupNotFound, NotInGroup))
+@operation(changes=True, confirmed=True, product=RAM, errors=(UserNotFound, GroupNotFound, NotInGroup))
 def remove_user_from_group(call: Call, request: RemoveUserFromGroupRequest) -> Empty:
     """Take a user out of a group."""
     user, group = find_user(call, request.user_name), find_group(call, request.group_name)

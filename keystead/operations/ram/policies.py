@@ -202,6 +202,7 @@ class DeletePolicyRequest(Request, frozen=True):
 
 @operation(
     changes=True,
+    confirmed=True,
     product=RAM,
     errors=(RamPolicyNotFound, PolicyHasUsers, PolicyHasGroups, PolicyHasVersions),
 )
@@ -259,7 +260,7 @@ class CreatePolicyVersionReply(Reply, frozen=True):
     policy_version: ShownVersion
 
 
-@operation(changes=True, product=RAM, errors=(RamPolicyNotFound, TooManyVersions))
+@operation(changes=True, confirmed=True, product=RAM, errors=(RamPolicyNotFound, TooManyVersions))
 def create_policy_version(call: Call, request: CreatePolicyVersionRequest) -> CreatePolicyVersionReply:
     """Make one more version of a policy; it has a say once it is the default one."""
     policy = find_custom_policy(call, request.policy_name)
@@ -311,7 +312,12 @@ class DeletePolicyVersionRequest(Request, frozen=True):
     version_id: VersionId
 
 
-@operation(changes=True, product=RAM, errors=(RamPolicyNotFound, RamVersionNotFound, VersionIsDefault))
+@operation(
+    changes=True,
+    confirmed=True,
+    product=RAM,
+    errors=(RamPolicyNotFound, RamVersionNotFound, VersionIsDefault),
+)
 def delete_policy_version(call: Call, request: DeletePolicyVersionRequest) -> Empty:
     """Delete a version that is not the default one."""
     policy = find_custom_policy(call, request.policy_name)
@@ -347,7 +353,7 @@ class SetDefaultPolicyVersionRequest(Request, frozen=True):
     version_id: VersionId
 
 
-@operation(changes=True, product=RAM, errors=(RamPolicyNotFound, RamVersionNotFound))
+@operation(changes=True, confirmed=True, product=RAM, errors=(RamPolicyNotFound, RamVersionNotFound))
 def set_default_policy_version(call: Call, request: SetDefaultPolicyVersionRequest) -> Empty:
     """Choose the version of a policy that has a say."""
     policy = find_custom_policy(call, request.policy_name)

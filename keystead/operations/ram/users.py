@@ -18,6 +18,7 @@ from keystead.api.ram_types import (
     UserName,
     marked,
 )
+from keystead.api.sign_in_rows import device_of, profile_of
 from keystead.api.wire_types import Empty, Reply, Request
 from keystead.clock import iso8601
 from keystead.domain.identities import USERS, Kind, Member, User
@@ -26,6 +27,8 @@ from keystead.errors import (
     TooManyUsers,
     UserHasAccessKeys,
     UserHasGroups,
+    UserHasLoginProfile,
+    UserHasMfaDevice,
     UserHasPolicies,
     UserNotFound,
     UserTaken,
@@ -116,7 +119,11 @@ class GetUserReply(Reply, frozen=True):
 def get_user(call: Call, request: GetUserRequest) -> GetUserReply:
     """Show a user."""
     user = find_user(call, request.user_name)
-    return GetUserReply(user=SeenUser(**_facts(user), update_date=iso8601(user.updated), last_login_date=""))
+    profile = profile_of(call.store, call.account, user.user_id)
+    seen = "" if profile is None or not profile.last_login else iso8601(profile.last_login)
+    return GetUserReply(
+        user=SeenUser(**_facts(user), update_date=iso8601(user.updated), last_login_date=seen)
+    )
 
 
 class UpdateUserRequest(Request, frozen=True):
@@ -132,7 +139,7 @@ class UpdateUserReply(Reply, frozen=True):
     user: ListedUser
 
 
-@operation(changes=True, product=RAM, errors=(UserNotFound, UserTaken))
+@operation(changes=True, confirmed=True, product=RAM, errors=(UserNotFound, UserTaken))
 def update_user(call: Call, request: UpdateUserRequest) -> UpdateUserReply:
     """Change a user's name or what is noted of it; its AccessKeys, groups and policies stay."""
     user = find_user(call, request.user_name)
@@ -160,10 +167,21 @@ class DeleteUserRequest(Request, frozen=True):
 
 
 @operation(
-    changes=True, product=RAM, errors=(UserNotFound, UserHasAccessKeys, UserHasGroups, UserHasPolicies)
+    changes=True,
+    confirmed=True,
+    product=RAM,
+    errors=(
+        UserNotFound,
+        UserHasAccessKeys,
+        UserHasGroups,
+        UserHasLoginProfile,
+        UserHasMfaDevice,
+        UserHasPolicies,
+    ),
 )
 def delete_user(call: Call, request: DeleteUserRequest) -> Empty:
-    """Delete a user that has no AccessKey but temporary ones, is in no group, and has no policy attached."""
+    """Delete a user that has no AccessKey but temporary ones, no login profile and no MFA device, is in no group, and has no
+    policy attached."""
     user = find_user(call, request.user_name)
     access_keys = [
         one for one in call.store.accounts.access_keys(call.account) if one.user_id == user.user_id
@@ -174,6 +192,10 @@ def delete_user(call: Call, request: DeleteUserRequest) -> Empty:
         raise UserHasGroups
     if attachments(call, Kind.USER, user.user_id):
         raise UserHasPolicies
+    if profile_of(call.store, call.account, user.user_id) is not None:
+        raise UserHasLoginProfile
+    if device_of(call.store, call.account, user.user_id) is not None:
+        raise UserHasMfaDevice
     for one in access_keys:
         call.store.accounts.remove_access_key(one.access_key_id)
         call.vault.forget_secret(one.access_key_id)

@@ -14,9 +14,9 @@ from keystead.api.http.receive import Received
 from keystead.console.carrier import Page, Served, plain
 from keystead.server import logs
 from keystead.server.network.front_supervisor import Confine
-from keystead.server.network.helper_process import start
 from keystead.server.network.limits import Reply
 from keystead.server.network.link import Answered, Asked, FromConsole, Link, Listening, Set, Stop, Visited
+from keystead.server.network.spawn import start
 
 _MODULE = "keystead.server.network.console_process"
 _PATIENCE = 30.0  # seconds that a page may take, the start of the process among them

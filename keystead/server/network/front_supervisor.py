@@ -16,7 +16,6 @@ from keystead.api.http.receive import Received
 from keystead.console.carrier import Page
 from keystead.errors import OperatorError
 from keystead.server import logs
-from keystead.server.network.helper_process import start
 from keystead.server.network.limits import Connections, Limits, Reply
 from keystead.server.network.link import (
     Adjust,
@@ -37,6 +36,7 @@ from keystead.server.network.link import (
     Visited,
 )
 from keystead.server.network.listener import Pem
+from keystead.server.network.spawn import start
 
 Confine = Literal["auto", "yes", "no"]  # auto: as far as the kernel can; yes: not without
 
@@ -66,7 +66,8 @@ class Front:
         confine: Confine = "no",
         restarting: Callable[[str], None] = lambda reason: None,
     ) -> None:
-        """`take` is given calls, `visit` requests for pages. `restarting` is told why, each time that it is to be started again: "silent" or "ended"."""
+        """`take` is given calls, `visit` requests for pages. `restarting` is told why, each time that it is to be started
+        again: "silent" or "ended"."""
         self._loop = asyncio.get_running_loop()
         self._take = take
         self._visit = visit

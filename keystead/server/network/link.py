@@ -1,4 +1,4 @@
-"""The link between a server and its front process: frames of messages over a pair of sockets.
+"""The link between a server and the front process or the console: frames of messages over a pair of sockets.
 
 frame     length (4 bytes, big-endian) ‖ MessagePack: an array of messages
 message   an array; its first member is the kind
@@ -231,7 +231,7 @@ class Link(asyncio.Protocol):
                 for message in self._decoder.decode(frame):
                     self._received(self, message)
             except Exception as error:  # the other end does not speak this language, or this one has a bug
-                logs.failure("link between server and front process broken", error)
+                logs.failure("link between two processes broken", error)
                 self.abort()
                 return
         del incoming[:begin]

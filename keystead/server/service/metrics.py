@@ -169,7 +169,7 @@ class Metrics:
     # --- the sequencer's observer
 
     def answered(self, answer: Answer, seconds: float) -> None:
-        if answer.recorded:
+        if answer.recorded or not answer.code:
             self._calls.answered(answer.action or "unknown", answer.code or "OK")
         else:
             self._unauthenticated.labels(answer.code).inc()

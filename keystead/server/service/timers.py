@@ -5,7 +5,14 @@ from collections.abc import Callable
 
 import keystead.operations  # noqa: F401 - fills the catalogue
 from keystead.api.pipeline import Pipeline
-from keystead.api.scheduled import delete_due, expire_due, purge_access_keys, purge_nonces, rotate_due
+from keystead.api.scheduled import (
+    delete_due,
+    expire_due,
+    purge_access_keys,
+    purge_nonces,
+    purge_sessions,
+    rotate_due,
+)
 from keystead.clock import Clock
 from keystead.entropy import Entropy
 from keystead.server import logs
@@ -62,6 +69,7 @@ class Service:
         self.every(_DELETIONS_EVERY, "expiries", lambda: self.sequencer.run(expire_due))
         self.every(_ROTATIONS_EVERY, "rotations", lambda: self.sequencer.run(rotate_due))
         self.every(_ACCESS_KEYS_EVERY, "access keys", lambda: self.sequencer.run(purge_access_keys))
+        self.every(_ACCESS_KEYS_EVERY, "sessions", lambda: self.sequencer.run(purge_sessions))
         self.every(_NONCES_EVERY, "nonces", lambda: self.sequencer.run(purge_nonces))
         self.every(refusals.EVERY, "refusals", self.metrics.refusals.begin_anew)
 

@@ -11,8 +11,9 @@ from keystead.api.authorization import request_context
 from keystead.api.http import receive
 from keystead.api.http.message import Channel, HttpRequest
 from keystead.api.needs import Need
+from keystead.api.operation import CATALOGUE
 from keystead.domain.identities import User
-from keystead.domain.products import RAM
+from keystead.domain.products import KEYSTEAD, RAM
 from keystead.errors import AccessKeyNotFound, NoPermission
 from keystead.operations.kms.encryption import EncryptRequest, ReEncryptRequest
 from tests.harness import Members, Service
@@ -250,11 +251,12 @@ def test_ram_has_a_code_of_its_own_and_our_product_is_the_operator_s() -> None:
     assert (status, members["Code"]) == (403, "NoPermission")
     caller = Caller(account=service.account, type=CallerType.ROOT, principal=service.account)
     authorizer = service.pipeline._authorizer
-    keystead = service.pipeline.catalogue.products["2026-11-24"]
+    operation = CATALOGUE.find(KEYSTEAD.version, "ListAccounts")
+    assert operation is not None
     with pytest.raises(NoPermission):
-        authorizer.authorize(caller, keystead, [], lambda need: {})
+        authorizer.authorize(caller, operation, [], lambda need: {}, console=True)
     operator = Caller(account=service.account, type=CallerType.OPERATOR, principal="me")
-    authorizer.authorize(operator, keystead, [], lambda need: {})
+    authorizer.authorize(operator, operation, [], lambda need: {}, console=False)
 
 
 def test_what_is_of_another_account_and_no_key_is_nobody_s() -> None:
@@ -275,7 +277,7 @@ def context(request: Any, need: Need, service: Service, **more: Any) -> Mapping[
         headers={"host": "localhost"},
         **more,
     )
-    return request_context(service.store, receive.receive(made), request, NOW, need)
+    return request_context(service.store, receive.receive(made), request, NOW, False, need)
 
 
 def test_a_request_has_its_time_and_where_it_came_from_and_no_more_than_is_so() -> None:

@@ -16,8 +16,8 @@ from keystead.domain.identities import (
 )
 from keystead.domain.policies import of_everybody
 from keystead.entropy import SeededEntropy
+from keystead.store.identity_ports import Identity
 from keystead.store.memory import MemoryStore
-from keystead.store.ports import Identity
 
 ACCOUNT = "1000000000000001"
 KEY = f"acs:kms:cn-hangzhou:{ACCOUNT}:key/k"

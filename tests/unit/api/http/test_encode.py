@@ -70,7 +70,18 @@ def test_an_answer_never_has_a_top_level_code() -> None:
 
 
 def test_every_message_can_be_written() -> None:
-    names = ("name", "reason", "string_to_sign", "message", "code", "host", "about", "limit")
+    names = (
+        "name",
+        "reason",
+        "string_to_sign",
+        "message",
+        "code",
+        "host",
+        "about",
+        "limit",
+        "when",
+        "seconds",
+    )
     for kinds in CODES.values():
         for kind in kinds:
             assert kind(**dict.fromkeys(names, "x")).text

@@ -19,6 +19,7 @@ import uvloop
 from keystead.api.http import receive
 from keystead.api.http.message import Channel, HttpResponse
 from keystead.api.http.receive import Received
+from keystead.console.carrier import Page
 from keystead.errors import OperatorError
 from keystead.server.logs import Log
 from keystead.server.network import front_supervisor as module
@@ -40,6 +41,7 @@ class Desk(Counted):
     def __init__(self, confine: Confine = "no") -> None:
         super().__init__()
         self.asked: list[Received] = []
+        self.pages: list[Page] = []
         self.hold = False
         self.waiting: list[Reply] = []
         self.writers: list[asyncio.StreamWriter] = []
@@ -48,6 +50,7 @@ class Desk(Counted):
         self.reasons: list[str] = []
         self.front = Front(
             self.take,
+            self.visit,
             self.sockets,
             limits=Limits(connections=3),
             connections=self,
@@ -62,6 +65,10 @@ class Desk(Counted):
             self.waiting.append(reply)
         else:
             reply(OK)
+
+    def visit(self, page: Page, reply: Reply) -> None:
+        self.pages.append(page)
+        reply(OK)
 
     async def connect(self, context: ssl.SSLContext | None = None) -> "Client":
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port, ssl=context)
@@ -117,6 +124,26 @@ def test_a_request_goes_through_and_connections_are_counted() -> None:
         assert desk.open == 1
         client.writer.close()
         await desk.until(lambda: desk.open == 0)
+
+    play(scenario)
+
+
+def test_a_request_for_a_page_of_the_console_is_handed_on_as_it_came() -> None:
+    async def scenario(desk: Desk) -> None:
+        await desk.front.start()
+        client = await desk.connect()
+        posted = b"POST /console/keys?a=1 HTTP/1.1\r\nHost: h\r\nCookie: c=1\r\nContent-Length: 3\r\n\r\na=b"
+        assert (await client.ask(posted)).endswith(b"hello")
+        assert (await client.ask()).endswith(b"hello")
+        (page,) = desk.pages
+        assert (page.method, page.target, page.body, page.headers["cookie"]) == (
+            "POST",
+            "/console/keys?a=1",
+            b"a=b",
+            "c=1",
+        )
+        assert (page.source, page.tls) == ("127.0.0.1", "")
+        assert len(desk.asked) == 1
 
     play(scenario)
 

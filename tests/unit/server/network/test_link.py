@@ -305,7 +305,7 @@ def test_a_message_that_cannot_be_taken_ends_the_link(caplog: pytest.LogCaptureF
         await pair.until(lambda: sorted(pair.lost) == ["front", "server"])
 
     play(scenario)
-    assert "link between server and front process broken" in caplog.text
+    assert "link between two processes broken" in caplog.text
     assert "canary" not in caplog.text
 
 

@@ -1,0 +1,74 @@
+"""Passwords as parameters, the rules for them as an answer, and how a user is given another one."""
+
+from typing import Annotated
+
+import msgspec
+
+from keystead.api.coerce import text_up_to
+from keystead.api.operation import Call
+from keystead.api.sign_in_rows import end_sessions, password_policy
+from keystead.api.wire_types import Param, Reply
+from keystead.crypto import passwords
+from keystead.domain.identities import User
+from keystead.domain.sign_in import PASSWORD_CHARACTERS, LoginProfile, PasswordPolicy
+from keystead.errors import (
+    NewPasswordReused,
+    NewPasswordTooWeak,
+    PasswordReused,
+    PasswordTooWeak,
+)
+
+Password = Annotated[str, Param("String", text_up_to(PASSWORD_CHARACTERS), sensitive=True)]
+
+
+class ShownPasswordPolicy(Reply, frozen=True):
+    minimum_password_length: int
+    require_lowercase_characters: bool
+    require_uppercase_characters: bool
+    require_numbers: bool
+    require_symbols: bool
+    hard_expiry: bool
+    max_password_age: int
+    password_reuse_prevention: int
+    max_login_attemps: int  # spelled as the vendor does
+
+
+def shown(policy: PasswordPolicy) -> ShownPasswordPolicy:
+    """The rules of an account as the vendor's Ram has them."""
+    return ShownPasswordPolicy(
+        minimum_password_length=policy.min_length,
+        require_lowercase_characters=policy.lowercase,
+        require_uppercase_characters=policy.uppercase,
+        require_numbers=policy.numbers,
+        require_symbols=policy.symbols,
+        hard_expiry=policy.hard_expiry,
+        max_password_age=policy.max_age,
+        password_reuse_prevention=policy.reuse,
+        max_login_attemps=policy.max_attempts,
+    )
+
+
+def hash_of(call: Call, password: str, *, new: bool = False) -> str:
+    """The hash of a password that complies with the rules of the account; else the refusal, of NewPassword if `new`."""
+    lacks = password_policy(call.store, call.account).lacks(password)
+    if lacks:
+        raise (NewPasswordTooWeak if new else PasswordTooWeak)(reason=lacks)
+    made = call.slow(passwords.make, call.entropy, password)
+    assert isinstance(made, str)
+    return made
+
+
+def replace_password(
+    call: Call, user: User, profile: LoginProfile, password: str, *, new: bool = False
+) -> LoginProfile:
+    """The login profile with another password, which complies with the rules; not kept yet. The user's other sessions end,
+    and wrong passwords are counted anew."""
+    policy = password_policy(call.store, call.account)
+    hashes = profile.hashes(policy)
+    if call.slow(passwords.any_matches, hashes, password):
+        raise NewPasswordReused if new else PasswordReused
+    encoded = hash_of(call, password, new=new)
+    own = call.session if call.session is not None and call.session.user_id == user.user_id else None
+    end_sessions(call.store, call.account, user.user_id, but=own)
+    call.door.attempts.forget(call.account, user.name)
+    return msgspec.structs.replace(profile.with_password(encoded, policy, call.now), reset_required=False)
