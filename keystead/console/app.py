@@ -9,12 +9,12 @@ from keystead.clock import Clock
 from keystead.console import locales, routing
 from keystead.console.carrier import ROOT, Served
 from keystead.console.core import Console
-from keystead.console.pages import design, overview, sign_in
+from keystead.console.pages import design, overview, sign_in, user_access_keys, users
 from keystead.console.service import Call
 from keystead.console.visit import Visit
 from keystead.entropy import Entropy
 
-PARTS = (sign_in.pages, overview.pages, design.pages)
+PARTS = (sign_in.pages, overview.pages, users.pages, user_access_keys.pages, design.pages)
 
 
 def create_app(call: Call, served: Served, clock: Clock, entropy: Entropy) -> Starlette:

@@ -5,7 +5,9 @@ from keystead.console.locales import marked as N_
 NOTICES = {
     "signed-out": N_("You are signed out."),
     "saved": N_("Saved."),
-    "user-created": N_("The user is created. It may do nothing until you attach a policy or put it into a group."),
+    "user-created": N_(
+        "The user is created. It may do nothing until you attach a policy or put it into a group."
+    ),
     "user-deleted": N_("The user is deleted."),
     "access-key-active": N_("The AccessKey is enabled."),
     "access-key-inactive": N_("The AccessKey is disabled: no later call is accepted with it."),

@@ -89,7 +89,9 @@ TEMPLATES = (
         {"StringEquals": {"kms:tag/environment": "production"}},
         one_key=False,
     ),
-    Template("address", N_("Use a key from some addresses"), _USES, {"IpAddress": {"acs:SourceIp": "192.0.2.0/24"}}),
+    Template(
+        "address", N_("Use a key from some addresses"), _USES, {"IpAddress": {"acs:SourceIp": "192.0.2.0/24"}}
+    ),
 )
 BY_NAME = {template.name: template for template in TEMPLATES}
 

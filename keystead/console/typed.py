@@ -29,9 +29,13 @@ class Typed(NamedTuple):
         return 400 if self.errors else 200
 
 
-def blank(hints: Mapping[str, str], values: Mapping[str, str] | None = None) -> Typed:
-    """A form with nothing typed, but for what is filled in."""
-    return Typed(values or {}, {}, hints)
+BARE = Typed({}, {}, {})  # of a form that has nothing to type into but a proof
+
+
+def blank(visit: Visit, hints: Mapping[str, str], known: Mapping[str, str] | None = None) -> Typed:
+    """A form that nobody has sent yet, with what is known, and what the address fills in."""
+    known = known or {}
+    return Typed({name: visit.field(name) or known.get(name, "") for name in hints}, {}, hints)
 
 
 def read(
@@ -56,7 +60,9 @@ def read(
             field.param.parse(name, text)
         except KmsError as error:
             rule = hints.get(name)
-            errors[name] = _("This is not accepted. %(rule)s", rule=_(rule)) if rule else Markup.escape(error.text)
+            errors[name] = (
+                _("This is not accepted. %(rule)s", rule=_(rule)) if rule else Markup.escape(error.text)
+            )
     return Typed(values, errors, hints)
 
 
@@ -74,7 +80,9 @@ async def send(
         return None, form._replace(refused=refused)
 
 
-async def act(visit: Visit, action: str, parameters: Mapping[str, str], *, product: Product = KMS) -> Refused | None:
+async def act(
+    visit: Visit, action: str, parameters: Mapping[str, str], *, product: Product = KMS
+) -> Refused | None:
     """Call an operation for a button that stands alone; its refusal, to be shown on the page that the button is on. If a
     proof is needed first, the way leads to where it is given."""
     try:

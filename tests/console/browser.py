@@ -1,20 +1,19 @@
 """A browser without a window over the console's application and a service in memory: cookies, forms with their tokens, links."""
 
 import asyncio
+import hashlib
 import re
 from html.parser import HTMLParser
 from http.cookies import SimpleCookie
-from typing import Any
 from urllib.parse import urlencode, urlsplit
-
-import msgspec
 
 from keystead.api.http.message import HttpResponse
 from keystead.api.http.receive import Received
-from keystead.clock import iso8601
 from keystead.console.app import create_app
 from keystead.console.carrier import Page, Served, carry
-from keystead.domain.products import CONSOLE
+from keystead.console.visit import SESSION, VISITOR
+from keystead.domain.products import RAM
+from tests.at_console import PASSWORD
 from tests.harness import Service
 
 HOST = "localhost:8443"
@@ -39,20 +38,12 @@ class Shown:
 class Browser:
     """One person's browser."""
 
-    def __init__(
-        self,
-        service: Service,
-        *,
-        user: str = "",
-        access_key: tuple[str, str] | None = None,
-        language: str = "en",
-    ) -> None:
+    def __init__(self, service: Service, *, language: str = "en", source: str = "192.0.2.7") -> None:
         self.service = service
         self.cookies: dict[str, str] = {}
         self.language = language
+        self.source = source
         self.calls: list[Received] = []
-        self._user = user
-        self._access_key = access_key
         served = Served("test", service.region, service.account)
         self._app = create_app(self._call, served, service.clock, service.entropy)
 
@@ -87,10 +78,30 @@ class Browser:
         )
 
     def form_token(self) -> str:
-        return _inputs(self._once("GET", "/console/design", {}, b"").body.decode() or "")["form_token"]
+        """That of the forms of this session, or of this browser before one."""
+        secret = self.cookies.get(SESSION)
+        if not secret:
+            if VISITOR not in self.cookies:
+                self._once("GET", "/console/sign-in", {}, b"")
+            secret = self.cookies[VISITOR]
+        return hashlib.sha256(f"form:{secret}".encode()).hexdigest()
 
-    def sign_in_as_owner(self) -> None:
-        self.cookies["__Host-keystead-session"] = "owner"
+    def sign_in_as_owner(self) -> "Browser":
+        """By the operator's link."""
+        made = self.service.operate("CreateSignInLink")[1]
+        assert made["ShortCode"] in self.get(f"/link/{made['Token']}").text
+        shown = self.post("/link", {"token": made["Token"]})
+        assert shown.status == 200, shown.text
+        assert self.cookies[SESSION]
+        return self
+
+    def sign_in_as(self, user: str, *, policies: tuple[str, ...] = (), password: str = PASSWORD) -> "Browser":
+        """With a password. Who is not there yet is made, with these system policies, or these documents."""
+        give_password(self.service, user, policies, password)
+        shown = self.post("/sign-in", {"user_name": user, "password": password})
+        assert shown.status == 200, shown.text
+        assert self.cookies[SESSION], shown.text
+        return self
 
     # --- inside
 
@@ -115,7 +126,7 @@ class Browser:
             "cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items()),
             **headers,
         }
-        response = asyncio.run(carry(self._app, Page(method, target, given, body, "192.0.2.7", "TLSv1.3")))
+        response = asyncio.run(carry(self._app, Page(method, target, given, body, self.source, "TLSv1.3")))
         for name, value in response.headers:
             if name.lower() == "set-cookie":
                 for cookie in SimpleCookie(value).values():
@@ -127,37 +138,27 @@ class Browser:
 
     async def _call(self, received: Received) -> HttpResponse:
         self.calls.append(received)
-        if received.version == CONSOLE.version and received.action in (
-            "GetSession",
-            "CheckAccess",
-            "ConfirmSession",
-        ):
-            return self._stand_in(received)
-        parameters = {**received.parameters, "Version": received.version}
-        request = self.service.request(received.action, parameters, access_key=self._access_key)
-        return self.service.answer(request)[0].response
+        return self.service.take(received).response
 
-    def _stand_in(self, received: Received) -> HttpResponse:
-        body: dict[str, Any] = {"RequestId": "x"}
-        if not received.session:
-            return HttpResponse(
-                status=401, content_type="application/json", body=b'{"Code": "SessionExpired"}'
-            )
-        if received.action == "GetSession":
-            body["Session"] = {
-                "AccountId": self.service.account,
-                "UserName": self._user,
-                "UserId": "",
-                "MFAPresent": False,
-                "SessionId": "console-1",
-                "ExpireDate": iso8601(self.service.clock.now() + 3600),
-                "ConfirmedUntil": iso8601(self.service.clock.now() + 300),
-                "Pending": "",
-            }
-        else:
-            count = sum(1 for name in received.parameters if name.endswith(".Action"))
-            body["Allowed"] = {"Allowed": [True] * count}
-        return HttpResponse(status=200, content_type="application/json", body=msgspec.json.encode(body))
+
+def give_password(
+    service: Service, user: str, policies: tuple[str, ...] = (), password: str = PASSWORD
+) -> None:
+    """Make a RAM user who may sign in, with system policies by name, or policies by their documents."""
+
+    def ram(action: str, **parameters: str) -> None:
+        asked = {"Version": RAM.version, **parameters}
+        response = service.send(service.request(action, asked))
+        assert response.status in (200, 409), response.body
+
+    ram("CreateUser", UserName=user)
+    ram("CreateLoginProfile", UserName=user, Password=password)
+    for number, policy in enumerate(policies):
+        name, kind = policy, "System"
+        if policy.startswith("{"):
+            name, kind = f"{user}-{number}".replace(".", "-"), "Custom"
+            ram("CreatePolicy", PolicyName=name, PolicyDocument=policy)
+        ram("AttachPolicyToUser", UserName=user, PolicyType=kind, PolicyName=name)
 
 
 def _multipart(pairs: list[tuple[str, str]], files: dict[str, tuple[str, bytes]]) -> tuple[str, bytes]:

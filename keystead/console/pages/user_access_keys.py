@@ -5,7 +5,7 @@ import json
 from starlette.responses import PlainTextResponse, Response
 
 from keystead.console.routing import Pages
-from keystead.console.typed import Typed, act, blank, send
+from keystead.console.typed import BARE, Typed, act, send
 from keystead.console.visit import Visit
 from keystead.domain.arns import ram_arn
 from keystead.domain.identities import ACCESS_KEYS
@@ -20,7 +20,7 @@ _RIGHTS = (
 
 @pages.get("/users/{name}/access-keys")
 async def show(visit: Visit, name: str) -> Response:
-    return await _tab(visit, name, blank({}))
+    return await _tab(visit, name, BARE)
 
 
 async def _tab(visit: Visit, name: str, form: Typed) -> Response:
@@ -49,7 +49,7 @@ async def _tab(visit: Visit, name: str, form: Typed) -> Response:
 @pages.post("/users/{name}/access-keys")
 async def create(visit: Visit, name: str) -> Response:
     """Make an AccessKey, and show its secret: it stands in this answer and nowhere else."""
-    reply, form = await send(visit, "CreateAccessKey", blank({}), product=RAM, UserName=name)
+    reply, form = await send(visit, "CreateAccessKey", BARE, product=RAM, UserName=name)
     if reply is None:
         return await _tab(visit, name, form)
     return visit.render("users/new_access_key.html", name=name, form=form, made=reply["AccessKey"])
@@ -72,19 +72,19 @@ async def switch(visit: Visit, name: str) -> Response:
     asked = {each: visit.field(each) for each in ("UserAccessKeyId", "Status")}
     refused = await act(visit, "UpdateAccessKey", {**asked, "UserName": name}, product=RAM)
     if refused is not None:
-        return await _tab(visit, name, blank({})._replace(refused=refused))
+        return await _tab(visit, name, BARE._replace(refused=refused))
     done = "access-key-active" if asked["Status"] == "Active" else "access-key-inactive"
     return visit.redirect(f"/users/{name}/access-keys", done=done)
 
 
 @pages.get("/users/{name}/access-keys/{access_key_id}/delete")
 async def ask_delete(visit: Visit, name: str, access_key_id: str) -> Response:
-    return await _deletion(visit, name, access_key_id, blank({}))
+    return await _deletion(visit, name, access_key_id, BARE)
 
 
 @pages.post("/users/{name}/access-keys/{access_key_id}/delete")
 async def delete(visit: Visit, name: str, access_key_id: str) -> Response:
-    form = blank({}, {"UserAccessKeyId": access_key_id})
+    form = BARE._replace(values={"UserAccessKeyId": access_key_id})
     reply, form = await send(visit, "DeleteAccessKey", form, product=RAM, UserName=name)
     if reply is None:
         return await _deletion(visit, name, access_key_id, form)

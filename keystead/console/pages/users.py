@@ -5,7 +5,7 @@ from starlette.responses import Response
 from keystead.console.locales import marked as N_
 from keystead.console.routing import Pages
 from keystead.console.service import Refused
-from keystead.console.typed import Typed, blank, perhaps, read, send
+from keystead.console.typed import BARE, Typed, blank, perhaps, read, send
 from keystead.console.visit import Visit
 from keystead.domain.arns import ram_arn
 from keystead.domain.products import RAM
@@ -47,7 +47,7 @@ async def index(visit: Visit) -> Response:
 
 @pages.get("/users/-/create")
 async def ask_create(visit: Visit) -> Response:
-    return await _creation(visit, blank(_NEW))
+    return await _creation(visit, blank(visit, _NEW))
 
 
 @pages.post("/users/-/create")
@@ -70,7 +70,7 @@ async def show(visit: Visit, name: str) -> Response:
     """What is noted of a user, to be changed."""
     user = (await visit.call("GetUser", UserName=name, product=RAM))["User"]
     known = {f"New{each}": user[each] for each in _NEW}
-    return await _facts(visit, user, blank(_CHANGED, known))
+    return await _facts(visit, user, blank(visit, _CHANGED, known))
 
 
 @pages.post("/users/{name}")
@@ -91,12 +91,12 @@ async def _facts(visit: Visit, user: dict[str, str], form: Typed) -> Response:
 
 @pages.get("/users/{name}/delete")
 async def ask_delete(visit: Visit, name: str) -> Response:
-    return await _deletion(visit, name, blank({}))
+    return await _deletion(visit, name, BARE)
 
 
 @pages.post("/users/{name}/delete")
 async def delete(visit: Visit, name: str) -> Response:
-    form = blank({})
+    form = BARE
     if visit.field("typed").strip() != name:
         form = form._replace(errors={"typed": visit._("This is not the name of the user.")})
     reply, form = await send(visit, "DeleteUser", form, product=RAM, UserName=name)
