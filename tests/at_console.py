@@ -1,10 +1,9 @@
 """The console's calls against a service: of the account's owner, or of whoever has an AccessKey."""
 
-import json
 from typing import Any
 
 from keystead.domain.identities import User
-from keystead.domain.products import RAM
+from keystead.domain.products import CONSOLE, RAM
 from tests.harness import Members, Service
 
 PASSWORD = "correct-Horse7-battery"
@@ -46,9 +45,9 @@ class Console:
         else:
             self.session = owner_session(service, found.account)
 
-    def call(self, action: str, **parameters: str) -> tuple[int, Members]:
+    def call(self, action: str, /, **parameters: str) -> tuple[int, Members]:
         """Status and members of the answer."""
-        return self.service.console(action, self.session, **parameters)
+        return self.service.console(action, self.session, CONSOLE, **parameters)
 
     def ok(self, action: str, **parameters: str) -> Members:
         """The members of an answer that must be a success, without its RequestId."""

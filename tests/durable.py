@@ -44,7 +44,7 @@ class Durable(Service):
         connection.execute("PRAGMA locking_mode = EXCLUSIVE").fetchall()
         sqlite._configure(connection)
         self.connection = connection
-        sqlite_store = SqliteStore(connection, database, _server_id(connection))
+        sqlite_store = SqliteStore(connection, database, _server_id(connection), self.clock)
         self.sqlite = sqlite_store
         vault = Vault(root_key.read_file(directory.root_key, self.entropy), self.entropy)
         sqlite_store.begin()

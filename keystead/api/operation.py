@@ -27,7 +27,7 @@ from keystead.api.needs import Need
 from keystead.api.parameters import Param, Role
 from keystead.api.service_keys import Promise
 from keystead.api.sign_in import Arrival, Door
-from keystead.api.slow import Attempt
+from keystead.api.slow import Attempt, Work
 from keystead.api.wire_types import Reply, Request
 from keystead.crypto.blob import Blob
 from keystead.crypto.vault import Vault
@@ -83,7 +83,13 @@ class Call(msgspec.Struct, kw_only=True):
 
     def generate(self, spec: KeySpec) -> bytes:
         """A new private key, made in a pool of its own, beside the one where keys are used."""
-        return self.attempt.result(self.vault.generate, (spec,), making=True)
+        return self.attempt.result(self.vault.generate, (spec,), Work.MAKING)
+
+    def look(self, function: Callable[..., T], *values: Any) -> T:
+        """What one of the store's lookups finds for these values: with all in it that was answered when this call came."""
+        if not self.store.lookups.apart:
+            return function(*values)
+        return self.attempt.result(function, values, Work.LOOKING)
 
 
 class Source(NamedTuple):

@@ -81,7 +81,8 @@ class Door:
 
     def admit(self, session: Session | None, operation: Operation, now: int) -> None:
         """Refuse what a session may not do as long as its person has to do something else first."""
-        if session is None or operation.own or operation.product.for_console_only:
+        about_itself = operation.product.for_console_only and not operation.permission
+        if session is None or operation.own or about_itself:
             return
         for refusal in self.pending(session, now):
             raise refusal

@@ -6,6 +6,7 @@ signed with its AccessKey's secret is not verified again: neither of the two eve
 is never shared: two calls that make a key make two.
 """
 
+import enum
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, TypeVar
@@ -14,7 +15,15 @@ from keystead.access.callers import Caller
 
 T = TypeVar("T")
 Nonce = tuple[int, bytes]
-_Work = tuple[Callable[..., Any], tuple[Any, ...]]
+_Asked = tuple[Callable[..., Any], tuple[Any, ...]]
+
+
+class Work(enum.Enum):
+    """What slow work does; each kind has threads of its own, so that none waits for another."""
+
+    USING = "using"  # a key pair: milliseconds
+    MAKING = "making"  # a key pair: up to a second
+    LOOKING = "looking"  # at what is committed: up to seconds of a disk, few of them the interpreter's
 
 
 class Slow(BaseException):
@@ -24,12 +33,12 @@ class Slow(BaseException):
     """
 
     def __init__(
-        self, function: Callable[..., Any], values: tuple[Any, ...], *, making: bool = False
+        self, function: Callable[..., Any], values: tuple[Any, ...], work: Work = Work.USING
     ) -> None:
         super().__init__()
         self.function = function
         self.values = values
-        self.making = making  # a key pair: up to a second, where the use of one takes milliseconds
+        self.work = work
 
     def run(self) -> Future[Any]:
         """The outcome, computed here and now."""
@@ -48,7 +57,7 @@ class Attempt:
     __slots__ = ("_outcomes", "caller", "nonce")
 
     def __init__(self) -> None:
-        self._outcomes: dict[_Work, Future[Any]] = {}
+        self._outcomes: dict[_Asked, Future[Any]] = {}
         self.nonce: Nonce | None = None
         self.caller: Caller | None = None
 
@@ -57,11 +66,11 @@ class Attempt:
         """Whether the call has had slow work done."""
         return bool(self._outcomes)
 
-    def result(self, function: Callable[..., T], values: tuple[Any, ...], *, making: bool = False) -> T:
+    def result(self, function: Callable[..., T], values: tuple[Any, ...], work: Work = Work.USING) -> T:
         """What the function gave for these values, or raised; Slow if it has not run yet."""
         outcome = self._outcomes.get((function, values))
         if outcome is None:
-            raise Slow(function, values, making=making)
+            raise Slow(function, values, work)
         found: T = outcome.result()
         return found
 

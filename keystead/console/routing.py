@@ -107,8 +107,9 @@ async def _answer(visit: Visit, handler: Handler, visitors: Visitors, values: di
     try:
         if await visit.find_session() is None and visitors is not Visitors.ANYBODY:
             return await _sign_in_first(visit, posted)
-        if visit.session is not None and visit.session.pending and visitors is Visitors.SIGNED_IN:
-            return visit.go_to(f"/account/{visit.session.pending}")
+        first = visit.session.first if visit.session is not None else ""
+        if first and visitors is Visitors.SIGNED_IN:
+            return visit.go_to(first)
         if posted and not await visit.read_form():
             return visit.render("stale_form.html", 403)
         return await handler(visit, **values)
@@ -118,6 +119,8 @@ async def _answer(visit: Visit, handler: Handler, visitors: Visitors, values: di
 
 def refusal(visit: Visit, refused: Refused) -> Response:
     """The page that says why the service refused; where it asks for the password again, the way there."""
+    if refused.code == "SessionExpired":  # since the page was begun
+        return visit.redirect("/sign-in")
     if refused.code == "ConfirmationRequired":
         return visit.render("confirm_first.html", 403, back=visit.page(), error="")
     return visit.render("refused.html", refused.status, refused=refused)

@@ -22,7 +22,7 @@ from keystead.store.listing import Listing
 from keystead.store.ports import Page
 from keystead.store.tables import Aliases
 
-_KEY = (
+SELECT_KEY = (
     "SELECT account, region, key_id, spec, usage, origin, protection, state, description, created, "
     "primary_version, rotated, instance, deletion_at, position, rotation_interval, "
     "protected, protection_reason, policy, absent, material_check, expires, service FROM keys"
@@ -53,11 +53,11 @@ class Keys:
         found = self._keys.get((account, region, key_id))
         if found is None:
             row = self._database.row(
-                f"{_KEY} WHERE account = ? AND region = ? AND key_id = ?", (account, region, key_id)
+                f"{SELECT_KEY} WHERE account = ? AND region = ? AND key_id = ?", (account, region, key_id)
             )
             if row is None:
                 return None
-            found = _key(row)
+            found = key_of(row)
             remember(self._keys, (account, region, key_id), found)
         return found
 
@@ -282,30 +282,32 @@ class Keys:
 
     def due(self, now: int, limit: int) -> tuple[Key, ...]:
         rows = self._database.rows(
-            f"{_KEY} WHERE deletion_at IS NOT NULL AND deletion_at <= ? ORDER BY deletion_at LIMIT ?",
+            f"{SELECT_KEY} WHERE deletion_at IS NOT NULL AND deletion_at <= ? ORDER BY deletion_at LIMIT ?",
             (now, limit),
         )
-        return tuple(_key(row) for row in rows)
+        return tuple(key_of(row) for row in rows)
 
     def rotating(self, now: int, limit: int) -> tuple[Key, ...]:
         rows = self._database.rows(
-            f"{_KEY} WHERE rotation_due IS NOT NULL AND rotation_due <= ? ORDER BY rotation_due LIMIT ?",
+            f"{SELECT_KEY} WHERE rotation_due IS NOT NULL AND rotation_due <= ? ORDER BY rotation_due LIMIT ?",
             (now, limit),
         )
-        return tuple(_key(row) for row in rows)
+        return tuple(key_of(row) for row in rows)
 
     def expiring(self, now: int, limit: int) -> tuple[Key, ...]:
         rows = self._database.rows(
-            f"{_KEY} WHERE expires IS NOT NULL AND expires <= ? ORDER BY expires LIMIT ?", (now, limit)
+            f"{SELECT_KEY} WHERE expires IS NOT NULL AND expires <= ? ORDER BY expires LIMIT ?", (now, limit)
         )
-        return tuple(_key(row) for row in rows)
+        return tuple(key_of(row) for row in rows)
 
     def _stored(self, key: Key) -> tuple[Key, int]:
-        row = self._database.rows(f"{_KEY} WHERE account = ? AND region = ? AND key_id = ?", key.place)[0]
-        return _key(row), row[14]
+        row = self._database.rows(f"{SELECT_KEY} WHERE account = ? AND region = ? AND key_id = ?", key.place)[
+            0
+        ]
+        return key_of(row), row[14]
 
 
-def _key(row: tuple[Any, ...]) -> Key:
+def key_of(row: tuple[Any, ...]) -> Key:
     return Key(
         account=row[0],
         region=row[1],

@@ -16,6 +16,7 @@ from keystead.entropy import Entropy, uuid4
 from keystead.errors import AliasTaken
 from keystead.store.journal import MISSING, Journal, Rows
 from keystead.store.memory_identities import Identities, Sessions
+from keystead.store.memory_lookups import MemoryLookups
 from keystead.store.ports import Page, StoreFailure
 
 
@@ -117,6 +118,10 @@ class Keys:
 
     def get(self, account: str, region: str, key_id: str) -> Key | None:
         return self._keys.get((account, region, key_id))
+
+    def all(self) -> list[Key]:
+        """Every key, oldest first."""
+        return self._keys.values()
 
     def add(self, key: Key, version: KeyVersion, tags: dict[str, str]) -> None:
         place = key.place
@@ -284,6 +289,7 @@ class MemoryStore:
         self.keys = Keys(self._journal, self.aliases)
         self.nonces = Nonces(self._journal)
         self.audit = AuditLog(self._journal)
+        self.lookups = MemoryLookups(self)
 
     def begin(self) -> None:
         self._journal.clear()

@@ -23,6 +23,7 @@ from keystead.domain.keys.key import Key, KeyFilter, KeyVersion
 from keystead.domain.keys.lifecycle import KeyState
 from keystead.store.identity_ports import Identities as Identities
 from keystead.store.identity_ports import Sessions as Sessions
+from keystead.store.lookups import Lookups
 
 T = TypeVar("T")
 
@@ -267,6 +268,9 @@ class Store(Protocol):
 
     @property
     def audit(self) -> AuditLog: ...
+
+    @property
+    def lookups(self) -> Lookups: ...
 
     def begin(self) -> None:
         """Open a batch. StoreFailure if that can't be done."""

@@ -20,6 +20,7 @@ from keystead.store.database import Database
 from keystead.store.identity_tables import Identities
 from keystead.store.key_tables import Keys
 from keystead.store.listing import Listing
+from keystead.store.lookup_tables import DatabaseLookups
 from keystead.store.nonce_tables import Nonces
 from keystead.store.ports import StoreFailure
 from keystead.store.session_tables import Sessions
@@ -32,7 +33,7 @@ _WAL_LIMIT = 64 * 1024 * 1024
 class SqliteStore:
     """See keystead.store.ports.Store."""
 
-    def __init__(self, connection: apsw.Connection, path: Path, server_id: str) -> None:
+    def __init__(self, connection: apsw.Connection, path: Path, server_id: str, clock: Clock) -> None:
         self._connection = connection
         self._path = path
         self._wal = path.with_name(path.name + "-wal")
@@ -54,6 +55,7 @@ class SqliteStore:
         self.keys = Keys(self._database, listing, self.aliases)
         self.nonces = Nonces(self._database)
         self.audit = tables.AuditLog(self._database)
+        self.lookups = DatabaseLookups(path, clock)
         connection.set_wal_hook(self._after_commit)
 
     @classmethod
@@ -78,7 +80,7 @@ class SqliteStore:
                 rows = connection.execute("SELECT value FROM meta WHERE name = 'server_id'").fetchall()
             if fresh:
                 sync_directory(path.parent)
-            return cls(connection, path, str(rows[0][0]))
+            return cls(connection, path, str(rows[0][0]), clock)
         except OperatorError:
             _close(connection)
             raise

@@ -13,7 +13,7 @@ from keystead.console.app import create_app
 from keystead.console.carrier import Page, Served, carry
 from keystead.console.visit import SESSION, VISITOR
 from keystead.domain.products import RAM
-from tests.at_console import PASSWORD
+from tests.at_console import owner_session, user_session
 from tests.harness import Service
 
 HOST = "localhost:8443"
@@ -86,21 +86,19 @@ class Browser:
             secret = self.cookies[VISITOR]
         return hashlib.sha256(f"form:{secret}".encode()).hexdigest()
 
-    def sign_in_as_owner(self) -> "Browser":
-        """By the operator's link."""
-        made = self.service.operate("CreateSignInLink")[1]
-        assert made["ShortCode"] in self.get(f"/link/{made['Token']}").text
-        shown = self.post("/link", {"token": made["Token"]})
-        assert shown.status == 200, shown.text
-        assert self.cookies[SESSION]
+    def sign_in_as_owner(self, account: str = "") -> "Browser":
+        """Have a session of an account's owner."""
+        self.cookies[SESSION] = owner_session(self.service, account)
         return self
 
-    def sign_in_as(self, user: str, *, policies: tuple[str, ...] = (), password: str = PASSWORD) -> "Browser":
-        """With a password. Who is not there yet is made, with these system policies, or these documents."""
-        give_password(self.service, user, policies, password)
-        shown = self.post("/sign-in", {"user_name": user, "password": password})
-        assert shown.status == 200, shown.text
-        assert self.cookies[SESSION], shown.text
+    def sign_in(self, user: str) -> None:
+        """Have a session of a RAM user, who exists."""
+        self.cookies[SESSION] = user_session(self.service, user)
+
+    def sign_in_as(self, user: str, *policies: str) -> "Browser":
+        """Have a session of a RAM user, who is made with these system policies, or these documents."""
+        make_user(self.service, user, *policies)
+        self.sign_in(user)
         return self
 
     # --- inside
@@ -141,18 +139,14 @@ class Browser:
         return self.service.take(received).response
 
 
-def give_password(
-    service: Service, user: str, policies: tuple[str, ...] = (), password: str = PASSWORD
-) -> None:
-    """Make a RAM user who may sign in, with system policies by name, or policies by their documents."""
+def make_user(service: Service, user: str, *policies: str) -> None:
+    """Make a RAM user who has these system policies by name, and these documents."""
 
     def ram(action: str, **parameters: str) -> None:
-        asked = {"Version": RAM.version, **parameters}
-        response = service.send(service.request(action, asked))
+        response = service.send(service.request(action, {"Version": RAM.version, **parameters}))
         assert response.status in (200, 409), response.body
 
     ram("CreateUser", UserName=user)
-    ram("CreateLoginProfile", UserName=user, Password=password)
     for number, policy in enumerate(policies):
         name, kind = policy, "System"
         if policy.startswith("{"):

@@ -248,7 +248,7 @@ def faulty(folder: Path) -> SqliteStore:
     connection = apsw.Connection(str(folder / "k.db"), vfs="faults")
     connection.execute("PRAGMA locking_mode = EXCLUSIVE").fetchall()
     sqlite._configure(connection)
-    return SqliteStore(connection, folder / "k.db", "id")
+    return SqliteStore(connection, folder / "k.db", "id", FixedClock())
 
 
 @pytest.mark.parametrize("kind", ["write", "sync"])

@@ -4,7 +4,7 @@ Those that use key pairs have the lowest priority, and rest after each piece of 
 calls to answer: each piece takes a processor, the interpreter's lock and two passes of the loop. Key pairs are made in a
 thread of their own, since making one takes a hundred times as long as using it: those who sign do not queue behind those who
 make. It has the usual priority and never rests: with what a busy machine leaves over, a pair would take longer than clients
-wait.
+wait. What is looked up in the store has threads of its own as well: what they wait for is mostly a disk.
 """
 
 import contextlib
@@ -15,7 +15,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-from keystead.api.slow import Slow
+from keystead.api.slow import Slow, Work
 from keystead.clock import Clock
 from keystead.server.service.underway import SLOW_WORK, Underway
 
@@ -23,6 +23,7 @@ Done = Callable[[Future[Any]], None]
 
 PROCESSORS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 THREADS = max(1, PROCESSORS - 1)  # that use key pairs, which leave a processor to the loop
+LOOKERS = 2  # threads that look something up, so that one that takes long does not hold up all others
 CROWD = 8  # quick calls in one turn of the loop, from which on it counts as busy
 PASSES = 0.0015  # seconds of the loop, which a call with slow work passes twice, and gives up to its thread now and then
 RESTS = 15  # times as long, beside a busy loop: all that slow work takes is a sixteenth of a processor's time
@@ -38,6 +39,8 @@ class Pools:
         self._underway = underway
         self._using = ThreadPoolExecutor(THREADS, thread_name_prefix="slow", initializer=_stand_back)
         self._making = ThreadPoolExecutor(1, thread_name_prefix="making")
+        self._looking = ThreadPoolExecutor(LOOKERS, thread_name_prefix="looking", initializer=_stand_back)
+        self._of = {Work.USING: self._using, Work.MAKING: self._making, Work.LOOKING: self._looking}
         self._ending = threading.Event()
         self._rests = 0.0
 
@@ -51,9 +54,8 @@ class Pools:
             if once:
                 once.pop()(outcome)
 
-        pool = self._making if slow.making else self._using
         try:
-            job = pool.submit(self._work, slow, tell)
+            job = self._of[slow.work].submit(self._work, slow, tell)
         except RuntimeError:
             job = Future()
             job.cancel()
@@ -65,15 +67,15 @@ class Pools:
 
     def abandon(self) -> None:
         """Begin nothing any more. What has begun goes on, the rest is cancelled."""
-        for pool in (self._using, self._making):
+        for pool in self._of.values():
             pool.shutdown(wait=False, cancel_futures=True)
         self._ending.set()  # only now: who rests must not wake to a queue
 
     def close(self) -> None:
         """Wait for what has begun, and end the threads."""
         self._ending.set()
-        self._using.shutdown()
-        self._making.shutdown()
+        for pool in self._of.values():
+            pool.shutdown()
 
     def _work(self, slow: Slow, tell: Done) -> None:
         begun = self._clock.processor()
@@ -85,7 +87,9 @@ class Pools:
             outcome.set_exception(RuntimeError(f"{type(panic).__name__} in slow work"))
         self._underway.end(SLOW_WORK)
         spent = self._clock.processor() - begun
-        rests = 0.0 if slow.making else self._rests  # as it was while this piece of work took its share
+        rests = (
+            0.0 if slow.work is Work.MAKING else self._rests
+        )  # as it was while this piece of work took its share
         tell(outcome)
         if rests:
             self._ending.wait(min((spent + PASSES) * rests, LONGEST))

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from keystead.api.slow import Slow
+from keystead.api.slow import Slow, Work
 from keystead.clock import FixedClock
 from keystead.server.service.pools import CROWD, LONGEST, NICE, PASSES, RESTS, THREADS, Pools
 from keystead.server.service.underway import Underway
@@ -42,14 +42,14 @@ class Outcomes:
         self.values.append("cancelled" if outcome.cancelled() else outcome.exception() or outcome.result())
         self._arrived.release()
 
-    def work(self, seconds: float, *, making: bool = False) -> None:
+    def work(self, seconds: float, kind: Work = Work.USING) -> None:
         """A piece of work that takes so much of a processor, and no time."""
 
         def piece() -> str:
             self.clock.advance(seconds)
             return "done"
 
-        self.pools.run(Slow(piece, (), making=making), self.done)
+        self.pools.run(Slow(piece, (), kind), self.done)
 
     def wait(self, count: int) -> None:
         for _ in range(count):
@@ -91,7 +91,7 @@ def test_no_rest_is_longer_than_the_longest(found: Outcomes) -> None:
 
 def test_who_makes_a_key_pair_does_not_rest(found: Outcomes) -> None:
     found.pools.give_way(CROWD)
-    found.work(1000, making=True)
+    found.work(1000, Work.MAKING)
     found.wait(1)
     found.pools.close()
     assert found.ending.waits == []
@@ -104,10 +104,10 @@ def _priority() -> int:
 @pytest.mark.skipif(sys.platform != "linux", reason="a thread has a priority of its own on Linux alone")
 def test_who_uses_key_pairs_has_the_lowest_priority_and_who_makes_them_the_usual_one(found: Outcomes) -> None:
     usual = _priority()
-    for making in (False, True):
-        found.pools.run(Slow(_priority, (), making=making), found.done)
+    for kind in (Work.USING, Work.MAKING, Work.LOOKING):
+        found.pools.run(Slow(_priority, (), kind), found.done)
         found.wait(1)
-    assert found.values == [NICE, usual]
+    assert found.values == [NICE, usual, NICE]
     assert _priority() == usual < NICE
 
 
