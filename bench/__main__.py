@@ -1,4 +1,4 @@
-"""`python -m bench`: all measurements of the benchmark; `python -m bench grow`: what a large store costs."""
+"""`python -m bench`: all measurements of the benchmark; `grow`: what a large store costs; `console`: what its pages do."""
 
 import argparse
 import contextlib
@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
-from bench import beside, grow, handshakes, results, servers, starts
+from bench import beside, console, grow, handshakes, results, servers, starts
 from bench.load import LoadFailed
 from bench.rounds import measure_rounds, print_table
 
@@ -46,20 +46,24 @@ def main() -> int:
         metavar="FILE",
         help="the JSON file (build/bench.json, build/bench-grow.json)",
     )
-    grow.add_parser(parser.add_subparsers(dest="command", metavar="COMMAND"))
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    grow.add_parser(commands)
+    console.add_parser(commands)
     args = parser.parse_args()
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         where = machine()  # at the start: the checkout may go on meanwhile
         with scratch() as folder:
-            report = grow.measure(args, folder) if args.command == "grow" else measure(args, folder)
+            report = {"grow": grow.measure, "console": console.measure, None: measure}[args.command](
+                args, folder
+            )
     except LoadFailed as error:
         sys.stderr.write(f"error: {error}\n")
         return 1
     except KeyboardInterrupt:
         sys.stderr.write("interrupted; the servers are stopped\n")
         return 130
-    output = args.output or Path("build/bench-grow.json" if args.command == "grow" else "build/bench.json")
+    output = args.output or Path(f"build/bench-{args.command}.json" if args.command else "build/bench.json")
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_text(json.dumps({**where, **report}, indent=1) + "\n")
     sys.stdout.write(f"\nwritten to {output}\n")

@@ -184,7 +184,19 @@ class Service:
         **parameters: str,
     ) -> tuple[int, Members]:
         """Call by the console: with the token of a session, or to sign in."""
-        received = Received(
+        response = self.take(self.received(action, session, product, source, **parameters)).response
+        return response.status, json.loads(response.body)
+
+    def received(
+        self,
+        action: str,
+        session: str = "",
+        product: Product = CONSOLE,
+        source: str = "192.0.2.1",
+        **parameters: str,
+    ) -> Received:
+        """What the console hands on."""
+        return Received(
             channel=Channel.CONSOLE,
             source=source,
             tls="TLSv1.3",
@@ -195,8 +207,6 @@ class Service:
             version=product.version,
             session=session,
         )
-        response = self.take(received).response
-        return response.status, json.loads(response.body)
 
     def take(self, received: Received) -> Answer:
         """Run one request that was read already, in a batch of its own."""

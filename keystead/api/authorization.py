@@ -98,7 +98,7 @@ class Authorizer:
         return _decide(_grounds_of_key(key.policy, *about), need, context, assumed)
 
     def authorize(
-        self, caller: Caller, operation: Operation, needs: list[Need], context: Context, *, console: bool
+        self, caller: Caller, operation: Operation, needs: list[Need], context: Context, console: bool
     ) -> None:
         """Return if the caller may do all of it, else raise NoPermission, which says what settled it.
 

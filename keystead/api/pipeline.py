@@ -307,7 +307,7 @@ class Pipeline:
         try:
             call = self._call(operation, request, ask)
             self._door.admit(ask.session, operation, ask.now)
-            self._authorizer.authorize(caller, operation, trace.needs, self._context(ask), console=console)
+            self._authorizer.authorize(caller, operation, trace.needs, self._context(ask), console)
             self._door.confirmed(ask.session, operation, ask.now)
             if operation.gate is not None:
                 for key in call.keys:

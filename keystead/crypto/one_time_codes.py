@@ -17,10 +17,12 @@ def code_at(seed: bytes, step: int) -> str:
 
 
 def step_of(seed: bytes, code: str, now: float, after: int) -> int | None:
-    """The time step around now that has this code, and comes after the one that was accepted last; None if none does."""
-    current = int(now) // STEP
+    """The time step around now that has this code, however people put spaces in it, and comes after the one that was accepted last; None if none does."""
+    current, typed = int(now) // STEP, code.replace(" ", "").encode()
     matching = [
-        current + away for away in _AROUND if hmac.compare_digest(code_at(seed, current + away), code)
+        current + away
+        for away in _AROUND
+        if hmac.compare_digest(code_at(seed, current + away).encode(), typed)
     ]
     return next((step for step in matching if step > after), None)
 
@@ -31,7 +33,7 @@ def second_step_of(seed: bytes, first: str, second: str, now: float) -> int | No
     for away in _AROUND:
         step = current + away
         pair = code_at(seed, step - 1) + code_at(seed, step)
-        if hmac.compare_digest(pair, first + second):
+        if hmac.compare_digest(pair.encode(), (first + second).encode()):
             return step
     return None
 

@@ -14,7 +14,7 @@ MEMORY = 64 * 1024  # KiB
 PASSES = 3
 LANES = 4
 _MOST = 16  # times as much: a row that was tampered with must not take the machine's memory
-_PARAMETERS = re.compile(r"\A\$argon2id\$v=19\$m=([0-9]{1,8}),t=([0-9]{1,3}),p=[0-9]{1,3}\$")
+_PARAMETERS = re.compile(r"m=([0-9]{1,8}),t=([0-9]{1,3}),p=[0-9]{1,3}")
 # Of a password that nobody knows: what is tried where there is no user, so that this takes as long.
 DECOY = "$argon2id$v=19$m=65536,t=3,p=4$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 
@@ -27,9 +27,12 @@ def make(entropy: Entropy, password: str) -> str:
 
 def matches(encoded: str, password: str) -> bool:
     """Whether this is the password of a hash. Slow. OperatorError for a hash that is weaker than any that was ever made."""
-    found = _PARAMETERS.match(encoded)
-    if found is None or not (
-        MEMORY <= int(found[1]) <= MEMORY * _MOST and PASSES <= int(found[2]) <= PASSES * _MOST
+    _, algorithm, version, parameters, *_ = (*encoded.split("$"), "", "", "")
+    found = _PARAMETERS.fullmatch(parameters)
+    if (
+        found is None
+        or (algorithm, version) != ("argon2id", "v=19")
+        or not (MEMORY <= int(found[1]) <= MEMORY * _MOST and PASSES <= int(found[2]) <= PASSES * _MOST)
     ):
         raise OperatorError(
             "the hash of a password is weaker than it was made: the database was altered or is damaged",

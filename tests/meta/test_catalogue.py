@@ -22,6 +22,7 @@ from keystead.api.operation import CATALOGUE, Operation
 from keystead.domain.audit import REVEALING
 from keystead.domain.products import CONSOLE, KMS, RAM
 from tests.harness import Service, base64_of, version_of
+from tests.ram import Ram, allow, two_codes
 
 ROOT = Path(__file__).parents[2]
 VENDOR: dict[str, dict[str, dict[str, Any]]] = json.loads(
@@ -37,11 +38,6 @@ EVERY = tuple(CATALOGUE)
 NOT_OFFERED: dict[str, set[str]] = {
     "Kms": set(),
     "Ram": {
-        # Who signs in at a console, and with which second factor.
-        *("CreateLoginProfile", "GetLoginProfile", "UpdateLoginProfile", "DeleteLoginProfile"),
-        *("ChangePassword", "GetPasswordPolicy", "SetPasswordPolicy"),
-        *("CreateVirtualMFADevice", "DeleteVirtualMFADevice", "ListVirtualMFADevices"),
-        *("BindMFADevice", "UnbindMFADevice", "GetUserMFAInfo"),
         # Roles, which are assumed by way of Sts.
         *("CreateRole", "GetRole", "UpdateRole", "DeleteRole", "ListRoles"),
         *("AttachPolicyToRole", "DetachPolicyFromRole", "ListPoliciesForRole"),
@@ -75,6 +71,9 @@ OPTIONAL_OF_RAM = {
     *("Comments", "Description", "DisplayName", "Email", "MobilePhone", "Marker", "MaxItems"),
     *("NewComments", "NewDisplayName", "NewEmail", "NewGroupName", "NewMobilePhone", "NewUserName"),
     *("RotateStrategy", "SetAsDefault"),
+    *("PasswordResetRequired", "MFABindRequired", ("UpdateLoginProfile", "Password")),
+    *("MinimumPasswordLength", "RequireLowercaseCharacters", "RequireUppercaseCharacters", "RequireNumbers"),
+    *("RequireSymbols", "HardExpiry", "MaxPasswordAge", "PasswordReusePrevention", "MaxLoginAttemps"),
     *((f"{verb}AccessKey", "UserName") for verb in ("Create", "Update", "Delete")),
     *(("ListAccessKeys", "UserName"), ("GetAccessKeyLastUsed", "UserName"), ("ListPolicies", "PolicyType")),
 }
@@ -284,7 +283,41 @@ def users_and_policies(service: Service) -> Iterator[tuple[str, dict[str, Any]]]
     yield ram("GetAccessKeyLastUsed", **access_key)
     yield ram("UpdateAccessKey", **access_key, Status="Inactive")
     yield ram("DeleteAccessKey", **access_key)
+    yield from sign_in(service, ram)
     yield ram("DeleteUser", **user)
+
+
+def sign_in(
+    service: Service, ram: Callable[..., tuple[str, dict[str, Any]]]
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The operations of passwords and MFA devices; a user changes its own password."""
+    user, first, second = {"UserName": "u"}, f"A1!{CANARY}", f"A2!{CANARY}"
+    yield ram("SetPasswordPolicy", MinimumPasswordLength="9")
+    yield ram("GetPasswordPolicy")
+    yield ram("CreateLoginProfile", **user, Password=first)
+    yield ram("GetLoginProfile", **user)
+    pair = Ram(service).access_key_of("u")
+    service.ok(
+        "CreatePolicy", Version=RAM.version, PolicyName="own", PolicyDocument=json.dumps(allow("ram:*"))
+    )
+    own = {**user, "PolicyType": "Custom", "PolicyName": "own"}
+    service.ok("AttachPolicyToUser", Version=RAM.version, **own)
+    yield (
+        "ChangePassword",
+        Ram(service, pair).ok("ChangePassword", OldPassword=first, NewPassword=second) | {"RequestId": ""},
+    )
+    service.ok("DetachPolicyFromUser", Version=RAM.version, **own)
+    service.ok("DeleteAccessKey", Version=RAM.version, **user, UserAccessKeyId=pair[0])
+    yield ram("UpdateLoginProfile", **user, Password=first)
+    made = ram("CreateVirtualMFADevice", VirtualMFADeviceName="phone")
+    yield made
+    serial = {"SerialNumber": made[1]["VirtualMFADevice"]["SerialNumber"]}
+    yield ram("BindMFADevice", **user, **serial, **two_codes(made[1], service.clock.now()))
+    yield ram("GetUserMFAInfo", **user)
+    yield ram("ListVirtualMFADevices")
+    yield ram("UnbindMFADevice", **user)
+    yield ram("DeleteVirtualMFADevice", **serial)
+    yield ram("DeleteLoginProfile", **user)
 
 
 def shape(value: object, path: str = "") -> dict[str, str]:
@@ -418,6 +451,12 @@ def test_sensitive_fields_show_in_no_repr_and_are_not_recordable() -> None:
         ("ExtendTemporaryAccessKey", "AccessKeyId"),
         *((f"{verb}AccessKey", "UserAccessKeyId") for verb in ("Update", "Delete")),
         ("GetAccessKeyLastUsed", "UserAccessKeyId"),
+        *((action, "Password") for action in ("CreateLoginProfile", "UpdateLoginProfile")),
+        *(("ChangePassword", name) for name in ("OldPassword", "NewPassword")),
+        *(("BindMFADevice", f"AuthenticationCode{number}") for number in (1, 2)),
+        *(("CreateSession", name) for name in ("UserName", "Password", "Code")),
+        *(("ConfirmSession", name) for name in ("Password", "Code")),
+        ("RedeemSignInLink", "Token"),
         *((action, "PolicyDocument") for action in ("CreatePolicy", "CreatePolicyVersion")),
         *((action, "PublicKeyBlob") for action in ("ExportDataKey", "GenerateAndExportDataKey")),
     }

@@ -10,6 +10,7 @@ from keystead.api.operation import CATALOGUE, Operation
 from keystead.domain.products import CONSOLE, KMS, LOCATION, RAM, STS
 from tests.harness import Members, Service
 from tests.meta.test_catalogue import scenario
+from tests.ram import two_codes
 
 Pair = tuple[str, str]  # an action, and what kind of resource it is allowed on
 
@@ -36,7 +37,8 @@ RAM_NEEDS = {
         action: ["user/bob"]
         for action in (
             "CreateUser", "GetUser", "UpdateUser", "DeleteUser", "CreateAccessKey", "ListAccessKeys", "UpdateAccessKey",
-            "GetAccessKeyLastUsed", "DeleteAccessKey", "ListGroupsForUser", "ListPoliciesForUser",
+            "GetAccessKeyLastUsed", "DeleteAccessKey", "CreateLoginProfile", "GetLoginProfile", "UpdateLoginProfile",
+            "DeleteLoginProfile", "BindMFADevice", "UnbindMFADevice", "GetUserMFAInfo", "ListGroupsForUser", "ListPoliciesForUser",
         )
     },
     **{
@@ -50,6 +52,10 @@ RAM_NEEDS = {
             "ListPolicyVersions", "SetDefaultPolicyVersion", "ListEntitiesForPolicy", "UpdatePolicyDescription",
         )
     },
+    "ChangePassword": ["user/alice"],
+    **{action: ["*"] for action in ("SetPasswordPolicy", "GetPasswordPolicy")},
+    **{action: ["mfa/phone"] for action in ("CreateVirtualMFADevice", "DeleteVirtualMFADevice")},
+    "ListVirtualMFADevices": ["mfa/*"],
     **{action: ["group/team", "user/bob"] for action in ("AddUserToGroup", "RemoveUserFromGroup")},
     **{action: ["policy/p", "user/bob"] for action in ("AttachPolicyToUser", "DetachPolicyFromUser")},
     **{action: ["group/team", "policy/p"] for action in ("AttachPolicyToGroup", "DetachPolicyFromGroup")},
@@ -175,6 +181,19 @@ STORY = [
     ("UpdateAccessKey", {"UserName": "bob", "UserAccessKeyId": "ID", "Status": "Inactive"}),
     ("GetAccessKeyLastUsed", {"UserName": "bob", "UserAccessKeyId": "ID"}),
     ("DeleteAccessKey", {"UserName": "bob", "UserAccessKeyId": "ID"}),
+    ("SetPasswordPolicy", {}),
+    ("GetPasswordPolicy", {}),
+    ("CreateLoginProfile", {"UserName": "bob", "Password": "Aa1!aaaa"}),
+    ("GetLoginProfile", {"UserName": "bob"}),
+    ("UpdateLoginProfile", {"UserName": "bob", "MFABindRequired": "true"}),
+    ("ChangePassword", {"OldPassword": "Aa1!aaaa", "NewPassword": "Bb2!bbbb"}),
+    ("CreateVirtualMFADevice", {"VirtualMFADeviceName": "phone"}),
+    ("BindMFADevice", {"UserName": "bob", "SerialNumber": "SERIAL"}),
+    ("GetUserMFAInfo", {"UserName": "bob"}),
+    ("ListVirtualMFADevices", {}),
+    ("UnbindMFADevice", {"UserName": "bob"}),
+    ("DeleteVirtualMFADevice", {"SerialNumber": "SERIAL"}),
+    ("DeleteLoginProfile", {"UserName": "bob"}),
     ("CreateGroup", {"GroupName": "team"}),
     ("GetGroup", {"GroupName": "team"}),
     ("UpdateGroup", {"GroupName": "team", "NewComments": "t"}),
@@ -207,12 +226,19 @@ STORY = [
 
 def test_every_operation_of_ram_needs_what_it_names() -> None:
     service = Limited()
-    access_key_id = ""
+    service.ram("CreateLoginProfile", UserName="alice", Password="Aa1!aaaa")
+    known: dict[str, str] = {}
+    codes: dict[str, str] = {}
     for action, parameters in STORY:
-        named = {name: access_key_id if value == "ID" else value for name, value in parameters.items()}
-        members = service.ok(action, Version=RAM.version, **named)
+        named = {name: known.get(value, value) for name, value in parameters.items()}
+        members = service.ok(
+            action, Version=RAM.version, **named, **(codes if action == "BindMFADevice" else {})
+        )
         if action == "CreateAccessKey":
-            access_key_id = members["AccessKey"]["AccessKeyId"]
+            known["ID"] = members["AccessKey"]["AccessKeyId"]
+        if action == "CreateVirtualMFADevice":
+            known["SERIAL"] = members["VirtualMFADevice"]["SerialNumber"]
+            codes = two_codes(members, service.clock.now())
     found = {
         action: kinds(needs, service.account)
         for (version, action), needs in service.needs.items()

@@ -135,7 +135,7 @@ def test_what_is_not_offered() -> None:
     ram = Ram(Service())
     for action in (
         *("SetSecurityPreference", "SetAccountAlias", "GetAccountAlias", "DecodeDiagnosticMessage"),
-        *("CreateLoginProfile", "CreateVirtualMFADevice", "CreateRole", "CreateKey"),
+        *("GetSecurityPreference", "CreateRole", "CreateKey"),
     ):
         assert ram.refused(action) == (404, "InvalidAction.NotFound")
 

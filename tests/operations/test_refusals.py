@@ -12,7 +12,7 @@ import keystead.operations  # noqa: F401 - fills the catalogue
 from keystead.api.operation import CATALOGUE, Field, Operation
 from keystead.api.wire_types import Role
 from keystead.cli.remedies import remedy
-from keystead.domain.products import KEYSTEAD
+from keystead.domain.products import CONSOLE, KEYSTEAD
 from keystead.errors import KmsError, OperatorError
 from keystead.server.data import seed_file
 from tests.harness import Service
@@ -29,7 +29,8 @@ _POLICY = {
 _DOCUMENT = {"Version": "1", "Statement": [{"Effect": "Allow", "Action": "kms:*", "Resource": "*"}]}
 FIT = [
     "k-1", "alias/a", "1", "7", "true", base64.b64encode(bytes(32)).decode(), "{}", '[{"TagKey": "a"}]', '["a"]',
-    json.dumps(_POLICY), "cn-hangzhou", "kms", "v1", "1" * 16, json.dumps(_DOCUMENT), "",
+    json.dumps(_POLICY), "cn-hangzhou", "kms", "v1", "1" * 16, json.dumps(_DOCUMENT),
+    "acs:ram::1000000000000001:mfa/a", "123456", "",
 ]  # fmt: skip
 # The longest ones are for what takes almost anything.
 UNFIT = ["?", "{", "alias/acs/x", "!" * 129, "!" * 8193]
@@ -74,7 +75,10 @@ CASES = [(one, field, unfit) for one in CATALOGUE for field, unfit in refusing(o
 
 def told(service: Service, operation: Operation, parameters: Mapping[str, str]) -> tuple[dict[str, Any], str]:
     """The members of the refusal, and the hint of `keystead kms`."""
-    if operation.product is KEYSTEAD:
+    if operation.product is CONSOLE:
+        session = "" if operation.proof is not None else service.owner()
+        status, members = service.console(operation.action, session, CONSOLE, **parameters)
+    elif operation.product is KEYSTEAD:
         status, members = service.operate(operation.action, **parameters)
     else:
         status, members = service.call(

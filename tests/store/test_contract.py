@@ -33,6 +33,8 @@ from keystead.domain.keys.key import (
     Wrapped,
 )
 from keystead.domain.keys.lifecycle import Event, KeyState
+from keystead.domain.sessions import IDLE, LONGEST, How, Session, Ticket, TicketKind
+from keystead.domain.sign_in import KnownAddress, LoginProfile, MfaDevice, PasswordPolicy
 from keystead.entropy import SeededEntropy
 from keystead.errors import AliasTaken
 from keystead.store import database, listing
@@ -579,6 +581,10 @@ EVERYTHING: tuple[Identity, ...] = (
     Attachment(
         account=ACCOUNT, kind=Kind.USER, holder=ALICE.user_id, policy_type="Custom", policy="p", attached=3
     ),
+    LoginProfile(account=ACCOUNT, user_id=ALICE.user_id, password="$1", created=1, changed=2),
+    PasswordPolicy(account=ACCOUNT),
+    MfaDevice(account=ACCOUNT, name="phone", generation=1, seed=b"1\x00\xff"),
+    KnownAddress(account=ACCOUNT, user_id=ALICE.user_id, address="1", seen=1),
 )
 CHANGED: tuple[Identity, ...] = (
     msgspec.structs.replace(
@@ -589,6 +595,33 @@ CHANGED: tuple[Identity, ...] = (
     msgspec.structs.replace(POLICY, updated=9, description="d", current=2, latest=3),
     msgspec.structs.replace(FIRST, document="密", created=9),
     msgspec.structs.replace(EVERYTHING[5], attached=9),
+    LoginProfile(
+        account=ACCOUNT,
+        user_id=ALICE.user_id,
+        password="$2",
+        created=3,
+        changed=4,
+        past="$1\n$0",
+        reset_required=True,
+        mfa_bind_required=True,
+        last_login=5,
+    ),
+    PasswordPolicy(
+        account=ACCOUNT,
+        min_length=9,
+        lowercase=False,
+        uppercase=False,
+        numbers=False,
+        symbols=False,
+        hard_expiry=True,
+        max_age=1,
+        reuse=2,
+        max_attempts=3,
+    ),
+    MfaDevice(
+        account=ACCOUNT, name="phone", generation=1, seed=b"2", user_id=ALICE.user_id, activated=1, step=2
+    ),
+    KnownAddress(account=ACCOUNT, user_id=ALICE.user_id, address="1", seen=2),
 )
 
 
@@ -601,6 +634,10 @@ def everything(store: Store, account: str = ACCOUNT) -> list[Identity]:
         *identities.all(CustomPolicy, account),
         *identities.versions(account, "p"),
         *identities.all(Attachment, account),
+        *identities.all(LoginProfile, account),
+        *identities.all(PasswordPolicy, account),
+        *identities.all(MfaDevice, account),
+        *identities.all(KnownAddress, account),
     ]
 
 
@@ -746,3 +783,70 @@ def test_a_revision_stands_for_what_there_is_of_an_account(store: Store) -> None
         identities.remove(one)
         assert is_new()
     assert identities.revision(ACCOUNT) > max(seen - {identities.revision(ACCOUNT)})
+
+
+# --- sessions
+
+
+def session(name: str, account: str = ACCOUNT, **changes: object) -> Session:
+    made = Session(
+        digest=name.encode(), session_id=f"console-{name}", account=account, user_id="", created=1000, used=1000,
+        confirmed=1000, how=How.LINK, source="192.0.2.1",
+    )  # fmt: skip
+    return msgspec.structs.replace(made, **changes)
+
+
+def test_sessions_are_found_as_they_were(store: Store) -> None:
+    first = session("a")
+    second = session("b", user_id=ALICE.user_id, how=How.PASSWORD, mfa=True, source="", created=1001)
+    assert store.sessions.get(b"a") is None
+    store.sessions.add(first)
+    store.sessions.add(second)
+    store.commit()
+    store.begin()
+    assert store.sessions.get(b"a") == first
+    assert store.sessions.of(ACCOUNT) == (first, second)
+    assert store.sessions.of(OTHER) == ()
+    store.sessions.note_use({b"a": 1060, b"gone": 1})
+    store.sessions.put(msgspec.structs.replace(second, used=1100, confirmed=1200))
+    store.commit()
+    store.begin()
+    assert store.sessions.get(b"a") == msgspec.structs.replace(first, used=1060)
+    assert store.sessions.get(b"b") == msgspec.structs.replace(second, used=1100, confirmed=1200)
+    store.sessions.remove(second)
+    store.sessions.remove(second)
+    assert store.sessions.get(b"b") is None
+    store.rollback()
+    store.begin()
+    assert store.sessions.get(b"b") is not None
+
+
+def test_tickets_are_used_once_and_sessions_forgotten_when_they_have_ended(store: Store) -> None:
+    ticket = Ticket(digest=b"t", account=ACCOUNT, kind=TicketKind.LINK, expires=100)
+    code = Ticket(digest=b"c", account=ACCOUNT, kind=TicketKind.CODE, expires=101)
+    for one in (ticket, code):
+        store.sessions.add_ticket(one)
+    store.commit()
+    store.begin()
+    assert store.sessions.ticket(b"t") == ticket
+    assert store.sessions.ticket(b"c") == code
+    store.sessions.purge(99)
+    assert store.sessions.ticket(b"t") == ticket
+    store.sessions.purge(100)
+    assert store.sessions.ticket(b"t") is None
+    store.sessions.remove_ticket(code)
+    assert store.sessions.ticket(b"c") is None
+    day = 100_000
+    idle = session("a", created=day, used=day)
+    old = session("b", created=day - LONGEST + IDLE, used=day + 1)
+    there = session("c", created=day, used=day + 1)
+    for made in (idle, old, there):
+        store.sessions.add(made)
+    store.sessions.purge(day + IDLE - 1)
+    assert {one.session_id for one in store.sessions.of(ACCOUNT)} == {f"console-{name}" for name in "abc"}
+    store.sessions.purge(day + IDLE)
+    assert store.sessions.of(ACCOUNT) == (there,)
+    store.commit()
+    store.begin()
+    store.sessions.purge(day + IDLE)
+    assert store.sessions.of(ACCOUNT) == (there,)

@@ -623,6 +623,14 @@ def test_access_keys_of_an_older_schema_are_kept(tmp_path: Path) -> None:
     again.close()
 
 
+SIGN_IN_TABLES = (
+    "tickets",
+    "sessions",
+    "known_addresses",
+    "mfa_devices",
+    "password_policies",
+    "login_profiles",
+)
 IDENTITY_TABLES = ("attachments", "policy_versions", "policies", "members", "user_groups", "users")
 
 
@@ -636,14 +644,14 @@ def without_identities(path: Path) -> None:
     connection = apsw.Connection(str(path))
     connection.pragma("foreign_keys", 0)
     with connection:
-        for table in IDENTITY_TABLES:
+        for table in (*SIGN_IN_TABLES, *IDENTITY_TABLES):
             connection.execute(f"DROP TABLE {table}")
         connection.execute("DROP INDEX access_keys_expire")
         for column in ("name", "status"):
             connection.execute(f"ALTER TABLE accounts DROP COLUMN {column}")
         for column in ("user_id", "expires"):
             connection.execute(f"ALTER TABLE access_keys DROP COLUMN {column}")
-        connection.execute("DELETE FROM migrations WHERE name = 'identities'")
+        connection.execute("DELETE FROM migrations WHERE name IN ('identities', 'sign_in')")
     before = apsw.Connection(":memory:")
     migrate.migrate(before, 1, tuple(takewhile(lambda one: one.name != "identities", migrate.known())))
     assert schema(connection) == schema(before)
@@ -704,4 +712,31 @@ def test_accounts_access_keys_and_keys_of_the_version_before_go_on(tmp_path: Pat
     assert service.ok("GetKeyPolicy", KeyId=key_id)["Policy"] == policy
     status, _ = signed(root, "CreateUser", Version="2015-05-01", UserName="alice")
     assert status == 200
+    service.store.close()
+
+
+def test_users_of_the_version_before_go_on_and_may_be_given_passwords(tmp_path: Path) -> None:
+    service = OnDisk(tmp_path / "data")
+    assert service.ok("CreateUser", Version="2015-05-01", UserName="alice")
+    service.store.close()
+    connection = apsw.Connection(str(tmp_path / "data" / "keystead.db"))
+    with connection:
+        for table in SIGN_IN_TABLES:
+            connection.execute(f"DROP TABLE {table}")
+        connection.execute("DELETE FROM migrations WHERE name = 'sign_in'")
+    before = apsw.Connection(":memory:")
+    migrate.migrate(before, 1, tuple(takewhile(lambda one: one.name != "sign_in", migrate.known())))
+    assert schema(connection) == schema(before)
+    before.close()
+    connection.close()
+    service.start()
+    password = "Correct-horse-1"
+    service.ok("CreateLoginProfile", Version="2015-05-01", UserName="alice", Password=password)
+    service.store.close()
+    service.start()
+    status, members = service.console("CreateSession", UserName="alice", Password=password)
+    assert status == 200
+    service.store.close()
+    service.start()  # a restart ends no session
+    assert service.console("GetSession", members["SessionToken"])[1]["UserName"] == "alice"
     service.store.close()

@@ -8,7 +8,7 @@ import segno
 
 from keystead.api.operation import Call, operation
 from keystead.api.ram_lookup import find_user
-from keystead.api.ram_types import AuthenticationCode, DeviceName, SerialNumber, UserName
+from keystead.api.ram_types import AuthenticationCode, DeletedSerialNumber, DeviceName, SerialNumber, UserName
 from keystead.api.sign_in_rows import device_of
 from keystead.api.wire_types import Empty, Reply, Request
 from keystead.clock import iso8601
@@ -145,7 +145,7 @@ def list_virtual_mfa_devices(call: Call, request: ListVirtualMFADevicesRequest) 
 
 
 class DeleteVirtualMFADeviceRequest(Request, frozen=True):
-    serial_number: SerialNumber
+    serial_number: DeletedSerialNumber
 
 
 @operation(

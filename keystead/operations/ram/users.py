@@ -180,8 +180,7 @@ class DeleteUserRequest(Request, frozen=True):
     ),
 )
 def delete_user(call: Call, request: DeleteUserRequest) -> Empty:
-    """Delete a user that has no AccessKey but temporary ones, no login profile and no MFA device, is in no group, and has no
-    policy attached."""
+    """Delete a user that has no login profile, MFA device, group, policy or AccessKey, but for temporary ones."""
     user = find_user(call, request.user_name)
     access_keys = [
         one for one in call.store.accounts.access_keys(call.account) if one.user_id == user.user_id

@@ -1,6 +1,7 @@
 """The console's process: pages, rendered where neither keys nor the store are. What it needs it asks for by the link."""
 
 import asyncio
+import os
 import socket
 import sys
 from collections.abc import Callable
@@ -85,8 +86,12 @@ async def _main(descriptor: int, confined: bool) -> None:
     await ConsoleProcess(confinement.confine if confined else tuple).run(descriptor)
 
 
+_NICENESS = 10
+
+
 def main(descriptor: int, *, confined: bool) -> None:
     """Be the console of the server at the other end of this socket."""
+    os.nice(_NICENESS)  # a page can wait for a processor, an Encrypt need not
     with asyncio.Runner() as runner:
         runner.run(_main(descriptor, confined))
 

@@ -254,9 +254,9 @@ def test_ram_has_a_code_of_its_own_and_our_product_is_the_operator_s() -> None:
     operation = CATALOGUE.find(KEYSTEAD.version, "ListAccounts")
     assert operation is not None
     with pytest.raises(NoPermission):
-        authorizer.authorize(caller, operation, [], lambda need: {}, console=True)
+        authorizer.authorize(caller, operation, [], lambda need: {}, True)
     operator = Caller(account=service.account, type=CallerType.OPERATOR, principal="me")
-    authorizer.authorize(operator, operation, [], lambda need: {}, console=False)
+    authorizer.authorize(operator, operation, [], lambda need: {}, False)
 
 
 def test_what_is_of_another_account_and_no_key_is_nobody_s() -> None:
