@@ -9,12 +9,32 @@ from keystead.clock import Clock
 from keystead.console import locales, routing
 from keystead.console.carrier import ROOT, Served
 from keystead.console.core import Console
-from keystead.console.pages import design, overview, sign_in, user_access_keys, users
+from keystead.console.pages import (
+    attachments,
+    design,
+    groups,
+    overview,
+    policies,
+    policy_editor,
+    sign_in,
+    user_access_keys,
+    users,
+)
 from keystead.console.service import Call
 from keystead.console.visit import Visit
 from keystead.entropy import Entropy
 
-PARTS = (sign_in.pages, overview.pages, users.pages, user_access_keys.pages, design.pages)
+PARTS = (
+    sign_in.pages,
+    overview.pages,
+    users.pages,
+    user_access_keys.pages,
+    groups.pages,
+    policy_editor.pages,
+    policies.pages,
+    attachments.pages,
+    design.pages,
+)
 
 
 def create_app(call: Call, served: Served, clock: Clock, entropy: Entropy) -> Starlette:
@@ -55,5 +75,5 @@ def create_app(call: Call, served: Served, clock: Clock, entropy: Entropy) -> St
             Route(f"{ROOT}/static/{{name}}", static),
             *routing.routes(console, PARTS),
         ],
-        exception_handlers={404: not_found},
+        exception_handlers={404: not_found, 405: not_found},
     )

@@ -214,6 +214,11 @@ class Visit:
         query = self.request.url.query
         return self.request.url.path.removeprefix(ROOT) + (f"?{query}" if query else "")
 
+    @property
+    def here(self) -> str:
+        """The page to come back to from this one's forms: of an answer to a form, the page that the form was on."""
+        return self.page() if self.request.method == "POST" else self.path
+
     def set_cookie(self, name: str, value: str, seconds: int = _YEAR) -> None:
         """Have the browser keep a value; for a session 0: until it is closed."""
         self._new_cookies.append((name, value, seconds))
