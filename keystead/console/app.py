@@ -10,6 +10,7 @@ from keystead.console import locales, routing
 from keystead.console.carrier import ROOT, Served
 from keystead.console.core import Console
 from keystead.console.pages import (
+    account,
     attachments,
     design,
     groups,
@@ -18,6 +19,7 @@ from keystead.console.pages import (
     policy_editor,
     sign_in,
     user_access_keys,
+    user_sign_in,
     users,
 )
 from keystead.console.service import Call
@@ -29,10 +31,12 @@ PARTS = (
     overview.pages,
     users.pages,
     user_access_keys.pages,
+    user_sign_in.pages,
     groups.pages,
     policy_editor.pages,
     policies.pages,
     attachments.pages,
+    account.pages,
     design.pages,
 )
 
