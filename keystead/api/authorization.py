@@ -29,7 +29,7 @@ from keystead.domain.accounts import AccessKey, AccessKeyStatus, AccountStatus
 from keystead.domain.arns import ram_arn
 from keystead.domain.products import RAM
 from keystead.errors import AccessKeyNotFound, NoPermission, RamNoPermission
-from keystead.store.ports import Store
+from keystead.store.ports import Holdings, Store
 
 # The condition keys of a request, as to one of the things that it needs.
 Context = Callable[[Need], conditions.Context]
@@ -102,13 +102,13 @@ class Authorizer:
     ) -> None:
         """Return if the caller may do all of it, else raise NoPermission, which says what settled it.
 
-        The operator's product is the operator's alone, and so is what it needs; the console's is for those who come by the
-        `console`. What is the caller's `own` needs no policy there that allows it, but none may deny it.
+        What is the operator's alone is so with what it needs; the console's product is for those who come by the `console`.
+        What is the caller's `own` needs no policy there that allows it, but none may deny it.
         """
-        product = operation.product
-        if product.ours and not (console if product.for_console_only else caller.type is CallerType.OPERATOR):
+        barred = operation.product.for_console_only and not console
+        if barred or (operation.for_operator_only and caller.type is not CallerType.OPERATOR):
             raise NoPermission(about="", detail=None)
-        if product.for_operator_only:
+        if operation.for_operator_only:
             return
         own = operation.own and console
         mine = {ram_arn(caller.account, kind, caller.session) for kind in ("user", "mfa")} if own else ()
@@ -117,7 +117,7 @@ class Authorizer:
             if need.resource in mine and decision.outcome is not Outcome.EXPLICIT_DENY:
                 continue
             if not decision.allowed:
-                refusal = RamNoPermission if product == RAM else NoPermission
+                refusal = RamNoPermission if operation.product == RAM else NoPermission
                 raise refusal(about=_about(need, decision), detail=_detail(caller, need, decision))
 
 
@@ -128,20 +128,42 @@ def request_context(
 
     The tags of a key are for what uses it, as with the vendor; the encryption context is that under which the key is used.
     """
-    found = {
-        conditions.CURRENT_TIME: iso8601(now),
-        conditions.SECURE_TRANSPORT: "true" if asked.tls else "false",
-        conditions.MFA_PRESENT: "true" if mfa else "false",
-    }
-    if asked.channel is not Channel.CONTROL and asked.source:
-        found[conditions.SOURCE_IP] = asked.source
-    if need.key is not None and need.uses:
-        tags = store.keys.tags(*need.key.place)
-        found |= {f"{conditions.TAG}{name}": value for name, value in tags.items()}
+    bound_to = getattr(request, encryption_context_of(need), {})
+    source = asked.source if asked.channel is not Channel.CONTROL else ""
+    return condition_keys(store, need, now, tls=bool(asked.tls), mfa=mfa, source=source, bound_to=bound_to)
+
+
+def encryption_context_of(need: Need) -> str:
+    """The attribute of a request that has the encryption context under which the key is used."""
     prefix = (
         "source_" if need.action.endswith("From") else "destination_" if need.action.endswith("To") else ""
     )
-    bound_to = getattr(request, f"{prefix}encryption_context", {})
+    return f"{prefix}encryption_context"
+
+
+def condition_keys(
+    store: Holdings,
+    need: Need,
+    now: float,
+    *,
+    tls: bool,
+    source: str,
+    bound_to: Mapping[str, str],
+    mfa: bool = False,
+) -> conditions.Context:
+    """The condition keys of a call at this time, as to one of the things that it needs. `source` is the peer's address, ""
+    if it has none; `bound_to` the encryption context under which the key is used; `mfa`: it comes by a session that was
+    begun with a code."""
+    found = {
+        conditions.CURRENT_TIME: iso8601(now),
+        conditions.SECURE_TRANSPORT: "true" if tls else "false",
+        conditions.MFA_PRESENT: "true" if mfa else "false",
+    }
+    if source:
+        found[conditions.SOURCE_IP] = source
+    if need.key is not None and need.uses:
+        tags = store.keys.tags(*need.key.place)
+        found |= {f"{conditions.TAG}{name}": value for name, value in tags.items()}
     return found | {f"{conditions.ENCRYPTION_CONTEXT}{name}": value for name, value in bound_to.items()}
 
 

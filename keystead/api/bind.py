@@ -101,7 +101,7 @@ def bind(operation: Operation, parameters: Mapping[str, str]) -> Request:
     values: dict[str, object] = {}
     flattened = _flattened(parameters)
     for field in operation.fields:
-        text = _text(field, parameters) if flattened else _whole(field, parameters)
+        text = text_of(field, parameters) if flattened else _whole(field, parameters)
         if text is None or (text == "" and not field.param.empty):
             if field.required:
                 raise MissingParameter(name=field.name)
@@ -146,7 +146,8 @@ def _members(field: Field, parameters: Mapping[str, str]) -> list[str]:
     return [name for name in parameters if name.startswith(prefix)]
 
 
-def _text(field: Field, parameters: Mapping[str, str]) -> str | None:
+def text_of(field: Field, parameters: Mapping[str, str]) -> str | None:
+    """The text of a parameter, whichever way it was sent; None for one that was not."""
     text = parameters.get(field.name)
     if field.param.kind == "Array":
         return _array(field, parameters)

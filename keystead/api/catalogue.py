@@ -59,6 +59,9 @@ class Operation(NamedTuple):
     )
     free: bool  # whether anybody may who has an AccessKey
     quiet: bool  # whether a call that is answered leaves no record: it says what its caller may know of itself anyway
+    of_accounts: (
+        bool  # of our own product: whether it is not the operator's alone, but any account's, for itself
+    )
     errors: "tuple[type[KmsError], ...]"
     # At the console, as with `operation`:
     confirmed: bool = False  # whether it needs a proof that was given lately
@@ -71,12 +74,23 @@ class Operation(NamedTuple):
         """Whether it uses a key, which strangers may be let do, and does not manage it."""
         return self.gate is not None and self.gate.name == "USE" and not self.changes
 
+    @property
+    def for_operator_only(self) -> bool:
+        """Whether it is the operator's alone."""
+        return self.product.for_operator_only and not self.of_accounts
+
     def action_on(self, role: Role | None = None) -> str:
         """The action that policies have to allow, on what a field of this role names."""
         if self.permission:
             return self.permission
         action = self.action if role is None else self.actions.get(role, self.action)
         return f"{self.product.name.lower()}:{action}"
+
+    def container_in(self, account: str, region: str, caller: str = "*") -> str:
+        """The ARN of what it is authorized on if it is about no single resource, when `caller` calls it."""
+        action, place = self.action_on(), region if self.product.regional else ""
+        container = self.container.format(caller=caller) or "*"
+        return f"acs:{action.partition(':')[0]}:{place}:{account}:{container}"
 
     @property
     def parameters(self) -> list[str]:

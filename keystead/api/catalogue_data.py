@@ -60,6 +60,7 @@ def read(data: Iterable[dict[str, Any]]) -> Iterator[Operation]:
             permission="",
             free=False,
             quiet=False,
+            of_accounts=False,
             errors=(),
         )
 

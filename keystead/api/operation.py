@@ -127,6 +127,7 @@ def operation(
     permission: str = "",
     free: bool = False,
     quiet: bool = False,
+    of_accounts: bool = False,
     confirmed: bool = False,
     own: bool = False,
     action: str = "",
@@ -134,7 +135,8 @@ def operation(
 ) -> Callable[[Callable[[Call, Q], R]], Callable[[Call, Q], R]]:
     """Declare an operation that is not about one key. `container` is what it is authorized on, `permission` the action that
     has to be allowed there in place of its own, `gate` the row of the state table for each of several keys; with `free`
-    nobody is refused, and with `quiet` an answer leaves no record. `container` may name the caller, as `user/{caller}`.
+    nobody is refused, and with `quiet` an answer leaves no record. `container` may name the caller, as `user/{caller}`. One
+    of the operator's product is the operator's alone unless it is `of_accounts`: then it is authorized like those of others.
 
     At the console: `confirmed` if it deletes keys or changes who may do what, so that a proof must have been given lately;
     `own` if a person may do it to how they themselves sign in, without a policy, and even if nothing else is let them do;
@@ -144,9 +146,8 @@ def operation(
     def declare(function: Callable[[Call, Q], R]) -> Callable[[Call, Q], R]:
         built = _build(function, product, gate, None, changes, False, container, {}, permission, errors)
         named = action or built.action
-        CATALOGUE.add(
-            built._replace(action=named, free=free, quiet=quiet, confirmed=confirmed, own=own, proof=proof)
-        )
+        built = built._replace(action=named, free=free, quiet=quiet, of_accounts=of_accounts)
+        CATALOGUE.add(built._replace(confirmed=confirmed, own=own, proof=proof))
         return function
 
     return declare
@@ -229,6 +230,7 @@ def _build(
         permission=permission,
         free=False,
         quiet=False,
+        of_accounts=False,
         errors=tuple(
             dict.fromkeys(
                 (

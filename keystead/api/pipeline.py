@@ -369,12 +369,11 @@ class Pipeline:
 
         resolver = Resolver(self.store, account, region, ask.now, makes, admits, ask.caller.session)
         found = resolver.resolve(operation, request)
-        if operation.container or not (found.needs or operation.free or operation.product.ours):
-            place = f"{region if operation.product.regional else ''}:{account}"
-            action = operation.action_on()
-            container = operation.container.format(caller=ask.caller.session) or "*"
-            of = f"{action.partition(':')[0]}:{place}:{container}"
-            found.needs.append(Need(action, f"acs:{of}", account))
+        if operation.container or not (
+            found.needs or operation.free or operation.for_operator_only or operation.product.for_console_only
+        ):
+            of = operation.container_in(account, region, ask.caller.session)
+            found.needs.append(Need(operation.action_on(), of, account))
         ask.trace.needs, ask.trace.resources = found.needs, found.resources
         common: dict[str, Any] = {
             "caller": ask.caller,

@@ -7,7 +7,7 @@ from keystead.access.decisions import Grounds, Policy, PolicyType, identity_grou
 from keystead.access.documents import Document, Malformed, identity_document, key_document
 from keystead.access.system_policies import SYSTEM_POLICIES
 from keystead.domain.identities import Attachment, CustomPolicy, Group, Kind, Member, User
-from keystead.store.ports import Store
+from keystead.store.ports import Holdings
 
 _REMEMBERED = 10_000  # what is about an action of a user on a resource, per account
 
@@ -42,7 +42,7 @@ class _Account(NamedTuple):
 class Principals:
     """The users of all accounts of a store."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Holdings) -> None:
         self._store = store
         self._accounts: dict[str, _Account] = {}
 

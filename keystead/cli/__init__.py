@@ -21,6 +21,7 @@ COMMANDS = (
     "exec",
     "key",
     "audit",
+    "access",
     "account",
     "access-key",
     "console",

@@ -3,13 +3,14 @@
 stdout   the answer: JSON for programs, tables for people; nothing else
 stderr   `error:`, `warning:` and `hint:` lines, lower case, without a full stop, never a sensitive value
 
-The exit status, with an `error:` line unless it is 0 or 130:
+The exit status, with an `error:` line unless it is 0, 6 or 130:
 0    done
 1    failed
 2    the command line, or a setting, is wrong
 3    the server gave no answer, or asked to try again later
 4    the server refused
 5    the content does not open: it is damaged, cut off, or its encryption context is another one
+6    the answer is that something would be refused: `access explain`, `simulate` and `diff`
 130  interrupted by Ctrl-C
 
 `run` and `exec` end with the status of their command, or with 125 if it was not started.
@@ -41,6 +42,7 @@ WRONG = 2
 UNREACHABLE = 3
 REFUSED = 4
 UNOPENED = 5
+WOULD_REFUSE = 6
 NOT_STARTED = 125  # as with env(1), timeout(1) and docker run: apart from whatever the command could end with
 INTERRUPTED = 130
 
@@ -291,6 +293,11 @@ def _hanging(head: str, content: str) -> None:
         textwrap.wrap(shown, width, break_long_words=False, break_on_hyphens=False) or [""]
     ):
         line(f"{' ' * len(head) if number else head}{part}")
+
+
+def amount(number: int, what: str) -> str:
+    """`1 call`, `2 calls`."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def plain(content: str) -> str:

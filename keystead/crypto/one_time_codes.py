@@ -17,7 +17,10 @@ def code_at(seed: bytes, step: int) -> str:
 
 
 def step_of(seed: bytes, code: str, now: float, after: int) -> int | None:
-    """The time step around now that has this code, however people put spaces in it, and comes after the one that was accepted last; None if none does."""
+    """The time step around now that has this code, whatever spaces are in it; None if none has.
+
+    It must come after the one that was accepted last.
+    """
     current, typed = int(now) // STEP, code.replace(" ", "").encode()
     matching = [
         current + away

@@ -1,8 +1,8 @@
 """What operator commands do to a data directory: through its server if one runs, else by themselves."""
 
 import os
-from collections.abc import Mapping
-from contextlib import closing, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -36,6 +36,7 @@ __all__ = [
     "Wanted",
     "back_up",
     "database_problem",
+    "first_account",
     "is_root_access_key",
     "open_audit",
     "own_authorities",
@@ -43,6 +44,7 @@ __all__ = [
     "run_in_server",
     "run_operation",
     "sm2_problem",
+    "snapshot",
 ]
 
 
@@ -137,6 +139,21 @@ def is_root_access_key(data: str, access_key_id: str) -> bool:
 def open_audit(data: str) -> Reader:
     """The audit records of a data directory, whether its server runs or not; read-only."""
     return open_reader(_with_data(data).database)
+
+
+@contextmanager
+def snapshot(data: str) -> Iterator[Reader]:
+    """What a data directory holds, whether its server runs or not; read-only. OperatorError where it can't be read."""
+    with closing(open_audit(data)) as reader:
+        try:
+            yield reader
+        except StoreFailure as failure:
+            raise OperatorError(str(failure), hint="check the files' owner, or restore a backup") from None
+
+
+def first_account(reader: Reader) -> str:
+    """The account of a server that was there first, which commands are about that name none."""
+    return reader.accounts()[0]
 
 
 def back_up(data: str, into: Path, keep: int | None, clock: Clock) -> backup.Backup:

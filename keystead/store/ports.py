@@ -239,8 +239,8 @@ class AuditLog(Protocol):
         ...
 
 
-class Store(Protocol):
-    """All that is kept, in one transaction at a time."""
+class Holdings(Protocol):
+    """What there is and whose it is: what decisions about access are made from."""
 
     @property
     def keys(self) -> Keys: ...
@@ -253,6 +253,10 @@ class Store(Protocol):
 
     @property
     def identities(self) -> Identities: ...
+
+
+class Store(Holdings, Protocol):
+    """All that is kept, in one transaction at a time."""
 
     @property
     def sessions(self) -> Sessions: ...

@@ -1,4 +1,4 @@
-"""Reads audit records from a database, read-only: of a running server too, as of one moment, in constant memory."""
+"""Reads a database, read-only: that of a running server too, as of one moment; its audit records in constant memory."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -10,6 +10,11 @@ import msgspec
 from keystead.domain.audit import COLUMNS, REVEALING, Head, Kind, Record, link
 from keystead.domain.authorities import KeptAuthority
 from keystead.errors import OperatorError
+from keystead.store import tables
+from keystead.store.database import Database
+from keystead.store.identity_tables import Identities
+from keystead.store.key_tables import Keys
+from keystead.store.listing import Listing
 from keystead.store.migrate import known
 from keystead.store.tables import AUTHORITIES, authorities
 
@@ -41,11 +46,23 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     noted: bool | None = None  # whether a head noted before is on the chain; None: none was asked for
 
 
+class Holdings:
+    """See keystead.store.ports.Holdings; only to be read."""
+
+    def __init__(self, database: Database) -> None:
+        self.accounts = tables.Accounts(database)
+        self.identities = Identities(database)
+        listing = Listing(database)
+        self.aliases = tables.Aliases(database, listing)
+        self.keys = Keys(database, listing, self.aliases)
+
+
 class Reader:
-    """A snapshot of the records of a database."""
+    """A snapshot of a database: its records, and what it holds beside them."""
 
     def __init__(self, connection: apsw.Connection) -> None:
         self._connection = connection
+        self.holdings = Holdings(Database(connection))
 
     def close(self) -> None:
         self._connection.close()
@@ -64,6 +81,22 @@ class Reader:
             f"{_SELECT} WHERE {where} ORDER BY time DESC, position DESC LIMIT ?", (*values, limit)
         )
         return [_record(row)[0] for row in rows][::-1]
+
+    def each(self, wanted: Wanted) -> Iterator[Record]:
+        """Every record that matches, whatever the limit, oldest first, as they come."""
+        where, values = _where(wanted)
+        for row in self._rows(f"{_SELECT} WHERE {where} ORDER BY position", values):
+            yield _record(row)[0]
+
+    def places_of_key(self, key_id: str) -> tuple[tuple[str, str], ...]:
+        """The account and region of the key of this id, if there is one."""
+        rows = self._rows("SELECT account, region FROM keys WHERE key_id = ?", (key_id,))
+        return tuple((str(row[0]), str(row[1])) for row in rows)
+
+    def regions_of_alias(self, account: str, name: str) -> tuple[str, ...]:
+        """The regions in which an account has an alias of this name."""
+        rows = self._rows("SELECT region FROM aliases WHERE account = ? AND name = ?", (account, name))
+        return tuple(str(row[0]) for row in rows)
 
     def has_access_key(self, access_key_id: str) -> bool:
         """Whether the store has this AccessKey, active or not."""

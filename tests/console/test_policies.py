@@ -7,7 +7,7 @@ import pytest
 
 from keystead.access.documents import MAXIMUM_CHARACTERS, identity_document
 from keystead.api.catalogue import CATALOGUE
-from keystead.console.policy_documents import TEMPLATES, check, start
+from keystead.console.policy_documents import TEMPLATES, Template, check, start
 from keystead.domain.products import KMS, RAM
 from tests.console.browser import Browser, make_user
 from tests.harness import Service

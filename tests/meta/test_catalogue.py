@@ -457,7 +457,7 @@ def test_sensitive_fields_show_in_no_repr_and_are_not_recordable() -> None:
         *(("CreateSession", name) for name in ("UserName", "Password", "Code")),
         *(("ConfirmSession", name) for name in ("Password", "Code")),
         ("RedeemSignInLink", "Token"),
-        *((action, "PolicyDocument") for action in ("CreatePolicy", "CreatePolicyVersion")),
+        *((action, "PolicyDocument") for action in ("CreatePolicy", "CreatePolicyVersion", "SimulatePolicy")),
         *((action, "PublicKeyBlob") for action in ("ExportDataKey", "GenerateAndExportDataKey")),
     }
     for action, name in sensitive:

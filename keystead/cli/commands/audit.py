@@ -5,17 +5,15 @@ import json
 import re
 from collections.abc import Sequence
 from contextlib import closing
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from keystead.cli import output, target
-from keystead.clock import SystemClock, iso8601
+from keystead.cli import moments, output, target
+from keystead.clock import iso8601
 from keystead.domain.audit import REVEALING, Head, Record
 
 if TYPE_CHECKING:
     from keystead.server.operator import Reader
 
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _UNASKED = 50
 _READS = ("Describe", "List", "Get")
 
@@ -32,16 +30,15 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     listing = verbs.add_parser(
         "list",
         help="show who did what when",
-        description="Show who did what when, the newest last. A time T is 2026-01-02T03:04:05Z, 2026-01-02 (UTC), or "
-        "so long ago: 30m, 2h, 7d.",
+        description="Show who did what when, the newest last. " + moments.FORMS,
         examples=(
             "keystead audit list --since 2h",
             "keystead audit list --key alias/demo --reveals",
             "keystead audit list --outcome failure --since 2026-01-02 --json",
         ),
     )
-    listing.add_argument("--since", metavar="T", type=_time, help="from this time on")
-    listing.add_argument("--until", metavar="T", type=_time, help="before this time")
+    listing.add_argument("--since", metavar="T", type=moments.moment, help="from this time on")
+    listing.add_argument("--until", metavar="T", type=moments.moment, help="before this time")
     listing.add_argument("--action", default="", help="only this operation")
     listing.add_argument(
         "--reveals",
@@ -256,22 +253,6 @@ def _unknown(what: str, name: str, known: Sequence[str], *, shown: bool = True) 
     hint = f"did you mean {near}?" if near else "keystead audit list shows those of the newest records"
     told = f"{what} {name!r}" if shown else what
     return output.WrongCommandLine(f"there is no {told}, and no record names one", hint=hint)
-
-
-def _time(text: str) -> int:
-    """Milliseconds since 1970."""
-    relative = re.fullmatch(r"([0-9]{1,9})([smhd])", text)
-    if relative is not None:
-        return int((SystemClock().now() - int(relative[1]) * _UNITS[relative[2]]) * 1000)
-    try:
-        moment = datetime.fromisoformat(text)
-        if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=UTC)
-        return int(moment.timestamp() * 1000)
-    except (ValueError, OverflowError):
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not a time: write 2026-01-02T03:04:05Z, or 30m, 2h, 7d for so long ago"
-        ) from None
 
 
 def _count(text: str) -> int:

@@ -1,5 +1,7 @@
 """RAM users: who there is, and what is noted of each."""
 
+from typing import Any
+
 from starlette.responses import Response
 
 from keystead.console.locales import marked as N_
@@ -130,7 +132,7 @@ async def _count(visit: Visit, name: str, action: str, way: tuple[str, ...]) -> 
     found = await perhaps(visit, action, {"UserName": name}, product=RAM)
     if isinstance(found, Refused):
         return 0 if found.status == 404 else None
-    inner = found
+    inner: Any = found
     for step in way:
         inner = inner[step]
     return len(inner) if isinstance(inner, list) else 1

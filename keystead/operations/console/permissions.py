@@ -9,13 +9,12 @@ from keystead.api.needs import Need
 from keystead.api.operation import CATALOGUE, Call, operation
 from keystead.api.wire_types import Param, Reply, Request
 from keystead.domain import arns
-from keystead.domain.products import CONSOLE, KMS, PRODUCTS
+from keystead.domain.products import CONSOLE, KMS
 from keystead.errors import InvalidParameter
 
 NEEDS = 100  # in one call
 _ACTION = re.compile(r"\A[A-Za-z0-9-]{1,64}:[A-Za-z0-9]{1,128}\Z")
 _ARN = re.compile(r"\Aacs:[a-z0-9-]{1,64}:[a-z0-9-]{0,64}:(?P<owner>[0-9]{1,20}):[^\x00-\x20]{1,512}\Z")
-_OPERATORS = tuple(f"{product.name.lower()}:" for product in PRODUCTS if product.for_operator_only)
 
 
 class Asked(NamedTuple):
@@ -62,7 +61,7 @@ def check_access(call: Call, request: CheckAccessRequest) -> CheckAccessReply:
 
 
 def _may(call: Call, asked: Asked) -> bool:
-    if asked.action.lower().startswith(_OPERATORS):
+    if asked.action.lower() in _operators():
         return False
     uses, key = asked.action in _uses(), None
     named = arns.parse(asked.resource)
@@ -72,6 +71,12 @@ def _may(call: Call, asked: Asked) -> bool:
     if asked.owner != call.account and (key is None or not uses):
         return False  # of another account only the use of a key may be had
     return call.may(Need(asked.action, asked.resource, asked.owner, key, uses))
+
+
+@cache
+def _operators() -> frozenset[str]:
+    """The actions that no policy gives to anybody, in lower case."""
+    return frozenset(one.action_on().lower() for one in CATALOGUE if one.for_operator_only)
 
 
 @cache
