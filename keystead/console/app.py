@@ -10,6 +10,7 @@ from keystead.console import locales, routing
 from keystead.console.carrier import ROOT, Served
 from keystead.console.core import Console
 from keystead.console.pages import (
+    access,
     account,
     attachments,
     design,
@@ -36,6 +37,7 @@ PARTS = (
     policy_editor.pages,
     policies.pages,
     attachments.pages,
+    access.pages,
     account.pages,
     design.pages,
 )

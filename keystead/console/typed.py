@@ -1,5 +1,6 @@
 """What was typed into a form that calls an operation: read by the operation's own rules, before the service is asked."""
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -10,6 +11,9 @@ from keystead.console.service import Refused
 from keystead.console.visit import Visit
 from keystead.domain.products import KMS, Product
 from keystead.errors import KmsError
+
+_OF_FIELDS = ("InvalidParameter", "MissingParameter")
+_NAMED = re.compile(r'parameter "([A-Za-z0-9]+)"')
 
 
 class Typed(NamedTuple):
@@ -77,7 +81,18 @@ async def send(
         await visit.confirm()
         return await visit.call(action, form.values, product=product, **more), form
     except Refused as refused:
-        return None, form._replace(refused=refused)
+        return None, _beside(visit, form._replace(refused=refused))
+
+
+def _beside(visit: Visit, form: Typed) -> Typed:
+    """The form with the refusal beside the field that it is about, if it is about one."""
+    refused = form.refused
+    named = _NAMED.search(refused.message) if refused is not None and refused.code in _OF_FIELDS else None
+    if named is None or named[1] not in form.values:
+        return form
+    rule = form.hints.get(named[1], "")
+    text = visit._("This is not accepted. %(rule)s", rule=visit._(rule) if rule else "")
+    return form._replace(errors={**form.errors, named[1]: text}, refused=None)
 
 
 async def act(

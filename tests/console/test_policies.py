@@ -47,7 +47,7 @@ def _area(html: str) -> str:
 
 
 @pytest.mark.parametrize("template", TEMPLATES, ids=lambda one: one.name)
-def test_each_template_is_a_policy_about_operations_that_there_are(template: object) -> None:
+def test_each_template_is_a_policy_about_operations_that_there_are(template: Template) -> None:
     name = template.name
     text = start(name, "acs:kms:cn-hangzhou:1000000000000001:key/*")
     (statement,) = identity_document(text)
