@@ -91,7 +91,7 @@ def operations() -> str:
         "Parameters that an operation does not know are ignored, as the vendor's service does.",
     ]
     for one in CATALOGUE:
-        if one.for_operator_only:
+        if one.for_operator_only or one.product.for_console_only:
             continue
         if f"## {one.product.name}" not in parts:
             parts += [f"## {one.product.name}", f"Version `{one.product.version}`."]

@@ -154,11 +154,6 @@ class Given(NamedTuple):
     source: str
 
 
-def load(file: str | None, flags: Mapping[str, Any], environment: Mapping[str, str]) -> Settings:
-    """The settings that a start with these has; see `gather` and `settle`."""
-    return settle(gather(file, flags, environment))
-
-
 def gather(file: str | None, flags: Mapping[str, Any], environment: Mapping[str, str]) -> dict[str, Given]:
     """All that is said of settings, by their names. `file` is a TOML file, `flags` those that were given, by name, and
     None for others.

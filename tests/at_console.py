@@ -1,9 +1,12 @@
-"""The console's calls against a service: of the account's owner, or of whoever has an AccessKey."""
+"""The console's calls against a service: of the account's owner, or of a user, who has signed in."""
 
 from typing import Any
 
+from keystead.domain import sessions
 from keystead.domain.identities import User
 from keystead.domain.products import CONSOLE, RAM
+from keystead.domain.sessions import How, Session
+from keystead.domain.sign_in import LoginProfile
 from tests.harness import Members, Service
 
 PASSWORD = "correct-Horse7-battery"
@@ -30,24 +33,41 @@ def _token(answer: tuple[int, Members]) -> str:
 
 
 class Console:
-    """The calls of somebody who has signed in."""
+    """The calls of somebody who has signed in: of a user by name, or else of the owner."""
 
-    def __init__(self, service: Service, access_key: tuple[str, str] | None = None) -> None:
-        """Who has this AccessKey signs in; without one the account's owner."""
+    def __init__(self, service: Service, user: str = "", account: str = "", *, mfa: bool = False) -> None:
         self.service = service
-        found = service.store.accounts.access_key((access_key or service.access_key)[0])
-        assert found is not None
-        if found.user_id:
-            users = service.store.identities.all(User, found.account)
-            self.session = user_session(
-                service, next(one.name for one in users if one.user_id == found.user_id)
-            )
-        else:
-            self.session = owner_session(service, found.account)
+        self.token = f"token-of-{user or account}"
+        account = account or service.account
+        now, store = int(service.clock.now()), service.store
+        store.begin()
+        user_id = ""
+        if user:
+            (user_id,) = (one.user_id for one in store.identities.all(User, account) if one.name == user)
+            if not any(one.user_id == user_id for one in store.identities.all(LoginProfile, account)):
+                profile = LoginProfile(
+                    account=account, user_id=user_id, password="", created=now, changed=now
+                )
+                store.identities.add(profile)
+        session = Session(
+            digest=sessions.hashed(self.token),
+            session_id=f"console-{user or account}",
+            account=account,
+            user_id=user_id,
+            created=now,
+            used=now,
+            confirmed=now,
+            how=How.PASSWORD if user else How.LINK,
+            source="192.0.2.1",
+            mfa=mfa,
+        )
+        store.sessions.remove(session)
+        store.sessions.add(session)
+        store.commit()
 
-    def call(self, action: str, /, **parameters: str) -> tuple[int, Members]:
+    def call(self, action: str, **parameters: str) -> tuple[int, Members]:
         """Status and members of the answer."""
-        return self.service.console(action, self.session, CONSOLE, **parameters)
+        return self.service.console(action, self.token, CONSOLE, "192.0.2.1", **parameters)
 
     def ok(self, action: str, **parameters: str) -> Members:
         """The members of an answer that must be a success, without its RequestId."""

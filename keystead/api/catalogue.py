@@ -93,6 +93,11 @@ class Operation(NamedTuple):
         return f"acs:{action.partition(':')[0]}:{place}:{account}:{container}"
 
     @property
+    def of_session(self) -> bool:
+        """Whether it is about the console's session itself, and no matter of policies."""
+        return self.product.for_console_only and not self.permission
+
+    @property
     def parameters(self) -> list[str]:
         """The names of all parameters that it takes, those that every operation takes among them."""
         return [*(field.name for field in self.fields), "RegionId", "DryRun"]

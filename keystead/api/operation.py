@@ -17,11 +17,12 @@ from typing import Any, NamedTuple, TypeVar, get_type_hints
 
 import msgspec
 
-from keystead.access.callers import Caller
+from keystead.access.callers import Caller, CallerType
 from keystead.api.catalogue import CATALOGUE as CATALOGUE
 from keystead.api.catalogue import Catalogue as Catalogue
 from keystead.api.catalogue import Field as Field
 from keystead.api.catalogue import Operation as Operation
+from keystead.api.home import Home
 from keystead.api.http.receive import Received
 from keystead.api.needs import Need
 from keystead.api.parameters import Param, Role
@@ -55,7 +56,7 @@ class Call(msgspec.Struct, kw_only=True):
     attempt: Attempt
     account: str
     region: str
-    home_region: str
+    home: Home
     now: int
     store: Store
     vault: Vault
@@ -66,15 +67,18 @@ class Call(msgspec.Struct, kw_only=True):
     keys: tuple[Key, ...] = ()  # all that the request names, in its order
     alias: Alias | None = None
     resources: list[str] = []  # ARNs for the record: what was found, and what the operation creates
-    may: Callable[[Need], bool] = (
-        _may_not  # whether the caller may do something, as far as this call can tell
-    )
+    may: Callable[[Need], bool] = _may_not  # tells whether the caller may, as far as this call can know
 
     @property
     def signed_in(self) -> Session:
         """The session of a call that can only come by one."""
         assert self.session is not None
         return self.session
+
+    @property
+    def owns_server(self) -> bool:
+        """Whether the caller is the owner of the account that the server was made with."""
+        return self.caller.type is CallerType.ROOT and self.account == self.home.account
 
     def slow(self, function: Callable[..., T], *values: Any) -> T:
         """function(*values), computed in a pool (see keystead.api.slow). Values are compared between the passes: none

@@ -1,10 +1,11 @@
 """Passwords as parameters, the rules for them as an answer, and how a user is given another one."""
 
+import unicodedata
 from typing import Annotated
 
 import msgspec
 
-from keystead.api.coerce import text_up_to
+from keystead.api.coerce import rule
 from keystead.api.operation import Call
 from keystead.api.sign_in_rows import end_sessions, password_policy
 from keystead.api.wire_types import Param, Reply
@@ -12,13 +13,23 @@ from keystead.crypto import passwords
 from keystead.domain.identities import User
 from keystead.domain.sign_in import PASSWORD_CHARACTERS, LoginProfile, PasswordPolicy
 from keystead.errors import (
+    InvalidParameter,
     NewPasswordReused,
     NewPasswordTooWeak,
     PasswordReused,
     PasswordTooWeak,
 )
 
-Password = Annotated[str, Param("String", text_up_to(PASSWORD_CHARACTERS), sensitive=True)]
+
+@rule(f"at most {PASSWORD_CHARACTERS} characters, none of them a line break or another control character")
+def _password(name: str, text: str) -> str:
+    # What a file ends with, or a paste, is no part of what anybody can type into a page.
+    if len(text) > PASSWORD_CHARACTERS or any(unicodedata.category(one) in ("Cc", "Cs") for one in text):
+        raise InvalidParameter(name=name)
+    return text
+
+
+Password = Annotated[str, Param("String", _password, sensitive=True)]
 
 
 class ShownPasswordPolicy(Reply, frozen=True):

@@ -15,6 +15,7 @@ from keystead.api.ask import Ask, trace_of
 from keystead.api.authorization import Authorizer, Context, request_context
 from keystead.api.batch import Batch
 from keystead.api.events import record_event
+from keystead.api.home import Home
 from keystead.api.http import encode, receive, signature
 from keystead.api.http.message import Channel, HttpRequest, HttpResponse
 from keystead.api.http.receive import Received
@@ -101,8 +102,7 @@ class Pipeline:
         self.clock = clock
         self.client_clock = clock if client_clock is None else client_clock
         self.entropy = entropy
-        self.region = region
-        self.account = account
+        self.home = Home(region, account)
         self.server_id = server_id
         self.catalogue = catalogue
         self.service_keys = service_keys
@@ -126,7 +126,7 @@ class Pipeline:
 
     def prepare(self, asked: Received) -> Prepared:
         """Do what needs no store and can be done as a request arrives, often while a commit waits for the disk."""
-        return prepare(asked, self.catalogue, self.region, self.vault)
+        return prepare(asked, self.catalogue, self.home.region, self.vault)
 
     def finish(self, attempt: Attempt) -> None:
         """The call's answer is durable, or it will have none: let go of what it holds."""
@@ -156,9 +156,9 @@ class Pipeline:
         now, caller, session = self.clock.now(), arrival.caller, arrival.session
         bound = prepared.bound
         assert bound is not None  # whose caller is known was read
-        trace = trace_of(bound, self.region)
+        trace = trace_of(bound, self.home.region)
         ask = Ask(batch, asked, bound, caller, trace, int(now), request_id, xml, attempt, session)
-        if session is not None and not bound.product.for_console_only:
+        if session is not None and bound.operation is not None and not bound.operation.of_session:
             batch.note_session(session, int(now))
         fault: Exception | None = None
         code = ""
@@ -241,7 +241,7 @@ class Pipeline:
             raise asked.refusal
         if asked.channel is Channel.CONTROL:
             principal = asked.user or CallerType.OPERATOR.value
-            return Caller(account=self.account, type=CallerType.OPERATOR, principal=principal)
+            return Caller(account=self.home.account, type=CallerType.OPERATOR, principal=principal)
         assert asked.claims is not None
         access_key = self.store.accounts.access_key(asked.claims.access_key_id)
         if access_key is None or access_key.gone(self.clock.now()):
@@ -380,7 +380,7 @@ class Pipeline:
             "attempt": ask.attempt,
             "account": account,
             "region": region,
-            "home_region": self.region,
+            "home": self.home,
             "now": ask.now,
             "store": self.store,
             "vault": self.vault,

@@ -84,7 +84,8 @@ def actions() -> dict[str, Action]:
     """All actions that policies may allow, by their names: `kms:Encrypt`."""
     found: dict[str, Action] = {}
     for operation in CATALOGUE:
-        if not (operation.for_operator_only or operation.product.for_console_only):
+        about_itself = operation.product.for_console_only and not operation.permission
+        if not (operation.for_operator_only or about_itself):
             found.setdefault(operation.action_on(), Action(operation))
             for field in operation.roles:
                 name = operation.action_on(field.param.role)

@@ -81,8 +81,7 @@ class Door:
 
     def admit(self, session: Session | None, operation: Operation, now: int) -> None:
         """Refuse what a session may not do as long as its person has to do something else first."""
-        about_itself = operation.product.for_console_only and not operation.permission
-        if session is None or operation.own or about_itself:
+        if session is None or operation.own or operation.of_session:
             return
         for refusal in self.pending(session, now):
             raise refusal

@@ -17,6 +17,8 @@ _WIDTH = 72  # what a man page shows in 80 columns
 # By a parameter's name; the first that its type accepts is taken, else its first choice. A parameter in parts has `.1`.
 _SAMPLES = {
     "Algorithm": ("HMAC_SHA_256",),
+    "AuthenticationCode1": ("123456",),
+    "AuthenticationCode2": ("654321",),
     "AliasName": ("alias/demo",),
     "Description": ("'signs the invoices'",),
     "DestinationKeyId": ("alias/demo",),
@@ -25,6 +27,9 @@ _SAMPLES = {
     "GroupName": ("auditors",),
     "KeyId": ("alias/demo", _KEY_ID),
     "KeyVersionId": (_VERSION_ID,),
+    "NewPassword": ("file:new.txt",),
+    "OldPassword": ("file:old.txt",),
+    "Password": ("file:password.txt",),
     "NewDescription": ("'encrypts, and nothing else'",),
     "PendingWindowInDays": ("7",),
     "Plaintext": ("file:secret.txt",),
@@ -34,12 +39,14 @@ _SAMPLES = {
     "PolicyType": ("Custom",),
     "RegionId": ("cn-hangzhou",),
     "ResourceType": ("key",),
+    "SerialNumber": ("acs:ram::1000000000000001:mfa/deploy",),
     "Status": ("Inactive",),
     "TagKeys": ("'[\"team\"]'",),
     "Tags": ("""'[{"TagKey": "team", "TagValue": "blue"}]'""",),
     "UserAccessKeyId": ("LTAIEXAMPLE",),
     "UserName": ("deploy",),
     "VersionId": ("v1",),
+    "VirtualMFADeviceName": ("deploy",),
     "WrappingAlgorithm": ("RSAES_OAEP_SHA_256",),
 }
 _PARTS = {

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
 
@@ -12,6 +12,7 @@ import msgspec
 import keystead.operations  # noqa: F401 - fills the catalogue
 from keystead import __version__
 from keystead.api.batch import Batch
+from keystead.api.home import ServerFacts
 from keystead.api.http.message import Channel, HttpRequest, HttpResponse
 from keystead.api.pipeline import Pipeline
 from keystead.client.transport import NOT_SERVED
@@ -37,6 +38,7 @@ from keystead.server.network.front_supervisor import Front
 from keystead.server.network.limits import Handler, Limits, Reply
 from keystead.server.network.probe import Probe
 from keystead.server.service import ops
+from keystead.server.service.facts import facts_of
 from keystead.server.service.sequencer import PATIENCE
 from keystead.server.service.timers import Service
 from keystead.server.service.watch import Watch
@@ -55,6 +57,8 @@ class Server:
 
     def __init__(self, settings: Settings, clock: Clock, entropy: Entropy) -> None:
         self.settings = settings
+        self.sources: dict[str, str] = {}  # of settings, by their names, that are not the default
+        self._started = clock.now()
         self.clock = clock
         self.entropy = entropy
         self.directory = DataDirectory(settings.data)
@@ -129,6 +133,7 @@ class Server:
         except BaseException:
             await self.stop()
             raise
+        self.service.pipeline.home.describe = self._facts
         self.service.start_timers()
         return self.running
 
@@ -321,8 +326,8 @@ class Server:
         late = asyncio.get_running_loop().call_later(_FOLLOWED_WITHIN, once, False)
         self.service.sequencer.run(certificate.adopting(adopted))
 
-    def reload(self, wanted: Settings) -> None:
-        """Take the settings that can be taken while it runs, and look at the certificate.
+    def reload(self, wanted: Settings, sources: Mapping[str, str] | None = None) -> None:
+        """Take the settings that can be taken while it runs, as those from other sources, and look at the certificate.
 
         OperatorError, and all as before, if one of them will not do, now or at the next start.
         """
@@ -352,6 +357,7 @@ class Server:
                     certificate.change(self.settings)
                 raise
         self.settings = settings
+        self.sources |= {name: (sources or {}).get(name, "default") for name in names}
         if self.running is not None and "log-file" in names:
             self.running = msgspec.structs.replace(self.running, log_file=_absolute(settings.log_file))
             with suppress(OSError):  # on a full disk; what is served must not suffer
@@ -382,6 +388,21 @@ class Server:
             sequencer.run(lambda pipeline, batch: False)  # so that there is a batch until the next time
 
         self.service.every(manager.often, "inform", inform)
+
+    def _facts(self) -> ServerFacts:
+        """How the server is, for its owner."""
+        assert self.running is not None
+        front = (self._api.problem or "running") if isinstance(self._api, Front) else "none"
+        return facts_of(
+            self.running,
+            self.directory,
+            self.settings,
+            self.sources,
+            started=self._started,
+            certificate_expires=0 if self._certificate is None else self._certificate.expires,
+            front=front,
+            problems=self._known_problems(),
+        )
 
     def _known_problems(self) -> list[str]:
         """What is known to keep calls from being answered."""

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from keystead.clock import SystemClock
 from keystead.entropy import SystemEntropy
@@ -12,16 +12,18 @@ from keystead.server import logs
 from keystead.server.app import Server, log_of
 from keystead.server.network import confinement
 from keystead.server.systemd import ServiceManager
-from keystead.settings import Settings
+from keystead.settings import Given, settle
 
 
-async def serve(load: Callable[[], Settings], announce: Callable[[Server], None]) -> None:
+async def serve(load: Callable[[], Mapping[str, Given]], announce: Callable[[Server], None]) -> None:
     """Run a server until SIGINT or SIGTERM, with the settings that `load` gives now and at each SIGHUP; `announce` is
     called when it accepts requests."""
-    settings = load()
+    given = load()
+    settings = settle(given)
     os.umask(0o077)
     logs.configure(*log_of(settings))
     server = Server(settings, SystemClock(), SystemEntropy())
+    server.sources = _sources(given)
     loop = asyncio.get_running_loop()
     manager = ServiceManager.of(os.environ, server.clock)
     stopped, started, early = asyncio.Event(), False, False
@@ -29,7 +31,8 @@ async def serve(load: Callable[[], Settings], announce: Callable[[Server], None]
 
     def reload() -> None:
         try:
-            server.reload(load())
+            given = load()
+            server.reload(settle(given), _sources(given))
         except OperatorError as problem:
             logs.event("not reloaded", "warning", reason=f"{problem.message}; {problem.hint}")
         except OSError as problem:
@@ -74,3 +77,7 @@ async def serve(load: Callable[[], Settings], announce: Callable[[Server], None]
     manager.stopping()
     await server.stop()
     logs.event("stopped")
+
+
+def _sources(given: Mapping[str, Given]) -> dict[str, str]:
+    return {name: one.source for name, one in given.items()}

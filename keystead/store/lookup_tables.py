@@ -13,9 +13,21 @@ import apsw
 from keystead.clock import Clock
 from keystead.domain.keys.key import Key
 from keystead.errors import ServiceUnavailableTemporary
+from keystead.store import record_lookups
 from keystead.store.database import Database
 from keystead.store.key_tables import SELECT_KEY, key_of
-from keystead.store.lookups import FoundKey, FoundKeys, Summary, WantedKeys
+from keystead.store.lookups import (
+    FoundKey,
+    FoundKeys,
+    FoundRecord,
+    FoundRecords,
+    Minutes,
+    Summary,
+    Uses,
+    Verified,
+    Wanted,
+    WantedKeys,
+)
 
 LONGEST = 10.0  # seconds that one of them may take
 _STEPS = 100_000  # of SQLite's, between two looks at the clock
@@ -49,8 +61,10 @@ class DatabaseLookups:
         with self._reading() as database:
 
             def next_by(column: str) -> tuple[Key, ...]:
+                # The pluses: by the index on the dates, which is short.
                 rows = database.rows(
-                    f"{SELECT_KEY} WHERE {column} IS NOT NULL AND {_HERE} ORDER BY {column}, position LIMIT ?",
+                    f"{SELECT_KEY} WHERE {column} IS NOT NULL AND +account = ? AND +region = ? ORDER BY {column}, position "
+                    "LIMIT ?",
                     (account, region, limit),
                 )
                 return tuple([key_of(row) for row in rows])
@@ -65,6 +79,26 @@ class DatabaseLookups:
                 leaving=next_by("deletion_at"),
                 expiring=next_by("expires"),
             )
+
+    def records(self, wanted: Wanted, before: int) -> FoundRecords:
+        with self._reading() as database:
+            return record_lookups.records(database, wanted, before)
+
+    def record(self, account: str, chain: str, sequence: int) -> FoundRecord | None:
+        with self._reading() as database:
+            return record_lookups.record(database, account, chain, sequence)
+
+    def minutes(self, account: str, since: int) -> Minutes:
+        with self._reading() as database:
+            return record_lookups.minutes(database, account, since)
+
+    def uses(self, arn: str, actions: tuple[str, ...], since: int, limit: int) -> Uses:
+        with self._reading() as database:
+            return record_lookups.uses(database, arn, actions, since, limit)
+
+    def verify(self, so_far: Verified, limit: int) -> Verified:
+        with self._reading() as database:
+            return record_lookups.verify(database, so_far, limit)
 
     @contextmanager
     def _reading(self) -> Iterator[Database]:
@@ -139,7 +173,8 @@ def _total(database: Database, wanted: WantedKeys) -> int:
 
 
 def _found(database: Database, key: Key) -> FoundKey:
-    place = f"WHERE {_HERE} AND key_id = ? ORDER BY name"
+    # The plus: not by the index on names, which has those of all keys.
+    place = f"WHERE {_HERE} AND key_id = ? ORDER BY +name"
     aliases = database.rows(f"SELECT name FROM aliases {place}", key.place)  # noqa: S608
     tags = database.rows(f"SELECT name, value FROM tags {place}", key.place)  # noqa: S608
     return FoundKey(

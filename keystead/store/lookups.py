@@ -7,7 +7,10 @@ from typing import Protocol
 
 import msgspec
 
+from keystead.domain.audit import Head, Record
 from keystead.domain.keys.key import Key
+
+MINUTE = 60_000  # milliseconds
 
 
 class WantedKeys(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,6 +62,89 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     expiring: tuple[Key, ...]
 
 
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """Which records to list. Times are milliseconds since 1970; empty and None mean all."""
+
+    since: int | None = None
+    until: int | None = None
+    action: str = ""
+    resource: str = ""  # the end of an ARN: key/ID or alias/NAME
+    caller: str = ""  # what a record has, or a RAM user's name now
+    account: str = ""
+    session: str = ""  # the AccessKey or the session of the console
+    kind: str = ""
+    revealing: bool = False
+    failed: bool | None = None
+    limit: int | None = None
+
+
+class FoundRecords(msgspec.Struct, frozen=True):
+    """Records, the newest first, and the position before which to look on; 0: there are no more."""
+
+    items: tuple[Record, ...]
+    before: int
+
+
+class FoundRecord(msgspec.Struct, frozen=True):
+    """A record with its hash and that of the one before it on the chain."""
+
+    record: Record
+    hash: bytes
+    previous: bytes
+
+
+class Minutes(msgspec.Struct, frozen=True):
+    """How many calls there were in a minute (counted from 1970), and how many of them were refused: of the minutes that had
+    any, oldest first. `since` is the moment from which on they are complete."""
+
+    since: int
+    items: tuple[tuple[int, int, int], ...]
+
+
+class Use(msgspec.Struct, frozen=True, kw_only=True):
+    """What one caller did with a key by one operation: when last, and how often; `version` is "" where no record says it."""
+
+    account: str
+    caller_type: str
+    principal: str
+    name: str
+    action: str
+    version: str
+    last: int
+    count: int
+    refused: int
+
+
+class Uses(msgspec.Struct, frozen=True):
+    """The uses of a key, the latest first, as `records` of the newest records say that are of `since` or later."""
+
+    since: int
+    records: int
+    items: tuple[Use, ...]
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """What the verification of one chain found. `bad` names the first bad record and why; empty: all are right."""
+
+    chain: str
+    head: Head
+    bad: str = ""
+    noted: bool | None = None  # whether a head noted before is on the chain; None: none was asked for
+
+
+class Verified(msgspec.Struct, frozen=True):
+    """How far a verification is: the verdicts on the chains up to this position of the log, which has so many records."""
+
+    position: int = 0
+    total: int = 0
+    verdicts: tuple[Verdict, ...] = ()
+
+    @property
+    def done(self) -> bool:
+        """Whether that is all of the log."""
+        return self.position >= self.total
+
+
 class Lookups(Protocol):
     """See the module. KmsError ServiceUnavailableTemporary if it can't be told now, or takes too long."""
 
@@ -69,4 +155,26 @@ class Lookups(Protocol):
 
     def summary(self, account: str, region: str, limit: int) -> Summary:
         """At most `limit` of those that something happens to next."""
+        ...
+
+    def records(self, wanted: Wanted, before: int) -> FoundRecords:
+        """Records before this position of the log (0: from its end), at most `wanted.limit` of them. After so many rows it
+        stops in any case, and says where to go on. The time of a clock that was put back by more than an hour is not
+        looked for beyond that hour."""
+        ...
+
+    def record(self, account: str, chain: str, sequence: int) -> FoundRecord | None:
+        """The record of an account's caller at this place of a chain."""
+        ...
+
+    def minutes(self, account: str, since: int) -> Minutes:
+        """What the callers of an account asked for since then (milliseconds since 1970)."""
+        ...
+
+    def uses(self, arn: str, actions: tuple[str, ...], since: int, limit: int) -> Uses:
+        """Who used a key by which of these operations since then (milliseconds since 1970), of whatever account."""
+        ...
+
+    def verify(self, so_far: Verified, limit: int) -> Verified:
+        """Verify at most `limit` more records."""
         ...

@@ -119,10 +119,6 @@ class Keys:
     def get(self, account: str, region: str, key_id: str) -> Key | None:
         return self._keys.get((account, region, key_id))
 
-    def all(self) -> list[Key]:
-        """Every key, oldest first."""
-        return self._keys.values()
-
     def add(self, key: Key, version: KeyVersion, tags: dict[str, str]) -> None:
         place = key.place
         self._keys.put(place, key)
@@ -289,7 +285,7 @@ class MemoryStore:
         self.keys = Keys(self._journal, self.aliases)
         self.nonces = Nonces(self._journal)
         self.audit = AuditLog(self._journal)
-        self.lookups = MemoryLookups(self)
+        self.lookups = MemoryLookups(self.keys, self.aliases, self.identities, self.audit.records)
 
     def begin(self) -> None:
         self._journal.clear()

@@ -1,12 +1,26 @@
 """Lookups in the store in memory: at once, as they take no time worth saving."""
 
-from typing import TYPE_CHECKING
+import json
 
-from keystead.domain.keys.key import Key
-from keystead.store.lookups import FoundKey, FoundKeys, Summary, WantedKeys
-
-if TYPE_CHECKING:
-    from keystead.store.memory import MemoryStore
+from keystead.domain.audit import GENESIS, REVEALING, Kind, Record, columns
+from keystead.domain.identities import User
+from keystead.domain.keys.key import Key, KeyFilter
+from keystead.store.lookups import (
+    MINUTE,
+    FoundKey,
+    FoundKeys,
+    FoundRecord,
+    FoundRecords,
+    Minutes,
+    Summary,
+    Use,
+    Uses,
+    Verified,
+    Wanted,
+    WantedKeys,
+)
+from keystead.store.ports import Aliases, Identities, Keys
+from keystead.store.reader import follow
 
 
 class MemoryLookups:
@@ -14,8 +28,13 @@ class MemoryLookups:
 
     apart = False
 
-    def __init__(self, store: "MemoryStore") -> None:
-        self._store = store
+    def __init__(
+        self, keys: Keys, aliases: Aliases, identities: Identities, records: dict[int, tuple[Record, bytes]]
+    ) -> None:
+        self._keys = keys
+        self._aliases = aliases
+        self._identities = identities
+        self._records = records  # by sequence: there is one chain, so that is their position as well
 
     def keys(self, wanted: WantedKeys) -> FoundKeys:
         found = [
@@ -43,13 +62,95 @@ class MemoryLookups:
             expiring=next_of([(key.expires, key) for key in keys]),
         )
 
+    def records(self, wanted: Wanted, before: int) -> FoundRecords:
+        matching = [
+            (position, record)
+            for position, record in reversed(self._log())
+            if (not before or position < before) and self._matches(wanted, record)
+        ]
+        shown = matching[: wanted.limit]
+        more = shown[-1][0] if len(shown) < len(matching) else 0
+        return FoundRecords(tuple([record for _, record in shown]), more)
+
+    def record(self, account: str, chain: str, sequence: int) -> FoundRecord | None:
+        log = self._records
+        record, link = log.get(sequence, (None, b""))
+        if record is None or (record.account, record.chain) != (account, chain):
+            return None
+        return FoundRecord(record, link, log[sequence - 1][1] if sequence > 1 else GENESIS)
+
+    def minutes(self, account: str, since: int) -> Minutes:
+        found: dict[int, tuple[int, int]] = {}
+        for _, record in self._log():
+            if record.account == account and record.time >= since and record.kind is not Kind.SERVICE_EVENT:
+                calls, refused = found.get(record.time // MINUTE, (0, 0))
+                found[record.time // MINUTE] = (calls + 1, refused + (record.code != ""))
+        return Minutes(since, tuple((minute, *amounts) for minute, amounts in sorted(found.items())))
+
+    def uses(self, arn: str, actions: tuple[str, ...], since: int, limit: int) -> Uses:
+        found: dict[tuple[str, ...], Use] = {}
+        log = [record for _, record in self._log() if record.time >= since]
+        for record in log:
+            if record.action not in actions or arn not in json.loads(record.resources):
+                continue
+            version = str(json.loads(record.parameters).get("KeyVersionId", ""))
+            known = (record.account, record.principal, record.session, record.action, version)
+            before = found.get(known)
+            found[known] = Use(
+                account=record.account,
+                caller_type=record.caller_type,
+                principal=record.principal,
+                name=record.session,
+                action=record.action,
+                version=version,
+                last=max(record.time, before.last if before else 0),
+                count=1 + (before.count if before else 0),
+                refused=(record.code != "") + (before.refused if before else 0),
+            )
+        latest = sorted(found.values(), key=lambda use: (-use.last, use.action, use.principal, use.version))
+        return Uses(since, len(log), tuple(latest[:limit]))
+
+    def verify(self, so_far: Verified, limit: int) -> Verified:
+        verdicts = {one.chain: one for one in so_far.verdicts}
+        log = self._records
+        last = min(so_far.position + limit, len(log))
+        for position in range(so_far.position + 1, last + 1):
+            record, link = log[position]
+            follow(verdicts, (*columns(record), link))
+        return Verified(last, len(log), tuple(verdicts[chain] for chain in sorted(verdicts)))
+
+    def _log(self) -> list[tuple[int, Record]]:
+        """All records with their positions, oldest first."""
+        return [(position, record) for position, (record, _) in self._records.items()]
+
+    def _matches(self, wanted: Wanted, record: Record) -> bool:
+        caller = wanted.caller
+        named = {user.user_id for user in self._identities.all(User, wanted.account) if user.name == caller}
+        return (
+            (wanted.since is None or record.time >= wanted.since)
+            and (wanted.until is None or record.time < wanted.until)
+            and wanted.action in ("", record.action)
+            and (not wanted.resource or f':{wanted.resource}"' in record.resources)
+            and (
+                caller in ("", record.principal, record.access_key_id, record.session)
+                or record.principal in named
+            )
+            and wanted.account in ("", record.account)
+            and wanted.session in ("", record.access_key_id)
+            and wanted.kind in ("", record.kind)
+            and (not wanted.revealing or record.action in REVEALING)
+            and (wanted.failed is None or (record.code != "") is wanted.failed)
+        )
+
     def _of(self, account: str, region: str) -> list[Key]:
-        return [key for key in self._store.keys.all() if (key.account, key.region) == (account, region)]
+        found = self._keys.page(account, region, KeyFilter(), 0, 2**31).items
+        keys = [self._keys.get(account, region, key_id) for key_id in found]
+        return [key for key in keys if key is not None]
 
     def _found(self, key: Key) -> FoundKey:
-        aliases = self._store.aliases.page_of_key(*key.place, 0, 2**31).items
+        aliases = self._aliases.page_of_key(*key.place, 0, 2**31).items
         names = sorted(alias.name for alias in aliases)
-        return FoundKey(key, tuple(names), tuple(self._store.keys.tags(*key.place).items()))
+        return FoundKey(key, tuple(names), tuple(self._keys.tags(*key.place).items()))
 
 
 def _fits(wanted: WantedKeys, one: FoundKey) -> bool:

@@ -15,35 +15,14 @@ from keystead.store.database import Database
 from keystead.store.identity_tables import Identities
 from keystead.store.key_tables import Keys
 from keystead.store.listing import Listing
+from keystead.store.lookups import Verdict as Verdict
+from keystead.store.lookups import Wanted as Wanted
 from keystead.store.migrate import known
 from keystead.store.tables import AUTHORITIES, authorities
 
-_SELECT = f"SELECT {', '.join(COLUMNS)}, hash FROM audit"  # noqa: S608 - constant names
+SELECT_RECORD = f"SELECT {', '.join(COLUMNS)}, hash FROM audit"  # noqa: S608 - constant names
 
 _CALLER = "(principal = ? OR access_key_id = ? OR session = ? OR principal IN (SELECT user_id FROM users WHERE name = ?))"
-
-
-class Wanted(msgspec.Struct, frozen=True, kw_only=True):
-    """Which records to list. Times are milliseconds since 1970; empty and None mean all."""
-
-    since: int | None = None
-    until: int | None = None
-    action: str = ""
-    resource: str = ""  # the end of an ARN: key/ID or alias/NAME
-    caller: str = ""  # what a record has, or a RAM user's name now
-    account: str = ""
-    revealing: bool = False
-    failed: bool | None = None
-    limit: int | None = None
-
-
-class Verdict(msgspec.Struct, frozen=True, kw_only=True):
-    """What the verification of one chain found. `bad` names the first bad record and why; empty: all are right."""
-
-    chain: str
-    head: Head
-    bad: str = ""
-    noted: bool | None = None  # whether a head noted before is on the chain; None: none was asked for
 
 
 class Holdings:
@@ -69,24 +48,24 @@ class Reader:
 
     def count(self, wanted: Wanted) -> int:
         """How many records match, whatever the limit."""
-        where, values = _where(wanted)
+        where, values = conditions_of(wanted)
         ((found,),) = self._rows(f"SELECT count(*) FROM audit WHERE {where}", values)  # noqa: S608 - constant conditions
         return int(found)
 
     def list(self, wanted: Wanted) -> "list[Record]":
         """The newest records that match, at most `limit`, oldest first."""
-        where, values = _where(wanted)
+        where, values = conditions_of(wanted)
         limit = -1 if wanted.limit is None else wanted.limit
         rows = self._rows(
-            f"{_SELECT} WHERE {where} ORDER BY time DESC, position DESC LIMIT ?", (*values, limit)
+            f"{SELECT_RECORD} WHERE {where} ORDER BY time DESC, position DESC LIMIT ?", (*values, limit)
         )
-        return [_record(row)[0] for row in rows][::-1]
+        return [record_of(row)[0] for row in rows][::-1]
 
     def each(self, wanted: Wanted) -> Iterator[Record]:
         """Every record that matches, whatever the limit, oldest first, as they come."""
-        where, values = _where(wanted)
-        for row in self._rows(f"{_SELECT} WHERE {where} ORDER BY position", values):
-            yield _record(row)[0]
+        where, values = conditions_of(wanted)
+        for row in self._rows(f"{SELECT_RECORD} WHERE {where} ORDER BY position", values):
+            yield record_of(row)[0]
 
     def places_of_key(self, key_id: str) -> tuple[tuple[str, str], ...]:
         """The account and region of the key of this id, if there is one."""
@@ -147,19 +126,14 @@ class Reader:
 
     def all(self) -> Iterator[Record]:
         """Every record, in the order of the log."""
-        for row in self._rows(f"{_SELECT} ORDER BY position"):
-            yield _record(row)[0]
+        for row in self._rows(f"{SELECT_RECORD} ORDER BY position"):
+            yield record_of(row)[0]
 
     def verify(self, expect: Head | None = None) -> tuple[Verdict, ...]:
         """Recompute every chain. `expect` is a head noted before, that must be on a chain."""
         verdicts: dict[str, Verdict] = {}
-        for row in self._rows(f"{_SELECT} ORDER BY position"):
-            chain = str(row[1])
-            so_far = verdicts.get(chain)
-            if so_far is None:
-                so_far = Verdict(chain=chain, head=Head(), noted=_noted(expect, Head()))
-            if not so_far.bad:  # what follows a bad record proves nothing
-                verdicts[chain] = _verified(so_far, row, expect)
+        for row in self._rows(f"{SELECT_RECORD} ORDER BY position"):
+            follow(verdicts, row, expect)
         return tuple(verdicts[chain] for chain in sorted(verdicts))
 
     def _rows(self, sql: str, values: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
@@ -170,8 +144,19 @@ class Reader:
             raise _unreadable(self._connection.filename, error) from None
 
 
-def _where(wanted: Wanted) -> tuple[str, "list[Any]"]:
-    """The condition of a query, and its values."""
+def follow(verdicts: dict[str, Verdict], row: Sequence[Any], expect: Head | None = None) -> None:
+    """Take the next record of the log, as its columns and its hash, into the verdicts on the chains."""
+    chain = str(row[1])
+    so_far = verdicts.get(chain)
+    if so_far is None:
+        so_far = Verdict(chain=chain, head=Head(), noted=_noted(expect, Head()))
+    if not so_far.bad:  # what follows a bad record proves nothing
+        so_far = _verified(so_far, row, expect)
+    verdicts[chain] = so_far
+
+
+def conditions_of(wanted: Wanted) -> tuple[str, "list[Any]"]:
+    """The condition of a query for records, and its values."""
     conditions, values = ["1"], []
     for condition, value in (
         ("time >= ?", wanted.since),
@@ -179,6 +164,8 @@ def _where(wanted: Wanted) -> tuple[str, "list[Any]"]:
         ("action = ?", wanted.action or None),
         (_CALLER, wanted.caller or None),
         ("account = ?", wanted.account or None),
+        ("access_key_id = ?", wanted.session or None),
+        ("kind = ?", wanted.kind or None),
         # Within the JSON list of ARNs: the whole of one's end, not a part of it.
         ("instr(resources, ?) > 0", f':{wanted.resource}"' if wanted.resource else None),
     ):
@@ -193,7 +180,7 @@ def _where(wanted: Wanted) -> tuple[str, "list[Any]"]:
     return " AND ".join(conditions), values
 
 
-def _verified(so_far: Verdict, row: tuple[Any, ...], expect: Head | None) -> Verdict:
+def _verified(so_far: Verdict, row: Sequence[Any], expect: Head | None) -> Verdict:
     """The verdict on a chain with one more of its records."""
     sequence, count = int(row[2]), so_far.head.count
     if sequence > count + 1:
@@ -203,7 +190,7 @@ def _verified(so_far: Verdict, row: tuple[Any, ...], expect: Head | None) -> Ver
     else:
         where = f"record {sequence} of chain {so_far.chain}"
         try:
-            record, stored = _record(row)
+            record, stored = record_of(row)
             if link(so_far.head.hash, record) == stored:
                 head = Head(sequence, stored)
                 return msgspec.structs.replace(so_far, head=head, noted=so_far.noted or _noted(expect, head))
@@ -242,7 +229,8 @@ def _unreadable(path: str, error: apsw.Error) -> OperatorError:
     )
 
 
-def _record(row: tuple[object, ...]) -> tuple[Record, bytes]:
+def record_of(row: Sequence[object]) -> tuple[Record, bytes]:
+    """A record and its hash, of the columns of a row; TypeError or ValueError for what can be neither."""
     values = dict(zip(COLUMNS, row, strict=False))
     values["kind"] = Kind(str(values["kind"]))
     stored = row[len(COLUMNS)]

@@ -90,9 +90,9 @@ def operation(action: str) -> Operation:
     """The operation that clients call; ValueError if there is none."""
     for product in PRODUCTS:
         found = CATALOGUE.find(product.version, action)
-        if found is not None and not product.for_operator_only:
+        if found is not None and not product.ours:
             return found
-    known = [one.action for one in CATALOGUE if not one.product.for_operator_only]
+    known = [one.action for one in CATALOGUE if not one.product.ours]
     raise ValueError(f"there is no operation {action!r}{meant(action, known)}")
 
 

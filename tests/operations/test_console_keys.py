@@ -157,18 +157,16 @@ def test_a_page_has_a_hundred_keys_at_most(service: Service) -> None:
 def test_who_may_list_keys_may_search_and_sum_them_up(action: str) -> None:
     service = Service()
     here = f"acs:kms:{service.region}:{service.account}"
-    user = Ram(service).user("alice", allow("kms:ListKeys", resource=f"{here}:key"))
-    assert Console(service, user).ok(action)["TotalCount"] == 0
-    other = Ram(service).user(
-        "bob", allow("kms:DescribeKey"), allow("kms:ListKeys", resource=f"{here}:key/*")
-    )
-    status, members = Console(service, other).call(action)
+    Ram(service).user("alice", allow("kms:ListKeys", resource=f"{here}:key"))
+    assert Console(service, "alice").ok(action)["TotalCount"] == 0
+    Ram(service).user("bob", allow("kms:DescribeKey"), allow("kms:ListKeys", resource=f"{here}:key/*"))
+    status, members = Console(service, "bob").call(action)
     assert (status, members["Code"]) == (403, "Forbidden.NoPermission")
     assert f" It needs kms:ListKeys on {here}:key, which no policy allows." in members["Message"]
     assert [(one.action, one.code) for one in service.records[-1:]] == [(action, "Forbidden.NoPermission")]
-    stranger = made(service)[1]
+    stranger, _ = made(service)
     service.key()
-    assert Console(service, stranger).ok(action)["TotalCount"] == 0
+    assert Console(service, account=stranger).ok(action)["TotalCount"] == 0
 
 
 def test_keys_are_summed_up(service: Service) -> None:

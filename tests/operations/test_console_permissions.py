@@ -45,7 +45,7 @@ def test_a_user_may_do_what_its_policies_and_those_of_keys_say() -> None:
             statement(effect, "kms:Encrypt", Principal={"RAM": [alice]}, Resource=["*"]),
         )
         service.ok("SetKeyPolicy", KeyId=key_id, Policy=json.dumps(policy))
-    console = Console(service, user)
+    console = Console(service, "alice")
     keys = [arn(service, f"key/{key_id}") for key_id in (mine, open_to_all, closed, "nowhere")]
     assert console.may(*(("kms:Encrypt", one) for one in keys)) == [True, True, False, False]
     assert console.may(("kms:Decrypt", keys[0]), ("kms:ListKeys", arn(service, "key"))) == [False, False]
@@ -57,7 +57,7 @@ def test_a_user_may_do_what_its_policies_and_those_of_keys_say() -> None:
 
 def test_of_another_account_only_the_use_of_a_key_may_be_had() -> None:
     service = Service()
-    other, root = made(service)
+    other, _ = made(service)
     key_id = service.key()
     policy = document(
         statement("Allow", "kms:*", Principal={"RAM": [f"acs:ram::{service.account}:*"]}, Resource=["*"]),
@@ -66,11 +66,16 @@ def test_of_another_account_only_the_use_of_a_key_may_be_had() -> None:
     service.ok("SetKeyPolicy", KeyId=key_id, Policy=json.dumps(policy))
     resource = arn(service, f"key/{key_id}")
     actions = ("kms:Encrypt", "kms:ReEncryptFrom", "kms:DescribeKey", "kms:ScheduleKeyDeletion")
-    assert Console(service, root).may(*((one, resource) for one in actions)) == [True, True, False, False]
+    assert Console(service, account=other).may(*((one, resource) for one in actions)) == [
+        True,
+        True,
+        False,
+        False,
+    ]
     # A key whose time is over is there no longer.
     service.ok("ScheduleKeyDeletion", KeyId=key_id, PendingWindowInDays="7")
     service.clock.advance(7 * 86_400)
-    assert Console(service, root).may(("kms:Encrypt", resource)) == [False]
+    assert Console(service, account=other).may(("kms:Encrypt", resource)) == [False]
 
 
 @pytest.mark.parametrize(
@@ -115,7 +120,8 @@ def test_a_condition_on_the_encryption_context_may_be_met_and_others_are_or_are_
 ) -> None:
     service = Service()
     key_id = service.key(Tags='[{"TagKey": "team", "TagValue": "a"}]')
-    console = Console(service, Ram(service).user("alice", document(*statements)))
+    Ram(service).user("alice", document(*statements))
+    console = Console(service, "alice")
     assert console.may(("kms:Encrypt", arn(service, f"key/{key_id}"))) == [allowed]
 
 

@@ -64,6 +64,9 @@ def test_the_longest_password() -> None:
         400,
         "InvalidParameter",
     )
+    for control in ("\n", "\x00", "\x7f"):
+        named = {"UserName": "alice", "Password": PASSWORD + control}
+        assert ram.refused("CreateLoginProfile", **named) == (400, "InvalidParameter")
     ram.ok("CreateLoginProfile", UserName="alice", Password=password)
 
 

@@ -636,8 +636,15 @@ def test_an_expired_password_must_be_changed_or_lets_nobody_in() -> None:
 def test_the_network_does_not_reach_the_console_s_operations() -> None:
     service = People()
     service.person("alice")
+    need = {"Need.1.Action": "kms:ListKeys", "Need.1.Resource": f"acs:kms:r:{service.account}:key"}
     for operation in CATALOGUE.of(CONSOLE):
-        parameters = {"UserName": "alice", "Password": PASSWORD, "Token": "x", "Version": CONSOLE.version}
+        parameters = {
+            "UserName": "alice",
+            "Password": PASSWORD,
+            "Token": "x",
+            "Version": CONSOLE.version,
+            **need,
+        }
         assert service.refused(operation.action, **parameters) == "Forbidden.NoPermission"
         assert service.records[-1].product == "Console"
 

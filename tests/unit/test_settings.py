@@ -15,7 +15,7 @@ def load(content: str | None = None, /, folder: Path | None = None, **more: Any)
         assert folder is not None
         (folder / "k.toml").write_text(content)
         file = str(folder / "k.toml")
-    return settings.load(file, more.get("flags", {}), more.get("environment", {}))
+    return settings.settle(settings.gather(file, more.get("flags", {}), more.get("environment", {})))
 
 
 def refused(content: str | None = None, /, folder: Path | None = None, **more: Any) -> WrongSetting:
@@ -182,12 +182,12 @@ def test_what_excludes_each_other_is_told_with_where_it_was_said(tmp_path: Path)
 
 def test_a_missing_or_binary_file(tmp_path: Path) -> None:
     with pytest.raises(WrongSetting, match="cannot read"):
-        settings.load(str(tmp_path / "none"), {}, {})
+        settings.gather(str(tmp_path / "none"), {}, {})
     with pytest.raises(WrongSetting, match="cannot read"):
-        settings.load(None, {}, {"KEYSTEAD_CONFIG": str(tmp_path)})
+        settings.gather(None, {}, {"KEYSTEAD_CONFIG": str(tmp_path)})
     (tmp_path / "b").write_bytes(b"\xff")
     with pytest.raises(WrongSetting, match="not valid TOML"):
-        settings.load(str(tmp_path / "b"), {}, {})
+        settings.gather(str(tmp_path / "b"), {}, {})
 
 
 def test_the_data_directory_follows_xdg(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -60,8 +60,8 @@ def flags(args: argparse.Namespace) -> dict[str, Any]:
 
 def main(args: argparse.Namespace) -> int:
     """Serve until told to stop."""
-    load = partial(settings.load, args.config, flags(args), os.environ)
-    load()  # what is wrong in them is said at once
+    load = partial(settings.gather, args.config, flags(args), os.environ)
+    settings.settle(load())  # what is wrong in them is said at once
     # Late: these take most of the start-up time, and other commands do without them.
     import uvloop
 

@@ -1,1 +1,1 @@
-"""The operations of our own product for the console: how a person signs in, and what no API of the vendor's tells."""
+"""Our own product for the console: how a person signs in, and what pages show that no other product tells."""

@@ -9,12 +9,14 @@ from keystead.api.needs import Need
 from keystead.api.operation import CATALOGUE, Call, operation
 from keystead.api.wire_types import Param, Reply, Request
 from keystead.domain import arns
-from keystead.domain.products import CONSOLE, KMS
+from keystead.domain.products import CONSOLE, KMS, PRODUCTS
 from keystead.errors import InvalidParameter
 
 NEEDS = 100  # in one call
 _ACTION = re.compile(r"\A[A-Za-z0-9-]{1,64}:[A-Za-z0-9]{1,128}\Z")
 _ARN = re.compile(r"\Aacs:[a-z0-9-]{1,64}:[a-z0-9-]{0,64}:(?P<owner>[0-9]{1,20}):[^\x00-\x20]{1,512}\Z")
+
+_OPERATORS = tuple(f"{product.name.lower()}:" for product in PRODUCTS if product.for_operator_only)
 
 
 class Asked(NamedTuple):
@@ -61,7 +63,9 @@ def check_access(call: Call, request: CheckAccessRequest) -> CheckAccessReply:
 
 
 def _may(call: Call, asked: Asked) -> bool:
-    if asked.action.lower() in _operators():
+    if asked.action == "keystead:DescribeServer":
+        return call.owns_server
+    if asked.action.lower().startswith(_OPERATORS) and asked.action not in _of_accounts():
         return False
     uses, key = asked.action in _uses(), None
     named = arns.parse(asked.resource)
@@ -74,9 +78,9 @@ def _may(call: Call, asked: Asked) -> bool:
 
 
 @cache
-def _operators() -> frozenset[str]:
-    """The actions that no policy gives to anybody, in lower case."""
-    return frozenset(one.action_on().lower() for one in CATALOGUE if one.for_operator_only)
+def _of_accounts() -> frozenset[str]:
+    """The actions of the operator's product that policies may give to others, too."""
+    return frozenset(one.action_on() for one in CATALOGUE if one.of_accounts)
 
 
 @cache

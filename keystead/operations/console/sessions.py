@@ -138,7 +138,7 @@ class GetSessionReply(Reply, frozen=True):
     password_policy: ShownPasswordPolicy
 
 
-@operation(product=CONSOLE)
+@operation(product=CONSOLE, quiet=True)
 def get_session(call: Call, request: GetSessionRequest) -> GetSessionReply:
     """Show who is signed in, since when, until when, and what they have to do first."""
     session, store = call.signed_in, call.store

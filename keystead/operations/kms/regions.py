@@ -24,7 +24,7 @@ class DescribeRegionsReply(Reply, frozen=True):
 @operation(free=True)
 def describe_regions(call: Call, request: DescribeRegionsRequest) -> DescribeRegionsReply:
     """List the regions of the service; each has keys and aliases of its own."""
-    names = sorted({*REGIONS, call.home_region})
+    names = sorted({*REGIONS, call.home.region})
     return DescribeRegionsReply(
         regions=ListedRegions(region=[ListedRegion(region_id=name) for name in names])
     )

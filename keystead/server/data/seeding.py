@@ -53,9 +53,9 @@ def seed_store(pipeline: Pipeline, seed: Seed, anyway: bool = False) -> None:
     now = int(pipeline.clock.now())
     store.begin()
     try:
-        if pipeline.account != seed.account:
+        if pipeline.home.account != seed.account:
             raise OperatorError(
-                f"the seed is of account {seed.account}, this server of {pipeline.account}",
+                f"the seed is of account {seed.account}, this server of {pipeline.home.account}",
                 hint="seed a new data directory",
             )
         if not anyway and _has_others(pipeline, seed):
@@ -105,7 +105,7 @@ def user_access_key(pipeline: Pipeline, name: str) -> tuple[str, str]:
 
     OperatorError if there is no such user.
     """
-    store, account = pipeline.store, pipeline.account
+    store, account = pipeline.store, pipeline.home.account
     found = named(store, User, account, name)
     if found is None:
         raise OperatorError(
@@ -282,7 +282,7 @@ def _check_free(store: Store, key: Key, versions: list[tuple[KeyVersion, bytes]]
 
 def _has_others(pipeline: Pipeline, seed: Seed) -> bool:
     """Whether a region of the seed has keys that the seed does not name."""
-    keys, account = pipeline.store.keys, pipeline.account
+    keys, account = pipeline.store.keys, pipeline.home.account
     for region in {one.region or seed.region for one in seed.key}:
         named = [one.id for one in seed.key if (one.region or seed.region) == region]
         there = sum(keys.get(account, region, key_id) is not None for key_id in named)

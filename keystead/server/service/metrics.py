@@ -25,6 +25,7 @@ from keystead.api.pipeline import Answer
 from keystead.domain.keys.lifecycle import KeyState
 from keystead.errors import InternalFailure
 from keystead.server import logs
+from keystead.server.service.facts import size_of
 from keystead.server.service.refusals import Refusals
 from keystead.store.ports import StoreFailure
 
@@ -146,7 +147,7 @@ class Metrics:
             "keystead_database_bytes", "Size of the database's files", ["file"], registry=self.registry
         )
         for name, path in (("database", database), ("log", database.with_name(f"{database.name}-wal"))):
-            size.labels(name).set_function(partial(_bytes, path))
+            size.labels(name).set_function(partial(size_of, path))
 
     def stored(self, keys: Mapping[KeyState, int], records: int) -> None:
         """What the store holds now."""
@@ -213,10 +214,3 @@ class Metrics:
 
     def refused(self, code: str) -> None:
         self._malformed.inc()
-
-
-def _bytes(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:  # deleted: `ready` says so
-        return 0

@@ -3,11 +3,15 @@
 It ends with an error at the first answer that is not the expected one, and prints {"version": …} of the SDK.
 """
 
+import base64
+import hashlib
+import hmac
 import importlib
 import json
 import os
 import re
 import sys
+import time
 from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any
@@ -60,14 +64,15 @@ def current(pair: Pair, package: str, action: str, parameters: dict[str, Any]) -
 
     name = {"ram": "alibabacloud_ram20150501", "kms": "alibabacloud_kms20160120"}[package]
     models = importlib.import_module(f"{name}.models")
-    request = getattr(models, f"{action}Request")(**{snake(one): value for one, value in parameters.items()})
+    kind = getattr(models, f"{action}Request", None)  # what takes no parameters has none
+    requests = [] if kind is None else [kind(**{snake(one): value for one, value in parameters.items()})]
     config = Config(access_key_id=pair[0], access_key_secret=pair[1], region_id=REGION)
     if ENDPOINT:
         config.endpoint = ENDPOINT
         config.ca = os.environ[CA]
     client = importlib.import_module(f"{name}.client").Client(config)
     try:
-        found = getattr(client, snake(action))(request).body.to_map()
+        found = getattr(client, snake(action))(*requests).body.to_map()
     except AlibabaCloudException as error:
         detail = error.access_denied_detail if error.status_code == 403 else None
         raise Refused(error.status_code, error.code, detail) from None
@@ -76,7 +81,7 @@ def current(pair: Pair, package: str, action: str, parameters: dict[str, Any]) -
 
 
 def snake(name: str) -> str:
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
+    return re.sub(r"(?<=[a-z])(?=[A-Z0-9])", "_", name).lower()
 
 
 SDKS = {
@@ -224,8 +229,76 @@ def story() -> None:
     ram("DeleteUser", UserName="app")
     assert ram("ListUsers")["Users"] == {"User": []}
 
+    sign_in()
+
     # --- what is not offered
-    refused(404, "InvalidAction.NotFound", ram, "CreateVirtualMFADevice", VirtualMFADeviceName="x")
+    refused(404, "InvalidAction.NotFound", ram, "GetSecurityPreference")
+
+
+def sign_in() -> None:
+    """How a user signs in: a password with its rules, and a device."""
+    first, second, policy = (
+        "Correct-horse-1",
+        "Battery-staple-2",
+        {"MinimumPasswordLength": 10, "PasswordReusePrevention": 1},
+    )
+    user = {"UserName": "person"}
+    ram("CreateUser", **user)
+    assert ram("SetPasswordPolicy", **policy)["PasswordPolicy"]["MinimumPasswordLength"] == 10
+    assert ram("GetPasswordPolicy")["PasswordPolicy"]["PasswordReusePrevention"] == 1
+    refused(400, "InvalidParameter.Password.TooWeak", ram, "CreateLoginProfile", **user, Password="Short-1")
+    made = ram("CreateLoginProfile", **user, Password=first, PasswordResetRequired=True)["LoginProfile"]
+    assert (made["UserName"], made["PasswordResetRequired"], made["MFABindRequired"]) == (
+        "person",
+        True,
+        False,
+    )
+    refused(409, "EntityAlreadyExists.User.LoginProfile", ram, "CreateLoginProfile", **user, Password=first)
+    ram("UpdateLoginProfile", **user, MFABindRequired=True, PasswordResetRequired=False)
+    shown = ram("GetLoginProfile", **user)["LoginProfile"]
+    assert (shown["PasswordResetRequired"], shown["MFABindRequired"]) == (False, True)
+    made = ram("CreateAccessKey", **user)["AccessKey"]
+    pair = (made["AccessKeyId"], made["AccessKeySecret"])
+    ram("AttachPolicyToUser", **user, PolicyType="System", PolicyName="AdministratorAccess")
+
+    def change(old: str, new: str) -> dict[str, Any]:
+        return call(pair, "ram", "ChangePassword", {"OldPassword": old, "NewPassword": new})
+
+    refused(400, "InvalidParameter.OldPassword.Incorrect", change, second, first)
+    refused(400, "InvalidParameter.NewPassword.TooWeak", change, first, "Short-1")
+    refused(400, "InvalidParameter.NewPassword.ReusePrevention", change, first, first)
+    change(first, second)
+    refused(400, "NotSupport.Account", ram, "ChangePassword", OldPassword=second, NewPassword=first)
+
+    device = ram("CreateVirtualMFADevice", VirtualMFADeviceName="phone")["VirtualMFADevice"]
+    serial = {"SerialNumber": device["SerialNumber"]}
+    assert base64.b64decode(device["QRCodePNG"]).startswith(b"\x89PNG")
+    seed = base64.b32decode(device["Base32StringSeed"])
+    step = int(time.time()) // 30
+    codes = {"AuthenticationCode1": code(seed, step), "AuthenticationCode2": code(seed, step + 1)}
+    wrong = {"AuthenticationCode1": code(seed, step - 9), "AuthenticationCode2": code(seed, step + 1)}
+    refused(403, "CheckAuthenticationCodeFail", ram, "BindMFADevice", **user, **serial, **wrong)
+    refused(404, "EntityNotExist.User.MFADevice", ram, "GetUserMFAInfo", **user)
+    ram("BindMFADevice", **user, **serial, **codes)
+    assert ram("GetUserMFAInfo", **user)["MFADevice"] == {**serial, "Type": "VMFA"}
+    (listed,) = ram("ListVirtualMFADevices")["VirtualMFADevices"]["VirtualMFADevice"]
+    assert listed["User"]["UserName"] == "person"
+    refused(409, "DeleteConflict.VirtualMFADevice.User", ram, "DeleteVirtualMFADevice", **serial)
+    ram("DetachPolicyFromUser", **user, PolicyType="System", PolicyName="AdministratorAccess")
+    ram("DeleteAccessKey", **user, UserAccessKeyId=pair[0])
+    refused(409, "DeleteConflict.User.LoginProfile", ram, "DeleteUser", **user)
+    ram("DeleteLoginProfile", **user)
+    refused(409, "DeleteConflict.User.MFADevice", ram, "DeleteUser", **user)
+    assert ram("UnbindMFADevice", **user)["MFADevice"] == serial
+    ram("DeleteVirtualMFADevice", **serial)
+    ram("DeleteUser", **user)
+
+
+def code(seed: bytes, step: int) -> str:
+    """What a phone shows, by RFC 6238."""
+    digest = hmac.new(seed, step.to_bytes(8, "big"), hashlib.sha1).digest()
+    place = digest[-1] & 15
+    return f"{(int.from_bytes(digest[place : place + 4], 'big') & 0x7FFFFFFF) % 1_000_000:06}"
 
 
 story()

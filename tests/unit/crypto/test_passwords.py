@@ -42,8 +42,8 @@ def test_the_decoy_is_as_strong_and_of_no_password() -> None:
         ("argon2id", "argon2i"),
         ("v=19", "v=16"),
         ("m=65536", "m=-1"),
-        (MADE, ""),
-        (MADE, "pässword"),
+        pytest.param(MADE, "", id="nothing"),
+        pytest.param(MADE, "pässword", id="the password itself"),
     ],
 )
 def test_a_hash_that_is_weaker_than_any_that_was_made_is_refused(old: str, new: str) -> None:

@@ -1,0 +1,156 @@
+"""Lookups of records in the embedded store. The log has no index, so that records are quick to write: it is read backwards
+from its end, or from near a time, and by no more than so many rows at once."""
+
+from typing import Any
+
+from keystead.domain.audit import COLUMNS, GENESIS, Kind, Record
+from keystead.store.database import Database
+from keystead.store.lookups import (
+    MINUTE,
+    FoundRecord,
+    FoundRecords,
+    Minutes,
+    Use,
+    Uses,
+    Verified,
+    Wanted,
+)
+from keystead.store.reader import SELECT_RECORD, conditions_of, follow
+
+ROWS = 200_000  # that one lookup reads
+USES_OF = 100_000  # records in which the uses of a key are looked for
+_HASH = len(COLUMNS)
+_HOUR = 3_600_000  # milliseconds by which a clock may have been put back
+
+
+def records(database: Database, wanted: Wanted, before: int) -> FoundRecords:
+    """See Lookups.records."""
+    last = _last(database)
+    end = last + 1 if not before else min(before, last + 1)
+    if wanted.until is not None:
+        end = min(end, _at(database, last, wanted.until + _HOUR))
+    first = 1 if wanted.since is None else _at(database, last, wanted.since - _HOUR)
+    low = max(first, end - ROWS)
+    where, values = conditions_of(wanted)
+    rows = database.rows(
+        f"{SELECT_RECORD.replace('hash', 'hash, position')} "
+        f"WHERE position < ? AND position >= ? AND {where} ORDER BY position DESC LIMIT ?",
+        (end, low, *values, wanted.limit),
+    )
+    items = tuple([_as_written(row) for row in rows])
+    if len(rows) == wanted.limit:
+        low = int(rows[-1][-1])
+    return FoundRecords(items, low if low > first else 0)
+
+
+def record(database: Database, account: str, chain: str, sequence: int) -> FoundRecord | None:
+    """See Lookups.record."""
+    row = _on_chain(database, chain, sequence)
+    if row is None:
+        return None
+    found = _as_written(row)
+    if found.account != account:
+        return None
+    previous = _on_chain(database, chain, sequence - 1) if sequence > 1 else None
+    return FoundRecord(found, row[_HASH], GENESIS if previous is None else previous[_HASH])
+
+
+def minutes(database: Database, account: str, since: int) -> Minutes:
+    """See Lookups.minutes."""
+    first, since = _first(database, since, ROWS)
+    rows = database.rows(
+        f"SELECT time / {MINUTE}, count(*), sum(code <> '') FROM audit "  # noqa: S608 - a constant
+        "WHERE position >= ? AND time >= ? AND account = ? AND kind <> ? GROUP BY 1 ORDER BY 1",
+        (first, since, account, Kind.SERVICE_EVENT),
+    )
+    return Minutes(since, tuple([(int(minute), int(calls), int(refused)) for minute, calls, refused in rows]))
+
+
+def uses(database: Database, arn: str, actions: tuple[str, ...], since: int, limit: int) -> Uses:
+    """See Lookups.uses."""
+    first, since = _first(database, since, USES_OF)
+    version = (
+        "CASE WHEN json_valid(parameters) THEN coalesce(parameters ->> '$.KeyVersionId', '') ELSE '' END"
+    )
+    rows = database.rows(
+        "SELECT account, caller_type, principal, session, action, "  # noqa: S608 - constants and question marks
+        f"{version} AS version, max(time), count(*), sum(code <> '') FROM audit "
+        "WHERE position >= ? AND time >= ? AND instr(resources, ?) > 0 "
+        f"AND action IN ({', '.join('?' * len(actions))}) "
+        "GROUP BY account, principal, session, action, version "
+        "ORDER BY max(time) DESC, action, principal, version LIMIT ?",
+        (first, since, f'"{arn}"', *actions, limit),
+    )
+    found = [
+        Use(
+            account=row[0],
+            caller_type=row[1],
+            principal=row[2],
+            name=row[3],
+            action=row[4],
+            version=str(row[5]),
+            last=row[6],
+            count=row[7],
+            refused=row[8],
+        )
+        for row in rows
+    ]
+    return Uses(since, _last(database) + 1 - first, tuple(found))
+
+
+def verify(database: Database, so_far: Verified, limit: int) -> Verified:
+    """See Lookups.verify."""
+    verdicts = {one.chain: one for one in so_far.verdicts}
+    last = _last(database)
+    end = min(so_far.position + limit, last)
+    for row in database.rows(
+        f"{SELECT_RECORD} WHERE position > ? AND position <= ? ORDER BY position", (so_far.position, end)
+    ):
+        follow(verdicts, row)
+    return Verified(max(end, so_far.position), last, tuple(verdicts[chain] for chain in sorted(verdicts)))
+
+
+def _as_written(row: tuple[Any, ...]) -> Record:
+    """The record of a row, even one that somebody altered: that is to be seen, not to be hidden."""
+    return Record(**dict(zip(COLUMNS, row, strict=False)))
+
+
+def _last(database: Database) -> int:
+    """The position of the last record."""
+    ((last,),) = database.rows("SELECT max(position) FROM audit")
+    return int(last or 0)
+
+
+def _at(database: Database, last: int, time: int) -> int:
+    """The position of the first record of this time or later, as far as the records are in the order of their times."""
+    low, high = 1, last + 1
+    while low < high:
+        middle = (low + high) // 2
+        found = database.rows(
+            "SELECT time FROM audit WHERE position <= ? ORDER BY position DESC LIMIT 1", (middle,)
+        )
+        if found and int(found[0][0]) >= time:
+            high = middle
+        else:
+            low = middle + 1
+    return low
+
+
+def _first(database: Database, since: int, rows: int) -> tuple[int, int]:
+    """The position from which on to look for what is of `since` or later, and since when that is complete: it is no more
+    than so many rows."""
+    last = _last(database)
+    first = _at(database, last, since - _HOUR)
+    if first > last - rows:
+        return first, since
+    first = last + 1 - rows
+    ((time,),) = database.rows("SELECT min(time) FROM audit WHERE position = ?", (first,))
+    return first, max(int(time), since)
+
+
+def _on_chain(database: Database, chain: str, sequence: int) -> tuple[Any, ...] | None:
+    # Mostly a log has one chain, and a record's position is its place on it.
+    here = (chain, sequence)
+    return database.row(
+        f"{SELECT_RECORD} WHERE chain = ? AND sequence = ? AND position = ?", (*here, sequence)
+    ) or (database.row(f"{SELECT_RECORD} WHERE chain = ? AND sequence = ?", here))
