@@ -28,10 +28,10 @@ ROOT = "root"  # whoever asks as the account itself
 
 KEY_ROLES = frozenset({Role.KEY, Role.KEYS, Role.BLOB, Role.SOURCE})
 ALIAS_ROLES = frozenset({Role.ALIAS, Role.NEW_ALIAS})
-RAM_ROLES = frozenset({Role.USER, Role.GROUP, Role.POLICY})
+RAM_ROLES = frozenset({Role.USER, Role.GROUP, Role.POLICY, Role.MFA})
 
 _USER_ARN = re.compile(r"acs:ram::(?P<account>[0-9]{16}):(?:root|user/(?P<user>.+))")
-_RAM_ARN = re.compile(r"acs:ram::(?P<account>[0-9]{16}):(?P<resource>(?P<kind>user|group|policy)/.+)")
+_RAM_ARN = re.compile(r"acs:ram::(?P<account>[0-9]{16}):(?P<resource>(?P<kind>user|group|policy|mfa)/.+)")
 _NEVER = ("acs:SourceVpc", "acs:VpcSourceIp")
 
 
@@ -84,7 +84,8 @@ def actions() -> dict[str, Action]:
     """All actions that policies may allow, by their names: `kms:Encrypt`."""
     found: dict[str, Action] = {}
     for operation in CATALOGUE:
-        if not operation.for_operator_only:
+        about_itself = operation.product.for_console_only and not operation.permission
+        if not (operation.for_operator_only or about_itself):
             found.setdefault(operation.action_on(), Action(operation))
             for field in operation.roles:
                 name = operation.action_on(field.param.role)
@@ -153,7 +154,7 @@ def _kinds(operation: Operation) -> list[str]:
     roles = _roles(operation)
     found = ["key"] if roles & KEY_ROLES else []
     found += ["alias"] if roles & ALIAS_ROLES else []
-    return found + [role.value for role in (Role.USER, Role.GROUP, Role.POLICY) if role in roles]
+    return found + [role.value for role in (Role.USER, Role.GROUP, Role.POLICY, Role.MFA) if role in roles]
 
 
 def _kind_of(arn: str) -> str:
@@ -222,7 +223,7 @@ def as_arn(text: str, account: str, region: str) -> str:
             raise ValueError(f"{text} is no ARN: it is written acs:SERVICE:REGION:ACCOUNT:RESOURCE")
         return text
     kind, slash, name = text.partition("/")
-    if slash and kind in ("user", "group", "policy"):
+    if slash and kind in ("user", "group", "policy", "mfa"):
         return ram_arn(account, kind, name)
     return f"acs:kms:{region}:{account}:{text if slash else f'key/{text}'}"
 

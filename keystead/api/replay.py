@@ -106,7 +106,7 @@ class _Reading:
                 self.needs.append(Need(self._operation.action_on(Role.ALIAS), self._next("alias"), account))
                 if role is Role.ALIAS and not has_key:
                     self._take_key(Role.ALIAS)
-            case Role.USER | Role.GROUP | Role.POLICY:
+            case Role.USER | Role.GROUP | Role.POLICY | Role.MFA:
                 self.needs.append(Need(self._operation.action_on(role), self._next(role.value), account))
             case _:  # a version of that key, or what says which key is the source
                 pass

@@ -10,11 +10,15 @@ from keystead.console import locales, routing
 from keystead.console.carrier import ROOT, Served
 from keystead.console.core import Console
 from keystead.console.pages import (
+    access,
+    account,
     aliases,
+    attachments,
     audit,
     create_key,
     design,
     explorer,
+    groups,
     key_deletion,
     key_facts,
     key_material,
@@ -24,10 +28,15 @@ from keystead.console.pages import (
     key_versions,
     keys,
     overview,
+    policies,
+    policy_editor,
     settings,
     sign_in,
     tour,
     try_it,
+    user_access_keys,
+    user_sign_in,
+    users,
 )
 from keystead.console.service import Call
 from keystead.console.visit import Visit
@@ -52,6 +61,15 @@ PARTS = (
     explorer.pages,
     audit.pages,
     settings.pages,
+    users.pages,
+    user_access_keys.pages,
+    user_sign_in.pages,
+    groups.pages,
+    policy_editor.pages,
+    policies.pages,
+    attachments.pages,
+    access.pages,
+    account.pages,
 )
 
 
@@ -93,5 +111,5 @@ def create_app(call: Call, served: Served, clock: Clock, entropy: Entropy) -> St
             Route(f"{ROOT}/static/{{name}}", static),
             *routing.routes(console, PARTS),
         ],
-        exception_handlers={404: not_found},
+        exception_handlers={404: not_found, 405: not_found},
     )

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+import keystead.operations  # noqa: F401 - fills the catalogue
 from keystead import __version__
 from keystead.api.catalogue import CATALOGUE
 from keystead.api.http.message import Channel, HttpResponse

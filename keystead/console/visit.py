@@ -146,6 +146,12 @@ class Visit:
         given = self._form if self._form is not None else self.request.query_params
         return [value for value in given.getlist(name) if isinstance(value, str)]
 
+    def page(self, name: str = "page") -> str:
+        """The page that a form was on, or is to lead to, with its query: one of the console, and nothing else."""
+        path = self.field(name, "/")
+        inside = path.startswith("/") and not path.startswith("//") and "\\" not in path
+        return path if inside and path.isascii() and path.isprintable() else "/"
+
     async def file(self, name: str) -> bytes | None:
         """A file that was sent with the form; None if none was chosen."""
         value = self._form.get(name) if self._form is not None else None
@@ -184,6 +190,10 @@ class Visit:
         given = {**query, **({"done": done} if done else {})}
         return RedirectResponse(f"{ROOT}{path}{'?' + urlencode(given) if given else ''}", 303)
 
+    def go_to(self, page: str) -> Response:
+        """Go on at a page that `page` gave (303)."""
+        return RedirectResponse(f"{ROOT}{page}", 303)
+
     def download(self, name: str, content: bytes, content_type: str = "application/octet-stream") -> Response:
         """A file for the reader to keep."""
         plain = "".join(one if one.isascii() and (one.isalnum() or one in "._-") else "_" for one in name)
@@ -205,6 +215,11 @@ class Visit:
             return page
         query = self.request.url.query
         return self.request.url.path.removeprefix(ROOT) + (f"?{query}" if query else "")
+
+    @property
+    def here(self) -> str:
+        """The page to come back to from this one's forms: of an answer to a form, the page that the form was on."""
+        return self.page() if self.request.method == "POST" else self.path
 
     def set_cookie(self, name: str, value: str, seconds: int = _YEAR) -> None:
         """Have the browser keep a value; for a session 0: until it is closed."""

@@ -1,6 +1,7 @@
 """A browser without a window over the console's application and a service in memory: cookies, forms with their tokens, links."""
 
 import asyncio
+import hashlib
 import re
 from html.parser import HTMLParser
 from http.cookies import SimpleCookie
@@ -10,7 +11,8 @@ from keystead.api.http.message import HttpResponse
 from keystead.api.http.receive import Received
 from keystead.console.app import create_app
 from keystead.console.carrier import Page, Served, carry
-from keystead.console.visit import SESSION
+from keystead.console.visit import SESSION, VISITOR
+from keystead.domain.products import RAM
 from tests.at_console import owner_session, user_session
 from tests.harness import Service
 
@@ -36,10 +38,11 @@ class Shown:
 class Browser:
     """One person's browser."""
 
-    def __init__(self, service: Service, *, language: str = "en") -> None:
+    def __init__(self, service: Service, *, language: str = "en", source: str = "192.0.2.7") -> None:
         self.service = service
         self.cookies: dict[str, str] = {}
         self.language = language
+        self.source = source
         self.calls: list[Received] = []
         served = Served("test", service.region, service.account)
         self._app = create_app(self._call, served, service.clock, service.entropy)
@@ -75,15 +78,28 @@ class Browser:
         )
 
     def form_token(self) -> str:
-        return _inputs(self._once("GET", "/console/design", {}, b"").body.decode() or "")["form_token"]
+        """That of the forms of this session, or of this browser before one."""
+        secret = self.cookies.get(SESSION)
+        if not secret:
+            if VISITOR not in self.cookies:
+                self._once("GET", "/console/sign-in", {}, b"")
+            secret = self.cookies[VISITOR]
+        return hashlib.sha256(f"form:{secret}".encode()).hexdigest()
 
-    def sign_in_as_owner(self, account: str = "") -> None:
+    def sign_in_as_owner(self, account: str = "") -> "Browser":
         """Have a session of an account's owner."""
         self.cookies[SESSION] = owner_session(self.service, account)
+        return self
 
     def sign_in(self, user: str) -> None:
         """Have a session of a RAM user, who exists."""
         self.cookies[SESSION] = user_session(self.service, user)
+
+    def sign_in_as(self, user: str, *policies: str) -> "Browser":
+        """Have a session of a RAM user, who is made with these system policies, or these documents."""
+        make_user(self.service, user, *policies)
+        self.sign_in(user)
+        return self
 
     # --- inside
 
@@ -108,7 +124,7 @@ class Browser:
             "cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items()),
             **headers,
         }
-        response = asyncio.run(carry(self._app, Page(method, target, given, body, "192.0.2.7", "TLSv1.3")))
+        response = asyncio.run(carry(self._app, Page(method, target, given, body, self.source, "TLSv1.3")))
         for name, value in response.headers:
             if name.lower() == "set-cookie":
                 for cookie in SimpleCookie(value).values():
@@ -121,6 +137,22 @@ class Browser:
     async def _call(self, received: Received) -> HttpResponse:
         self.calls.append(received)
         return self.service.take(received).response
+
+
+def make_user(service: Service, user: str, *policies: str) -> None:
+    """Make a RAM user who has these system policies by name, and these documents."""
+
+    def ram(action: str, **parameters: str) -> None:
+        response = service.send(service.request(action, {"Version": RAM.version, **parameters}))
+        assert response.status in (200, 409), response.body
+
+    ram("CreateUser", UserName=user)
+    for number, policy in enumerate(policies):
+        name, kind = policy, "System"
+        if policy.startswith("{"):
+            name, kind = f"{user}-{number}".replace(".", "-"), "Custom"
+            ram("CreatePolicy", PolicyName=name, PolicyDocument=policy)
+        ram("AttachPolicyToUser", UserName=user, PolicyType=kind, PolicyName=name)
 
 
 def _multipart(pairs: list[tuple[str, str]], files: dict[str, tuple[str, bytes]]) -> tuple[str, bytes]:

@@ -134,7 +134,7 @@ async def save(visit: Visit, key: ShownKey) -> Response:
         await visit.confirm()
         await visit.call("SetKeyPolicy", {"KeyId": key.id, "Policy": text})
     except Refused as refused:
-        if said := proof_wanted(visit, refused):
-            return await _show(visit, key, errors={"confirm": said}, text=text)
+        if wanted := proof_wanted(visit, refused):
+            return await _show(visit, key, errors={"confirm": wanted}, text=text)
         return await _show(visit, key, refused, text=text)
     return visit.redirect(f"{key.path}/policy", "saved")

@@ -1,10 +1,12 @@
 """Signing in and out, and what a reader prefers."""
 
+import re
+from urllib.parse import parse_qsl, urlencode
+
 from starlette.responses import Response
 
-from keystead.console.carrier import ROOT
 from keystead.console.locales import LANGUAGES
-from keystead.console.routing import Pages
+from keystead.console.routing import Pages, Visitors, sign_in_form
 from keystead.console.service import Refused
 from keystead.console.visit import LANGUAGE, REGION_COOKIE, THEME, THEMES, Visit
 from keystead.domain.products import CONSOLE
@@ -13,70 +15,74 @@ from keystead.forms import REGION
 
 pages = Pages()
 
-
-def _next(visit: Visit) -> str:
-    """A page of the console to go on at, and nothing else."""
-    path = visit.field("next", "/")
-    return path if path.startswith("/") and not path.startswith("//") and "\\" not in path else "/"
+_KEPT = "kept."  # before the names of what a form had that was posted after the session had ended
+_MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}Z")
 
 
-def _go_on(visit: Visit) -> Response:
-    path, _, query = _next(visit).partition("?")
-    return visit.redirect(path, **dict(pair.split("=", 1) for pair in query.split("&") if "=" in pair))
-
-
-@pages.get("/sign-in", anybody=True)
+@pages.get("/sign-in", Visitors.ANYBODY)
 async def ask(visit: Visit) -> Response:
     if visit.session is not None:
         return visit.redirect("/")
-    return _form(visit)
+    return sign_in_form(visit, next_page=visit.page("next"))
 
 
-def _form(visit: Visit, status: int = 200, problem: str = "", *, wants_code: bool = False) -> Response:
-    return visit.render(
-        "sign_in.html",
-        status,
-        next=_next(visit),
-        lost=visit.field("lost"),
-        user_name=visit.field("user_name"),
-        problem=problem,
-        wants_code=wants_code,
-    )
-
-
-@pages.post("/sign-in", anybody=True)
+@pages.post("/sign-in", Visitors.ANYBODY)
 async def sign_in(visit: Visit) -> Response:
-    _ = visit._
-    names = ("user_name", "password", "code")
-    user_name, password, code = (
-        visit.field(name).strip() if name != "password" else visit.field(name) for name in names
-    )
+    """With a password, and a code if there is an MFA device. The browser is given a token that it never had before."""
+    kept = {
+        name.removeprefix(_KEPT): value for name, value in visit.fields().items() if name.startswith(_KEPT)
+    }
     try:
         reply = await visit.call(
-            "CreateSession", product=CONSOLE, UserName=user_name, Password=password, Code=code
+            "CreateSession",
+            product=CONSOLE,
+            UserName=visit.field("user_name").strip(),
+            Password=visit.field("password"),
+            Code=visit.field("code").replace(" ", ""),
         )
     except Refused as refused:
-        if refused.code == "MfaCodeRequired":
-            return _form(visit, wants_code=True)
-        texts = {
-            "SignInRefused": _(
-                "This user name and password do not belong together, or this user has no password."
-            ),
-            "MfaCodeWrong": _("This code is not right, or was used before. Wait for the next one."),
-        }
-        problem = texts.get(refused.code, refused.message)
-        return _form(visit, refused.status, problem, wants_code=bool(code))
+        return sign_in_form(
+            visit,
+            refused.status,
+            next_page=visit.page("next"),
+            kept=kept,
+            problem=_why_not(visit, refused),
+            wants_code=refused.code in ("MfaCodeRequired", "MfaCodeWrong"),
+        )
     visit.sign_in(reply["SessionToken"])
-    return _go_on(visit)
+    path, _, query = visit.page("next").partition("?")
+    query = urlencode({**dict(parse_qsl(query, keep_blank_values=True)), **kept})
+    return visit.go_to(path + (f"?{query}" if query else ""))
 
 
-@pages.get("/link/{token}", anybody=True)
+def _why_not(visit: Visit, refused: Refused) -> str:
+    _ = visit._
+    texts = {
+        "SignInRefused": _(
+            "The user name and the password do not belong together, or this user may not sign in."
+        ),
+        "MfaCodeRequired": _(
+            "This user has an MFA device: give its code as well. The password is asked for again."
+        ),
+        "MfaCodeWrong": _("This code is not right, or was used before. Wait for the next one."),
+        "PasswordExpired": _(
+            "This password has expired. Whoever looks after the users can give you another one."
+        ),
+        "MissingParameter": _("Give your user name and your password."),
+        "InvalidParameter": _("This is too long to be right."),
+    }
+    if refused.code == "TooManyAttempts" and (moment := _MOMENT.search(refused.message)):
+        return _("Too many attempts failed. Try again after %(time)s.", time=_.time(moment[0]))
+    return texts.get(refused.code, refused.message)
+
+
+@pages.get("/link/{token}", Visitors.ANYBODY)
 async def link(visit: Visit, token: str) -> Response:
     """Looking at the link uses nothing up; only the button does."""
     return visit.render("link.html", token=token, code=short_code(token), problem="")
 
 
-@pages.post("/link", anybody=True)
+@pages.post("/link", Visitors.ANYBODY)
 async def redeem(visit: Visit) -> Response:
     try:
         reply = await visit.call("RedeemSignInLink", product=CONSOLE, Token=visit.field("token"))
@@ -91,14 +97,14 @@ async def redeem(visit: Visit) -> Response:
     return visit.redirect("/")
 
 
-@pages.post("/sign-out")
+@pages.post("/sign-out", Visitors.PENDING)
 async def sign_out(visit: Visit) -> Response:
     await visit.call("DeleteSession", product=CONSOLE)
     visit.sign_out()
     return visit.redirect("/sign-in", done="signed-out")
 
 
-@pages.post("/preferences", anybody=True)
+@pages.post("/preferences", Visitors.ANYBODY)
 async def prefer(visit: Visit) -> Response:
     """Keep the language, appearance or region that was chosen, and show the page again."""
     if (tag := visit.field("language")) in {language.tag for language in LANGUAGES}:
@@ -107,24 +113,16 @@ async def prefer(visit: Visit) -> Response:
         visit.set_cookie(THEME, "" if theme == "system" else theme, 0 if theme == "system" else 365 * 86400)
     if REGION.fits(region := visit.field("region")):
         visit.set_cookie(REGION_COOKIE, region)
-    page = visit.field("page", "/")
-    response = visit.redirect("/")
-    if page.startswith("/") and not page.startswith("//") and page.isascii() and page.isprintable():
-        response.headers["Location"] = f"{ROOT}{page}"
-    return response
+    return visit.go_to(visit.page())
 
 
-@pages.post("/confirm")
+@pages.post("/confirm", Visitors.PENDING)
 async def confirm(visit: Visit) -> Response:
     """A fresh proof of who it is, for what needs one."""
     try:
         await visit.confirm()
     except Refused as refused:
-        return visit.render(
-            "confirm_first.html", refused.status, back=visit.field("page", "/"), error=refused.message
-        )
-    response = visit.redirect("/")
-    page = visit.field("page", "/")
-    if page.startswith("/") and not page.startswith("//"):
-        response.headers["Location"] = f"{ROOT}{page}"
-    return response
+        problem = visit._("The password or code is not right.")
+        error = problem if refused.code == "ConfirmationRefused" else refused.message
+        return visit.render("confirm_first.html", refused.status, back=visit.page(), error=error)
+    return visit.go_to(visit.page())

@@ -67,7 +67,11 @@ document.addEventListener("htmx:sendError", away);
 // Signed out meanwhile: a part of a page would show the sign-in page within itself.
 document.addEventListener("htmx:beforeSwap", (event) => {
   const there = new URL(event.detail.xhr.responseURL || location.href).pathname;
-  if (there.endsWith("/sign-in")) { event.detail.shouldSwap = false; location.assign(there); }
+  if (event.detail.xhr.status === 401 || there.endsWith("/sign-in")) {
+    event.detail.shouldSwap = false;
+    const here = location.pathname.replace("/console", "") + location.search;
+    location.assign(`/console/sign-in?next=${encodeURIComponent(here)}`);
+  }
   else if (event.detail.xhr.status >= 400) event.detail.shouldSwap = true;
 });
 

@@ -97,7 +97,9 @@ def _fits(use: Use | None, key: Key) -> bool:
 
 def _right(principals: Principals, key: Key, user: User, action: str) -> Right:
     permission, resource = f"kms:{action}", key_arn(*key.place)
-    grounds = identity_grounds(principals.policies(user.account, user.user_id), permission, resource)
+    grounds: tuple[Ground, ...] = identity_grounds(
+        principals.policies(user.account, user.user_id), permission, resource
+    )
     if key.policy:
         policy = Policy(PolicyType.KEY, policies.NAME, compiled_of_key(key.policy))
         arn = ram_arn(user.account, "user", user.name)

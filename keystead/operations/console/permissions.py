@@ -15,6 +15,7 @@ from keystead.errors import InvalidParameter
 NEEDS = 100  # in one call
 _ACTION = re.compile(r"\A[A-Za-z0-9-]{1,64}:[A-Za-z0-9]{1,128}\Z")
 _ARN = re.compile(r"\Aacs:[a-z0-9-]{1,64}:[a-z0-9-]{0,64}:(?P<owner>[0-9]{1,20}):[^\x00-\x20]{1,512}\Z")
+
 _OPERATORS = tuple(f"{product.name.lower()}:" for product in PRODUCTS if product.for_operator_only)
 
 
@@ -64,7 +65,7 @@ def check_access(call: Call, request: CheckAccessRequest) -> CheckAccessReply:
 def _may(call: Call, asked: Asked) -> bool:
     if asked.action == "keystead:DescribeServer":
         return call.owns_server
-    if asked.action.lower().startswith(_OPERATORS):
+    if asked.action.lower().startswith(_OPERATORS) and asked.action not in _of_accounts():
         return False
     uses, key = asked.action in _uses(), None
     named = arns.parse(asked.resource)
@@ -74,6 +75,12 @@ def _may(call: Call, asked: Asked) -> bool:
     if asked.owner != call.account and (key is None or not uses):
         return False  # of another account only the use of a key may be had
     return call.may(Need(asked.action, asked.resource, asked.owner, key, uses))
+
+
+@cache
+def _of_accounts() -> frozenset[str]:
+    """The actions of the operator's product that policies may give to others, too."""
+    return frozenset(one.action_on() for one in CATALOGUE if one.of_accounts)
 
 
 @cache
