@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from keystead.api.catalogue import CATALOGUE
+from keystead.console.pages.key_deletion import LONGEST, SHORTEST
 from keystead.console.pages.key_material import WAYS
-from keystead.domain.products import RAM
+from keystead.domain.products import KMS, RAM
 from tests.console.test_keys import HOSTILE, owner, user
 from tests.harness import Service, version_of
 from tests.live import needs
@@ -140,13 +142,15 @@ def test_aliases_are_added() -> None:
     service = Service()
     browser, key_id = owner(service), service.key()
     assert "The alias was created" in browser.post(f"/keys/{key_id}/aliases", {"alias": "tls"}).text
-    for text in ("", "alias/acs/x", "with space", "a" * 256, HOSTILE):
+    browser.post(f"/keys/{key_id}/aliases", {"alias": " Alias/other "})
+    assert "alias/other" in browser.get(f"/keys/{key_id}").text
+    for text in ("", "alias/", "alias/acs/x", "with space", "a" * 256, HOSTILE):
         shown = browser.post(f"/keys/{key_id}/aliases", {"alias": text})
         assert shown.status == 400
         assert "An alias is alias/" in shown.text
     again = browser.post(f"/keys/{key_id}/aliases", {"alias": "alias/tls"})
     assert "AliasAlreadyExists" in again.text
-    assert service.ok("ListAliases")["TotalCount"] == 1
+    assert service.ok("ListAliases")["TotalCount"] == 2
 
 
 def test_tags_are_added_replaced_and_removed() -> None:
@@ -550,6 +554,12 @@ def test_a_deletion_waits_seven_to_366_days(days: str) -> None:
     assert shown.status == 400
     assert "A whole number from 7 to 366" in shown.text
     assert described(service, key_id)["KeyState"] == "Enabled"
+
+
+def test_the_days_of_the_form_are_those_that_the_operation_takes() -> None:
+    operation = CATALOGUE.find(KMS.version, "ScheduleKeyDeletion")
+    assert operation is not None
+    assert operation.rule("PendingWindowInDays") == f"{SHORTEST} to {LONGEST} days"
 
 
 @pytest.mark.parametrize("days", ["7", "366"])

@@ -165,7 +165,8 @@ async def add_alias(visit: Visit, key: ShownKey) -> Response:
 def full_name(text: str) -> str:
     """An alias as it was typed, with its prefix."""
     text = text.strip()
-    return text if not text or aliases.is_alias(text) else f"{aliases.PREFIX}{text}"
+    named = text.lower().startswith(aliases.PREFIX)
+    return aliases.PREFIX + (text[len(aliases.PREFIX) :] if named else text) if text else ""
 
 
 @pages.post("/keys/{key_id}/tags")

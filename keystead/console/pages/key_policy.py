@@ -126,8 +126,8 @@ async def save(visit: Visit, key: ShownKey) -> Response:
     if visit.field("do") == "default":
         text = policies.of_everybody(visit.account)
     if not text:
-        said = visit._("A policy has at least one statement. To have none of its own, put the default back.")
-        return await _show(visit, key, errors={"policy": said}, text="")
+        empty = visit._("A policy has at least one statement. To have none of its own, put the default back.")
+        return await _show(visit, key, errors={"policy": empty}, text="")
     if (verdict := judge(visit.account, text)).problem:
         return await _show(visit, key, errors={"policy": Markup.escape(verdict.problem)}, text=text)
     try:
