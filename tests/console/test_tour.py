@@ -43,6 +43,7 @@ def _done(shown: Shown) -> list[str]:
 def test_the_whole_tour_and_back(service: Service, owner: Browser) -> None:
     first = owner.get("/tour")
     assert (_now(first), _done(first)) == ("key", [])
+    assert not [record for record in service.records if record.code]
     keyed = owner.post("/tour/key", {"description": "TLS", "alias": NAME})
     assert _now(keyed) == "alias"
     assert "The key was created" in keyed.text
@@ -50,7 +51,9 @@ def test_the_whole_tour_and_back(service: Service, owner: Browser) -> None:
     named = owner.post("/tour/alias", {"alias": NAME, "key": key})
     assert (_now(named), _done(named)) == ("encrypt", ["key", "alias"])
     service.refused("Encrypt", KeyId=NAME, Plaintext="x", EncryptionContext="none")
+    looked_at = len(service.records)
     assert _now(owner.get("/tour")) == "encrypt"
+    assert not [record for record in service.records[looked_at:] if record.code]
     sealed = owner.post(
         "/tour/encrypt", {"name": NAME, "alias": NAME}, files={"file": ("key.pem", PEM.encode())}
     )

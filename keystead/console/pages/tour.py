@@ -183,13 +183,25 @@ async def _look(visit: Visit) -> Ground:
 
 
 async def _find(visit: Visit, name: str) -> dict[str, Any] | None:
+    """The key of this id or alias; looked for among all, so that looking leaves no refusal in the trail."""
     try:
-        found: dict[str, Any] = (await visit.call("DescribeKey", KeyId=name))["KeyMetadata"]
+        found = await visit.call("SearchKeys", product=CONSOLE, Query=name, PageSize="50")
     except Refused as refused:
-        if refused.status >= 500:
-            raise
-        return None
-    return found
+        if refused.status != 403:
+            return _not_there(refused)
+    else:
+        keys: list[dict[str, Any]] = found["Keys"]["Key"]
+        return next((key for key in keys if name == key["KeyId"] or name in key["Aliases"]["Alias"]), None)
+    try:
+        described: dict[str, Any] = (await visit.call("DescribeKey", KeyId=name))["KeyMetadata"]
+    except Refused as refused:
+        return _not_there(refused)
+    return described
+
+
+def _not_there(refused: Refused) -> None:
+    if refused.status >= 500:
+        raise refused
 
 
 async def _used(visit: Visit, key_id: str) -> dict[str, str]:
@@ -200,11 +212,14 @@ async def _used(visit: Visit, key_id: str) -> dict[str, str]:
 
 
 async def _users(visit: Visit, policy: str) -> tuple[str, ...]:
+    """Who has the policy; nobody if it is not there, or if this is not for the person to know."""
     try:
+        listed = await visit.call("ListPolicies", product=RAM, PolicyType="Custom", MaxItems="1000")
+        if policy not in [one["PolicyName"] for one in listed["Policies"]["Policy"]]:
+            return ()
         found = await visit.call("ListEntitiesForPolicy", product=RAM, PolicyType="Custom", PolicyName=policy)
     except Refused as refused:
-        if refused.status >= 500:
-            raise
+        _not_there(refused)
         return ()
     return tuple(one["UserName"] for one in found["Users"]["User"])
 
