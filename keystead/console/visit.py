@@ -5,7 +5,7 @@ import hmac
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from starlette.datastructures import FormData, UploadFile
 from starlette.requests import Request
@@ -210,8 +210,9 @@ class Visit:
 
     @property
     def path(self) -> str:
-        """Where we are, below the console's root, with the query."""
-        query = self.request.url.query
+        """Where we are, below the console's root, with the query, but for what was just done: that is said once."""
+        given = parse_qsl(self.request.url.query, keep_blank_values=True)
+        query = urlencode([(name, value) for name, value in given if name != "done"])
         return self.request.url.path.removeprefix(ROOT) + (f"?{query}" if query else "")
 
     @property
