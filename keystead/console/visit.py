@@ -5,7 +5,7 @@ import hmac
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from starlette.datastructures import FormData, UploadFile
 from starlette.requests import Request
@@ -210,10 +210,12 @@ class Visit:
 
     @property
     def path(self) -> str:
-        """Where we are, below the console's root, with the query; after a form was sent, the page that it stands on."""
+        """Where we are, below the console's root, with the query, but for what was just done: that is said once. After a form
+        was sent, the page that it stands on."""
         if self._form is not None and (page := self.field("page")).startswith("/"):
             return page
-        query = self.request.url.query
+        given = parse_qsl(self.request.url.query, keep_blank_values=True)
+        query = urlencode([(name, value) for name, value in given if name != "done"])
         return self.request.url.path.removeprefix(ROOT) + (f"?{query}" if query else "")
 
     @property

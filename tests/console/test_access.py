@@ -43,7 +43,7 @@ def test_an_explanation_shows_the_statements_and_what_settles_it(service: Servic
         "alice-0",
         "a condition is not met",
         "198.51.100.0/24",
-        "but it is 192.0.2.7",
+        "The call has 192.0.2.7.",
         f"acs:kms:cn-hangzhou:{service.account}:key/{key}",
     ):
         assert text in shown.text
@@ -52,7 +52,7 @@ def test_an_explanation_shows_the_statements_and_what_settles_it(service: Servic
     assert "applies" in there.text
     assert "allows it, and nothing denies it" in there.text
     none = owner.post("/access", {**asked, "Context": ""})
-    assert "but the call has none" in none.text
+    assert "The call has none." in none.text
     root = owner.post("/access", {**asked, "User": "root"})
     assert "allowed" in root.text
 

@@ -25,3 +25,21 @@ def test_a_form_comes_from_this_host_with_its_token() -> None:
     for origin in ("", "null", "https://evil.example", "https://localhost"):
         assert browser.post("/preferences", {"theme": "light"}, headers={"origin": origin}).status == 403
     assert browser.cookies["keystead-theme"] == "dark"
+
+
+def test_what_was_done_is_said_once() -> None:
+    browser = Browser(Service())
+    browser.sign_in_as_owner()
+    shown = browser.get("/users", marker="a b&c=ü", done="saved")
+    assert "Saved" in shown.text
+    assert shown.field("page") == "/users?marker=a+b%26c%3D%C3%BC"
+    again = browser.post("/preferences", {"theme": "dark", "page": shown.field("page")})
+    assert again.path == f"/console{shown.field('page')}"
+    assert "Saved" not in again.text
+
+
+def test_a_form_that_is_answered_with_a_page_leads_back_to_the_page_that_it_was_on() -> None:
+    browser = Browser(Service())
+    browser.sign_in_as_owner()
+    shown = browser.post("/groups/none/remove", {"UserName": "alice", "page": "/groups"})
+    assert shown.field("page") == "/groups"

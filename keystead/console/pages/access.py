@@ -112,7 +112,8 @@ async def _asked(visit: Visit, user: str) -> tuple[dict[str, Any] | None, Typed]
     if not user and action == _EXPLAIN:
         errors["User"] = visit._("Fill this in.")
     lines = [line.strip() for line in typed["Resource"].splitlines() if line.strip()]
-    context = dict(line.strip().partition("=")[::2] for line in typed["Context"].splitlines() if line.strip())
+    pairs = [line.strip().partition("=") for line in typed["Context"].splitlines() if line.strip()]
+    context = {key: value for key, _, value in pairs}
     if not all(context.values()):
         errors["Context"] = visit._("Each line has a condition key, an equals sign and a value.")
     more = {f"Resource.{number}": line for number, line in enumerate(lines, 1)}

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from keystead.access.decisions import Policy, PolicyType, identity_grounds, key_grounds, prospect
+from keystead.access.decisions import Ground, Policy, PolicyType, identity_grounds, key_grounds, prospect
 from keystead.api.coerce import integer, text_up_to
 from keystead.api.needs import Need
 from keystead.api.operation import CATALOGUE, KeyCall, key_operation
