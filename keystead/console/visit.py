@@ -210,8 +210,10 @@ class Visit:
 
     @property
     def path(self) -> str:
-        """Where we are, below the console's root, with the query, but for what was just done: that is said once. After a form
-        was sent, the page that it stands on."""
+        """Where we are, below the console's root, with the query, but for what was just done: that is said once.
+
+        After a form was sent, it is the page that it stands on.
+        """
         if self._form is not None and (page := self.field("page")).startswith("/"):
             return page
         given = parse_qsl(self.request.url.query, keep_blank_values=True)
