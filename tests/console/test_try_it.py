@@ -245,6 +245,10 @@ def test_hostile_names_stay_text(service: Service, owner: Browser) -> None:
     assert kept.response.content_type == "application/octet-stream"
 
 
+def test_an_address_brings_no_text(owner: Browser) -> None:
+    assert ">\nsecret</textarea>" not in owner.get("/try/encrypt", text="secret").html
+
+
 def test_there_is_nothing_else_to_try(owner: Browser) -> None:
     assert owner.get("/try/else").status == 404
     assert owner.post("/try/else", {}).status == 404
