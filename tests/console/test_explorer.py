@@ -214,3 +214,17 @@ def test_an_address_fills_in_what_is_not_secret(owner: Browser) -> None:
     shown = owner.get("/explorer/kms/Encrypt", KeyId="alias/web", Plaintext="swordfish")
     assert 'name="KeyId" type="text" value="alias/web"' in shown.html
     assert ">\nswordfish" not in shown.html
+
+
+def test_what_can_not_be_undone_needs_a_fresh_proof(service: Service, owner: Browser) -> None:
+    ram = Ram(service)
+    ram.ok("CreateUser", UserName="ann")
+    service.clock.advance(1200)
+    assert 'name="confirm_code"' in owner.get("/explorer/ram/DeleteUser").html
+    asked = owner.post("/explorer/ram/DeleteUser", {"UserName": "ann"})
+    assert (asked.status, "Is it you?" in asked.text) == (403, True)
+    assert ram.ok("GetUser", UserName="ann")
+    wrong = owner.post("/explorer/ram/DeleteUser", {"UserName": "ann", "confirm_code": "AAAA-AAAA"})
+    assert wrong.status >= 400
+    assert 'value="ann"' in wrong.html
+    assert ram.ok("GetUser", UserName="ann")
