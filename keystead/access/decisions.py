@@ -64,6 +64,15 @@ class Decision(NamedTuple):
 
 Grounds = tuple[Ground, ...]  # those that deny first
 
+
+class Prospect(enum.StrEnum):
+    """What policies say of requests whose conditions are not known."""
+
+    ALWAYS = "Always"
+    CONDITIONALLY = "Conditionally"
+    NEVER = "Never"
+
+
 ROOT = Decision(Outcome.ALLOW)  # what the policies of the root user would say
 NOTHING = Decision(Outcome.IMPLICIT_DENY)
 
@@ -116,6 +125,25 @@ def decide(grounds: Grounds, context: Context, assumed: str = "") -> Decision:
         if ground.statement.met(context, assumed if allows else ""):
             return Decision(Outcome.ALLOW if allows else Outcome.EXPLICIT_DENY, ground)
     return NOTHING
+
+
+def prospect(grounds: Iterable[Ground]) -> Prospect:
+    """What these statements come to for the requests that they are about, under whatever conditions; of whichever policies,
+    where one allow of any is enough."""
+    allowed = doubtful = possible = False
+    for ground in grounds:
+        denies, conditional = ground.statement.effect is Effect.DENY, bool(ground.statement.conditions)
+        if denies and not conditional:
+            return Prospect.NEVER
+        if denies:
+            doubtful = True
+        elif conditional:
+            possible = True
+        else:
+            allowed = True
+    if allowed and not doubtful:
+        return Prospect.ALWAYS
+    return Prospect.CONDITIONALLY if allowed or possible else Prospect.NEVER
 
 
 def combine(identity: Decision, key: Decision, *, same_account: bool) -> Decision:

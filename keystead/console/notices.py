@@ -20,12 +20,28 @@ NOTICES = {
     "policy-detached": N_("The policy is detached: no later call is allowed by it."),
     "policy-created": N_("The policy is created. It has a say once it is attached to a user or group."),
     "policy-deleted": N_("The policy is deleted."),
-    "version-created": N_("The new version is kept. It has a say once it is the default one."),
-    "version-default": N_("This version has a say from the next call on."),
-    "version-deleted": N_("The version is deleted."),
+    "policy-version-created": N_("The new version is kept. It has a say once it is the default one."),
+    "policy-version-default": N_("This version has a say from the next call on."),
+    "policy-version-deleted": N_("The version is deleted."),
     "sign-in-allowed": N_("The user can sign in with this password."),
     "sign-in-ended": N_("The user can sign in no longer, and is signed out."),
     "password-changed": N_("The password is changed, and your other sessions are ended."),
     "mfa-bound": N_("The MFA device is bound. From now on signing in asks for its code."),
     "mfa-unbound": N_("The MFA device is unbound. Signing in asks for no code."),
+    "key-created": N_("The key was created, and works already."),
+    "key-waits": N_("The key was created. It works when its material is imported."),
+    "key-enabled": N_("The key is enabled."),
+    "key-disabled": N_("The key is disabled: nothing is encrypted or decrypted with it from now on."),
+    "alias-created": N_("The alias was created."),
+    "alias-moved": N_("The alias was moved."),
+    "alias-deleted": N_("The alias was deleted."),
+    "version-created": N_(
+        "The key has a new version, which encrypts from now on. The older ones go on decrypting."
+    ),
+    "material-imported": N_("The material was imported: the key works."),
+    "material-deleted": N_("The material was deleted: nothing opens until the same is imported again."),
+    "deletion-scheduled": N_(
+        "The deletion is scheduled. Until then the key can't be used, and the deletion can be cancelled."
+    ),
+    "deletion-cancelled": N_("The deletion was cancelled: the key is enabled again."),
 }

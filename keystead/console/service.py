@@ -54,14 +54,16 @@ class Service:
         product: Product = KMS,
         **more: str,
     ) -> dict[str, Any]:
-        """Call an operation with parameters by their names on the wire. Empty ones are left out, but where that is a value.
-        Refused if it is."""
+        """Call an operation with parameters by their names on the wire. Refused if it is.
+
+        Empty ones are left out, but for those of which the empty text is a value.
+        """
         operation = CATALOGUE.find(product.version, action)
-        may_be_empty = {field.name for field in operation.fields if field.param.empty} if operation else set()
-        named = {**(parameters or {}), **more}.items()
+        blank = {one.name for one in operation.fields if one.param.empty} if operation is not None else set()
+        asked = {**(parameters or {}), **more}
         given = {
             "Format": "JSON",
-            **{name: value for name, value in named if value != "" or name in may_be_empty},
+            **{name: value for name, value in asked.items() if value != "" or name in blank},
         }
         if product.regional:
             given.setdefault("RegionId", self._region)

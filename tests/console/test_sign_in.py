@@ -186,7 +186,7 @@ def test_a_session_ends(seconds: int) -> None:
         service.clock.advance(IDLE - 60)
         assert browser.get("/users").status == 200
     service.clock.advance(end - service.clock.now() - 1)
-    assert browser.get("/").path == "/console/"
+    assert browser.get("/design").path == "/console/design"
     service.clock.advance(1)
     assert browser.get("/users").path == "/console/sign-in?next=%2Fusers"
 

@@ -110,7 +110,7 @@ async def set_default(visit: Visit, name: str) -> Response:
     refused = await act(visit, "SetDefaultPolicyVersion", asked, product=RAM)
     if refused is not None:
         return await _policy(visit, PolicyType.CUSTOM, name, BARE._replace(refused=refused))
-    return visit.redirect(f"/policies/Custom/{name}", done="version-default")
+    return visit.redirect(f"/policies/Custom/{name}", done="policy-version-default")
 
 
 @pages.post("/policies/Custom/{name}/delete-version")
@@ -119,7 +119,7 @@ async def delete_version(visit: Visit, name: str) -> Response:
     refused = await act(visit, "DeletePolicyVersion", asked, product=RAM)
     if refused is not None:
         return await _policy(visit, PolicyType.CUSTOM, name, BARE._replace(refused=refused))
-    return visit.redirect(f"/policies/Custom/{name}", done="version-deleted")
+    return visit.redirect(f"/policies/Custom/{name}", done="policy-version-deleted")
 
 
 @pages.get("/policies/Custom/{name}/delete")

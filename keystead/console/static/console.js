@@ -37,6 +37,15 @@ for (const kind of ["dragover", "dragleave", "drop"]) {
   });
 }
 
+// A file that is too large is said to be so before it is sent.
+document.addEventListener("change", (event) => {
+  const input = event.target.closest("input[type=file][data-most]");
+  if (!input) return;
+  const large = input.files.length > 0 && input.files[0].size > Number(input.dataset.most);
+  document.getElementById(`${input.id}-most`).hidden = !large;
+  input.setCustomValidity(large ? document.getElementById(`${input.id}-most`).textContent : "");
+});
+
 // What is chosen at once: the region, a filter.
 document.addEventListener("change", (event) => {
   const form = event.target.closest("form[data-send-on-change]");

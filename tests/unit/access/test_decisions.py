@@ -3,6 +3,8 @@
 import json
 from collections.abc import Mapping
 
+import pytest
+
 from keystead.access.decisions import (
     NOTHING,
     ROOT,
@@ -11,17 +13,23 @@ from keystead.access.decisions import (
     Outcome,
     Policy,
     PolicyType,
+    Prospect,
     combine,
     decide,
     identity_grounds,
     key_grounds,
     lockout,
+    prospect,
 )
 from keystead.access.documents import identity_document, key_document
 
 OWNER, OTHER = "1000000000000001", "1000000000000002"
 ALICE = f"acs:ram::{OWNER}:user/alice"
 KEY = f"acs:kms:cn-hangzhou:{OWNER}:key/k"
+ALLOWS: Mapping[str, object] = {}
+DENIES = {"Effect": "Deny"}
+ALLOWS_MAYBE = {"Condition": {"Bool": {"acs:SecureTransport": "true"}}}
+DENIES_MAYBE = {**DENIES, **ALLOWS_MAYBE}
 
 
 def policy(*statements: Mapping[str, object], name: str = "p") -> Policy:
@@ -110,3 +118,26 @@ def test_a_statement_that_locks_out_the_owner_is_found() -> None:
     under = {**deny, "Condition": {"NotIpAddress": {"acs:SourceIp": "192.0.2.0/24"}}}
     assert lockout(key_policy(under).document, OWNER) is None
     assert lockout(policy({"Effect": "Deny", "Action": "*"}).document, OWNER) is None
+
+
+@pytest.mark.parametrize(
+    ("statements", "wanted"),
+    [
+        ([], Prospect.NEVER),
+        ([ALLOWS], Prospect.ALWAYS),
+        ([ALLOWS_MAYBE], Prospect.CONDITIONALLY),
+        ([ALLOWS_MAYBE, ALLOWS], Prospect.ALWAYS),
+        ([DENIES], Prospect.NEVER),
+        ([DENIES_MAYBE], Prospect.NEVER),
+        ([ALLOWS, DENIES], Prospect.NEVER),
+        ([ALLOWS, DENIES_MAYBE], Prospect.CONDITIONALLY),
+        ([ALLOWS_MAYBE, DENIES_MAYBE], Prospect.CONDITIONALLY),
+        ([ALLOWS, ALLOWS_MAYBE, DENIES_MAYBE, DENIES], Prospect.NEVER),
+    ],
+)
+def test_what_is_to_be_expected_before_the_conditions_are_known(
+    statements: list[Mapping[str, object]], wanted: Prospect
+) -> None:
+    grounds = identity_grounds([policy(*statements)] if statements else [], "kms:Encrypt", KEY)
+    assert prospect(grounds) is wanted
+    assert prospect(reversed(grounds)) is wanted
