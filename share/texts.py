@@ -5,14 +5,16 @@ python -m share.texts            brings the catalogues up to date; what is new i
 
 import io
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from babel.messages.catalog import Catalog
-from babel.messages.extract import extract_from_dir
+from babel.messages.extract import extract_python
 from babel.messages.pofile import read_po, write_po
+from jinja2 import Environment, nodes
 
 PACKAGE = Path(__file__).parents[1] / "keystead" / "console"
-KEYWORDS = {"_": None, "N_": None, "plural": (1, 2)}
+KEYWORDS = ("_", "N_", "plural")
 LOCALES = {"zh-TW": "zh_Hant_TW", "zh-CN": "zh_Hans_CN"}
 _VALUES = re.compile(r"%\((\w+)\)s")
 _MARKUP = re.compile(r"</?[a-z]+[^>]*>")
@@ -21,17 +23,31 @@ _MARKUP = re.compile(r"</?[a-z]+[^>]*>")
 def found() -> Catalog:
     """Every text that a page may show, with where it is."""
     catalog = Catalog(project="Keystead", charset="utf-8")
-    for name, _, message, comments, _ in sorted(
-        extract_from_dir(
-            PACKAGE,
-            method_map=[("**.py", "python"), ("templates/**.html", "jinja2")],
-            options_map={"templates/**.html": {"extensions": "jinja2.ext.do", "trimmed": "true"}},
-            keywords=KEYWORDS,
-        ),
-        key=lambda one: (one[0], one[1]),
-    ):
-        catalog.add(message, locations=[(name, 0)], auto_comments=comments)
+    for path in sorted(PACKAGE.rglob("*.py")):
+        with path.open("rb") as file:
+            for _, function, message, _ in extract_python(file, KEYWORDS, (), {}):
+                texts = message if isinstance(message, tuple) else (message,)
+                wanted = texts[:2] if function == "plural" else texts[:1]
+                _add(catalog, tuple(text for text in wanted if text is not None), path)
+    for path in sorted(PACKAGE.rglob("*.html")):
+        for texts in _shown(path.read_text(encoding="utf-8")):
+            _add(catalog, texts, path)
     return catalog
+
+
+def _shown(template: str) -> Iterator[tuple[str, ...]]:
+    """The texts that a template shows, in its order: those of _("…"), and both of _.plural("…", "…", number)."""
+    for call in Environment(autoescape=True, extensions=["jinja2.ext.do"]).parse(template).find_all(nodes.Call):
+        plural = isinstance(call.node, nodes.Getattr) and call.node.attr == "plural"
+        if plural or (isinstance(call.node, nodes.Name) and call.node.name == "_"):
+            constants = [one.value for one in call.args[: 2 if plural else 1] if isinstance(one, nodes.Const)]
+            yield tuple(str(value) for value in constants)
+
+
+def _add(catalog: Catalog, texts: tuple[str, ...], path: Path) -> None:
+    if texts:
+        message = texts[0] if len(texts) == 1 else texts
+        catalog.add(message, locations=[(path.relative_to(PACKAGE).as_posix(), 0)])
 
 
 def kept(language: str) -> Catalog:
@@ -73,7 +89,7 @@ def update(language: str) -> int:
     (PACKAGE / "locales" / f"{language}.po").write_text(
         _HEADER + text[text.index("\n\n") + 2 :], encoding="utf-8"
     )
-    return sum(1 for message in catalog if message.id and not message.string)
+    return sum(1 for one in faults(language, catalog, found()) if "no translation" in one)
 
 
 _HEADER = """msgid ""
