@@ -3,18 +3,17 @@
 python -m share.texts            brings the catalogues up to date; what is new in them has no translation yet
 """
 
+import ast
 import io
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from babel.messages.catalog import Catalog
-from babel.messages.extract import extract_python
 from babel.messages.pofile import read_po, write_po
 from jinja2 import Environment, nodes
 
 PACKAGE = Path(__file__).parents[1] / "keystead" / "console"
-KEYWORDS = ("_", "N_", "plural")
 LOCALES = {"zh-TW": "zh_Hant_TW", "zh-CN": "zh_Hans_CN"}
 _VALUES = re.compile(r"%\((\w+)\)s")
 _MARKUP = re.compile(r"</?[a-z]+[^>]*>")
@@ -23,25 +22,31 @@ _MARKUP = re.compile(r"</?[a-z]+[^>]*>")
 def found() -> Catalog:
     """Every text that a page may show, with where it is."""
     catalog = Catalog(project="Keystead", charset="utf-8")
-    for path in sorted(PACKAGE.rglob("*.py")):
-        with path.open("rb") as file:
-            for _, function, message, _ in extract_python(file, KEYWORDS, (), {}):
-                texts = message if isinstance(message, tuple) else (message,)
-                wanted = texts[:2] if function == "plural" else texts[:1]
-                _add(catalog, tuple(text for text in wanted if text is not None), path)
-    for path in sorted(PACKAGE.rglob("*.html")):
-        for texts in _shown(path.read_text(encoding="utf-8")):
-            _add(catalog, texts, path)
+    for suffix, texts_of in (("py", _named), ("html", _shown)):
+        for path in sorted(PACKAGE.rglob(f"*.{suffix}")):
+            for texts in texts_of(path.read_text(encoding="utf-8")):
+                _add(catalog, texts, path)
     return catalog
+
+
+def _named(module: str) -> Iterator[tuple[str, ...]]:
+    """The texts that a module names, in its order: those of _("…") and N_("…"), and both of plural("…", "…", number)."""
+    calls = [one for one in ast.walk(ast.parse(module)) if isinstance(one, ast.Call)]
+    for call in sorted(calls, key=lambda one: (one.lineno, one.col_offset)):
+        name = getattr(call.func, "id", getattr(call.func, "attr", ""))
+        if name in ("_", "N_", "plural"):
+            few = call.args[: 2 if name == "plural" else 1]
+            yield tuple(str(one.value) for one in few if isinstance(one, ast.Constant))
 
 
 def _shown(template: str) -> Iterator[tuple[str, ...]]:
     """The texts that a template shows, in its order: those of _("…"), and both of _.plural("…", "…", number)."""
-    for call in Environment(autoescape=True, extensions=["jinja2.ext.do"]).parse(template).find_all(nodes.Call):
+    parsed = Environment(autoescape=True, extensions=["jinja2.ext.do"]).parse(template)
+    for call in parsed.find_all(nodes.Call):
         plural = isinstance(call.node, nodes.Getattr) and call.node.attr == "plural"
         if plural or (isinstance(call.node, nodes.Name) and call.node.name == "_"):
-            constants = [one.value for one in call.args[: 2 if plural else 1] if isinstance(one, nodes.Const)]
-            yield tuple(str(value) for value in constants)
+            few = call.args[: 2 if plural else 1]
+            yield tuple(str(one.value) for one in few if isinstance(one, nodes.Const))
 
 
 def _add(catalog: Catalog, texts: tuple[str, ...], path: Path) -> None:
