@@ -188,14 +188,16 @@ async def _find(visit: Visit, name: str) -> dict[str, Any] | None:
         found = await visit.call("SearchKeys", product=CONSOLE, Query=name, PageSize="50")
     except Refused as refused:
         if refused.status != 403:
-            return _not_there(refused)
+            _not_there(refused)
+            return None
     else:
         keys: list[dict[str, Any]] = found["Keys"]["Key"]
         return next((key for key in keys if name == key["KeyId"] or name in key["Aliases"]["Alias"]), None)
     try:
         described: dict[str, Any] = (await visit.call("DescribeKey", KeyId=name))["KeyMetadata"]
     except Refused as refused:
-        return _not_there(refused)
+        _not_there(refused)
+        return None
     return described
 
 
