@@ -93,7 +93,7 @@ def operations() -> str:
         "Parameters that an operation does not know are ignored, as the vendor's service does.",
     ]
     for one in CATALOGUE:
-        if one.for_operator_only or one.product.for_console_only:
+        if not for_clients(one):
             continue
         if f"## {one.product.name}" not in parts:
             parts += [f"## {one.product.name}", f"Version `{one.product.version}`."]
@@ -106,6 +106,11 @@ def operations() -> str:
             codes = sorted({f"`{kind.code}`" for kind in one.errors})
             parts.append("Adds to the errors that every operation may give: " + ", ".join(codes) + ".")
     return "\n\n".join(parts) + "\n"
+
+
+def for_clients(operation: Operation) -> bool:
+    """Whether it can be called over the network with an AccessKey."""
+    return not (operation.for_operator_only or operation.product.for_console_only)
 
 
 def _fields(operation: Operation) -> list[tuple[str, ...]]:
@@ -129,7 +134,7 @@ def _members(operation: Operation) -> Any:
 _RESOURCES = {
     Role.KEY: "key/ID", Role.KEYS: "key/ID", Role.BLOB: "key/ID", Role.SOURCE: "key/ID",
     Role.ALIAS: "alias/NAME", Role.NEW_ALIAS: "alias/NAME",
-    Role.USER: "user/NAME", Role.GROUP: "group/NAME", Role.POLICY: "policy/NAME",
+    Role.USER: "user/NAME", Role.GROUP: "group/NAME", Role.POLICY: "policy/NAME", Role.MFA: "mfa/NAME",
 }  # fmt: skip
 
 
@@ -143,7 +148,7 @@ def needs(operation: Operation) -> list[tuple[str, str]]:
         # The key that the alias goes from.
         found.append((operation.action_on(Role.ALIAS), _RESOURCES[Role.KEY]))
     if operation.container or not (found or operation.free):
-        found.append((operation.action_on(), operation.container or "*"))
+        found.append((operation.action_on(), operation.container.replace("{caller}", "NAME") or "*"))
     return [(action, place + resource) for action, resource in dict.fromkeys(found)]
 
 
@@ -165,8 +170,8 @@ def permissions() -> str:
     ]
     head = ("Operation", "Action", "On", "Uses a key", "Context")
     for product in CATALOGUE.products.values():
-        if not product.for_operator_only:
-            parts += [f"## {product.name}", _table(head, [_permission(one) for one in CATALOGUE.of(product)])]
+        if rows := [_permission(one) for one in CATALOGUE.of(product) if for_clients(one)]:
+            parts += [f"## {product.name}", _table(head, rows)]
     return "\n\n".join(parts) + "\n"
 
 

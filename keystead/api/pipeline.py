@@ -358,10 +358,8 @@ class Pipeline:
 
     def _context(self, ask: Ask) -> Context:
         """The condition keys of a request, made where a statement of a policy asks for one."""
-        mfa = ask.session is not None and ask.session.mfa
-        return partial(
-            request_context, self.store, ask.asked, ask.bound.request, self.client_clock.now(), mfa
-        )
+        now, mfa = self.client_clock.now(), ask.session is not None and ask.session.mfa
+        return partial(request_context, self.store, ask.asked, ask.bound.request, now, mfa)
 
     def _call(self, operation: Operation, request: Request, ask: Ask) -> Call:
         """The call with the resources that the request names; their ARNs go to the trace."""

@@ -93,7 +93,8 @@ def _endpoint(
         visit = Visit(console, request)
         response = await _answer(visit, handler, visitors, dict(request.path_params))
         response.headers.update(HEADERS)
-        if request.url.scheme == "https" and "strict-transport-security" not in response.headers:
+        # On localhost it would bind the servers of all other ports too.
+        if request.url.scheme == "https" and request.url.hostname != "localhost":
             response.headers["Strict-Transport-Security"] = _HSTS
         return visit.finish(response)
 

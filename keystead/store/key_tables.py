@@ -2,38 +2,20 @@
 
 from collections.abc import Iterable
 from functools import cache
-from typing import Any
 
 import msgspec
 
-from keystead.domain.keys.key import (
-    Key,
-    KeyFilter,
-    KeySpec,
-    KeyUsage,
-    KeyVersion,
-    Origin,
-    ProtectionLevel,
-    Wrapped,
-)
+from keystead.domain.keys.key import Key, KeyFilter, KeyVersion
 from keystead.domain.keys.lifecycle import KeyState
 from keystead.domain.policies import guests
 from keystead.store.database import Database, remember
+from keystead.store.key_rows import SELECT_KEY, SELECT_VERSION, key_of, version_of
 from keystead.store.listing import Listing
 from keystead.store.ports import Page
 from keystead.store.tables import Aliases
 
-SELECT_KEY = (
-    "SELECT account, region, key_id, spec, usage, origin, protection, state, description, created, "
-    "primary_version, rotated, instance, deletion_at, position, rotation_interval, "
-    "protected, protection_reason, policy, absent, material_check, expires, service FROM keys"
-)
 _FACETS = "state || ' ' || spec || ' ' || usage || ' ' || origin || ' ' || protection || ' ' || service"
 _IN = "IN (SELECT value FROM json_each(?))"
-_VERSION = (
-    "SELECT account, region, key_id, version_id, number, spec, usage, origin, created, generation, material "
-    "FROM key_versions"
-)
 
 
 class Keys:
@@ -186,22 +168,22 @@ class Keys:
         )
         total = int(last[0][0] or 0)
         rows = self._database.rows(
-            f"{_VERSION} WHERE account = ? AND region = ? AND key_id = ? AND number <= ? ORDER BY number DESC LIMIT ?",
+            f"{SELECT_VERSION} WHERE account = ? AND region = ? AND key_id = ? AND number <= ? ORDER BY number DESC LIMIT ?",
             (*place, total - offset, limit),
         )
-        return Page(tuple(_version(row) for row in rows), total)
+        return Page(tuple(version_of(row) for row in rows), total)
 
     def version(self, account: str, version_id: str) -> KeyVersion | None:
         found = self._versions.get((account, version_id))
         if found is None:
             # By this index another account's version is not met on the way.
             row = self._database.row(
-                f"{_VERSION} INDEXED BY key_versions_of_account WHERE account = ? AND version_id = ?",
+                f"{SELECT_VERSION} INDEXED BY key_versions_of_account WHERE account = ? AND version_id = ?",
                 (account, version_id),
             )
             if row is None:
                 return None
-            found = _version(row)
+            found = version_of(row)
             remember(self._versions, (account, version_id), found)
         return found
 
@@ -352,48 +334,6 @@ class Keys:
             0
         ]
         return key_of(row), row[14]
-
-
-def key_of(row: tuple[Any, ...]) -> Key:
-    return Key(
-        account=row[0],
-        region=row[1],
-        key_id=row[2],
-        spec=KeySpec(row[3]),
-        usage=KeyUsage(row[4]),
-        origin=Origin(row[5]),
-        protection=ProtectionLevel(row[6]),
-        state=KeyState(row[7]),
-        description=row[8],
-        created=row[9],
-        primary_version=row[10],
-        rotated=row[11],
-        instance=row[12],
-        deletion_at=row[13],
-        rotation_interval=row[15],
-        protected=bool(row[16]),
-        protection_reason=row[17],
-        policy=row[18],
-        absent=bool(row[19]),
-        check=row[20],
-        expires=row[21],
-        service=row[22],
-    )
-
-
-def _version(row: tuple[Any, ...]) -> KeyVersion:
-    return KeyVersion(
-        account=row[0],
-        region=row[1],
-        key_id=row[2],
-        version_id=row[3],
-        number=row[4],
-        spec=KeySpec(row[5]),
-        usage=KeyUsage(row[6]),
-        origin=Origin(row[7]),
-        created=row[8],
-        material=Wrapped(row[9], row[10]),
-    )
 
 
 def _listing(account: str, region: str) -> str:

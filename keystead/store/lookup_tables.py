@@ -15,7 +15,7 @@ from keystead.domain.keys.key import Key
 from keystead.errors import ServiceUnavailableTemporary
 from keystead.store import record_lookups
 from keystead.store.database import Database
-from keystead.store.key_tables import SELECT_KEY, key_of
+from keystead.store.key_rows import SELECT_KEY, key_of
 from keystead.store.lookups import (
     FoundKey,
     FoundKeys,

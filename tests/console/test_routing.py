@@ -43,3 +43,12 @@ def test_a_form_that_is_answered_with_a_page_leads_back_to_the_page_that_it_was_
     browser.sign_in_as_owner()
     shown = browser.post("/groups/none/remove", {"UserName": "alice", "page": "/groups"})
     assert shown.field("page") == "/groups"
+
+
+def test_https_is_for_good_except_on_localhost() -> None:
+    for host, kept in (("kms.example.org", True), ("kms.example.org:8443", True), ("localhost:8443", False)):
+        asked = {"user_name": "nobody", "password": "wrong"}
+        here = {"host": host, "origin": f"https://{host}"}
+        shown = Browser(Service()).post("/sign-in", asked, headers=here)
+        assert shown.path == "/console/sign-in"
+        assert ("strict-transport-security" in shown.headers) is kept, host

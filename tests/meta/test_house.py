@@ -23,7 +23,6 @@ TESTED_IN = {
     "api/access_keys": "tests/operations/test_ram_access_keys.py",
     "api/ask": "tests/unit/api/test_pipeline.py",
     "api/coerce": "tests/unit/api/test_wire_types.py",
-    "api/home": "tests/operations",
     "api/needs": "tests/unit/api/test_resolve.py",
     "api/ram_lookup": "tests/operations/test_ram_attachments.py",
     "api/ram_types": "tests/operations/test_ram_users.py",

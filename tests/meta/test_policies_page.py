@@ -27,8 +27,8 @@ from keystead.access.documents import Malformed, identity_document, key_document
 from keystead.access.patterns import Patterns
 from keystead.access.system_policies import SYSTEM_POLICIES
 from keystead.api.operation import CATALOGUE
-from keystead.domain import identities
-from keystead.domain.products import KMS, RAM
+from keystead.domain import identities, sign_in
+from keystead.domain.products import KEYSTEAD, KMS, RAM
 from keystead.errors import CODES
 from tests.meta.test_permissions import KMS_NEEDS, RAM_NEEDS
 
@@ -244,6 +244,7 @@ def test_the_limits_are_those_of_the_code() -> None:
         "groups of an account": identities.GROUPS,
         "groups of a user": identities.GROUPS_OF_USER,
         "AccessKeys of a user": identities.ACCESS_KEYS,
+        "virtual MFA devices of an account": sign_in.MFA_DEVICES,
     }
     assert f"at most {documents.MAXIMUM_CHARACTERS:,} characters" in PAGE
     assert f"at most {documents.MAXIMUM_KEY_BYTES:,} bytes" in PAGE
@@ -281,17 +282,24 @@ def test_the_page_on_permissions_says_what_the_operations_are_found_to_need() ->
             assert kinds == expected, one.action
         elif one.product == RAM:
             names = sorted(
-                resource.replace("/bob", "/NAME").replace("/team", "/NAME")
-                for resource in RAM_NEEDS[one.action]
+                re.sub(r"/(bob|team|alice|phone)$", "/NAME", resource) for resource in RAM_NEEDS[one.action]
             )
             assert sorted(resource for _, resource in found) == [
                 one.replace("policy/p", "policy/NAME") for one in names
             ]
             assert {action for action, _ in found} == {one.action}
-        elif not one.product.for_operator_only:
+        elif one.product == KEYSTEAD and generate.for_clients(one):
+            assert found == [(one.action, "*")]
+        elif generate.for_clients(one):
             assert found == []
     page = generate.permissions()
-    assert all(f"\n| {one.action} | " in page for one in CATALOGUE if not one.product.for_operator_only)
+    assert re.findall(r"^\| (\w+) \|", page.replace("| Operation |", ""), re.MULTILINE) == [
+        one.action
+        for product in CATALOGUE.products.values()
+        for one in CATALOGUE.of(product)
+        if generate.for_clients(one)
+    ]
+    assert "| ExplainAccess | `keystead:ExplainAccess` | `acs:keystead:REGION:ACCOUNT:*` |  |  |\n" in page
     assert "| Encrypt | `kms:Encrypt` | `acs:kms:REGION:ACCOUNT:key/ID` | yes | yes |\n" in page
     assert "| GenerateMac | `kms:GenerateMac` | `acs:kms:REGION:ACCOUNT:key/ID` | yes |  |\n" in page
     assert "| DescribeKey | `kms:DescribeKey` | `acs:kms:REGION:ACCOUNT:key/ID` |  |  |\n" in page

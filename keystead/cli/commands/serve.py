@@ -94,5 +94,8 @@ def announce(server: "Server") -> None:
         f"  keystead kms CreateKey{option}",
         f"  keystead run --data {directory.path} -- python your_program.py",
     ]
+    if server.settings.console == "yes":
+        lines.append(f"or in a browser, at {running.url}/console/ with the link of:")
+        lines.append(f"  keystead console login{option}")
     sys.stderr.write("\n".join(lines) + "\n")
     sys.stderr.flush()
