@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+from functools import cache
 from importlib.resources import files
 from typing import NamedTuple
 
@@ -19,8 +20,9 @@ class Static(NamedTuple):
     tag: str  # of its content
 
 
+@cache
 def static_files() -> dict[str, Static]:
-    """All static files by name."""
+    """All static files by name; read once."""
     found = {}
     for one in files("keystead.console").joinpath("static").iterdir():
         body = one.read_bytes()
@@ -30,10 +32,11 @@ def static_files() -> dict[str, Static]:
     return found
 
 
-def environment(statics: dict[str, Static]) -> Environment:
-    """All templates, compiled. What is put into a page is escaped unless a template says otherwise; what is not there is an
-    error."""
-    sources = _read("templates", "")
+@cache
+def environment() -> Environment:
+    """All templates, compiled once. What is put into a page is escaped unless a template says otherwise; what is not there is
+    an error."""
+    sources, statics = _read("templates", ""), static_files()
     made = Environment(
         loader=DictLoader(sources),
         autoescape=True,

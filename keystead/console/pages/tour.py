@@ -109,6 +109,8 @@ async def create_user(visit: Visit) -> Response:
         return await _show(visit, 409, at="user")
     try:
         await visit.confirm()
+        if not visit.confirmed:  # asked for by the later calls only: nothing is to be half-made
+            raise Refused("AttachPolicyToUser", 403, {"Code": "ConfirmationRequired"})
         await _policy(visit, ground)
         await visit.call("CreateUser", product=RAM, UserName=name)
         await visit.call(
@@ -188,18 +190,21 @@ async def _find(visit: Visit, name: str) -> dict[str, Any] | None:
         found = await visit.call("SearchKeys", product=CONSOLE, Query=name, PageSize="50")
     except Refused as refused:
         if refused.status != 403:
-            return _not_there(refused)
+            _not_there(refused)
+            return None
     else:
         keys: list[dict[str, Any]] = found["Keys"]["Key"]
         return next((key for key in keys if name == key["KeyId"] or name in key["Aliases"]["Alias"]), None)
     try:
         described: dict[str, Any] = (await visit.call("DescribeKey", KeyId=name))["KeyMetadata"]
     except Refused as refused:
-        return _not_there(refused)
+        _not_there(refused)
+        return None
     return described
 
 
 def _not_there(refused: Refused) -> None:
+    """Return for what is not there, or not for this person to see."""
     if refused.status >= 500:
         raise refused
 
