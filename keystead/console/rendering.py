@@ -34,8 +34,10 @@ def static_files() -> dict[str, Static]:
 
 @cache
 def environment() -> Environment:
-    """All templates, compiled once. What is put into a page is escaped unless a template says otherwise; what is not there is
-    an error."""
+    """All templates, compiled once.
+
+    What is put into a page is escaped unless a template says otherwise; what is not there is an error.
+    """
     sources, statics = _read("templates", ""), static_files()
     made = Environment(
         loader=DictLoader(sources),
@@ -47,7 +49,7 @@ def environment() -> Environment:
         trim_blocks=True,
         undefined=StrictUndefined,
     )
-    made.globals["static"] = lambda name: f"/console/static/{name}?v={statics[name].tag}"
+    made.globals.update(static=lambda name: f"/console/static/{name}?v={statics[name].tag}")
     for name in sources:
         made.get_template(name)
     return made
