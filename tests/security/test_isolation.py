@@ -6,6 +6,7 @@ field at a time, and with things of the same shape that nobody has; nothing of t
 
 import base64
 import json
+import re
 from collections import Counter
 from collections.abc import Callable
 from itertools import product
@@ -102,6 +103,8 @@ class Neighbour(Service):
         own("CreateGroup", RAM.version, GroupName="theirs")
         own("CreatePolicy", RAM.version, PolicyName="theirs", PolicyDocument=json.dumps(allow("kms:*")))
         access_key = own("CreateAccessKey", RAM.version, UserName="theirs")["AccessKey"]["AccessKeyId"]
+        device = own("CreateVirtualMFADevice", RAM.version, VirtualMFADeviceName="theirs")
+        serial = device["VirtualMFADevice"]["SerialNumber"]
         named = [Pair("theirs", "nobody")]
         raw = base64.b64decode(token)
         return {
@@ -117,6 +120,8 @@ class Neighbour(Service):
             Role.USER.value: named,
             Role.GROUP.value: named,
             Role.POLICY.value: named,
+            Role.MFA.value: named,
+            "SerialNumber": [Pair(serial, serial.replace("theirs", "nobodys"))],
             "NewUserName": named,
             "NewGroupName": named,
             "UserAccessKeyId": [Pair(access_key, f"LTAI{'0' * (len(access_key) - 4)}")],
@@ -137,7 +142,8 @@ class Neighbour(Service):
     def _try_all(self, operation: Operation, host: str, parameters: dict[str, str]) -> None:
         dry_runs = any(field.name == "DryRun" for field in operation.fields)
         for field in operation.fields:
-            kind = field.name if field.param.role is None else field.param.role.value
+            role = field.param.role
+            kind = field.name if role is None or field.name in self.pairs else role.value
             name = f"{field.name}.1" if field.param.role is Role.KEYS else field.name
             for pair in self.pairs.get(kind, []):
                 self.tried[operation.action, field.name] += 1
@@ -168,6 +174,7 @@ class Neighbour(Service):
         body = answer.response.body.decode()
         for value in (*pair, *(json.dumps(one)[1:-1] for one in pair)):
             body = body.replace(value, "WHAT WAS ASKED FOR")
+        body = re.sub(r'("QRCodePNG":")[^"]*', r"\1A PICTURE OF THE NAME", body)
         return answer.response.status, str(answer.response.headers), body
 
 
@@ -202,6 +209,7 @@ def test_what_is_another_account_s_is_answered_like_what_does_not_exist(shared: 
         pass
     for action in ("OpenKmsService", "GetChallenge"):  # these refuse whomever
         service.call(action)
+    service.call("ChangePassword", Version=RAM.version)  # of whoever calls, and nobody else
     assert service.differences == []
     for operation in (*CATALOGUE.of(KMS), *CATALOGUE.of(RAM)):
         assert (operation.action, "") in service.tried
