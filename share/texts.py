@@ -3,16 +3,17 @@
 python -m share.texts            brings the catalogues up to date; what is new in them has no translation yet
 """
 
+import ast
 import io
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from babel.messages.catalog import Catalog
-from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po, write_po
+from jinja2 import Environment, nodes
 
 PACKAGE = Path(__file__).parents[1] / "keystead" / "console"
-KEYWORDS = {"_": None, "N_": None, "plural": (1, 2)}
 LOCALES = {"zh-TW": "zh_Hant_TW", "zh-CN": "zh_Hans_CN"}
 _VALUES = re.compile(r"%\((\w+)\)s")
 _MARKUP = re.compile(r"</?[a-z]+[^>]*>")
@@ -21,17 +22,37 @@ _MARKUP = re.compile(r"</?[a-z]+[^>]*>")
 def found() -> Catalog:
     """Every text that a page may show, with where it is."""
     catalog = Catalog(project="Keystead", charset="utf-8")
-    for name, _, message, comments, _ in sorted(
-        extract_from_dir(
-            PACKAGE,
-            method_map=[("**.py", "python"), ("templates/**.html", "jinja2")],
-            options_map={"templates/**.html": {"extensions": "jinja2.ext.do", "trimmed": "true"}},
-            keywords=KEYWORDS,
-        ),
-        key=lambda one: (one[0], one[1]),
-    ):
-        catalog.add(message, locations=[(name, 0)], auto_comments=comments)
+    for suffix, texts_of in (("py", _named), ("html", _shown)):
+        for path in sorted(PACKAGE.rglob(f"*.{suffix}")):
+            for texts in texts_of(path.read_text(encoding="utf-8")):
+                _add(catalog, texts, path)
     return catalog
+
+
+def _named(module: str) -> Iterator[tuple[str, ...]]:
+    """The texts that a module names, in its order: those of _("…") and N_("…"), and both of plural("…", "…", number)."""
+    calls = [one for one in ast.walk(ast.parse(module)) if isinstance(one, ast.Call)]
+    for call in sorted(calls, key=lambda one: (one.lineno, one.col_offset)):
+        name = getattr(call.func, "id", getattr(call.func, "attr", ""))
+        if name in ("_", "N_", "plural"):
+            few = call.args[: 2 if name == "plural" else 1]
+            yield tuple(str(one.value) for one in few if isinstance(one, ast.Constant))
+
+
+def _shown(template: str) -> Iterator[tuple[str, ...]]:
+    """The texts that a template shows, in its order: those of _("…"), and both of _.plural("…", "…", number)."""
+    parsed = Environment(autoescape=True, extensions=["jinja2.ext.do"]).parse(template)
+    for call in parsed.find_all(nodes.Call):
+        plural = isinstance(call.node, nodes.Getattr) and call.node.attr == "plural"
+        if plural or (isinstance(call.node, nodes.Name) and call.node.name == "_"):
+            few = call.args[: 2 if plural else 1]
+            yield tuple(str(one.value) for one in few if isinstance(one, nodes.Const))
+
+
+def _add(catalog: Catalog, texts: tuple[str, ...], path: Path) -> None:
+    if texts:
+        message = texts[0] if len(texts) == 1 else texts
+        catalog.add(message, locations=[(path.relative_to(PACKAGE).as_posix(), 0)])
 
 
 def kept(language: str) -> Catalog:
@@ -73,7 +94,7 @@ def update(language: str) -> int:
     (PACKAGE / "locales" / f"{language}.po").write_text(
         _HEADER + text[text.index("\n\n") + 2 :], encoding="utf-8"
     )
-    return sum(1 for message in catalog if message.id and not message.string)
+    return sum(1 for one in faults(language, catalog, found()) if "no translation" in one)
 
 
 _HEADER = """msgid ""

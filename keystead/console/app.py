@@ -45,7 +45,15 @@ from keystead.entropy import Entropy
 PARTS = (
     sign_in.pages,
     overview.pages,
-    design.pages,
+    users.pages,
+    user_access_keys.pages,
+    user_sign_in.pages,
+    groups.pages,
+    policy_editor.pages,
+    policies.pages,
+    attachments.pages,
+    access.pages,
+    account.pages,
     keys.pages,
     create_key.pages,
     key_facts.pages,
@@ -61,15 +69,7 @@ PARTS = (
     explorer.pages,
     audit.pages,
     settings.pages,
-    users.pages,
-    user_access_keys.pages,
-    user_sign_in.pages,
-    groups.pages,
-    policy_editor.pages,
-    policies.pages,
-    attachments.pages,
-    access.pages,
-    account.pages,
+    design.pages,
 )
 
 

@@ -18,7 +18,7 @@ class Console:
         self.clock = clock
         self._entropy = entropy
         self.statics = rendering.static_files()
-        self.environment = rendering.environment(self.statics)
+        self.environment = rendering.environment()
 
     def new_token(self) -> str:
         """What nobody can guess: 32 random bytes, base64url."""

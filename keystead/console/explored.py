@@ -29,7 +29,6 @@ class Input(NamedTuple):
 
     name: str
     kind: str
-    label: str
     hint: str
     required: bool
     value: str
@@ -69,11 +68,13 @@ def inputs(operation: Operation, visit: Visit, *, answered: bool) -> list[Input]
 
 
 def _input(field: Field, visit: Visit, answered: bool) -> Input:
-    param, name = field.param, f"p.{field.name}"
+    param = field.param
     typed_secret = param.sensitive and field.name.startswith(("New", "Old", *_TYPED_SECRETS))
     document = field.name in _DOCUMENTS
-    hidden = typed_secret or (param.sensitive and answered and not document)
-    value = "" if hidden else visit.field(name) or (visit.region if field.name == "RegionId" else "")
+    # What is secret never came from an address.
+    in_address = visit.request.method == "GET"
+    hidden = typed_secret or (param.sensitive and (in_address or (answered and not document)))
+    value = "" if hidden else visit.field(field.name) or (visit.region if field.name == "RegionId" else "")
     kind, several = "text", ""
     options: tuple[str, ...] = ()
     if param.choices:
@@ -89,14 +90,14 @@ def _input(field: Field, visit: Visit, answered: bool) -> Input:
     hint = field.doc or ("" if options else param.limits)
     if field.default and field.default not in hint:
         hint = f"{hint} ({field.default})"
-    return Input(name, kind, field.name, hint, field.required, value, options, several, typed_secret)
+    return Input(field.name, kind, hint, field.required, value, options, several, typed_secret)
 
 
 def parameters(operation: Operation, visit: Visit) -> dict[str, str]:
     """The call's parameters, from the form; a list has a line for each of its items."""
     given: dict[str, str] = {}
     for field in _fields(operation):
-        value = visit.field(f"p.{field.name}")
+        value = visit.field(field.name)
         if field.param.kind == "Array":
             given |= _listed(field, value)
         elif field.param.binary:

@@ -5,22 +5,6 @@ from keystead.console.locales import marked as N_
 NOTICES = {
     "signed-out": N_("You are signed out."),
     "saved": N_("Saved."),
-    "key-created": N_("The key was created, and works already."),
-    "key-waits": N_("The key was created. It works when its material is imported."),
-    "key-enabled": N_("The key is enabled."),
-    "key-disabled": N_("The key is disabled: nothing is encrypted or decrypted with it from now on."),
-    "alias-created": N_("The alias was created."),
-    "alias-moved": N_("The alias was moved."),
-    "alias-deleted": N_("The alias was deleted."),
-    "version-created": N_(
-        "The key has a new version, which encrypts from now on. The older ones go on decrypting."
-    ),
-    "material-imported": N_("The material was imported: the key works."),
-    "material-deleted": N_("The material was deleted: nothing opens until the same is imported again."),
-    "deletion-scheduled": N_(
-        "The deletion is scheduled. Until then the key can't be used, and the deletion can be cancelled."
-    ),
-    "deletion-cancelled": N_("The deletion was cancelled: the key is enabled again."),
     "user-created": N_(
         "The user is created. It may do nothing until you attach a policy or put it into a group."
     ),
@@ -44,4 +28,20 @@ NOTICES = {
     "password-changed": N_("The password is changed, and your other sessions are ended."),
     "mfa-bound": N_("The MFA device is bound. From now on signing in asks for its code."),
     "mfa-unbound": N_("The MFA device is unbound. Signing in asks for no code."),
+    "key-created": N_("The key was created, and works already."),
+    "key-waits": N_("The key was created. It works when its material is imported."),
+    "key-enabled": N_("The key is enabled."),
+    "key-disabled": N_("The key is disabled: nothing is encrypted or decrypted with it from now on."),
+    "alias-created": N_("The alias was created."),
+    "alias-moved": N_("The alias was moved."),
+    "alias-deleted": N_("The alias was deleted."),
+    "version-created": N_(
+        "The key has a new version, which encrypts from now on. The older ones go on decrypting."
+    ),
+    "material-imported": N_("The material was imported: the key works."),
+    "material-deleted": N_("The material was deleted: nothing opens until the same is imported again."),
+    "deletion-scheduled": N_(
+        "The deletion is scheduled. Until then the key can't be used, and the deletion can be cancelled."
+    ),
+    "deletion-cancelled": N_("The deletion was cancelled: the key is enabled again."),
 }

@@ -2,8 +2,9 @@
 
 import gzip
 import hashlib
+from functools import cache
 from importlib.resources import files
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple
 
 from jinja2 import DictLoader, Environment, StrictUndefined
 
@@ -19,8 +20,9 @@ class Static(NamedTuple):
     tag: str  # of its content
 
 
+@cache
 def static_files() -> dict[str, Static]:
-    """All static files by name."""
+    """All static files by name; read once."""
     found = {}
     for one in files("keystead.console").joinpath("static").iterdir():
         body = one.read_bytes()
@@ -30,10 +32,13 @@ def static_files() -> dict[str, Static]:
     return found
 
 
-def environment(statics: dict[str, Static]) -> Environment:
-    """All templates, compiled. What is put into a page is escaped unless a template says otherwise; what is not there is an
-    error."""
-    sources = _read("templates", "")
+@cache
+def environment() -> Environment:
+    """All templates, compiled once.
+
+    What is put into a page is escaped unless a template says otherwise; what is not there is an error.
+    """
+    sources, statics = _read("templates", ""), static_files()
     made = Environment(
         loader=DictLoader(sources),
         autoescape=True,
@@ -44,8 +49,7 @@ def environment(statics: dict[str, Static]) -> Environment:
         trim_blocks=True,
         undefined=StrictUndefined,
     )
-    names = cast("dict[str, Any]", made.globals)
-    names["static"] = lambda name: f"/console/static/{name}?v={statics[name].tag}"
+    made.globals.update(static=lambda name: f"/console/static/{name}?v={statics[name].tag}")
     for name in sources:
         made.get_template(name)
     return made

@@ -44,7 +44,7 @@ def as_command(product: Product, action: str, given: list[Given]) -> str:
         else:
             words.append(f"{name} {shlex.quote(f'file:{one.file}')}")
     line = " ".join(words)
-    if len(first) + len(line) <= 80:
+    if len(first) + len(line) <= 56:
         return first + line
     separator = " \\\n    "
     return (f"{first.rstrip(' |')} |\n  " if first else "") + separator.join(words)

@@ -210,20 +210,13 @@ class Visit:
 
     @property
     def path(self) -> str:
-        """Where we are, below the console's root, with the query, but for what was just done: that is said once.
-
-        After a form was sent, it is the page that it stands on.
-        """
-        if self._form is not None and (page := self.field("page")).startswith("/"):
-            return page
+        """Where we are, below the console's root, with the query; after a form was sent, the page that it stands on. What
+        was just done is left out: it is said once."""
+        if self._form is not None:
+            return self.page()
         given = parse_qsl(self.request.url.query, keep_blank_values=True)
         query = urlencode([(name, value) for name, value in given if name != "done"])
         return self.request.url.path.removeprefix(ROOT) + (f"?{query}" if query else "")
-
-    @property
-    def here(self) -> str:
-        """The page to come back to from this one's forms: of an answer to a form, the page that the form was on."""
-        return self.page() if self.request.method == "POST" else self.path
 
     def set_cookie(self, name: str, value: str, seconds: int = _YEAR) -> None:
         """Have the browser keep a value; for a session 0: until it is closed."""

@@ -124,6 +124,26 @@ def test_what_is_wrong_with_a_password_stands_beside_it(
     assert _sign_in(Browser(service)).path == "/console/"
 
 
+def test_the_rules_for_passwords_are_those_of_the_account(service: Service) -> None:
+    browser = Browser(service).sign_in_as("alice")
+    shown = browser.get("/account/password").text
+    for rule in (
+        "At least 8 characters",
+        "A lower-case letter",
+        "An upper-case letter",
+        "A digit",
+        "A symbol",
+    ):
+        assert rule in shown
+    assert "None of the last" not in shown
+    rules = {"MinimumPasswordLength": "12", "RequireNumbers": "false", "PasswordReusePrevention": "3"}
+    service.ok("SetPasswordPolicy", Version=RAM.version, **rules)
+    shown = browser.get("/account/password").text
+    assert "At least 12 characters" in shown
+    assert "None of the last 3 passwords" in shown
+    assert "A digit" not in shown
+
+
 # --- what has to be done first
 
 

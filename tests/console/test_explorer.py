@@ -43,7 +43,7 @@ def test_every_operation_has_a_form_with_each_of_its_parameters(owner: Browser) 
         shown = owner.get(_path(operation))
         assert shown.status == 200
         for field in operation.fields:
-            assert (f'name="p.{field.name}"' in shown.html) == (field.name != "DryRun"), operation.action
+            assert (f'name="{field.name}"' in shown.html) == (field.name != "DryRun"), operation.action
         assert _enabled(shown)
         assert ('name="confirm_code"' in shown.html) == (operation.confirmed and not _confirmed(owner))
 
@@ -111,7 +111,7 @@ def _answer(shown: Shown, name: str = "answer") -> dict[str, object]:
 
 
 def test_a_call_and_its_answer(service: Service, owner: Browser) -> None:
-    shown = owner.post("/explorer/kms/CreateKey", {"p.Description": "made by hand", "p.KeySpec": "EC_P256"})
+    shown = owner.post("/explorer/kms/CreateKey", {"Description": "made by hand", "KeySpec": "EC_P256"})
     metadata = _answer(shown)["KeyMetadata"]
     assert isinstance(metadata, dict)
     assert service.ok("DescribeKey", KeyId=metadata["KeyId"])["KeyMetadata"]["Description"] == "made by hand"
@@ -124,10 +124,10 @@ def test_a_list_is_written_a_line_each(service: Service, owner: Browser) -> None
     shown = owner.post(
         "/explorer/kms/TagResources",
         {
-            "p.RegionId": service.region,
-            "p.ResourceType": "key",
-            "p.ResourceId": f"{one}\r\n\r\n {two} ",
-            "p.Tag": "team=blue=green\r\nstage",
+            "RegionId": service.region,
+            "ResourceType": "key",
+            "ResourceId": f"{one}\r\n\r\n {two} ",
+            "Tag": "team=blue=green\r\nstage",
         },
     )
     assert shown.status == 200, shown.text
@@ -143,9 +143,9 @@ def test_a_dry_run_changes_nothing(service: Service, owner: Browser) -> None:
 
 
 def test_a_refusal_keeps_what_was_typed_and_marks_the_field(service: Service, owner: Browser) -> None:
-    shown = owner.post("/explorer/kms/Encrypt", {"p.KeyId": "no such", "p.Plaintext": "word"})
+    shown = owner.post("/explorer/kms/Encrypt", {"KeyId": "no such", "Plaintext": "word"})
     assert shown.status == 400
-    assert 'id="p.KeyId-error"' in shown.html
+    assert 'id="KeyId-error"' in shown.html
     assert 'value="no such"' in shown.html
     assert "InvalidParameter" in shown.text
 
@@ -154,17 +154,17 @@ def test_secrets_are_shown_on_demand_and_what_was_sent_is_not_shown_again(
     service: Service, owner: Browser
 ) -> None:
     key = service.key()
-    sealed = owner.post("/explorer/kms/Encrypt", {"p.KeyId": key, "p.Plaintext": "swordfish"})
+    sealed = owner.post("/explorer/kms/Encrypt", {"KeyId": key, "Plaintext": "swordfish"})
     assert "swordfish" not in sealed.html
     blob = _answer(sealed)["CiphertextBlob"]
-    opened = owner.post("/explorer/kms/Decrypt", {"p.CiphertextBlob": f" {blob}\r\n"})
+    opened = owner.post("/explorer/kms/Decrypt", {"CiphertextBlob": f" {blob}\r\n"})
     assert _answer(opened)["Plaintext"] == "••••••"
     assert _answer(opened, "whole")["Plaintext"] == "swordfish"
     assert opened.html.index("Show what is secret") < opened.html.index("swordfish")
     Ram(service).ok("CreateUser", UserName="ann")
-    shown = owner.post("/explorer/ram/CreateLoginProfile", {"p.UserName": "ann", "p.Password": "short-Pw1"})
+    shown = owner.post("/explorer/ram/CreateLoginProfile", {"UserName": "ann", "Password": "short-Pw1"})
     assert "short-Pw1" not in shown.html
-    assert '<input id="p.Password" name="p.Password" type="password" value=""' in shown.html
+    assert '<input id="Password" name="Password" type="password" value=""' in shown.html
 
 
 def test_what_is_allowed_on_one_resource_is_enabled_when_it_is_named(service: Service) -> None:
@@ -178,7 +178,7 @@ def test_what_is_allowed_on_one_resource_is_enabled_when_it_is_named(service: Se
     assert not _enabled(ann.get("/explorer/kms/Decrypt", on=f"{arn}x"))
     assert not _enabled(ann.get("/explorer/kms/Decrypt", on="acs:kms"))
     blob = service.ok("Encrypt", KeyId=key, Plaintext="word")["CiphertextBlob"]
-    assert ann.post("/explorer/kms/Decrypt", {"p.CiphertextBlob": blob, "on": arn}).status == 200
+    assert ann.post("/explorer/kms/Decrypt", {"CiphertextBlob": blob, "on": arn}).status == 200
 
 
 def test_what_there_is_not(owner: Browser) -> None:
@@ -196,7 +196,7 @@ def test_hostile_values_stay_text(owner: Browser) -> None:
         ("kms/CreateKey", "Description"),
         ("kms/CreateKey", "Policy"),
     ):
-        assert "<script>alert" not in owner.post(f"/explorer/{path}", {f"p.{field}": evil}).html
+        assert "<script>alert" not in owner.post(f"/explorer/{path}", {f"{field}": evil}).html
     assert "<script>alert" not in owner.get("/explorer/kms/Decrypt", on=evil).html
 
 
@@ -205,6 +205,26 @@ def test_base64_of_a_file_may_have_line_breaks(service: Service, owner: Browser)
     message = base64.b64encode(bytes(99)).decode()
     shown = owner.post(
         "/explorer/kms/GenerateMac",
-        {"p.KeyId": key, "p.Algorithm": "HMAC_SHA_256", "p.Message": f"{message[:60]}\r\n{message[60:]}\r\n"},
+        {"KeyId": key, "Algorithm": "HMAC_SHA_256", "Message": f"{message[:60]}\r\n{message[60:]}\r\n"},
     )
     assert shown.status == 200, shown.text
+
+
+def test_an_address_fills_in_what_is_not_secret(owner: Browser) -> None:
+    shown = owner.get("/explorer/kms/Encrypt", KeyId="alias/web", Plaintext="swordfish")
+    assert 'name="KeyId" type="text" value="alias/web"' in shown.html
+    assert ">\nswordfish" not in shown.html
+
+
+def test_what_can_not_be_undone_needs_a_fresh_proof(service: Service, owner: Browser) -> None:
+    ram = Ram(service)
+    ram.ok("CreateUser", UserName="ann")
+    service.clock.advance(1200)
+    assert 'name="confirm_code"' in owner.get("/explorer/ram/DeleteUser").html
+    asked = owner.post("/explorer/ram/DeleteUser", {"UserName": "ann"})
+    assert (asked.status, "Is it you?" in asked.text) == (403, True)
+    assert ram.ok("GetUser", UserName="ann")
+    wrong = owner.post("/explorer/ram/DeleteUser", {"UserName": "ann", "confirm_code": "AAAA-AAAA"})
+    assert wrong.status >= 400
+    assert 'value="ann"' in wrong.html
+    assert ram.ok("GetUser", UserName="ann")

@@ -143,6 +143,7 @@ def test_versions_are_made_chosen_and_deleted(service: Service, owner: Browser) 
     _policy(service, "own")
     editor = owner.get("/policies/Custom/own/new-version")
     assert "kms:Encrypt" in _area(editor.html)
+    assert "kms:Decrypt" in _area(owner.get("/policies/Custom/own/new-version", template="decrypt").html)
     typed = {"PolicyDocument": ALLOWS % '"kms:Decrypt"'}
     shown = owner.post("/policies/Custom/own/new-version", typed)
     assert "The new version is kept" in shown.text

@@ -4,6 +4,8 @@ import base64
 
 import pytest
 
+from keystead.api.http.receive import Received
+from keystead.api.pipeline import Answer
 from keystead.console.visit import SESSION, VISITOR
 from keystead.crypto import one_time_codes
 from keystead.domain.products import RAM
@@ -184,7 +186,7 @@ def test_a_session_ends(seconds: int) -> None:
         service.clock.advance(IDLE - 60)
         assert browser.get("/users").status == 200
     service.clock.advance(end - service.clock.now() - 1)
-    assert browser.get("/").path == "/console/"
+    assert browser.get("/design").path == "/console/design"
     service.clock.advance(1)
     assert browser.get("/users").path == "/console/sign-in?next=%2Fusers"
 
@@ -238,6 +240,38 @@ def test_after_signing_in_one_is_back_at_a_page_of_the_console_and_nowhere_else(
         browser = Browser(service)
         shown = browser.post("/sign-in", {"user_name": "alice", "password": PASSWORD, "next": page})
         assert shown.path == path
+
+
+def test_a_session_that_ends_while_a_page_is_made_leads_to_the_sign_in_page(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    service = Service()
+    service.ok("CreateGroup", Version=RAM.version, GroupName="staff")
+    browser = Browser(service).sign_in_as_owner()
+    take = service.take
+
+    def slowly(received: Received) -> Answer:
+        if received.action == "ListUsersForGroup":
+            service.clock.advance(IDLE)
+        return take(received)
+
+    monkeypatch.setattr(service, "take", slowly)
+    assert browser.get("/groups/staff").path == "/console/sign-in"
+
+
+def test_language_appearance_and_region_are_kept_and_others_are_not() -> None:
+    browser = Browser(Service())
+    for name, good, bad in (
+        ("language", "zh-TW", "xx"),
+        ("theme", "dark", "pink"),
+        ("region", "cn-beijing", "not a region"),
+    ):
+        for value in (good, bad):
+            browser.post("/preferences", {name: value})
+            assert browser.cookies[f"keystead-{name}"] == good
+    browser.post("/preferences", {"theme": "system"})
+    assert "keystead-theme" not in browser.cookies or browser.cookies["keystead-theme"] == ""
+    assert '<html lang="zh-TW">' in browser.get("/sign-in").html
 
 
 def shown_users(service: Service) -> list[str]:

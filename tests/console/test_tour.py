@@ -120,6 +120,18 @@ def test_a_policy_of_that_name_with_other_rights_is_not_given(service: Service, 
     assert Ram(service).refused("GetUser", UserName="apollo-web")[0] == 404
 
 
+def test_a_user_is_made_with_a_fresh_proof_only(service: Service, owner: Browser) -> None:
+    service.ok("CreateAlias", AliasName=NAME, KeyId=service.key())
+    service.clock.advance(1200)
+    asked = owner.post("/tour/user", {"user": "apollo-web", "alias": NAME})
+    assert (asked.status, "Is it you?" in asked.text) == (403, True)
+    assert Ram(service).refused("GetUser", UserName="apollo-web")[0] == 404
+
+
+def test_there_is_no_user_without_a_key(owner: Browser) -> None:
+    assert owner.post("/tour/user", {"user": "apollo-web"}).status == 409
+
+
 def test_who_may_not_sees_what_is_missing(service: Service) -> None:
     service.ok("CreateAlias", AliasName=NAME, KeyId=service.key())
     Ram(service).user("ann", allow("kms:DescribeKey"))

@@ -245,6 +245,19 @@ def test_hostile_names_stay_text(service: Service, owner: Browser) -> None:
     assert kept.response.content_type == "application/octet-stream"
 
 
+def test_it_begins_with_encrypt(owner: Browser) -> None:
+    assert '<a href="/console/try/encrypt" aria-current="page">' in owner.get("/try").html
+
+
+def test_a_file_that_is_no_base64_is_not_taken_for_one(owner: Browser) -> None:
+    shown = owner.post("/download", {"name": "x", "content": "é"})
+    assert (shown.status, shown.response.body) == (200, b"")
+
+
+def test_an_address_brings_no_text(owner: Browser) -> None:
+    assert ">\nsecret</textarea>" not in owner.get("/try/encrypt", text="secret").html
+
+
 def test_there_is_nothing_else_to_try(owner: Browser) -> None:
     assert owner.get("/try/else").status == 404
     assert owner.post("/try/else", {}).status == 404

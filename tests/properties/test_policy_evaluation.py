@@ -306,7 +306,7 @@ def a_part_may_be_anywhere(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def one_condition_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
-    def met(self: documents.Statement, context: conditions.Context) -> bool:
+    def met(self: documents.Statement, context: conditions.Context, assumed: str = "") -> bool:
         return not self.conditions or any(one.met(context) for one in self.conditions)
 
     monkeypatch.setattr(documents.Statement, "met", met)

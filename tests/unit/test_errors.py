@@ -53,7 +53,8 @@ def test_a_code_has_the_vendors_status_and_message(row: dict[str, str]) -> None:
     first, *others = CODES[row["code"]]
     # Where the vendor says no more, a reason of ours may follow.
     assert first(**VALUES).text.removesuffix(" ") == row["message"]
-    assert all(kind(**VALUES).text.startswith(f"{row['message']} ") for kind in others)
+    followed = (f"{row['message']} ", f"{row['message'].removesuffix('.')}: ")
+    assert all(kind(**VALUES).text.startswith(followed) for kind in others)
     assert {str(kind.status) for kind in (first, *others)} == {row["status"]}
 
 

@@ -162,7 +162,8 @@ async def _alias_errors(visit: Visit, name: str) -> dict[str, Markup]:
     permission, arn = "kms:CreateAlias", arn_of_alias(visit, name)
     await visit.look_up_rights([(permission, arn)])
     if not visit.may(permission, arn):
-        return {"alias": visit._("Needs the permission %(permission)s.", permission=f"{permission} ({arn})")}
+        needed = f"{permission} ({arn})"
+        return {"alias": visit._("Needs the permission %(permission)s.", permission=needed)}
     try:
         await visit.call("DescribeKey", {"KeyId": name})
     except Refused:

@@ -109,6 +109,8 @@ async def create_user(visit: Visit) -> Response:
         return await _show(visit, 409, at="user")
     try:
         await visit.confirm()
+        if not visit.confirmed:  # asked for by the later calls only: nothing is to be half-made
+            raise Refused("AttachPolicyToUser", 403, {"Code": "ConfirmationRequired"})
         await _policy(visit, ground)
         await visit.call("CreateUser", product=RAM, UserName=name)
         await visit.call(
@@ -202,6 +204,7 @@ async def _find(visit: Visit, name: str) -> dict[str, Any] | None:
 
 
 def _not_there(refused: Refused) -> None:
+    """Return for what is not there, or not for this person to see."""
     if refused.status >= 500:
         raise refused
 

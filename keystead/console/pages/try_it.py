@@ -199,6 +199,10 @@ async def _show(
         choice=choice,
         action=action,
         algorithms=[(one, one or visit._("The first that the key is made for")) for one in trial.algorithms],
+        # A plaintext is shown again after an error alone, and never came from an address.
+        text=""
+        if visit.request.method == "GET" or (outcome and trial.takes == "plaintext")
+        else visit.field("text"),
         rows=rows,
         more_rows=len(rows) < _MOST_ROWS,
         most=PLAINTEXT_BYTES,
