@@ -5,7 +5,6 @@ import os
 import re
 import shutil
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Dialog, Page, sync_playwright
 
 from keystead.domain.products import RAM
 from tests.live import KEYSTEAD, LiveServer, live, without_ours
@@ -145,8 +144,26 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
+class Watch:
+    """What happens on a page that must not: dialogs, scripts that fail, what the page's policy forbids."""
+
+    def __init__(self, page: Page) -> None:
+        self.seen: list[str] = []
+        page.on("dialog", self._dialog)
+        page.on("pageerror", lambda error: self.seen.append(f"{page.url}: {error}"))
+        page.on("console", self._message)
+
+    def _dialog(self, dialog: Dialog) -> None:
+        self.seen.append(f"{dialog.type} {dialog.message}")
+        dialog.dismiss()
+
+    def _message(self, message: ConsoleMessage) -> None:
+        if "Content Security" in message.text or "Refused to" in message.text:
+            self.seen.append(message.text)
+
+
 def context(browser: Browser, *, language: str = "en", **more: Any) -> BrowserContext:
-    """A reader's own cookies, language and window. What the page's policy forbids is an error of the test."""
+    """A reader's own cookies, language and window."""
     made = browser.new_context(ignore_https_errors=True, locale=language, **more)
     made.set_default_timeout(60_000)
     made.add_cookies([{"name": "keystead-language", "value": language, "domain": "localhost", "path": "/"}])
@@ -184,8 +201,3 @@ def pages(page: Page, scene: Scene, each: int = 1) -> list[str]:
         waiting += [link.partition("#")[0] for link in links]
     return found
 
-
-def settled(page: Page) -> None:
-    """Wait until nothing on the page is on its way."""
-    page.wait_for_load_state("networkidle")
-    time.sleep(0.05)

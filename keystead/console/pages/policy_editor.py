@@ -73,7 +73,7 @@ async def create_version(visit: Visit, name: str) -> Response:
     if reply is None:
         return await _editor(visit, name, form)
     return visit.redirect(
-        f"/policies/Custom/{name}", done="policy-version-default" if at_once else "version-created"
+        f"/policies/Custom/{name}", done="policy-version-default" if at_once else "policy-version-created"
     )
 
 
