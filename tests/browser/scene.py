@@ -5,7 +5,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -34,14 +34,14 @@ class Scene:
         self.server = server
         self.url: str = server.description["url"]
         self.account: str = server.description["account"]
-        self._client = server.client()
+        self.client = server.client()
         self.keys: dict[str, str] = {}
 
     def kms(self, action: str, **parameters: str) -> dict[str, Any]:
-        return self._client.ok(action, **parameters)
+        return self.client.ok(action, **parameters)
 
     def ram(self, action: str, **parameters: str) -> dict[str, Any]:
-        return self._client.ok(action, Version=RAM.version, **parameters)
+        return self.client.ok(action, Version=RAM.version, **parameters)
 
     def furnish(self) -> "Scene":
         """Put something into every corner."""
@@ -70,7 +70,7 @@ class Scene:
         self.kms("ScheduleKeyDeletion", KeyId=self.keys["old"], PendingWindowInDays="30")
         blob = self.kms("Encrypt", KeyId="alias/web", Plaintext="c2VydmVyLmtleQ==")["CiphertextBlob"]
         self.kms("Decrypt", CiphertextBlob=blob)
-        self._client.call("Encrypt", KeyId="alias/config", Plaintext="eA==")
+        self.client.call("Encrypt", KeyId="alias/config", Plaintext="eA==")
         for user, policies in USERS.items():
             self.ram("CreateUser", UserName=user, DisplayName=user.capitalize())
             self.ram("CreateLoginProfile", UserName=user, Password=PASSWORD)
@@ -182,8 +182,10 @@ def pattern(path: str) -> str:
     return "/".join(made)
 
 
-def pages(page: Page, scene: Scene, each: int = 1) -> list[str]:
-    """Addresses of all pages that links lead to, `each` of a kind, with those that none leads to."""
+def pages(
+    page: Page, scene: Scene, each: int = 1, look: Callable[[str], None] = lambda path: None
+) -> list[str]:
+    """Addresses of all pages that links lead to, `each` of a kind, with those that none leads to; `look` is called on each."""
     waiting = ["/console/", "/console/design", "/console/no-such-page"]
     found: list[str] = []
     kinds: dict[str, int] = {}
@@ -195,9 +197,9 @@ def pages(page: Page, scene: Scene, each: int = 1) -> list[str]:
         kinds[kind] = kinds.get(kind, 0) + 1
         found.append(path)
         page.goto(f"{scene.url}{path}")
+        look(path)
         links = page.eval_on_selector_all(
             "a[href^='/console']", "links => links.map(link => link.getAttribute('href'))"
         )
         waiting += [link.partition("#")[0] for link in links]
     return found
-

@@ -118,7 +118,9 @@ def test_every_page_is_walked_through_and_left_again(scene: Scene, window: Brows
             page.evaluate(LISTEN)
             for _ in range(_MOST):
                 page.keyboard.press("Tab")
-                if page.evaluate("window.visited.length > 1 && window.visited.at(-1)[0] === window.visited[0][0]"):
+                if page.evaluate(
+                    "window.visited.length > 1 && window.visited.at(-1)[0] === window.visited[0][0]"
+                ):
                     break
             else:
                 found.append(f"{address} no way out")
