@@ -59,10 +59,10 @@ class Client:
         )
         return f"/?{urlencode(signed)}"
 
-    def send(self, target: str) -> tuple[int, dict[str, Any]]:
+    def send(self, target: str, headers: dict[str, str] | None = None) -> tuple[int, dict[str, Any]]:
         """Status and members of the answer; OSError or HTTPException when the server is gone."""
         try:
-            self._connection.request("POST", target)
+            self._connection.request("POST", target, headers=headers or {})
             response = self._connection.getresponse()
             return response.status, json.loads(response.read())
         except BaseException:

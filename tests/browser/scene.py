@@ -5,15 +5,14 @@ import os
 import re
 import shutil
 import subprocess
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Dialog, Page, sync_playwright
 
 from keystead.domain.products import RAM
 from tests.live import KEYSTEAD, LiveServer, live, without_ours
@@ -35,14 +34,14 @@ class Scene:
         self.server = server
         self.url: str = server.description["url"]
         self.account: str = server.description["account"]
-        self._client = server.client()
+        self.client = server.client()
         self.keys: dict[str, str] = {}
 
     def kms(self, action: str, **parameters: str) -> dict[str, Any]:
-        return self._client.ok(action, **parameters)
+        return self.client.ok(action, **parameters)
 
     def ram(self, action: str, **parameters: str) -> dict[str, Any]:
-        return self._client.ok(action, Version=RAM.version, **parameters)
+        return self.client.ok(action, Version=RAM.version, **parameters)
 
     def furnish(self) -> "Scene":
         """Put something into every corner."""
@@ -71,7 +70,7 @@ class Scene:
         self.kms("ScheduleKeyDeletion", KeyId=self.keys["old"], PendingWindowInDays="30")
         blob = self.kms("Encrypt", KeyId="alias/web", Plaintext="c2VydmVyLmtleQ==")["CiphertextBlob"]
         self.kms("Decrypt", CiphertextBlob=blob)
-        self._client.call("Encrypt", KeyId="alias/config", Plaintext="eA==")
+        self.client.call("Encrypt", KeyId="alias/config", Plaintext="eA==")
         for user, policies in USERS.items():
             self.ram("CreateUser", UserName=user, DisplayName=user.capitalize())
             self.ram("CreateLoginProfile", UserName=user, Password=PASSWORD)
@@ -145,8 +144,26 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
+class Watch:
+    """What happens on a page that must not: dialogs, scripts that fail, what the page's policy forbids."""
+
+    def __init__(self, page: Page) -> None:
+        self.seen: list[str] = []
+        page.on("dialog", self._dialog)
+        page.on("pageerror", lambda error: self.seen.append(f"{page.url}: {error}"))
+        page.on("console", self._message)
+
+    def _dialog(self, dialog: Dialog) -> None:
+        self.seen.append(f"{dialog.type} {dialog.message}")
+        dialog.dismiss()
+
+    def _message(self, message: ConsoleMessage) -> None:
+        if "Content Security" in message.text or "Refused to" in message.text:
+            self.seen.append(message.text)
+
+
 def context(browser: Browser, *, language: str = "en", **more: Any) -> BrowserContext:
-    """A reader's own cookies, language and window. What the page's policy forbids is an error of the test."""
+    """A reader's own cookies, language and window."""
     made = browser.new_context(ignore_https_errors=True, locale=language, **more)
     made.set_default_timeout(60_000)
     made.add_cookies([{"name": "keystead-language", "value": language, "domain": "localhost", "path": "/"}])
@@ -165,8 +182,10 @@ def pattern(path: str) -> str:
     return "/".join(made)
 
 
-def pages(page: Page, scene: Scene, each: int = 1) -> list[str]:
-    """Addresses of all pages that links lead to, `each` of a kind, with those that none leads to."""
+def pages(
+    page: Page, scene: Scene, each: int = 1, look: Callable[[str], None] = lambda path: None
+) -> list[str]:
+    """Addresses of all pages that links lead to, `each` of a kind, with those that none leads to; `look` is called on each."""
     waiting = ["/console/", "/console/design", "/console/no-such-page"]
     found: list[str] = []
     kinds: dict[str, int] = {}
@@ -178,14 +197,9 @@ def pages(page: Page, scene: Scene, each: int = 1) -> list[str]:
         kinds[kind] = kinds.get(kind, 0) + 1
         found.append(path)
         page.goto(f"{scene.url}{path}")
+        look(path)
         links = page.eval_on_selector_all(
             "a[href^='/console']", "links => links.map(link => link.getAttribute('href'))"
         )
         waiting += [link.partition("#")[0] for link in links]
     return found
-
-
-def settled(page: Page) -> None:
-    """Wait until nothing on the page is on its way."""
-    page.wait_for_load_state("networkidle")
-    time.sleep(0.05)

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Page
 
-from tests.browser.scene import LANGUAGES, Scene, chromium, context, furnished, pages
+from tests.browser.scene import LANGUAGES, Scene, Watch, context, pages
 
 AXE = Path(__file__).parents[1] / "interop" / "node" / "node_modules" / "axe-core" / "axe.min.js"
 FINDINGS = """async () => (await axe.run(document, {resultTypes: ['violations']})).violations.map(
@@ -23,15 +23,9 @@ SILENT = """() => [...document.querySelectorAll('a[href], button, input:not([typ
 
 
 @pytest.fixture(scope="module")
-def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
-    with furnished(tmp_path_factory.mktemp("scene")) as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def owner(scene: Scene) -> Iterator[BrowserContext]:
+def owner(scene: Scene, window: Browser) -> Iterator[BrowserContext]:
     """The owner's browser."""
-    with chromium() as browser, context(browser, viewport={"width": 360, "height": 800}) as made:
+    with context(window, viewport={"width": 360, "height": 800}) as made:
         scene.sign_in_owner(made.new_page())
         yield made
 
@@ -48,10 +42,7 @@ def test_every_page_in_every_language(scene: Scene, owner: BrowserContext) -> No
     if not AXE.exists():
         pytest.skip("axe-core is not installed: npm ci in tests/interop/node")
     page = owner.new_page()
-    broken: list[str] = []
-    page.on(
-        "console", lambda message: broken.append(message.text) if "Content Security" in message.text else None
-    )
+    watch = Watch(page)
     addresses = pages(page, scene)
     found: list[str] = []
     for language in LANGUAGES:
@@ -65,4 +56,4 @@ def test_every_page_in_every_language(scene: Scene, owner: BrowserContext) -> No
                 assert page.get_attribute("html", "lang") == language
                 found += [f"{language} {scheme} {one}" for one in complaints(page, address)]
     assert found == []
-    assert broken == []
+    assert watch.seen == []

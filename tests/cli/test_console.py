@@ -5,7 +5,9 @@ import re
 import sqlite3
 from pathlib import Path
 
+from keystead.cli.commands.audit import _actiontrail
 from keystead.domain.sessions import confirmation_code, hashed, short_code
+from tests.harness import Service
 from tests.live import LiveServer, keystead, live
 
 
@@ -76,3 +78,20 @@ def test_without_a_server_there_is_no_console(tmp_path: Path) -> None:
             ],
         )
     assert rows(server.data) == []
+
+
+def test_its_records_are_events_of_the_console_for_actiontrail() -> None:
+    service = Service()
+    session = service.owner()
+    assert service.console("SummarizeKeys", session)[0] == 200
+    assert service.console("DeleteSession", session)[0] == 200
+    service.key()
+    found = {str(event["eventName"]): event for event in map(_actiontrail, service.records)}
+    assert {name: event["eventType"] for name, event in found.items()} == {
+        "CreateSignInLink": "ApiCall",
+        "RedeemSignInLink": "ConsoleSignin",
+        "SummarizeKeys": "ConsoleOperation",
+        "DeleteSession": "ConsoleSignout",
+        "CreateKey": "ApiCall",
+    }
+    assert (found["SummarizeKeys"]["eventRW"], found["CreateKey"]["eventRW"]) == ("Read", "Write")

@@ -9,13 +9,18 @@ from typing import TYPE_CHECKING
 
 from keystead.cli import moments, output, target
 from keystead.clock import iso8601
-from keystead.domain.audit import REVEALING, Head, Record
+from keystead.domain.audit import REVEALING, Head, Kind, Record
 
 if TYPE_CHECKING:
     from keystead.server.operator import Reader
 
 _UNASKED = 50
-_READS = ("Describe", "List", "Get")
+_READS = ("Describe", "List", "Get", "Search", "Summarize", "LookUp", "Count", "Check")
+_SIGN_IN = {
+    "CreateSession": "ConsoleSignin",
+    "RedeemSignInLink": "ConsoleSignin",
+    "DeleteSession": "ConsoleSignout",
+}
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -295,7 +300,7 @@ def _actiontrail(record: Record) -> dict[str, object]:
         "requestParameters": json.loads(record.parameters),
         "sourceIpAddress": record.source or "Internal",
         "userAgent": record.user_agent,
-        "eventType": "AliyunServiceEvent" if record.kind == "ServiceEvent" else "ApiCall",
+        "eventType": _event_type(record),
         "userIdentity": {
             "accountId": record.account,
             "principalId": record.principal,
@@ -317,6 +322,16 @@ def _actiontrail(record: Record) -> dict[str, object]:
     if record.code:
         event["errorCode"] = record.code
     return event
+
+
+def _event_type(record: Record) -> str:
+    match record.kind:
+        case Kind.SERVICE_EVENT:
+            return "AliyunServiceEvent"
+        case Kind.CONSOLE_OPERATION:
+            return _SIGN_IN.get(record.action, "ConsoleOperation")
+        case _:
+            return "ApiCall"
 
 
 def _by_service(arns: Sequence[str]) -> dict[str, list[str]]:

@@ -52,17 +52,32 @@ document.addEventListener("change", (event) => {
   if (form) form.requestSubmit();
 });
 
-// The server is gone: say so, look for it, and come back.
-function away() {
-  const banner = document.getElementById("away");
-  if (!banner || !banner.hidden) return;
-  banner.hidden = false;
-  const look = () => fetch("/console/static/console.css", { cache: "no-store" }).then(
-    (answer) => { if (answer.ok) location.reload(); else setTimeout(look, 2000); },
-    () => setTimeout(look, 2000));
-  setTimeout(look, 2000);
+// The server is gone: say so, look for it, and come back. A form that was begun stays as it is.
+const LOOK_EACH = 15000, LOOK_AGAIN = 2000;
+let begun = false, looking = false;
+document.addEventListener("input", () => { begun = true; });
+
+function answers() {
+  return fetch("/console/static/console.css", { cache: "no-store" }).then((answer) => answer.ok, () => false);
 }
-document.addEventListener("htmx:sendError", away);
+
+async function look() {
+  const banner = document.getElementById("away");
+  if (looking || !banner || document.hidden) return;
+  looking = true;
+  if (!await answers()) {
+    banner.hidden = false;
+    while (!await answers()) await new Promise((after) => { setTimeout(after, LOOK_AGAIN); });
+    if (begun) banner.hidden = true;
+    else location.reload();
+  }
+  looking = false;
+}
+setInterval(look, LOOK_EACH);
+document.addEventListener("visibilitychange", look);
+addEventListener("online", look);
+addEventListener("offline", look);
+document.addEventListener("htmx:sendError", look);
 
 // Signed out meanwhile: a part of a page would show the sign-in page within itself.
 document.addEventListener("htmx:beforeSwap", (event) => {
