@@ -31,13 +31,12 @@ def _away(server: LiveServer) -> None:
 def test_a_page_that_is_looked_at_says_so_and_comes_back(scene: Scene, owner: BrowserContext) -> None:
     page = owner.new_page()
     page.goto(f"{scene.url}/console/")
-    page.evaluate("window.before = true")
     banner = page.get_by_role("alert").filter(has_text="The server does not answer")
     expect(banner).to_be_hidden()
     _away(scene.server)
     expect(banner).to_be_visible()
-    scene.server.start()
-    page.wait_for_function("window.before === undefined && document.readyState === 'complete'")
+    with page.expect_navigation():
+        scene.server.start()
     expect(banner).to_be_hidden()
     expect(page.get_by_role("heading", name="Overview")).to_be_visible()
 

@@ -97,9 +97,7 @@ def plant(scene: Scene) -> None:
         "SetKeyPolicy",
         KeyId=key["KeyId"],
         PolicyName="default",
-        Policy=json.dumps(
-            {"Version": "1", "Statement": [everybody, {**everybody, "Condition": narrow}]}
-        ),
+        Policy=json.dumps({"Version": "1", "Statement": [everybody, {**everybody, "Condition": narrow}]}),
     )
     document = json.dumps({"Version": "1", "Statement": [{**statement, "Condition": narrow}]})
     for number, one in enumerate(PAYLOADS):

@@ -66,7 +66,7 @@ def test_attempts_are_limited_and_the_page_says_until_when() -> None:
     assert "Overview" in _posted(browser, "alice", PASSWORD)
 
 
-def _bind(service: Service, user: str) -> bytes:
+def bind_device(service: Service, user: str) -> bytes:
     def ram(action: str, **parameters: str) -> dict[str, dict[str, str]]:
         return service.ok(action, Version=RAM.version, **parameters)
 
@@ -88,7 +88,7 @@ def _bind(service: Service, user: str) -> bytes:
 def test_a_user_with_a_device_gives_its_code_too() -> None:
     service = Service()
     give_password(service, "alice")
-    seed = _bind(service, "alice")
+    seed = bind_device(service, "alice")
     service.clock.advance(60)
     browser = Browser(service)
     assert "give its code as well" in _posted(browser, "alice", PASSWORD)

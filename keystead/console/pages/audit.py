@@ -71,7 +71,13 @@ async def export(visit: Visit) -> Response:
 
 @pages.get("/audit/verification")
 async def ask(visit: Visit) -> Response:
-    return visit.render("audit/verification.html", found=None)
+    operation = CATALOGUE.find(CONSOLE.version, "VerifyRecords")
+    assert operation is not None
+    assert visit.session is not None
+    needs = operation.action_on()
+    arn = operation.container_in(visit.account, visit.region, visit.session.user)
+    await visit.look_up_rights([(needs, arn)])
+    return visit.render("audit/verification.html", found=None, may=visit.may(needs, arn), needs=needs)
 
 
 @pages.post("/audit/verification")
@@ -84,7 +90,7 @@ async def verify(visit: Visit) -> Response:
         token = found["NextToken"]
         if not token:
             break
-    return visit.render("audit/verification.html", found=found)
+    return visit.render("audit/verification.html", found=found, may=True, needs="")
 
 
 @pages.get("/audit/{chain}/{sequence}")
