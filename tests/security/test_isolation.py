@@ -172,7 +172,9 @@ class Neighbour(Service):
         self.pipeline.entropy = self.entropy
         assert answer.fault is None
         body = answer.response.body.decode()
-        for value in (*pair, *(json.dumps(one)[1:-1] for one in pair)):
+        # A device's serial number has its name, which a refusal may tell by itself.
+        names = (one.rpartition(":mfa/")[2] for one in pair if ":mfa/" in one)
+        for value in (*pair, *(json.dumps(one)[1:-1] for one in pair), *names):
             body = body.replace(value, "WHAT WAS ASKED FOR")
         body = re.sub(r'("QRCodePNG":")[^"]*', r"\1A PICTURE OF THE NAME", body)
         return answer.response.status, str(answer.response.headers), body
