@@ -25,7 +25,7 @@ def owner(scene: Scene, window: Browser) -> Iterator[BrowserContext]:
 
 
 def _cookie(browser: BrowserContext) -> str:
-    return next(one["value"] for one in browser.cookies() if one["name"] == SESSION)  # type: ignore[typeddict-item]
+    return next(one["value"] for one in browser.cookies() if one["name"] == SESSION)
 
 
 def _ask(
@@ -164,10 +164,10 @@ def test_cookies_are_kept_from_scripts_and_other_sites(scene: Scene, owner: Brow
     page.goto(f"{scene.url}/console/")
     assert _cookie(owner) not in page.evaluate("document.cookie")
     for one in owner.cookies():
-        if one["name"].startswith("__Host-"):  # type: ignore[typeddict-item]
-            assert one["httpOnly"]  # type: ignore[typeddict-item]
-            assert one["secure"]  # type: ignore[typeddict-item]
-            assert one["sameSite"] == "Strict"  # type: ignore[typeddict-item]
+        if one["name"].startswith("__Host-"):
+            assert one["httpOnly"]
+            assert one["secure"]
+            assert one["sameSite"] == "Strict"
 
 
 def test_a_session_ends_when_signing_out_and_nothing_of_it_is_shown_again(
@@ -233,7 +233,7 @@ def test_looking_at_a_link_in_any_way_does_not_use_it_up_and_it_works_once(
         page.wait_for_url(f"{scene.url}/console/")
         stolen.click("button.primary")
         expect(stolen.get_by_role("alert")).to_contain_text("used before")
-        assert SESSION not in [one["name"] for one in thief.cookies()]  # type: ignore[typeddict-item]
+        assert SESSION not in [one["name"] for one in thief.cookies()]
         stolen.goto(link)
         stolen.click("button.primary")
         expect(stolen.get_by_role("alert")).to_contain_text("used before")
@@ -247,4 +247,4 @@ def test_a_link_that_was_guessed_is_refused(scene: Scene, window: Browser) -> No
             page.goto(f"{scene.url}/console/link/{guess}")
             page.click("button.primary")
             expect(page.get_by_role("alert")).to_contain_text("used before")
-        assert SESSION not in [one["name"] for one in guesser.cookies()]  # type: ignore[typeddict-item]
+        assert SESSION not in [one["name"] for one in guesser.cookies()]

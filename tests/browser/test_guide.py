@@ -29,7 +29,7 @@ def _private_key(folder: Path) -> bytes:
     subprocess.run(
         [
             *["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost"],
-            *["-keyout", folder / "key.pem", "-out", folder / "cert.pem"],
+            *["-keyout", str(folder / "key.pem"), "-out", str(folder / "cert.pem")],
         ],
         check=True,
         capture_output=True,

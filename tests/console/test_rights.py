@@ -243,7 +243,11 @@ def test_forged_forms_are_refused_and_recorded(service: Service, forms: list[For
         before = len(service.records)
         fields = [(name, VALID.get(name, value) if value == "x1" else value) for name, value in form.fields]
         answer = browser.post(form.action, fields)
-        recorded = [one for one in service.records[before:] if one.status == 403 and one.kind is Kind.CONSOLE_OPERATION]
+        recorded = [
+            one
+            for one in service.records[before:]
+            if one.status == 403 and one.kind is Kind.CONSOLE_OPERATION
+        ]
         if answer.status < 400 or not recorded:
             wrong.append(f"{form.action}: {answer.status}, {len(recorded)} refusals")
     assert not wrong, "\n".join(wrong)

@@ -16,8 +16,9 @@ import pytest
 
 from keystead.api.operation import CATALOGUE, Operation
 from keystead.api.parameters import Role
-from keystead.domain.products import KEYSTEAD, KMS, RAM
+from keystead.domain.products import CONSOLE, KEYSTEAD, KMS, RAM
 from keystead.entropy import SeededEntropy
+from tests.at_console import Console
 from tests.harness import Members, Service
 from tests.meta.test_catalogue import scenario, users_and_policies
 from tests.ram import allow
@@ -221,11 +222,26 @@ def test_what_is_another_account_s_is_answered_like_what_does_not_exist(shared: 
 
 
 def test_what_every_other_product_answers_does_not_depend_on_others() -> None:
-    """Sts and Location name nothing; our own product is for the operator alone, who has all accounts."""
+    """Sts and Location name nothing; of our own products one is the operator's, who has all accounts, and the console's
+    operations name things of the caller's account alone (see the tests of each)."""
     for operation in CATALOGUE:
-        if operation.product not in (KMS, RAM, KEYSTEAD):
+        if operation.product not in (KMS, RAM, KEYSTEAD, CONSOLE):
             assert operation.free
             assert not operation.roles
+
+
+@pytest.mark.parametrize("action", ["UsageOfKey", "ListKeyUsers"])
+def test_the_console_answers_of_another_account_s_key_as_of_none(action: str) -> None:
+    service = Service()
+    theirs = service.key()
+    status, made = service.operate("CreateAccount")
+    assert status == 200
+    console = Console(service, account=made["Account"]["AccountId"])
+    answers = [console.call(action, KeyId=key_id) for key_id in (theirs, NOBODY_ID)]
+    for _, members in answers:
+        del members["RequestId"], members["Recommend"]
+    assert answers[0] == answers[1]
+    assert answers[0][0] == 404
 
 
 def test_a_planted_difference_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
