@@ -18,6 +18,8 @@ from keystead.server.network import confinement
 from keystead.server.network.front_process import log_to
 from keystead.server.network.link import Answered, Asked, Link, Listening, Set, Stop, ToConsole, Visited
 
+_NICE = 5  # once it has begun: a page can wait for a processor a little longer than an Encrypt
+
 
 class ConsoleProcess:
     """This process' end of the link, and the application behind it."""
@@ -60,6 +62,7 @@ class ConsoleProcess:
                 log_to(log)
                 if self._application is None:
                     self._application = create_app(self.call, served, SystemClock(), SystemEntropy())
+                    os.nice(_NICE)
                     self._link.send(Listening(self._confine()))
             case Stop():
                 self._link.close()
@@ -86,12 +89,8 @@ async def _main(descriptor: int, confined: bool) -> None:
     await ConsoleProcess(confinement.confine if confined else tuple).run(descriptor)
 
 
-_NICENESS = 10
-
-
 def main(descriptor: int, *, confined: bool) -> None:
     """Be the console of the server at the other end of this socket."""
-    os.nice(_NICENESS)  # a page can wait for a processor, an Encrypt need not
     with asyncio.Runner() as runner:
         runner.run(_main(descriptor, confined))
 

@@ -4,8 +4,8 @@ Those that use key pairs have the lowest priority, and rest after each piece of 
 calls to answer: each piece takes a processor, the interpreter's lock and two passes of the loop. Key pairs are made in a
 thread of their own, since making one takes a hundred times as long as using it: those who sign do not queue behind those who
 make. It has the usual priority and never rests: with what a busy machine leaves over, a pair would take longer than clients
-wait. Passwords have one thread, as those that use key pairs: whoever can reach the console's page may have one tried.
-What is looked up in the store has threads of its own as well: what they wait for is mostly a disk.
+wait. Passwords have one thread, since whoever can reach the console's page may have one tried; what is looked up in the store
+has threads of its own as well, since what they wait for is mostly a disk. People wait for both, so they stand back only a little.
 """
 
 import contextlib
@@ -30,6 +30,7 @@ PASSES = 0.0015  # seconds of the loop, which a call with slow work passes twice
 RESTS = 15  # times as long, beside a busy loop: all that slow work takes is a sixteenth of a processor's time
 LONGEST = 0.1  # seconds of one rest
 NICE = 19  # the lowest priority that still has a share, if a small one, of a machine that others keep busy
+POLITE = 5  # one that has a third of an equal's share there: a password takes 0.15 s of a processor, and a client waits for 10
 
 
 class Pools:
@@ -39,10 +40,16 @@ class Pools:
         self._clock = clock
         self._underway = underway
         self._pools = {
-            Work.USING: ThreadPoolExecutor(THREADS, thread_name_prefix="slow", initializer=_stand_back),
+            Work.USING: ThreadPoolExecutor(
+                THREADS, thread_name_prefix="slow", initializer=_stand_back, initargs=(NICE,)
+            ),
             Work.MAKING: ThreadPoolExecutor(1, thread_name_prefix="making"),
-            Work.PROVING: ThreadPoolExecutor(1, thread_name_prefix="proving", initializer=_stand_back),
-            Work.LOOKING: ThreadPoolExecutor(LOOKERS, thread_name_prefix="looking", initializer=_stand_back),
+            Work.PROVING: ThreadPoolExecutor(
+                1, thread_name_prefix="proving", initializer=_stand_back, initargs=(POLITE,)
+            ),
+            Work.LOOKING: ThreadPoolExecutor(
+                LOOKERS, thread_name_prefix="looking", initializer=_stand_back, initargs=(POLITE,)
+            ),
         }
         self._ending = threading.Event()
         self._rests = 0.0
@@ -99,9 +106,9 @@ class Pools:
             self._ending.wait(min((spent + PASSES) * rests, LONGEST))
 
 
-def _stand_back() -> None:
-    """Give this thread the lowest priority, where a thread has one of its own."""
+def _stand_back(nice: int) -> None:
+    """Give this thread a lower priority, where a thread has one of its own."""
     if sys.platform == "linux":
         # A sandbox may forbid it, and a pool whose threads fail here would be broken.
         with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), nice)
