@@ -4,8 +4,9 @@ Those that use key pairs have the lowest priority, and rest after each piece of 
 calls to answer: each piece takes a processor, the interpreter's lock and two passes of the loop. Key pairs are made in a
 thread of their own, since making one takes a hundred times as long as using it: those who sign do not queue behind those who
 make. It has the usual priority and never rests: with what a busy machine leaves over, a pair would take longer than clients
-wait. Passwords have one thread, since whoever can reach the console's page may have one tried; what is looked up in the store
-has threads of its own as well, since what they wait for is mostly a disk. People wait for both, so they stand back only a little.
+wait. Passwords have one thread, since whoever can reach the console's page may have one tried. What is looked up in the
+store has threads of its own as well: what they wait for is mostly a disk. People wait for both, so these stand back only a
+little.
 """
 
 import contextlib
@@ -30,7 +31,7 @@ PASSES = 0.0015  # seconds of the loop, which a call with slow work passes twice
 RESTS = 15  # times as long, beside a busy loop: all that slow work takes is a sixteenth of a processor's time
 LONGEST = 0.1  # seconds of one rest
 NICE = 19  # the lowest priority that still has a share, if a small one, of a machine that others keep busy
-POLITE = 5  # one that has a third of an equal's share there: a password takes 0.15 s of a processor, and a client waits for 10
+POLITE = 5  # one that has a third of an equal's share there: a password takes 0.15 s, and a client waits for 10
 
 
 class Pools:
