@@ -82,9 +82,17 @@ def test_the_whole_tour_and_back(service: Service, owner: Browser) -> None:
 
 def test_a_step_that_is_refused_says_why_and_the_others_stand(service: Service, owner: Browser) -> None:
     key = service.key()
-    shown = owner.post("/tour/alias", {"alias": "web", "key": key})
-    assert (shown.status, "InvalidParameter" in shown.text, _now(shown)) == (400, True, "alias")
-    assert 'value="web"' in shown.html
+    for typed in ("my key", "alias/acs/ecs", "密钥", "a" * 256, ""):
+        shown = owner.post("/tour/alias", {"alias": typed, "key": key})
+        assert (shown.status, "An alias is alias/ and then" in shown.text, _now(shown)) == (
+            400,
+            True,
+            "alias",
+        ), typed
+        assert f'value="{typed}"' in shown.html
+    assert _now(owner.get("/tour", alias="my key", key=key)) == "alias"
+    owner.post("/tour/alias", {"alias": " web ", "key": key})
+    assert service.ok("DescribeKey", KeyId="alias/web")["KeyMetadata"]["KeyId"] == key
     service.ok("CreateAlias", AliasName=NAME, KeyId=key)
     taken = owner.post("/tour/alias", {"alias": NAME, "key": key})
     assert taken.status >= 400

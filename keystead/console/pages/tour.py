@@ -9,12 +9,14 @@ from starlette.responses import Response
 from keystead.api.coerce import PLAINTEXT_BYTES
 from keystead.console import trials
 from keystead.console.locales import marked as N_
+from keystead.console.pages.key_facts import ALIAS_LIMITS, full_name
 from keystead.console.routing import Pages
 from keystead.console.same_call import Given, as_command, as_program
 from keystead.console.service import Refused
 from keystead.console.trials import Wrong
 from keystead.console.visit import Visit
 from keystead.domain.arns import ram_arn
+from keystead.domain.keys import aliases
 from keystead.domain.products import CONSOLE, KMS, RAM
 
 pages = Pages()
@@ -78,7 +80,9 @@ async def create_key(visit: Visit) -> Response:
 
 @pages.post("/tour/alias")
 async def create_alias(visit: Visit) -> Response:
-    name = visit.field("alias").strip()
+    name = full_name(visit.field("alias"))
+    if not aliases.valid_name(name):
+        return await _show(visit, 400, at="alias", errors={"alias": visit._(ALIAS_LIMITS)})
     try:
         await visit.call("CreateAlias", AliasName=name, KeyId=visit.field("key"))
     except Refused as refused:
@@ -173,7 +177,9 @@ def _document(arn: str) -> str:
 
 async def _look(visit: Visit) -> Ground:
     """Where the tour stands: the key of its alias, else the key that the address names."""
-    alias, asked = visit.field("alias").strip() or ALIAS, visit.field("key")
+    alias, asked = full_name(visit.field("alias")), visit.field("key")
+    if not aliases.well_formed(alias):
+        alias = ALIAS
     key = await _find(visit, alias)
     named = key is not None
     if key is None and asked:
@@ -275,6 +281,7 @@ async def _show(
         status,
         titles=TITLES,
         ground=ground,
+        alias=visit.field("alias") if at == "alias" and (errors or refused) else ground.alias,
         now=_now(ground, at),
         at=at,
         missing=missing,
