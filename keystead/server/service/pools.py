@@ -31,7 +31,7 @@ PASSES = 0.0015  # seconds of the loop, which a call with slow work passes twice
 RESTS = 15  # times as long, beside a busy loop: all that slow work takes is a sixteenth of a processor's time
 LONGEST = 0.1  # seconds of one rest
 NICE = 19  # the lowest priority that still has a share, if a small one, of a machine that others keep busy
-POLITE = 5  # one that has a third of an equal's share there: a password takes 0.15 s, and a client waits for 10
+POLITE = 5  # one that has a third of an equal's share there
 
 
 class Pools:
