@@ -4,7 +4,7 @@ PYTHON = python3
 BIN = .venv/bin
 PIP = $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: serve setup dev test coverage lint types docs dist client completions check evidence bench lock
+.PHONY: serve setup dev test coverage lint types docs dist client completions check evidence bench lock photographs
 
 serve: setup
 	@exec $(BIN)/keystead serve
@@ -80,6 +80,10 @@ completions: setup
 
 # The suite of `make test` runs in `coverage`, under measurement.
 check: lint types docs coverage
+
+# Every page of the console, in its languages, light and dark, narrow and wide; needs chromium and fonts-noto-cjk.
+photographs: dev
+	@$(BIN)/python -m tests.browser.photographs build/photographs
 
 # The harnesses with their long counts.
 evidence: dev
