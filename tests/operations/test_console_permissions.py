@@ -72,6 +72,12 @@ def test_of_another_account_only_the_use_of_a_key_may_be_had() -> None:
         False,
         False,
     ]
+    # One that is not shared is not even looked at, as if there were none.
+    hidden, looked_at, get = service.key(), [], service.store.keys.get
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(service.store.keys, "get", lambda *place: looked_at.append(place) or get(*place))
+        assert Console(service, account=other).may(("kms:Encrypt", arn(service, f"key/{hidden}"))) == [False]
+    assert looked_at == []
     # A key whose time is over is there no longer.
     service.ok("ScheduleKeyDeletion", KeyId=key_id, PendingWindowInDays="7")
     service.clock.advance(7 * 86_400)
