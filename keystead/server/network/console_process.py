@@ -5,6 +5,7 @@ import os
 import socket
 import sys
 from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any
 
 from keystead.api.http.message import HttpResponse
@@ -17,6 +18,8 @@ from keystead.server import logs
 from keystead.server.network import confinement
 from keystead.server.network.front_process import log_to
 from keystead.server.network.link import Answered, Asked, Link, Listening, Set, Stop, ToConsole, Visited
+
+_page: ContextVar[int] = ContextVar("_page")  # the number of the one that is being made
 
 
 class ConsoleProcess:
@@ -43,7 +46,7 @@ class ConsoleProcess:
         self._number += 1
         answer: asyncio.Future[HttpResponse] = self._loop.create_future()
         self._calls[self._number] = answer
-        self._link.send(Asked(self._number, received), received.size)
+        self._link.send(Asked(self._number, received, _page.get()), received.size)
         return await answer
 
     # --- for the link
@@ -66,6 +69,7 @@ class ConsoleProcess:
 
     async def _answer(self, visited: Visited) -> None:
         assert self._application is not None  # which server it is comes first
+        _page.set(visited.number)
         try:
             response = await carry(self._application, visited.page)
         except Exception as error:
