@@ -1,7 +1,7 @@
 """The server's side of the console's process: started when the first page is asked for, watched, and stopped.
 
 It gets pages to answer and asks for calls by people who are signed in, of whom a token is the proof; with anything else it
-is not itself any more, and is ended. Where a call comes from is what the page says; whose it is, if the page says so too, and
+is not itself any more, and is ended. Where a call comes from is what the page says; whose it is, if that says so too; and
 only as long as its reader waits. One that leaves a page unanswered for long is ended as well, and started for the next,
 unless it is this side that owes it an answer.
 """
