@@ -16,6 +16,7 @@ import msgspec
 from keystead.api.http.message import Channel, HttpResponse
 from keystead.api.http.receive import Received
 from keystead.console.carrier import Page, Served, plain
+from keystead.domain.sign_in import address_group
 from keystead.server import logs
 from keystead.server.network.front_supervisor import Confine
 from keystead.server.network.limits import Reply
@@ -26,6 +27,9 @@ _MODULE = "keystead.server.network.console_process"
 _PATIENCE = 30.0  # seconds that a page may take, the start of the process among them
 _GRACE = 2.0
 PAGES = 200  # that wait for their answers; more are refused
+PAGES_OF_ADDRESS = (
+    50  # the same, of one address: who tries passwords by the hundred makes others wait for a while at most
+)
 _AGAIN = (("Retry-After", "1"), ("Refresh", "1"))
 _LATE = HttpResponse(
     status=503, content_type="application/json", body=b'{"Code":"ServiceUnavailableTemporary"}'
@@ -65,7 +69,7 @@ class Console:
 
     def visit(self, page: Page, reply: Reply) -> None:
         """Have a page answered; `reply` is called once."""
-        if self._stopping or len(self._waiting) >= PAGES:
+        if self._stopping or self._has_enough_of(page.source):
             reply(plain(503, "The console has too much to do; try again.", _AGAIN))
             return
         self._number += 1
@@ -94,6 +98,11 @@ class Console:
             await asyncio.wait({self._life})
 
     # --- inside
+
+    def _has_enough_of(self, source: str) -> bool:
+        address = address_group(source)
+        alike = sum(address_group(visited.page.source) == address for visited, _, _ in self._waiting.values())
+        return len(self._waiting) >= PAGES or alike >= PAGES_OF_ADDRESS
 
     def _loggable(self, log: logs.Log) -> logs.Log:
         """How the process logs: confined it can't open a file anew, and uses standard error."""

@@ -301,6 +301,18 @@ def test_too_many_pages_are_refused_and_so_are_those_after_the_stop(monkeypatch:
     play(scenario)
 
 
+def test_one_address_leaves_room_for_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "PAGES_OF_ADDRESS", 2)
+
+    async def scenario(desk: Desk) -> None:
+        sources = ("2001:db8::1", "2001:db8::2", "2001:db8::3", "2001:db8:0:1::1")
+        pages = [msgspec.structs.replace(SIGN_IN, source=source) for source in sources]
+        several = await asyncio.gather(*(desk.visit(page) for page in pages))
+        assert [one.status for one in several] == [200, 200, 503, 200]
+
+    play(scenario)
+
+
 def test_one_reader_who_is_gone_costs_the_others_nothing(caplog: pytest.LogCaptureFixture) -> None:
     async def scenario(desk: Desk) -> None:
         def gone(response: HttpResponse) -> None:
