@@ -152,6 +152,9 @@ class Console:
 
     def _received(self, link: Link, message: FromConsole) -> None:
         match message:
+            case Answered(response=response) if not _is_one(response):
+                # The rest would be the answer to another call, where a proxy has one connection for many.
+                link.abort()
             case Answered(number, response):
                 if number in self._waiting:  # else its time was over
                     self._answer(number, response)
@@ -211,6 +214,18 @@ class Console:
     def _refuse_all(self) -> None:
         for number in list(self._waiting):
             self._answer(number, plain(503, "The console is being started again; try again.", _AGAIN))
+
+
+def _is_one(response: HttpResponse) -> bool:
+    """Whether this is a single answer, and nothing in it ends it early."""
+    lines = (response.content_type, *(text for pair in response.headers for text in pair))
+    framing = {"connection", "content-length", "transfer-encoding"}
+    return (
+        200 <= response.status <= 599
+        and response.status not in (204, 205, 304)  # they have no body
+        and all(line.isprintable() for line in lines)
+        and not any(":" in name or name.strip().lower() in framing for name, _ in response.headers)
+    )
 
 
 def _as_visited(received: Received, page: Page) -> Received:

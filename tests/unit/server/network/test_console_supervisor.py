@@ -250,6 +250,32 @@ def test_one_that_waits_for_the_server_is_not_ended(monkeypatch: pytest.MonkeyPa
     play(scenario)
 
 
+@pytest.mark.parametrize(
+    "does",
+    [
+        "status=204",
+        "status=99",
+        "status=600",
+        "content_type='text/html\\r\\n\\r\\nmore'",
+        "headers=(('X-A', 'a\\r\\n\\r\\nmore'),)",
+        "headers=(('X-A: a\\nX-B', 'b'),)",
+        "headers=(('Content-Length: 0', ''),)",
+        "headers=(('Transfer-Encoding', 'chunked'),)",
+        "headers=(('content-length', '0'),)",
+    ],
+)
+def test_one_whose_answer_is_more_than_one_is_ended(does: str, rogue: Callable[[str], None]) -> None:
+    rogue(
+        "link.send(Listening()) if kind == 'Set' else "
+        f"link.send(Answered(message.number, __import__('msgspec').structs.replace(ANSWER, {does})))"
+    )
+
+    async def scenario(desk: Desk) -> None:
+        assert (await desk.visit()).status == 503
+
+    play(scenario)
+
+
 def test_an_answer_that_nobody_waits_for_is_let_go(rogue: Callable[[str], None]) -> None:
     rogue(
         "link.send(Listening()) if kind == 'Set' else "
