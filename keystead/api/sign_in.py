@@ -148,10 +148,12 @@ class Door:
         neither by the answer nor by how long it takes."""
         name, account = self._user_name(name)
         user = self._principals.named(account, name) if self._active(account) else None
-        profile = None if user is None else profile_of(self._store, account, user.user_id)
+        # What is looked for of a user is looked for where there is none, so that it takes as long.
+        user_id = "" if user is None else user.user_id
+        profile = profile_of(self._store, account, user_id)
         policy = password_policy(self._store, account)
         address = address_group(asked.source)
-        known = user is not None and self._known(user, address) is not None
+        known = self._known(account, user_id, address) is not None
         of_user = attempts.of_user(account, name, policy, address if known else "")
         limits = (attempts.of_address(asked.source), of_user)
         caller = None if user is None or profile is None else _caller(user, "")
@@ -195,7 +197,7 @@ class Door:
     def limit_of(self, user: User, source: str) -> Limit:
         """That of the attempts of a user who calls from an address."""
         address = address_group(source)
-        known = self._known(user, address) is not None
+        known = self._known(user.account, user.user_id, address) is not None
         policy = password_policy(self._store, user.account)
         return attempts.of_user(user.account, user.name, policy, address if known else "")
 
@@ -206,9 +208,9 @@ class Door:
         # A name has no @, and what follows one may be anything: that is nobody's account.
         return name, account if ACCOUNT.fits(account) else ""
 
-    def _known(self, user: User, address: str) -> KnownAddress | None:
-        every = self._store.identities.all(KnownAddress, user.account)
-        return next((one for one in every if (one.user_id, one.address) == (user.user_id, address)), None)
+    def _known(self, account: str, user_id: str, address: str) -> KnownAddress | None:
+        every = self._store.identities.all(KnownAddress, account)
+        return next((one for one in every if (one.user_id, one.address) == (user_id, address)), None)
 
     def _new_session(
         self, account: str, user_id: str, how: How, source: str, now: int, *, mfa: bool = False

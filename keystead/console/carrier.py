@@ -6,7 +6,7 @@ Whoever hands requests on needs to know no more of the console than this.
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 import msgspec
 
@@ -75,7 +75,11 @@ def plain(status: int, text: str, headers: tuple[tuple[str, str], ...] = ()) -> 
 async def carry(application: Application, page: Page) -> HttpResponse:
     """The application's answer."""
     path, _, query = page.target.partition("?")
-    host, _, port = page.headers.get("host", "").rpartition(":")
+    named = page.headers.get("host", "")
+    try:
+        host, port = urlsplit(f"//{named}").hostname or "", urlsplit(f"//{named}").port
+    except ValueError:  # as `[` and `localhost:x`
+        return plain(400, "The Host header is not that of an address.")
     scope = {
         "type": "http",
         "asgi": {"version": "3.0"},
@@ -90,7 +94,7 @@ async def carry(application: Application, page: Page) -> HttpResponse:
             (name.encode("latin-1"), value.encode("latin-1")) for name, value in page.headers.items()
         ],
         "client": (page.source, 0),
-        "server": (host, int(port)) if port.isdigit() else (page.headers.get("host", ""), None),
+        "server": (host, port),
         "tls": page.tls,
     }
     body: list[MutableMapping[str, Any]] = [{"type": "http.request", "body": page.body, "more_body": False}]

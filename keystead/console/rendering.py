@@ -4,7 +4,7 @@ import gzip
 import hashlib
 from functools import cache
 from importlib.resources import files
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 from jinja2 import DictLoader, Environment, StrictUndefined
 
@@ -49,7 +49,8 @@ def environment() -> Environment:
         trim_blocks=True,
         undefined=StrictUndefined,
     )
-    made.globals.update(static=lambda name: f"/console/static/{name}?v={statics[name].tag}")
+    names = cast("dict[str, Any]", made.globals)
+    names["static"] = lambda name: f"/console/static/{name}?v={statics[name].tag}"
     for name in sources:
         made.get_template(name)
     return made

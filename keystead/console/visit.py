@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import FormData, UploadFile
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
@@ -121,13 +122,23 @@ class Visit:
         headers = self.request.headers
         if headers.get("sec-fetch-site", "same-origin") != "same-origin":
             return False
-        origin = urlsplit(headers.get("origin", ""))
-        return origin.scheme in ("http", "https") and origin.netloc.lower() == headers.get("host", "").lower()
+        try:
+            origin = urlsplit(headers.get("origin", ""))
+        except ValueError:  # as `http://[`
+            return False
+        # Behind a proxy that does not say so this host may have TLS all the same.
+        schemes = ("https",) if self.request.url.scheme == "https" else ("http", "https")
+        return origin.scheme in schemes and origin.netloc.lower() == headers.get("host", "").lower()
 
     async def read_form(self) -> bool:
         """Read what was sent; whether it has the form's token."""
+        _, options = parse_options_header(self.request.headers.get("content-type", ""))
+        if options.get(b"charset", b"utf-8").lower() != b"utf-8":
+            # No browser sends another one, and what some make of bytes is no text: half a surrogate can't be handed on.
+            self._form = FormData()
+            return False
         self._form = await self.request.form(max_files=4, max_fields=500)
-        return hmac.compare_digest(self.field("form_token"), self.form_token)
+        return hmac.compare_digest(self.field("form_token").encode(), self.form_token.encode())
 
     def field(self, name: str, default: str = "") -> str:
         """A field of the form that was sent, or of the address."""

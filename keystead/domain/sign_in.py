@@ -4,6 +4,7 @@ Source: its pages "Configure the password policy for RAM users", LoginProfile, P
 """
 
 import ipaddress
+from functools import lru_cache
 
 import msgspec
 
@@ -110,6 +111,7 @@ class KnownAddress(msgspec.Struct, frozen=True, kw_only=True):
     seen: int
 
 
+@lru_cache(1024)
 def address_group(source: str) -> str:
     """What counts as one address: with IPv6 the /64 that one machine has all of."""
     try:

@@ -170,6 +170,11 @@ def context(browser: Browser, *, language: str = "en", **more: Any) -> BrowserCo
     return made
 
 
+def cookies(browser: BrowserContext) -> list[dict[str, Any]]:
+    """What the browser keeps."""
+    return [dict(one) for one in browser.cookies()]
+
+
 def pattern(path: str) -> str:
     """What pages of one kind have in common: names and ids within their addresses left out."""
     parts = urlsplit(path).path.split("/")

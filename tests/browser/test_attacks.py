@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
 from keystead.console.visit import SESSION
-from tests.browser.scene import PASSWORD, Scene, context
+from tests.browser.scene import PASSWORD, Scene, context, cookies
 
 # Of another site, and of another port of this one: its requests bring cookies along.
 ELSEWHERE = ("https://evil.test", "https://localhost:9")
@@ -25,7 +25,7 @@ def owner(scene: Scene, window: Browser) -> Iterator[BrowserContext]:
 
 
 def _cookie(browser: BrowserContext) -> str:
-    return next(one["value"] for one in browser.cookies() if one["name"] == SESSION)
+    return next(one["value"] for one in cookies(browser) if one["name"] == SESSION)
 
 
 def _ask(
@@ -163,7 +163,7 @@ def test_cookies_are_kept_from_scripts_and_other_sites(scene: Scene, owner: Brow
     page = owner.new_page()
     page.goto(f"{scene.url}/console/")
     assert _cookie(owner) not in page.evaluate("document.cookie")
-    for one in owner.cookies():
+    for one in cookies(owner):
         if one["name"].startswith("__Host-"):
             assert one["httpOnly"]
             assert one["secure"]
@@ -233,7 +233,7 @@ def test_looking_at_a_link_in_any_way_does_not_use_it_up_and_it_works_once(
         page.wait_for_url(f"{scene.url}/console/")
         stolen.click("button.primary")
         expect(stolen.get_by_role("alert")).to_contain_text("used before")
-        assert SESSION not in [one["name"] for one in thief.cookies()]
+        assert SESSION not in [one["name"] for one in cookies(thief)]
         stolen.goto(link)
         stolen.click("button.primary")
         expect(stolen.get_by_role("alert")).to_contain_text("used before")
@@ -247,4 +247,4 @@ def test_a_link_that_was_guessed_is_refused(scene: Scene, window: Browser) -> No
             page.goto(f"{scene.url}/console/link/{guess}")
             page.click("button.primary")
             expect(page.get_by_role("alert")).to_contain_text("used before")
-        assert SESSION not in [one["name"] for one in guesser.cookies()]
+        assert SESSION not in [one["name"] for one in cookies(guesser)]

@@ -301,7 +301,10 @@ def _looked_at(window: Browser, shown: list[Shown], policy: bool) -> list[str]:
         page: dict[str, Any] = {}
 
         def answer(route: Route) -> None:
-            route.fulfill(**page if route.request.is_navigation_request() else {"body": ""})
+            if route.request.is_navigation_request():
+                route.fulfill(**page)
+            else:
+                route.fulfill(body="")
 
         reader.page.route("**/*", answer)
         for one in shown:

@@ -1,6 +1,8 @@
 """What holds for every page."""
 
-from tests.console.browser import Browser
+import pytest
+
+from tests.console.browser import HOST, Browser
 from tests.harness import Service
 
 
@@ -21,10 +23,46 @@ def test_a_form_comes_from_this_host_with_its_token() -> None:
     browser.sign_in_as_owner()
     assert browser.post("/preferences", {"theme": "dark"}).status == 200
     assert browser.cookies["keystead-theme"] == "dark"
-    assert browser.post("/preferences", {"theme": "light"}, token="other").status == 403
-    for origin in ("", "null", "https://evil.example", "https://localhost"):
+    for token in ("", "other", "é"):
+        assert browser.post("/preferences", {"theme": "light"}, token=token).status == 403
+    others = (
+        "https://evil.example",
+        "https://localhost",
+        "http://localhost:8443",
+        "http://[",
+        "https://[::1",
+    )
+    for origin in ("", "null", *others):
         assert browser.post("/preferences", {"theme": "light"}, headers={"origin": origin}).status == 403
     assert browser.cookies["keystead-theme"] == "dark"
+
+
+@pytest.mark.parametrize("charset", ["unicode_escape", "undefined", "utf-7", "UTF-16"])
+def test_a_form_is_in_utf_8_so_that_all_of_it_is_text(charset: str) -> None:
+    browser = Browser(Service())
+    token = browser.form_token()
+
+    def post(charset: str) -> int:
+        fields = (("form_token", token), ("user_name", "alice"), ("password", r"\ud800"))
+        parts = [
+            f'--x\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+            for name, value in fields
+        ]
+        kind = f"multipart/form-data; boundary=x; charset={charset}"
+        given = {"origin": f"https://{HOST}", "content-type": kind}
+        return browser._go("POST", "/console/sign-in", given, f"{''.join(parts)}--x--\r\n".encode()).status
+
+    assert post(charset) == 403
+    assert browser.calls == []
+    assert post("UTF-8") == 403
+    assert [one.parameters["Password"] for one in browser.calls] == [r"\ud800"]
+
+
+def test_a_host_that_is_no_address_is_refused() -> None:
+    for host in ("[", "[::1", "localhost:²", "localhost:x", "localhost:65536", f"localhost:{'9' * 5000}"):
+        assert Browser(Service())._go("GET", "/console/sign-in", {"host": host}).status == 400, host
+    for host in ("", "[::1]:8443", "kms.example.org", "localhost:65535"):
+        assert Browser(Service())._go("GET", "/console/sign-in", {"host": host}).status == 200, host
 
 
 def test_what_was_done_is_said_once() -> None:

@@ -141,6 +141,24 @@ def test_a_link_is_redeemed_from_its_page_only() -> None:
     assert browser.post("/link", {"token": token}).status == 200
 
 
+def test_who_signs_in_anew_has_one_session() -> None:
+    service = Service()
+    for user in ("alice", "bob"):
+        give_password(service, user)
+    browser = _signed_in(service, "alice")
+    for how in ("password", "link"):
+        before = browser.cookies[SESSION]
+        if how == "link":
+            token = str(service.operate("CreateSignInLink")[1]["Token"])
+            assert "Overview" in browser.post("/link", {"token": token}).text
+        else:
+            assert "Overview" in _posted(browser, "bob", PASSWORD)
+        old = Browser(service)
+        old.cookies[SESSION] = before
+        assert old.get("/").path.startswith("/console/sign-in")
+        assert browser.get("/").path == "/console/"
+
+
 def test_a_cookie_that_was_there_before_is_never_adopted() -> None:
     service = Service()
     give_password(service, "alice")

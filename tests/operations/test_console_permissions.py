@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from keystead.domain.keys.key import Key
 from tests.at_console import Console
 from tests.harness import Service
 from tests.operations.test_accounts import made
@@ -72,6 +73,18 @@ def test_of_another_account_only_the_use_of_a_key_may_be_had() -> None:
         False,
         False,
     ]
+    # One that is not shared is not even looked at, as if there were none.
+    hidden, get = service.key(), service.store.keys.get
+    looked_at: list[tuple[str, ...]] = []
+
+    def note(*place: str) -> Key | None:
+        looked_at.append(place)
+        return get(*place)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(service.store.keys, "get", note)
+        assert Console(service, account=other).may(("kms:Encrypt", arn(service, f"key/{hidden}"))) == [False]
+    assert looked_at == []
     # A key whose time is over is there no longer.
     service.ok("ScheduleKeyDeletion", KeyId=key_id, PendingWindowInDays="7")
     service.clock.advance(7 * 86_400)

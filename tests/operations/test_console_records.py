@@ -341,6 +341,16 @@ def test_all_records_are_verified_in_so_many_calls(service: Service, monkeypatch
     assert chain["Hash"] == record["Hash"]
 
 
+def test_how_far_a_verification_is_has_a_limit() -> None:
+    def token(position: int) -> str:
+        return base64.urlsafe_b64encode(msgspec.json.encode(Verified(position=position))).decode()
+
+    console = Console(Service())
+    assert console.ok("VerifyRecords", NextToken=token(10**12 - 1))["NextToken"] == ""
+    for position in (-1, 10**12, 2**64 - 1):
+        assert console.refused("VerifyRecords", NextToken=token(position)) == "InvalidParameter"
+
+
 def test_an_empty_log_is_right(service: Service) -> None:
     assert Console(service).ok("VerifyRecords") == {
         "Chains": {"Chain": []},

@@ -1,6 +1,7 @@
 """Signing in and out, and what a reader prefers."""
 
 import re
+from contextlib import suppress
 from urllib.parse import parse_qsl, urlencode
 
 from starlette.responses import Response
@@ -49,10 +50,18 @@ async def sign_in(visit: Visit) -> Response:
             problem=_why_not(visit, refused),
             wants_code=refused.code in ("MfaCodeRequired", "MfaCodeWrong"),
         )
-    visit.sign_in(reply["SessionToken"])
+    await _begin(visit, reply["SessionToken"])
     path, _, query = visit.page("next").partition("?")
     query = urlencode({**dict(parse_qsl(query, keep_blank_values=True)), **kept})
     return visit.go_to(path + (f"?{query}" if query else ""))
+
+
+async def _begin(visit: Visit, token: str) -> None:
+    """The browser has another session now; the one that it had before is nobody's, and ends."""
+    if visit.session is not None:
+        with suppress(Refused):  # it has ended meanwhile
+            await visit.call("DeleteSession", product=CONSOLE)
+    visit.sign_in(token)
 
 
 def _why_not(visit: Visit, refused: Refused) -> str:
@@ -93,7 +102,7 @@ async def redeem(visit: Visit) -> Response:
             else refused.message
         )
         return visit.render("link.html", refused.status, token="", code="", problem=problem)
-    visit.sign_in(reply["SessionToken"])
+    await _begin(visit, reply["SessionToken"])
     return visit.redirect("/")
 
 

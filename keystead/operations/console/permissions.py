@@ -70,7 +70,10 @@ def _may(call: Call, asked: Asked) -> bool:
     uses, key = asked.action in _uses(), None
     named = arns.parse(asked.resource)
     if named is not None and named.resource.startswith("key/"):
-        found = call.store.keys.get(named.account, named.region, named.resource.removeprefix("key/"))
+        keys, place = call.store.keys, (named.account, named.region, named.resource.removeprefix("key/"))
+        # One of another account that is not shared with this one is not looked at: that would take longer than none.
+        here = named.account == call.account or keys.shares(*place, call.account)
+        found = keys.get(*place) if here else None
         key = None if found is None or found.gone(call.now) else found
     if asked.owner != call.account and (key is None or not uses):
         return False  # of another account only the use of a key may be had

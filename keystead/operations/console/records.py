@@ -43,7 +43,7 @@ def _verified(name: str, text: str) -> Verified:
         found = msgspec.json.decode(raw, type=Verified)
     except ValueError:  # of either
         raise InvalidParameter(name=name) from None
-    if found.position < 0:
+    if not 0 <= found.position < 10**12:
         raise InvalidParameter(name=name)
     return found
 

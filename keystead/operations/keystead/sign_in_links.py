@@ -52,7 +52,7 @@ def create_confirmation_code(
 
 
 def _give(call: Call, account_id: str, kind: TicketKind, secret: str) -> int:
-    """Keep a ticket until it is used or has expired; says when that is. Whoever is given one has no use for those before."""
+    """Keep a ticket until it is used or has expired; says when that is."""
     account = account_of(call, account_id)
     found = call.store.accounts.get(account)
     assert found is not None

@@ -5,6 +5,7 @@ import os
 import socket
 import sys
 from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any
 
 from keystead.api.http.message import HttpResponse
@@ -19,6 +20,7 @@ from keystead.server.network.front_process import log_to
 from keystead.server.network.link import Answered, Asked, Link, Listening, Set, Stop, ToConsole, Visited
 
 _NICE = 5  # once it has begun: a page can wait for a processor a little longer than an Encrypt
+_page: ContextVar[int] = ContextVar("_page")  # the number of the one that is being made
 
 
 class ConsoleProcess:
@@ -45,7 +47,7 @@ class ConsoleProcess:
         self._number += 1
         answer: asyncio.Future[HttpResponse] = self._loop.create_future()
         self._calls[self._number] = answer
-        self._link.send(Asked(self._number, received), received.size)
+        self._link.send(Asked(self._number, received, _page.get()), received.size)
         return await answer
 
     # --- for the link
@@ -69,6 +71,7 @@ class ConsoleProcess:
 
     async def _answer(self, visited: Visited) -> None:
         assert self._application is not None  # which server it is comes first
+        _page.set(visited.number)
         try:
             response = await carry(self._application, visited.page)
         except Exception as error:

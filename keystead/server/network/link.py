@@ -75,10 +75,11 @@ class Listening(Message, frozen=True, tag=4):
 
 
 class Asked(Message, frozen=True, tag=5):
-    """The front: a request, with a number of its own."""
+    """The front: a request, with a number of its own; the console: a call, and the number of the page that it is for."""
 
     number: int
     received: Received
+    page: int = 0
 
 
 class Opened(Message, frozen=True, tag=6):

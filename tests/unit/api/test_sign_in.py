@@ -8,6 +8,7 @@ from keystead.api.operation import CATALOGUE
 from keystead.api.slow import Attempt, Slow, Work
 from keystead.domain.products import CONSOLE, KMS
 from keystead.domain.sessions import hashed
+from keystead.domain.sign_in import KnownAddress, LoginProfile
 from keystead.errors import ConfirmationRequired, MissingParameter, SessionExpired
 from tests.signing_in import PASSWORD, People
 
@@ -18,6 +19,29 @@ def test_a_password_is_tried_in_the_pool_of_proofs() -> None:
     with pytest.raises(Slow) as raised:
         service.pipeline._door.arrive(prepared.asked, prepared.bound, Attempt(), 0)
     assert raised.value.work is Work.PROVING
+
+
+def test_of_nobody_as_much_is_looked_up_as_of_a_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    service = People()
+    service.person("alice")
+    door, looked_up = service.pipeline._door, []
+    every = service.store.identities.all
+
+    def note(kind: type, account: str) -> object:
+        looked_up.append(kind)
+        return every(kind, account)
+
+    monkeypatch.setattr(service.store.identities, "all", note)
+    found = []
+    for name in ("alice", "nobody"):
+        looked_up.clear()
+        prepared = service.pipeline.prepare(
+            service.received("CreateSession", UserName=name, Password="wrong")
+        )
+        with pytest.raises(Slow):
+            door.arrive(prepared.asked, prepared.bound, Attempt(), 0)
+        found.append([one for one in looked_up if one in (KnownAddress, LoginProfile)])
+    assert found[0] == found[1] == [LoginProfile, KnownAddress]
 
 
 def test_who_signs_in_is_known_by_the_request_or_refused_for_it() -> None:

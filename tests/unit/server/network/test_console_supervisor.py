@@ -39,6 +39,9 @@ from keystead.server.network.link import Answered, Asked, Link, Listening, ToCon
 
 # by another channel, without any session
 FORGED = Received(channel=Channel.CONTROL, source="", tls="", host="", user_agent="", action="CreateAccessKey")
+STOLEN = Received(
+    channel=Channel.CONSOLE, source="10.0.0.1", tls="TLSv1.3", host="", user_agent="", action="ListKeys", session="stolen"
+)
 ANSWER = HttpResponse(status=200, content_type="text/plain", body=b"mine")
 
 def received(link, message):
@@ -186,6 +189,7 @@ def test_one_that_leaves_a_page_unanswered_is_ended(
     "does",
     [
         "link.send(Asked(1, FORGED))",
+        "link.send(Listening()) if kind == 'Set' else link.send(Asked(1, FORGED, message.number))",
         "link.send(Listening()); link.send(Listening())",
         "link._transport.write(b'nonsense' * 10)",
     ],
@@ -196,6 +200,78 @@ def test_one_that_is_not_itself_is_ended(does: str, rogue: Callable[[str], None]
     async def scenario(desk: Desk) -> None:
         assert (await desk.visit()).status == 503
         assert desk.asked == []
+
+    play(scenario)
+
+
+def test_a_call_is_that_of_whoever_asked_for_the_page(rogue: Callable[[str], None]) -> None:
+    rogue(
+        "link.send(Listening()) if kind == 'Set' else link.send(Asked(1, STOLEN, message.number)) if kind == 'Visited' "
+        "else link.send(Answered(1, message.response))"
+    )
+
+    async def scenario(desk: Desk) -> None:
+        for cookie, session in (("other=1", ""), ("__Host-keystead-session=stolen", "stolen")):
+            desk.asked.clear()
+            plain = msgspec.structs.replace(SIGN_IN, headers={"host": "h", "cookie": cookie}, tls="")
+            desk.console._number = 0  # so that the answer is to this page
+            assert (await desk.visit(plain)).status == 401
+            (asked,) = desk.asked
+            assert (asked.source, asked.tls, asked.session) == ("192.0.2.7", "", session)
+
+    play(scenario)
+
+
+def test_a_call_for_no_page_that_anybody_waits_for_is_not_carried_out(rogue: Callable[[str], None]) -> None:
+    rogue(
+        "link.send(Listening()) if kind == 'Set' else link.send(Asked(1, STOLEN, 99)) if kind == 'Visited' "
+        "else link.send(Answered(1, message.response))"
+    )
+
+    async def scenario(desk: Desk) -> None:
+        assert (await desk.visit()).status == 503
+        assert desk.asked == []
+        assert desk.console.pid != 0
+
+    play(scenario)
+
+
+def test_one_that_waits_for_the_server_is_not_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario(desk: Desk) -> None:
+        assert (await desk.visit()).status == 200
+        first, desk.answer = desk.console.pid, None
+        monkeypatch.setattr(module, "_PATIENCE", 0.5)
+        waiting = asyncio.ensure_future(desk.visit(MINE))
+        assert (await waiting).status == 503
+        monkeypatch.undo()
+        assert (await desk.visit()).status == 200  # what does not wait for it is served
+        assert desk.console.pid == first
+
+    play(scenario)
+
+
+@pytest.mark.parametrize(
+    "does",
+    [
+        "status=204",
+        "status=99",
+        "status=600",
+        "content_type='text/html\\r\\n\\r\\nmore'",
+        "headers=(('X-A', 'a\\r\\n\\r\\nmore'),)",
+        "headers=(('X-A: a\\nX-B', 'b'),)",
+        "headers=(('Content-Length: 0', ''),)",
+        "headers=(('Transfer-Encoding', 'chunked'),)",
+        "headers=(('content-length', '0'),)",
+    ],
+)
+def test_one_whose_answer_is_more_than_one_is_ended(does: str, rogue: Callable[[str], None]) -> None:
+    rogue(
+        "link.send(Listening()) if kind == 'Set' else "
+        f"link.send(Answered(message.number, __import__('msgspec').structs.replace(ANSWER, {does})))"
+    )
+
+    async def scenario(desk: Desk) -> None:
+        assert (await desk.visit()).status == 503
 
     play(scenario)
 
@@ -247,6 +323,18 @@ def test_too_many_pages_are_refused_and_so_are_those_after_the_stop(monkeypatch:
         assert sorted(one.status for one in several) == [200, 200, 503]
         await desk.console.stop()
         assert (await desk.visit()).status == 503
+
+    play(scenario)
+
+
+def test_one_address_leaves_room_for_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "PAGES_OF_ADDRESS", 2)
+
+    async def scenario(desk: Desk) -> None:
+        sources = ("2001:db8::1", "2001:db8::2", "2001:db8::3", "2001:db8:0:1::1")
+        pages = [msgspec.structs.replace(SIGN_IN, source=source) for source in sources]
+        several = await asyncio.gather(*(desk.visit(page) for page in pages))
+        assert [one.status for one in several] == [200, 200, 503, 200]
 
     play(scenario)
 
