@@ -130,14 +130,13 @@ class Door:
     # --- by a proof
 
     def by_link(self, token: str, asked: Received, now: int) -> Arrival:
-        """The owner of an account, by a link, which is used up. A link is too long to be guessed: nobody is counted, and the
-        owner is never locked out."""
+        """The owner of an account, by a link, which the operation then uses up. It is too long to be guessed: nobody is
+        counted, and the owner is never locked out."""
         ticket = self._store.sessions.ticket(sessions.hashed(token))
         if ticket is None or ticket.kind is not TicketKind.LINK or ticket.expires <= now:
             raise SignInLinkInvalid
         if not self._active(ticket.account):
             raise SignInLinkInvalid
-        self._store.sessions.remove_ticket(ticket)
         session = self._new_session(ticket.account, "", How.LINK, asked.source, now)
         return Arrival(self._owner(ticket.account, session.session_id), session)
 

@@ -29,6 +29,17 @@ def test_a_link_is_over_after_a_minute_and_a_wrong_one_signs_nobody_in() -> None
     assert service.owner()
 
 
+def test_to_try_whether_a_link_would_do_does_not_use_it_up() -> None:
+    service = Service()
+    token = service.operate("CreateSignInLink")[1]["Token"]
+    for _ in range(2):
+        asked = {"Token": token, "DryRun": "true"}
+        assert service.console("RedeemSignInLink", **asked)[1]["Code"] == "DryRunOperationError"
+    assert service.store.sessions.of(service.account) == ()
+    assert service.console("RedeemSignInLink", Token=token)[0] == 200
+    assert service.console("RedeemSignInLink", Token=token)[1]["Code"] == "SignInLinkInvalid"
+
+
 def test_links_and_codes_are_kept_as_hashes_and_recorded_without_them() -> None:
     service = Service()
     token = service.operate("CreateSignInLink")[1]["Token"]

@@ -87,6 +87,9 @@ def _by_link(
 @operation(changes=True, product=CONSOLE, proof=_by_link, errors=(SignInLinkInvalid,))
 def redeem_sign_in_link(call: Call, request: RedeemSignInLinkRequest) -> CreateSessionReply:
     """Sign an account's owner in with the one-time link of the operator."""
+    ticket = call.store.sessions.ticket(sessions.hashed(request.token))
+    assert ticket is not None
+    call.store.sessions.remove_ticket(ticket)
     return _keep(call)
 
 
