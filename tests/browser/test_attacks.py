@@ -25,7 +25,7 @@ def owner(scene: Scene, window: Browser) -> Iterator[BrowserContext]:
 
 
 def _cookie(browser: BrowserContext) -> str:
-    return next(one["value"] for one in cookies(browser) if one["name"] == SESSION)
+    return str(next(one["value"] for one in cookies(browser) if one["name"] == SESSION))
 
 
 def _ask(

@@ -49,7 +49,8 @@ def test_every_page_in_every_language(scene: Scene, owner: BrowserContext) -> No
         owner.add_cookies(
             [{"name": "keystead-language", "value": language, "domain": "localhost", "path": "/"}]
         )
-        for scheme in ("light", "dark"):
+        # Colours are the same in all languages: only the first is looked at in both schemes.
+        for scheme in ("light", "dark") if language == LANGUAGES[0] else ("light",):
             page.emulate_media(color_scheme=scheme)
             for address in addresses:
                 page.goto(f"{scene.url}{address}")
