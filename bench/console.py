@@ -27,7 +27,7 @@ _FORM = re.compile(r'name="(form_token|token)" value="([^"]+)"')
 PAGES = (
     "/", "/keys", "/keys?query=web", "/keys?state=Disabled", "/keys/create", "/keys/{key}", "/keys/{key}/use", "/keys/{key}/policy",
     "/aliases", "/try", "/users", "/groups", "/policies", "/access", "/audit", "/audit?operation=Decrypt", "/explorer",
-    "/explorer/Kms/Encrypt", "/settings", "/tour", "/design",
+    "/explorer/kms/Encrypt", "/settings", "/tour", "/design",
 )  # fmt: skip
 
 
