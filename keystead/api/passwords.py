@@ -61,12 +61,16 @@ def shown(policy: PasswordPolicy) -> ShownPasswordPolicy:
 
 def hash_of(call: Call, password: str, *, new: bool = False) -> str:
     """The hash of a password that complies with the rules of the account; else the refusal, of NewPassword if `new`."""
-    lacks = password_policy(call.store, call.account).lacks(password)
-    if lacks:
-        raise (NewPasswordTooWeak if new else PasswordTooWeak)(reason=lacks)
+    _check(call, password, new=new)
     made = call.prove(passwords.make, call.entropy, password)
     assert isinstance(made, str)
     return made
+
+
+def _check(call: Call, password: str, *, new: bool) -> None:
+    lacks = password_policy(call.store, call.account).lacks(password)
+    if lacks:
+        raise (NewPasswordTooWeak if new else PasswordTooWeak)(reason=lacks)
 
 
 def replace_password(
@@ -75,6 +79,7 @@ def replace_password(
     """The login profile with another password, which complies with the rules; not kept yet. The user's other sessions end,
     and wrong passwords are counted anew."""
     policy = password_policy(call.store, call.account)
+    _check(call, password, new=new)  # before what takes long: there may be many that must not come again
     hashes = profile.hashes(policy)
     if call.prove(passwords.any_matches, hashes, password):
         raise NewPasswordReused if new else PasswordReused

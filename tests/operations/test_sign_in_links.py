@@ -33,8 +33,8 @@ def test_to_try_whether_a_link_would_do_does_not_use_it_up() -> None:
     service = Service()
     token = service.operate("CreateSignInLink")[1]["Token"]
     for _ in range(2):
-        asked = {"Token": token, "DryRun": "true"}
-        assert service.console("RedeemSignInLink", **asked)[1]["Code"] == "DryRunOperationError"
+        tried = service.console("RedeemSignInLink", Token=token, DryRun="true")
+        assert tried[1]["Code"] == "DryRunOperationError"
     assert service.store.sessions.of(service.account) == ()
     assert service.console("RedeemSignInLink", Token=token)[0] == 200
     assert service.console("RedeemSignInLink", Token=token)[1]["Code"] == "SignInLinkInvalid"
