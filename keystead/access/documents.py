@@ -118,6 +118,8 @@ def key_document(text: str) -> Document:
 
 
 def _document(text: str, *, of_key: bool) -> Document:
+    if text.startswith("\ufeff"):
+        raise Malformed("", "it begins with a byte order mark: save it as UTF-8 without one")
     try:
         document = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant)
     except Malformed:

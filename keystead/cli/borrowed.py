@@ -60,9 +60,9 @@ def _ask(data: str, action: str, parameters: Mapping[str, str], command: str) ->
     code = members["Code"]
     hint = "try again"
     if code == "EntityNotExist.User":
-        hint = "keystead ram ListUsers shows all, keystead ram CreateUser makes one"
+        hint = "keystead ram ListUsers shows all, keystead ram CreateUser makes one; the account itself needs no --as"
     elif code == "EntityNotExist.Account":
         hint = "keystead account list shows all"
-    elif code == "InvalidParameter":
+    elif code in ("InvalidParameter", "MissingParameter"):
         hint = f"write it as USER or as USER@ACCOUNT, with the account's {ACCOUNT.words}"
     raise OperatorError(f"{code}: {members.get('Message', '')}", hint=hint)

@@ -80,4 +80,5 @@ def value(name: str, text: str, literal: bool = False, binary: bool = False) -> 
     except OSError as error:
         raise OperatorError(f"cannot read {where}: {error.strerror}", hint=f"check --{name}") from None
     except UnicodeDecodeError:
-        raise OperatorError(f"{where} is not UTF-8 text", hint="encode it as base64") from None
+        remedy = "encode it as base64" if binary or name == _ENCRYPTED else "save it as UTF-8"
+        raise OperatorError(f"{where} is not UTF-8 text", hint=remedy) from None

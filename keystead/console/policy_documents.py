@@ -4,6 +4,8 @@ import json
 from typing import Any, NamedTuple
 
 from keystead.access.documents import MAXIMUM_CHARACTERS, Malformed, identity_document
+from keystead.access.patterns import Patterns
+from keystead.api import questions
 from keystead.console.locales import marked as N_
 
 
@@ -25,6 +27,9 @@ class Checked(NamedTuple):
     most: int
     said: tuple[Said, ...]
     problem: str
+    idle: tuple[
+        str, ...
+    ] = ()  # actions that are none of this server, so that they allow and deny nothing here
 
 
 def check(text: str) -> Checked:
@@ -36,7 +41,14 @@ def check(text: str) -> Checked:
         said = _said(json.loads(text)["Statement"])
     except Malformed as error:
         problem = str(error)
-    return Checked(len(text), MAXIMUM_CHARACTERS, said, problem)
+    return Checked(len(text), MAXIMUM_CHARACTERS, said, problem, _idle(said))
+
+
+def _idle(said: tuple[Said, ...]) -> tuple[str, ...]:
+    written = dict.fromkeys(action for one in said for action in one.actions)
+    return tuple(
+        text for text in written if not any(map(Patterns([text], fold=True).match, questions.actions()))
+    )
 
 
 def _said(statements: list[dict[str, Any]]) -> tuple[Said, ...]:

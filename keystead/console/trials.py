@@ -189,6 +189,8 @@ def encoded(field: str, text: str, file: bytes | None) -> str:
     """Base64 that a person pasted or chose as a file, without the line breaks that it came with."""
     if file is not None:
         text = file.decode("ascii", "replace")
+        if not text.strip():
+            raise Wrong(field, N_("This file is empty. There is nothing to send."))
     text = "".join(text.split())
     if not text:
         raise Wrong(field, N_("Paste it here, or choose the file that it is in."))

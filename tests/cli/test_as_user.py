@@ -117,6 +117,8 @@ def test_the_access_key_of_a_killed_run_ends_by_itself(server: LiveServer) -> No
         (["--as", "ann@x"], 125, "write it as USER or as USER@ACCOUNT"),
         (["--as", ""], 125, "MissingParameter"),
         (["--as", "a b"], 125, "write it as USER or as USER@ACCOUNT"),
+        (["--as", ""], 125, "write it as USER or as USER@ACCOUNT"),
+        (["--as", "root"], 125, "the account itself needs no --as"),
     ],
 )
 def test_a_user_that_there_is_not(server: LiveServer, words: list[str], status: int, told: str) -> None:

@@ -156,6 +156,9 @@ def test_kms_takes_text_only(server: LiveServer, tmp_path: Path) -> None:
     assert (
         "encode it as base64" in kms(server, "Encrypt", "--Plaintext", f"file:{tmp_path / 'binary'}").stderr
     )
+    said = kms(server, "SetKeyPolicy", "--Policy", f"file:{tmp_path / 'binary'}").stderr
+    assert "is not UTF-8 text" in said
+    assert "save it as UTF-8" in said
 
 
 @pytest.mark.parametrize("product", [KMS, STS], ids=lambda one: one.name)

@@ -261,6 +261,20 @@ def test_the_editor_says_what_is_wrong_and_where(owner: Browser, document: str, 
     assert not any(call.action == "CreatePolicy" for call in owner.calls)
 
 
+def test_the_editor_and_the_policy_tell_of_actions_that_nothing_here_has(owner: Browser) -> None:
+    actions = ["kms:Decript", "KMS:encrypt", "kms:*Key", "oss:GetObject", "*"]
+    document = json.dumps(
+        {"Version": "1", "Statement": [{"Effect": "Allow", "Action": actions, "Resource": "*"}]}
+    )
+    told = "so it allows and denies nothing: kms:Decript, oss:GetObject"
+    live = owner.post("/policies/-/check", {"PolicyDocument": document})
+    assert ("well formed" in live.text, told in live.text) == (True, True)
+    owner.post("/policies/-/create", {"PolicyName": "own", "PolicyDocument": document})
+    assert told in owner.get("/policies/Custom/own").text
+    known = owner.post("/policies/-/check", {"PolicyDocument": ENCRYPT})
+    assert "denies nothing" not in known.text
+
+
 def test_a_document_has_2048_characters_as_the_service_counts_them(service: Service, owner: Browser) -> None:
     lines = ENCRYPT.replace(", ", ",\n")
     longest = lines + "\n" * (MAXIMUM_CHARACTERS - len(lines))

@@ -105,6 +105,8 @@ def test_a_step_that_is_refused_says_why_and_the_others_stand(service: Service, 
     assert owner.post("/tour/encrypt", {"name": NAME}).status == 400
     assert owner.post("/tour/decrypt", {"blob": "é"}).status == 400
     assert owner.post("/tour/decrypt", {"blob": "AAAA"}).status == 400
+    empty = owner.post("/tour/decrypt", {}, files={"blob_file": ("key.pem.cipher", b"\n")})
+    assert (empty.status, "This file is empty" in empty.text) == (400, True)
 
 
 def test_a_user_that_is_there_is_not_touched(service: Service, owner: Browser) -> None:

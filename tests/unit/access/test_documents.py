@@ -94,6 +94,7 @@ def test_a_document_of_a_key_says_who() -> None:
 
 MALFORMED = [
     ("", "it is not JSON at line 1, column 1"),
+    ('\ufeff{"Version": "1"}', "it begins with a byte order mark: save it as UTF-8 without one"),
     ('{"Version": "1",\n "Statement": [}', "it is not JSON at line 2, column 16"),
     ('{"Version": "1"} x', "it is not JSON at line 1, column 18"),
     ("{'Version': '1'}", "it is not JSON at line 1, column 2"),
