@@ -93,13 +93,13 @@ def create_app(call: Call, served: Served, clock: Clock, entropy: Entropy) -> St
             body, headers["Content-Encoding"] = found.compressed, "gzip"
         return Response(body, media_type=found.content_type, headers=headers)
 
+    async def show_not_found(visit: Visit) -> Response:
+        return visit.render("not_found.html", 404)
+
+    show = routing.endpoint_of(console, show_not_found, routing.Visitors.SIGNED_IN)
+
     async def not_found(request: Request, error: Exception) -> Response:
-        visit = Visit(console, request)
-        if await visit.find_session() is None:
-            return RedirectResponse(f"{ROOT}/sign-in", 303)
-        response = visit.render("not_found.html", 404)
-        response.headers.update(routing.HEADERS)
-        return visit.finish(response)
+        return await show(request)
 
     async def home(request: Request) -> Response:
         return RedirectResponse(f"{ROOT}/", 303)

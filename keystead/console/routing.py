@@ -80,13 +80,13 @@ class Pages:
 def routes(console: Console, parts: tuple[Pages, ...]) -> list[Route]:
     """All pages, for Starlette."""
     return [
-        Route(f"{ROOT}{path}", _endpoint(console, handler, visitors), methods=[method])
+        Route(f"{ROOT}{path}", endpoint_of(console, handler, visitors), methods=[method])
         for part in parts
         for method, path, handler, visitors in part.declared
     ]
 
 
-def _endpoint(
+def endpoint_of(
     console: Console, handler: Handler, visitors: Visitors
 ) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
@@ -120,6 +120,8 @@ async def _answer(visit: Visit, handler: Handler, visitors: Visitors, values: di
 
 def refusal(visit: Visit, refused: Refused) -> Response:
     """The page that says why the service refused; where it asks for the password again, the way there."""
+    if visit.session is None:  # not even who is signed in could be asked
+        return visit.render("no_answer.html", refused.status)
     if refused.code == "SessionExpired":  # since the page was begun
         return visit.redirect("/sign-in")
     if refused.code == "ConfirmationRequired":

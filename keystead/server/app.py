@@ -102,7 +102,7 @@ class Server:
                     self.service.sequencer.take,
                     served=Served(__version__, settings.region, opened.account),
                     log=log_of(settings),
-                    confine=settings.front_confinement if self._fronted else "no",
+                    confine=settings.front_confinement,
                 )
             # The front process of a server that was killed may hold them for a moment longer.
             patience = 0.0 if self.directory.running() is None else _LEFT_BEHIND

@@ -44,6 +44,7 @@ class Browser:
         self.language = language
         self.source = source
         self.calls: list[Received] = []
+        self.instead: HttpResponse | None = None  # what the service answers to whatever is asked
         served = Served("test", service.region, service.account)
         self._app = create_app(self._call, served, service.clock, service.entropy)
 
@@ -136,7 +137,7 @@ class Browser:
 
     async def _call(self, received: Received) -> HttpResponse:
         self.calls.append(received)
-        return self.service.take(received).response
+        return self.instead or self.service.take(received).response
 
 
 def make_user(service: Service, user: str, *policies: str) -> None:

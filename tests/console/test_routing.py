@@ -2,6 +2,7 @@
 
 import pytest
 
+from keystead.api.http.message import HttpResponse
 from tests.console.browser import HOST, Browser
 from tests.harness import Service
 
@@ -90,3 +91,27 @@ def test_https_is_for_good_except_on_localhost() -> None:
         shown = Browser(Service()).post("/sign-in", asked, headers=here)
         assert shown.path == "/console/sign-in"
         assert ("strict-transport-security" in shown.headers) is kept, host
+
+
+def test_a_page_that_does_not_exist_is_one_like_all_others() -> None:
+    service = Service()
+    browser = Browser(service)
+    assert browser.get("/nowhere").path.startswith("/console/sign-in")
+    browser.sign_in_as_owner()
+    shown = browser.get("/nowhere")
+    assert shown.status == 404
+    assert "There is no such page" in shown.text
+    assert shown.headers["cache-control"] == "no-store"
+
+
+def test_a_service_that_does_not_even_say_who_is_signed_in_is_told_plainly() -> None:
+    browser = Browser(Service())
+    browser.sign_in_as_owner()
+
+    body = b'{"Code": "ServiceUnavailableTemporary", "Message": "try again"}'
+    browser.instead = HttpResponse(status=503, content_type="application/json", body=body)
+    for path in ("/", "/nowhere"):
+        shown = browser.get(path)
+        assert shown.status == 503
+        assert "The service does not answer now" in shown.text
+        assert shown.headers["content-security-policy"]

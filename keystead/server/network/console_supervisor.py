@@ -27,6 +27,7 @@ _MODULE = "keystead.server.network.console_process"
 _PATIENCE = 30.0  # seconds that a page may take, the start of the process among them
 _GRACE = 2.0
 PAGES = 200  # that wait for their answers; more are refused
+CALLS = 1000  # of all pages, that wait for their answers
 PAGES_OF_ADDRESS = (
     50  # the same, of one address: who tries passwords by the hundred makes others wait for a while at most
 )
@@ -178,6 +179,9 @@ class Console:
 
     def _carry_out(self, link: Link, number: int, received: Received) -> None:
         owed = self._owed
+        if len(owed) >= CALLS:
+            link.abort()  # no page asks for so much: it is not itself any more
+            return
         owed.add(number)
 
         def answer(response: HttpResponse) -> None:

@@ -30,6 +30,7 @@ CROWD = 8  # quick calls in one turn of the loop, from which on it counts as bus
 PASSES = 0.0015  # seconds of the loop, which a call with slow work passes twice, and gives up to its thread now and then
 RESTS = 15  # times as long, beside a busy loop: all that slow work takes is a sixteenth of a processor's time
 LONGEST = 0.1  # seconds of one rest
+PROOFS = 40  # passwords that wait to be tried, some seconds of work; more are refused, since their clients would give up
 NICE = 19  # the lowest priority that still has a share, if a small one, of a machine that others keep busy
 POLITE = 5  # one that has a third of an equal's share there
 
@@ -52,12 +53,19 @@ class Pools:
                 LOOKERS, thread_name_prefix="looking", initializer=_stand_back, initargs=(POLITE,)
             ),
         }
+        self._proofs = threading.Semaphore(PROOFS)
         self._ending = threading.Event()
         self._rests = 0.0
 
     def run(self, slow: Slow, done: Done) -> None:
-        """Compute it in a thread; `done` is called there with the outcome, or with a cancelled one if the end came first or
-        there can be no more threads."""
+        """Compute it in a thread; `done` is called there with the outcome, or with a cancelled one if the end came first,
+        there can be no more threads, or too many passwords wait."""
+        proof = slow.work is Work.PROVING
+        if proof and not self._proofs.acquire(blocking=False):
+            refused: Future[Any] = Future()
+            refused.cancel()
+            done(refused)
+            return
         # A pool that could not start a thread has queued the work all the same, and may yet do it.
         once = [done]
 
@@ -65,12 +73,13 @@ class Pools:
             if once:
                 once.pop()(outcome)
 
-        pool = self._pools[slow.work]
         try:
-            job = pool.submit(self._work, slow, tell)
+            job = self._pools[slow.work].submit(self._work, slow, tell)
         except RuntimeError:
             job = Future()
             job.cancel()
+        if proof:
+            job.add_done_callback(lambda ended: self._proofs.release())
         job.add_done_callback(lambda ended: tell(ended) if ended.cancelled() else None)
 
     def give_way(self, quick: int) -> None:

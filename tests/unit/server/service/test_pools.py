@@ -9,7 +9,7 @@ import pytest
 
 from keystead.api.slow import Slow, Work
 from keystead.clock import FixedClock
-from keystead.server.service.pools import CROWD, LONGEST, NICE, PASSES, POLITE, RESTS, THREADS, Pools
+from keystead.server.service.pools import CROWD, LONGEST, NICE, PASSES, POLITE, PROOFS, RESTS, THREADS, Pools
 from keystead.server.service.underway import Underway
 
 
@@ -109,6 +109,21 @@ def test_who_makes_key_pairs_alone_has_the_usual_priority(found: Outcomes) -> No
         found.wait(1)
     assert found.values == [NICE, usual, POLITE, POLITE]
     assert _priority() == usual < POLITE < NICE
+
+
+def test_too_many_passwords_are_refused_until_some_were_tried(found: Outcomes) -> None:
+    go_on = threading.Event()
+    for _ in range(PROOFS):
+        found.pools.run(Slow(go_on.wait, (30,), Work.PROVING), found.done)
+    found.work(0, Work.PROVING)
+    found.wait(1)
+    assert found.values == ["cancelled"]
+    go_on.set()
+    found.wait(PROOFS)
+    assert found.values[1:] == [True] * PROOFS
+    found.work(0, Work.PROVING)
+    found.wait(1)
+    assert found.values[-1] == "done"
 
 
 def test_where_priorities_are_forbidden_the_work_is_done_all_the_same(
