@@ -123,6 +123,7 @@ class Server:
                 ca_file=ca_file,
                 ops_url=ops_url,
                 proxy_url=await self._start_proxy(url, ca_file) if settings.proxy else None,
+                console=settings.console == "yes",
                 region=settings.region,
                 account=opened.account,
                 version=__version__,

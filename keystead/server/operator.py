@@ -77,13 +77,18 @@ def run_operation(
 def run_in_server(
     data: str, action: str, parameters: Mapping[str, str], command: str
 ) -> tuple[transport.Answer, str]:
-    """Run one of our own operations in the server that runs on the directory, and nowhere else; with the server's URL."""
+    """Run an operation about the console in the server that runs on the directory, and nowhere else; with its URL."""
     directory = _with_data(data)
     running = directory.running() if directory.locked() else None
     if running is None:
         raise OperatorError(
             f"no server runs on {directory.path}",
             hint="keystead serve starts one; --data names another directory",
+        )
+    if not running.console:
+        raise OperatorError(
+            f"the server on {directory.path} has no console",
+            hint='it runs with console = "no"; keystead serve --console yes has one',
         )
     answer = send_control(directory.control, action, KEYSTEAD.version, parameters, command, "try again later")
     return answer, running.url

@@ -95,3 +95,12 @@ def test_its_records_are_events_of_the_console_for_actiontrail() -> None:
         "CreateKey": "ApiCall",
     }
     assert (found["SummarizeKeys"]["eventRW"], found["CreateKey"]["eventRW"]) == ("Read", "Write")
+
+
+def test_a_server_without_pages_gives_no_link_to_them(tmp_path: Path) -> None:
+    with live(tmp_path / "data", "--console", "no") as server:
+        for verb in ("login", "code"):
+            told = keystead("console", verb, "--data", str(server.data))
+            assert (told.returncode, told.stdout) == (1, "")
+            assert "has no console\nhint: it runs with console" in told.stderr
+    assert rows(server.data) == []

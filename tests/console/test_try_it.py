@@ -312,3 +312,13 @@ def test_who_can_not_list_keys_names_the_one_that_is_allowed(service: Service) -
     for name in (one, arn, "alias/web"):
         assert "disabled" not in _button(ann.get("/try/decrypt", key=name), "Decrypt")
     assert _pre(ann.post("/try/decrypt", {"text": blob}), "secret") == "word"
+
+
+def test_the_same_call_names_the_key_without_the_spaces_that_were_pasted(
+    service: Service, owner: Browser
+) -> None:
+    key = service.key()
+    service.ok("DisableKey", KeyId=key)
+    shown = owner.post("/try/encrypt", {"other_key": f" {key}\t", "text": "x"})
+    assert "Rejected.Disabled" in shown.text
+    assert f"--KeyId {key} " in shown.text

@@ -218,7 +218,7 @@ async def _show(
 def _example(visit: Visit, trial: Trial, choice: KeyChoice) -> list[Given]:
     """The call as it would be with what is in the form, before it was made."""
     names = {
-        "KeyId": trial.names_key and (visit.field("other_key") or choice.chosen or "alias/demo"),
+        "KeyId": trial.names_key and (visit.field("other_key").strip() or choice.chosen or "alias/demo"),
         "KeyVersionId": trial.use in (Use.SIGNATURE, Use.ASYMMETRIC_ENCRYPTION)
         and (visit.field("version") or "KEY_VERSION_ID"),
         "Algorithm": trial.use is not Use.SYMMETRIC

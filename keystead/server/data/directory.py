@@ -36,6 +36,7 @@ class Running(msgspec.Struct, frozen=True, kw_only=True):
     account: str
     version: str
     log_file: str = ""  # "": standard error
+    console: bool = True  # whether there are pages at /console/
 
 
 class DataDirectory:
