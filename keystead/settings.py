@@ -286,7 +286,9 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
                 raise self._wrong(source)
             return int(text)
         if self.kind is tuple:
-            return [one for one in re.split(r"[,\s]+", text) if one]
+            # What a shell left together within one flag is one.
+            apart = r"\s*,\s*" if source.startswith("--") else r"[,\s]+"
+            return [one for one in re.split(apart, text) if one]
         return text
 
     def check(self, value: Any, source: str) -> None:

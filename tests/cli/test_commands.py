@@ -588,8 +588,9 @@ def test_serve_says_what_to_do_next_and_never_a_secret(tmp_path: Path) -> None:
     assert sys.executable
 
 
-def test_serve_refuses_what_is_no_name(tmp_path: Path) -> None:
-    told = keystead("serve", "--data", str(tmp_path / "data"), "--name", "a..b")
+@pytest.mark.parametrize("name", ["not a name", "a..b", "a,b..c"])
+def test_serve_refuses_what_is_no_name(name: str, tmp_path: Path) -> None:
+    told = keystead("serve", "--data", str(tmp_path / "data"), "--name", name)
     assert (told.returncode, "neither a host name nor" in told.stderr) == (2, True)
 
 
