@@ -82,9 +82,9 @@ def test_the_main_flows(scene: Scene, window: Browser) -> None:
         page.goto(f"{scene.url}/console/keys/{key['KeyId']}")
         _press(page, "link", "Key policy")
         page.wait_for_url("**/policy")
-        document = json.loads(page.get_by_label("Policy", exact=True).input_value())
+        document = json.loads(page.get_by_label("Key policy", exact=True).input_value())
         document["Statement"][0]["Sid"] = "by keyboard"
-        _type(page, "Policy", json.dumps(document))
+        _type(page, "Key policy", json.dumps(document))
         _press(page, "button", "Save the policy")
         expect(page.get_by_role("status").first).to_contain_text("Saved.")
         assert "by keyboard" in scene.kms("GetKeyPolicy", KeyId=key["KeyId"], PolicyName="default")["Policy"]

@@ -80,12 +80,12 @@ def test_a_keys_policy_is_checked_and_changed(scene: Scene, plain: BrowserContex
     scene.sign_in_owner(page)
     key = scene.keys["web"]
     page.goto(f"{scene.url}/console/keys/{key}/policy")
-    document = json.loads(page.get_by_label("Policy", exact=True).input_value())
+    document = json.loads(page.get_by_label("Key policy", exact=True).input_value())
     document["Statement"][0]["Sid"] = "edited without scripts"
-    page.get_by_label("Policy", exact=True).fill(json.dumps(document)[:-1])
+    page.get_by_label("Key policy", exact=True).fill(json.dumps(document)[:-1])
     _press(page, "Only check it")
     expect(page.locator("#policy-said")).to_contain_text("JSON")
-    page.get_by_label("Policy", exact=True).fill(json.dumps(document))
+    page.get_by_label("Key policy", exact=True).fill(json.dumps(document))
     _press(page, "Save the policy")
     _said(page, "Saved.")
     assert "edited without scripts" in scene.kms("GetKeyPolicy", KeyId=key, PolicyName="default")["Policy"]
