@@ -93,7 +93,7 @@ def create_app(call: Call, served: Served, clock: Clock, entropy: Entropy) -> St
             body, headers["Content-Encoding"] = found.compressed, "gzip"
         return Response(body, media_type=found.content_type, headers=headers)
 
-    async def show_not_found(visit: Visit) -> Response:
+    async def show_not_found(visit: Visit, **of_another_method: str) -> Response:
         return visit.render("not_found.html", 404)
 
     show = routing.endpoint_of(console, show_not_found, routing.Visitors.SIGNED_IN)

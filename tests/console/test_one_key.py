@@ -78,7 +78,7 @@ def test_a_key_is_disabled_after_it_was_seen_what_breaks_and_enabled_again() -> 
     browser = owner(service)
     before = browser.get(f"/keys/{key_id}/disable")
     assert "1 caller used it within the last 30 days" in before.text
-    assert "deploy : Encrypt" in before.text or "deploy: Encrypt" in before.text
+    assert "deploy · Encrypt" in before.text
     assert "alias/tls" in before.text
     assert described(service, key_id)["KeyState"] == "Enabled"
     assert "The key is disabled" in browser.post(f"/keys/{key_id}/disable").text
