@@ -30,8 +30,8 @@ _FILES = (*BUNDLE_NAMES, "NODE_EXTRA_CA_CERTS", CA_FILE)
 # The first is what `run` extends; Java goes by the others first.
 _JAVA = ("JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS")
 _OURS = (
-    "keystead", "apsw", "babel", "certifi", "cryptography", "httptools", "jinja2", "jmespath", "msgspec", "prometheus_client",
-    "python_multipart", "segno", "starlette", "tomlkit", "uvloop", "yaml",
+    "keystead", "apsw", "babel", "certifi", "cryptography", "httptools", "jinja2", "jmespath", "msgspec",
+    "prometheus_client", "python_multipart", "segno", "starlette", "tomlkit", "uvloop", "yaml",
 )  # fmt: skip
 _HOOKS = "keystead/proxy/hooks"  # where `run` lets Python and node look first
 

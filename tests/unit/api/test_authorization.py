@@ -259,6 +259,20 @@ def test_ram_has_a_code_of_its_own_and_our_product_is_the_operator_s() -> None:
     authorizer.authorize(operator, operation, [], lambda need: {}, False)
 
 
+def test_another_account_opens_what_was_encrypted_with_a_key_that_it_may_use() -> None:
+    service = Accounts()
+    blob = service.ok("Encrypt", KeyId=service.key_id, Plaintext="x")["CiphertextBlob"]
+    hidden = service.ok("Encrypt", KeyId=service.key(), Plaintext="y")["CiphertextBlob"]
+    refused = service.code(service.other_root, "Decrypt", CiphertextBlob=blob)
+    assert refused
+    service.policy({**allow("kms:Decrypt"), **principal(f"acs:ram::{service.other}:root")})
+    status, opened = service.by(service.other_root, "Decrypt", CiphertextBlob=blob)
+    assert (status, opened["Plaintext"]) == (200, "x")
+    assert service.code(service.other_alice, "Decrypt", CiphertextBlob=blob) == "Forbidden.NoPermission"
+    assert service.code(service.other_root, "Decrypt", CiphertextBlob=hidden) == refused
+    assert service.code(service.other_root) == "Forbidden.KeyNotFound"  # it may not encrypt with it
+
+
 def test_what_is_of_another_account_and_no_key_is_nobody_s() -> None:
     service = Accounts()
     need = Need("kms:CreateAlias", f"acs:kms:cn-hangzhou:{service.other}:alias/a", service.other)
