@@ -7,7 +7,6 @@ unless it is this side that owes it an answer.
 """
 
 import asyncio
-import socket
 import subprocess
 from collections.abc import Callable
 
@@ -21,7 +20,7 @@ from keystead.server import logs
 from keystead.server.network.front_supervisor import Confine
 from keystead.server.network.limits import Reply
 from keystead.server.network.link import Answered, Asked, FromConsole, Link, Listening, Set, Stop, Visited
-from keystead.server.network.spawn import start
+from keystead.server.network.spawn import loggable, start
 
 _MODULE = "keystead.server.network.console_process"
 _PATIENCE = 30.0  # seconds that a page may take, the start of the process among them
@@ -53,7 +52,7 @@ class Console:
         self._take = take
         self._served = served
         self._confine: Confine = confine
-        self._log = self._loggable(log)
+        self._log = loggable(log, confined=self._confine != "no")
         self._link: Link | None = None
         self._ready = False
         self._process: subprocess.Popen[bytes] | None = None
@@ -84,7 +83,7 @@ class Console:
 
     def adjust(self, log: logs.Log) -> None:
         """Log like this."""
-        self._log = self._loggable(log)
+        self._log = loggable(log, confined=self._confine != "no")
         if self._link is not None:
             self._link.send(Set(self._log, self._served))
 
@@ -105,10 +104,6 @@ class Console:
         alike = sum(address_group(visited.page.source) == address for visited, _, _ in self._waiting.values())
         return len(self._waiting) >= PAGES or alike >= PAGES_OF_ADDRESS
 
-    def _loggable(self, log: logs.Log) -> logs.Log:
-        """How the process logs: confined it can't open a file anew, and uses standard error."""
-        return log if self._confine == "no" else log._replace(file="")
-
     async def _live(self) -> None:
         """The process from its start to its end."""
         try:
@@ -120,17 +115,10 @@ class Console:
             self._refuse_all()
 
     async def _one(self) -> None:
-        ours, theirs = socket.socketpair()
         self._owed = set()
+        process, ours = start(_MODULE, confined=self._confine != "no")
+        self._process = process
         try:
-            process = self._process = start(_MODULE, theirs, confined=self._confine != "no")
-        except BaseException:
-            ours.close()
-            raise
-        finally:
-            theirs.close()
-        try:
-            ours.setblocking(False)
             gone = asyncio.Event()
             link = Link(list[FromConsole], self._received, gone.set, lambda crowded: link.read(not crowded))
             await self._loop.create_unix_connection(lambda: link, sock=ours)

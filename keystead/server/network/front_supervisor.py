@@ -36,7 +36,7 @@ from keystead.server.network.link import (
     Visited,
 )
 from keystead.server.network.listener import Pem
-from keystead.server.network.spawn import start
+from keystead.server.network.spawn import loggable, start
 
 Confine = Literal["auto", "yes", "no"]  # auto: as far as the kernel can; yes: not without
 
@@ -75,7 +75,7 @@ class Front:
         self._limits = limits
         self._observer = connections
         self._confine: Confine = confine
-        self._log = self._loggable(log)
+        self._log = loggable(log, confined=self._confine != "no")
         self._restarting = restarting
         self._pem: Pem | None = None
         self._link: Link | None = None
@@ -132,13 +132,9 @@ class Front:
 
     def adjust(self, limits: Limits, log: logs.Log) -> None:
         """Keep to these limits on new connections, and log like this."""
-        self._limits, self._log = limits, self._loggable(log)
+        self._limits, self._log = limits, loggable(log, confined=self._confine != "no")
         if self._link is not None:
             self._link.send(Adjust(limits, self._log))
-
-    def _loggable(self, log: logs.Log) -> logs.Log:
-        """How the front process logs: confined it can't open a file anew, and uses standard error."""
-        return log if self._confine == "no" else log._replace(file="")
 
     async def stop(self, seconds: float) -> None:
         """Accept nothing more, and let accepted requests finish, for at most so long."""
@@ -178,16 +174,9 @@ class Front:
         """A process from its start to its end; its exit status, negative if a signal ended it. OSError if it can't start."""
         self._unanswered = 0
         descriptors = tuple(one.fileno() for one in self._sockets)
-        ours, theirs = socket.socketpair()
+        process, ours = start(_MODULE, descriptors, confined=self._confine != "no")
+        self._process = process
         try:
-            process = self._process = start(_MODULE, theirs, descriptors, confined=self._confine != "no")
-        except BaseException:
-            ours.close()
-            raise
-        finally:
-            theirs.close()
-        try:
-            ours.setblocking(False)
             gone = asyncio.Event()
             link = Link(list[FromFront], self._received, gone.set, lambda crowded: link.read(not crowded))
             await self._loop.create_unix_connection(lambda: link, sock=ours)
