@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import html
 import re
 from html.parser import HTMLParser
 from http.cookies import SimpleCookie
@@ -29,6 +30,12 @@ class Shown:
         self.path = path
         self.html = response.body.decode("utf-8", "replace")
         self.text = re.sub(r"\s+", " ", _texts(self.html)).strip()
+
+    def shown_text(self, name: str) -> str:
+        """The text to copy of this id."""
+        found = re.search(rf'<pre id="{name}"[^>]*>(.*?)</pre>', self.html, re.DOTALL)
+        assert found is not None, self.text
+        return html.unescape(found[1])
 
     def field(self, name: str) -> str:
         """The value of an input of this name."""

@@ -16,16 +16,6 @@ def _document(action: str, resource: str = "*", **more: object) -> str:
     return json.dumps({"Version": "1", "Statement": [statement]})
 
 
-@pytest.fixture
-def service() -> Service:
-    return Service()
-
-
-@pytest.fixture
-def owner(service: Service) -> Browser:
-    return Browser(service).sign_in_as_owner()
-
-
 def test_an_explanation_shows_the_statements_and_what_settles_it(service: Service, owner: Browser) -> None:
     key = service.key()
     only_here = {"IpAddress": {"acs:SourceIp": "198.51.100.0/24"}}

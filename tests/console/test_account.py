@@ -18,16 +18,6 @@ from tests.harness import Service
 ANOTHER = "another-Horse8-battery"
 
 
-@pytest.fixture
-def service() -> Service:
-    return Service()
-
-
-@pytest.fixture
-def owner(service: Service) -> Browser:
-    return Browser(service).sign_in_as_owner()
-
-
 def _profile(service: Service, **more: str) -> None:
     make_user(service, "alice")
     service.ok("CreateLoginProfile", Version=RAM.version, UserName="alice", Password=PASSWORD, **more)

@@ -14,18 +14,6 @@ from tests.harness import Service
 from tests.ram import Ram, allow
 
 
-@pytest.fixture
-def service() -> Service:
-    return Service()
-
-
-@pytest.fixture
-def owner(service: Service) -> Browser:
-    browser = Browser(service)
-    browser.sign_in_as_owner()
-    return browser
-
-
 def _actions(shown: Shown) -> list[str]:
     return re.findall(r'<a href="/console/audit/[^"]+"><code>(\w+)</code></a>', shown.html)
 

@@ -16,18 +16,6 @@ OPERATIONS = [one for product in PRODUCTS.values() for one in CATALOGUE.of(produ
 REFUSED_BY_DESIGN = {"GetChallenge", "OpenKmsService"}
 
 
-@pytest.fixture
-def service() -> Service:
-    return Service()
-
-
-@pytest.fixture
-def owner(service: Service) -> Browser:
-    browser = Browser(service)
-    browser.sign_in_as_owner()
-    return browser
-
-
 def _path(operation: Operation) -> str:
     return f"/explorer/{operation.product.name.lower()}/{operation.action}"
 

@@ -11,16 +11,6 @@ ALLOWS = '{"Version": "1", "Statement": [{"Effect": "Allow", "Action": %s, "Reso
 FULL = {"PolicyType": "System", "PolicyName": "AliyunKMSFullAccess"}
 
 
-@pytest.fixture
-def service() -> Service:
-    return Service()
-
-
-@pytest.fixture
-def owner(service: Service) -> Browser:
-    return Browser(service).sign_in_as_owner()
-
-
 def _members(service: Service, name: str) -> list[str]:
     found = service.ok("ListUsersForGroup", Version=RAM.version, GroupName=name)
     return [one["UserName"] for one in found["Users"]["User"]]

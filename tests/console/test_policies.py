@@ -17,16 +17,6 @@ ENCRYPT = ALLOWS % '"kms:Encrypt"'
 HOSTILE = "<script>alert(1)</script>"
 
 
-@pytest.fixture
-def service() -> Service:
-    return Service()
-
-
-@pytest.fixture
-def owner(service: Service) -> Browser:
-    return Browser(service).sign_in_as_owner()
-
-
 def _policy(service: Service, name: str, document: str = ENCRYPT) -> None:
     service.ok("CreatePolicy", Version=RAM.version, PolicyName=name, PolicyDocument=document)
 

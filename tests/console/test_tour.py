@@ -1,10 +1,7 @@
 """The guided tour: the guide's steps on real data, from a first key to a user who may only decrypt, and back."""
 
-import html
 import json
 import re
-
-import pytest
 
 from tests.console.browser import Browser, Shown
 from tests.harness import Service
@@ -12,24 +9,6 @@ from tests.ram import Ram, allow
 
 PEM = "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASC+/==\n-----END PRIVATE KEY-----\n"
 NAME = "alias/Apollo/WorkKey"
-
-
-@pytest.fixture
-def service() -> Service:
-    return Service()
-
-
-@pytest.fixture
-def owner(service: Service) -> Browser:
-    browser = Browser(service)
-    browser.sign_in_as_owner()
-    return browser
-
-
-def _pre(shown: Shown, name: str) -> str:
-    found = re.search(rf'<pre id="{name}"[^>]*>(.*?)</pre>', shown.html, re.DOTALL)
-    assert found is not None, shown.text
-    return html.unescape(found[1])
 
 
 def _now(shown: Shown) -> str:
@@ -57,7 +36,7 @@ def test_the_whole_tour_and_back(service: Service, owner: Browser) -> None:
     sealed = owner.post(
         "/tour/encrypt", {"name": NAME, "alias": NAME}, files={"file": ("key.pem", PEM.encode())}
     )
-    blob = _pre(sealed, "blob")
+    blob = sealed.shown_text("blob")
     assert service.ok("Decrypt", CiphertextBlob=blob)["Plaintext"] == PEM
     assert PEM not in sealed.html
     assert 'name="name" value="key.pem.cipher"' in sealed.html
@@ -69,7 +48,7 @@ def test_the_whole_tour_and_back(service: Service, owner: Browser) -> None:
     request = service.request("Encrypt", {"KeyId": key, "Plaintext": "x"}, access_key=(pair[0], pair[1]))
     assert service.send(request).status == 403
     back = owner.post("/tour/decrypt", {}, files={"blob_file": ("key.pem.cipher", blob.encode())})
-    assert _pre(back, "plaintext") == PEM
+    assert back.shown_text("plaintext") == PEM
     again = owner.get("/tour")
     assert _done(again) == ["key", "alias", "encrypt", "user", "decrypt"]
     assert "All steps are done" in again.text

@@ -1,7 +1,6 @@
 """Try it: keys used by hand, from the form to the call and back."""
 
 import base64
-import html
 import json
 import re
 
@@ -14,24 +13,6 @@ from tests.ram import Ram, allow
 PEM = "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASC+/==\n-----END PRIVATE KEY-----\n"
 
 
-@pytest.fixture
-def service() -> Service:
-    return Service()
-
-
-@pytest.fixture
-def owner(service: Service) -> Browser:
-    browser = Browser(service)
-    browser.sign_in_as_owner()
-    return browser
-
-
-def _pre(shown: Shown, name: str) -> str:
-    found = re.search(rf'<pre id="{name}"[^>]*>(.*?)</pre>', shown.html, re.DOTALL)
-    assert found is not None, shown.text
-    return html.unescape(found[1])
-
-
 def test_a_file_comes_back_byte_for_byte_by_the_call_of_the_guide(service: Service, owner: Browser) -> None:
     key = service.key()
     service.ok("CreateAlias", KeyId=key, AliasName="alias/Apollo/WorkKey")
@@ -40,10 +21,10 @@ def test_a_file_comes_back_byte_for_byte_by_the_call_of_the_guide(service: Servi
     shown = owner.post(
         "/try/encrypt", {"key": "alias/Apollo/WorkKey"}, files={"file": ("key.pem", PEM.encode())}
     )
-    blob = _pre(shown, "given")
+    blob = shown.shown_text("given")
     # What the guide's program writes to the file: the Plaintext of Decrypt, as it is.
     assert service.ok("Decrypt", CiphertextBlob=blob)["Plaintext"] == PEM
-    command = _pre(shown, "same-command")
+    command = shown.shown_text("same-command")
     assert "--KeyId alias/Apollo/WorkKey" in command
     assert "--Plaintext file:key.pem" in command
     assert "PRIVATE" not in shown.html
@@ -53,7 +34,7 @@ def test_a_file_comes_back_byte_for_byte_by_the_call_of_the_guide(service: Servi
     assert kept.headers["cache-control"] == "no-store"
 
     back = owner.post("/try/decrypt", {}, files={"file": ("key.pem.cipher", f"{blob}\n".encode())})
-    assert _pre(back, "secret") == PEM
+    assert back.shown_text("secret") == PEM
     assert back.html.index("<details") < back.html.index('id="secret"')
     kept = owner.post("/download", {"name": "key.pem", "content": back.field("content")})
     assert kept.response.body.decode() == PEM
@@ -81,18 +62,18 @@ def test_the_key_that_was_used_stays_chosen(service: Service, owner: Browser, fi
 def test_lines_that_were_typed_end_as_they_were_typed(service: Service, owner: Browser) -> None:
     key = service.key()
     shown = owner.post("/try/encrypt", {"key": key, "text": "a\r\nb"})
-    assert service.ok("Decrypt", CiphertextBlob=_pre(shown, "given"))["Plaintext"] == "a\nb"
+    assert service.ok("Decrypt", CiphertextBlob=shown.shown_text("given"))["Plaintext"] == "a\nb"
 
 
 def test_what_is_no_text_goes_as_base64(service: Service, owner: Browser) -> None:
     key, raw = service.key(), bytes(range(256))
     shown = owner.post("/try/encrypt", {"key": key}, files={"file": ("logo.png", raw)})
     assert "Its base64 was encrypted" in shown.text
-    blob = _pre(shown, "given")
+    blob = shown.shown_text("given")
     assert service.ok("Decrypt", CiphertextBlob=blob)["Plaintext"] == base64.b64encode(raw).decode()
-    assert "base64 -w0 logo.png" in _pre(shown, "same-command")
+    assert "base64 -w0 logo.png" in shown.shown_text("same-command")
     back = owner.post("/try/decrypt", {"text": blob, "form": "base64"})
-    assert _pre(back, "secret") == base64.b64encode(raw).decode()
+    assert back.shown_text("secret") == base64.b64encode(raw).decode()
     assert base64.b64decode(back.field("content")) == raw
 
 
@@ -131,11 +112,11 @@ def test_the_context_binds_in_rows_that_grow_without_scripts(service: Service, o
     assert 'value="&lt;b&gt;"' in grown.html
     assert ">\nx</textarea>" in grown.html
     shown = owner.post("/try/encrypt", [("key", key), ("text", "x"), *rows])
-    blob = _pre(shown, "given")
+    blob = shown.shown_text("given")
     assert service.refused("Decrypt", CiphertextBlob=blob)
     assert service.ok("Decrypt", CiphertextBlob=blob, EncryptionContext='{"app": "web"}')["Plaintext"] == "x"
     assert owner.post("/try/decrypt", [("text", blob)]).status == 400
-    assert _pre(owner.post("/try/decrypt", [("text", blob), *rows]), "secret") == "x"
+    assert owner.post("/try/decrypt", [("text", blob), *rows]).shown_text("secret") == "x"
 
 
 @pytest.mark.parametrize(
@@ -159,20 +140,20 @@ def test_a_context_that_is_none(
 def test_a_data_key_with_its_plaintext_on_demand_and_without(service: Service, owner: Browser) -> None:
     key = service.key()
     shown = owner.post("/try/data-key", {"key": key, "spec": "AES_128", "plaintext": "yes"})
-    blob = _pre(shown, "given")
-    assert service.ok("Decrypt", CiphertextBlob=blob)["Plaintext"] == _pre(shown, "secret")
-    assert len(base64.b64decode(_pre(shown, "secret"))) == 16
+    blob = shown.shown_text("given")
+    assert service.ok("Decrypt", CiphertextBlob=blob)["Plaintext"] == shown.shown_text("secret")
+    assert len(base64.b64decode(shown.shown_text("secret"))) == 16
     shown = owner.post("/try/data-key", {"key": key, "plaintext": "no"})
     assert 'id="secret"' not in shown.html
     assert "GenerateDataKeyWithoutPlaintext" in [record.action for record in service.records[-4:]]
-    assert "GenerateDataKeyWithoutPlaintext" in _pre(shown, "same-command")
+    assert "GenerateDataKeyWithoutPlaintext" in shown.shown_text("same-command")
 
 
 def test_a_signature_is_verified_and_one_of_something_else_is_not(service: Service, owner: Browser) -> None:
     key = service.key(KeySpec="EC_P256")
     shown = owner.post("/try/sign", {"key": key, "text": "deploy 12"})
-    value = _pre(shown, "given")
-    assert "openssl dgst -sha256" in _pre(shown, "same-command")
+    value = shown.shown_text("given")
+    assert "openssl dgst -sha256" in shown.shown_text("same-command")
     good = owner.post("/try/verify", {"key": key, "text": "deploy 12", "against": value})
     assert "It is valid" in good.text
     bad = owner.post("/try/verify", {"key": key, "text": "deploy 13", "against": value})
@@ -195,7 +176,7 @@ def test_sm2_signs_a_digest_that_was_made_where_the_message_is(service: Service,
 
 def test_a_mac(service: Service, owner: Browser) -> None:
     key = service.key(KeySpec="HMAC_SHA_256", KeyUsage="GENERATE/VERIFY_MAC")
-    code = _pre(owner.post("/try/mac", {"key": key, "text": "m"}), "given")
+    code = owner.post("/try/mac", {"key": key, "text": "m"}).shown_text("given")
     assert "It is valid" in owner.post("/try/verify-mac", {"key": key, "text": "m", "against": code}).text
     assert "It is not valid" in owner.post("/try/verify-mac", {"key": key, "text": "n", "against": code}).text
 
@@ -203,9 +184,9 @@ def test_a_mac(service: Service, owner: Browser) -> None:
 def test_a_key_pair_encrypts_and_decrypts(service: Service, owner: Browser) -> None:
     key = service.key(KeySpec="RSA_2048", KeyUsage="ENCRYPT/DECRYPT")
     shown = owner.post("/try/encrypt-to-pair", {"key": key, "text": "secret word"})
-    blob = _pre(shown, "given")
+    blob = shown.shown_text("given")
     back = owner.post("/try/decrypt-with-pair", {"key": key, "text": blob})
-    assert _pre(back, "secret") == "secret word"
+    assert back.shown_text("secret") == "secret word"
     large = owner.post("/try/encrypt-to-pair", {"key": key, "text": "a" * 191})
     assert (large.status, "InvalidParameter" in large.text) == (400, True)
     assert "a" * 191 in large.html
@@ -311,7 +292,7 @@ def test_who_can_not_list_keys_names_the_one_that_is_allowed(service: Service) -
     assert "disabled" in _button(ann.get("/try/decrypt", key=other), "Decrypt")
     for name in (one, arn, "alias/web"):
         assert "disabled" not in _button(ann.get("/try/decrypt", key=name), "Decrypt")
-    assert _pre(ann.post("/try/decrypt", {"text": blob}), "secret") == "word"
+    assert ann.post("/try/decrypt", {"text": blob}).shown_text("secret") == "word"
 
 
 def test_the_same_call_names_the_key_without_the_spaces_that_were_pasted(

@@ -17,16 +17,6 @@ HOSTILE = "<script>alert(1)</script>\"'&"
 ALLOWS = '{"Version": "1", "Statement": [{"Effect": "Allow", "Action": %s, "Resource": "*"}]}'
 
 
-@pytest.fixture
-def service() -> Service:
-    return Service()
-
-
-@pytest.fixture
-def owner(service: Service) -> Browser:
-    return Browser(service).sign_in_as_owner()
-
-
 def _user(service: Service, name: str) -> dict[str, str]:
     found: dict[str, str] = service.ok("GetUser", Version=RAM.version, UserName=name)["User"]
     return found
