@@ -48,7 +48,7 @@ class Durable(Service):
         self.sqlite = sqlite_store
         vault = Vault(root_key.read_file(directory.root_key, self.entropy), self.entropy)
         sqlite_store.begin()
-        vault.load(sqlite_store.keyring.all())
+        vault.load(sqlite_store.keyring.all(), sqlite_store.keyring.secrets())
         self.account = sqlite_store.accounts.all()[0].account_id
         sqlite_store.rollback()
         self.access_key = read_access_key(directory.root_access_key)

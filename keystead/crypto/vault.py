@@ -15,20 +15,20 @@ from typing import TypeVar
 import msgspec
 
 from keystead.crypto import blob as blobs
-from keystead.crypto.derivation import KEY_BYTES, prefixed
+from keystead.crypto.derivation import prefixed
 from keystead.crypto.material import Material
 from keystead.crypto.primitives import asymmetric, message_mac
 from keystead.crypto.primitives.suites import OF_SPEC
 from keystead.crypto.root_key import RootKey
 from keystead.crypto.sealing import Unopenable, seal, unseal
 from keystead.crypto.signing_secret import Secret
-from keystead.domain.accounts import AccessKey, WrappingKey
+from keystead.crypto.wrapping import Wrapping
+from keystead.domain.accounts import AccessKey
 from keystead.domain.encoding import to_base64
 from keystead.domain.keys.algorithms import ASYMMETRIC
 from keystead.domain.keys.context import canonical
 from keystead.domain.keys.key import Key, KeySpec, KeyVersion, Wrapped
 from keystead.entropy import Entropy
-from keystead.errors import OperatorError
 
 _MESSAGE = b"keystead/message/1"
 _MATERIAL = b"keystead/wrap/key-material/1"
@@ -68,50 +68,15 @@ class Sealed(msgspec.Struct, frozen=True):
     blob: str
 
 
-class Vault:
+class Vault(Wrapping):
     """Holds the unwrapped wrapping keys, and unwrapped material and secrets as long as they are in use."""
 
     def __init__(self, root: RootKey, entropy: Entropy) -> None:
-        self._root = root
-        self._entropy = entropy
-        self._wrapping: dict[int, Material] = {}
-        self._newest = 0
+        super().__init__(root, entropy)
         self._material: dict[str, tuple[Wrapped, Material]] = {}
         self._private_keys: dict[str, tuple[Wrapped, asymmetric.Private]] = {}
         self._lock = threading.Lock()  # of the private keys: they are used on several threads
         self._secrets: dict[str, tuple[Wrapped, Secret]] = {}
-
-    # --- wrapping keys
-
-    def make_wrapping_key(self, now: int) -> WrappingKey:
-        """A new generation, wrapped by the root key and in use from here on."""
-        generation = self._newest + 1
-        key = self._entropy.take(KEY_BYTES)
-        wrapped = self._root.wrap(_wrapping_key_facts(generation), key)
-        self._wrapping[generation] = Material(key)
-        self._newest = generation
-        return WrappingKey(
-            generation=generation, root_fingerprint=self._root.fingerprint, blob=wrapped, created=now
-        )
-
-    def load(self, wrapping_keys: Iterable[WrappingKey]) -> None:
-        """Unwrap all generations. OperatorError if the root key is not the one they were wrapped by."""
-        for row in wrapping_keys:
-            if row.root_fingerprint != self._root.fingerprint:
-                raise OperatorError(
-                    f"this data was sealed under another root key (it needs {row.root_fingerprint}, "
-                    f"this one is {self._root.fingerprint})",
-                    hint="put back the root key file that belongs to this data directory",
-                )
-            try:
-                key = self._root.unwrap(_wrapping_key_facts(row.generation), row.blob)
-            except Unopenable:
-                raise OperatorError(
-                    f"wrapping key {row.generation} does not open: the database was altered or is damaged",
-                    hint="restore the data directory from a backup",
-                ) from None
-            self._wrapping[row.generation] = Material(key)
-            self._newest = max(self._newest, row.generation)
 
     # --- key material
 
@@ -301,19 +266,6 @@ class Vault:
 
     # --- inside
 
-    def _wrap(self, label: bytes, facts: bytes, value: bytes) -> Wrapped:
-        key = self._wrapping[self._newest].prf
-        return Wrapped(generation=self._newest, blob=seal(key, label, facts, value, self._entropy))
-
-    def _unwrap(self, label: bytes, facts: bytes, wrapped: Wrapped) -> bytes:
-        try:
-            return unseal(self._wrapping[wrapped.generation].prf, label, facts, wrapped.blob)
-        except (KeyError, Unopenable):
-            raise OperatorError(
-                "a wrapped row does not open: the database was altered or is damaged",
-                hint="restore the data directory from a backup",
-            ) from None
-
     def _material_of(self, version: KeyVersion) -> bytes:
         return self._unwrap(_MATERIAL, _version_facts(version), version.material)
 
@@ -335,10 +287,6 @@ class Vault:
         material = Material(self._material_of(version))
         _remember(self._material, version.version_id, (version.material, material))
         return material
-
-
-def _wrapping_key_facts(generation: int) -> bytes:
-    return prefixed("wrapping_key", str(generation))
 
 
 def _version_facts(version: KeyVersion) -> bytes:

@@ -79,3 +79,12 @@ class WrappingKey(msgspec.Struct, frozen=True, kw_only=True):
     root_fingerprint: str
     blob: bytes
     created: int
+
+
+class ServiceSecret(msgspec.Struct, frozen=True, kw_only=True):
+    """A key that the service needs for itself, by its name; wrapped by the root key of that fingerprint."""
+
+    name: str
+    root_fingerprint: str
+    blob: bytes
+    created: int

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import msgspec
 
-from keystead.domain.accounts import AccessKey, Account, WrappingKey
+from keystead.domain.accounts import AccessKey, Account, ServiceSecret, WrappingKey
 from keystead.domain.audit import Head, Record
 from keystead.domain.authorities import KeptAuthority
 from keystead.domain.keys.aliases import Alias
@@ -24,12 +24,21 @@ from keystead.store.ports import Page, StoreFailure
 class Keyring:
     def __init__(self, journal: Journal) -> None:
         self._rows: Rows[int, WrappingKey] = Rows(journal)
+        self._secrets: Rows[str, ServiceSecret] = Rows(journal)
 
     def all(self) -> tuple[WrappingKey, ...]:
         return tuple(self._rows.values())
 
     def add(self, wrapping_key: WrappingKey) -> None:
         self._rows.put(wrapping_key.generation, wrapping_key)
+
+    put = add
+
+    def secrets(self) -> tuple[ServiceSecret, ...]:
+        return tuple(sorted(self._secrets.values(), key=lambda one: one.name))
+
+    def put_secret(self, secret: ServiceSecret) -> None:
+        self._secrets.put(secret.name, secret)
 
 
 class Authorities:

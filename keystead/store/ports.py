@@ -15,7 +15,7 @@ from typing import Generic, Protocol, TypeVar
 
 import msgspec
 
-from keystead.domain.accounts import AccessKey, Account, WrappingKey
+from keystead.domain.accounts import AccessKey, Account, ServiceSecret, WrappingKey
 from keystead.domain.audit import Head, Record
 from keystead.domain.authorities import KeptAuthority
 from keystead.domain.keys.aliases import Alias
@@ -198,13 +198,25 @@ class Accounts(Protocol):
 
 
 class Keyring(Protocol):
-    """The wrapping keys, by generation."""
+    """What the root key wraps: the wrapping keys, by generation, and the service's own keys, by name."""
 
     def all(self) -> tuple[WrappingKey, ...]:
         """All generations, oldest first; the last one wraps what is new."""
         ...
 
     def add(self, wrapping_key: WrappingKey) -> None: ...
+
+    def put(self, wrapping_key: WrappingKey) -> None:
+        """Replace an existing generation: it was wrapped anew."""
+        ...
+
+    def secrets(self) -> tuple[ServiceSecret, ...]:
+        """The service's own keys, by name."""
+        ...
+
+    def put_secret(self, secret: ServiceSecret) -> None:
+        """Keep one of the service's own keys, in place of the one of that name if there is one."""
+        ...
 
 
 class Authorities(Protocol):

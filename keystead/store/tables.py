@@ -5,7 +5,14 @@ from typing import Any
 
 import msgspec
 
-from keystead.domain.accounts import AccessKey, AccessKeyStatus, Account, AccountStatus, WrappingKey
+from keystead.domain.accounts import (
+    AccessKey,
+    AccessKeyStatus,
+    Account,
+    AccountStatus,
+    ServiceSecret,
+    WrappingKey,
+)
 from keystead.domain.audit import COLUMNS, Head, Record, columns
 from keystead.domain.authorities import KeptAuthority
 from keystead.domain.keys.aliases import Alias
@@ -17,7 +24,7 @@ from keystead.store.ports import Page
 
 
 class Keyring:
-    """Wrapping keys."""
+    """Wrapping keys, and the service's own keys."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -41,6 +48,27 @@ class Keyring:
                 wrapping_key.blob,
                 wrapping_key.created,
             ),
+        )
+
+    def put(self, wrapping_key: WrappingKey) -> None:
+        self._database.revise()
+        self._database.rows(
+            "UPDATE wrapping_keys SET root_fingerprint = ?, blob = ? WHERE generation = ?",
+            (wrapping_key.root_fingerprint, wrapping_key.blob, wrapping_key.generation),
+        )
+
+    def secrets(self) -> tuple[ServiceSecret, ...]:
+        rows = self._database.rows(
+            "SELECT name, root_fingerprint, blob, created FROM service_secrets ORDER BY name"
+        )
+        return tuple(
+            ServiceSecret(name=row[0], root_fingerprint=row[1], blob=row[2], created=row[3]) for row in rows
+        )
+
+    def put_secret(self, secret: ServiceSecret) -> None:
+        self._database.revise()
+        self._database.rows(
+            "INSERT OR REPLACE INTO service_secrets VALUES (?, ?, ?, ?)", msgspec.structs.astuple(secret)
         )
 
 

@@ -27,7 +27,7 @@ from cryptography.hazmat.primitives.hmac import HMAC
 from keystead.api.operation import CATALOGUE
 from keystead.clock import SystemClock, iso8601
 from keystead.crypto.primitives import sm2
-from keystead.crypto.vault import _wrapping_key_facts
+from keystead.crypto.wrapping import _wrapping_key_facts
 from keystead.domain.keys.algorithms import ASYMMETRIC, RSA
 from keystead.domain.keys.key import KeySpec
 from keystead.domain.products import KMS

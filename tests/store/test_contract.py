@@ -10,7 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from keystead.clock import FixedClock
-from keystead.domain.accounts import AccessKey, AccessKeyStatus, Account, AccountStatus, WrappingKey
+from keystead.domain.accounts import (
+    AccessKey,
+    AccessKeyStatus,
+    Account,
+    AccountStatus,
+    ServiceSecret,
+    WrappingKey,
+)
 from keystead.domain.audit import GENESIS, Head, link
 from keystead.domain.authorities import KeptAuthority
 from keystead.domain.identities import (
@@ -126,6 +133,21 @@ def test_what_is_added_is_found_as_it_was(store: Store) -> None:
     assert store.keys.tags(ACCOUNT, REGION, "key-2") == {}
     assert [one.generation for one in store.keyring.all()] == [1]
     assert [one.account_id for one in store.accounts.all()] == [ACCOUNT]
+
+
+def test_what_the_root_key_wraps_can_be_wrapped_anew(store: Store) -> None:
+    one = ServiceSecret(name="b", root_fingerprint="f", blob=b"1", created=1)
+    other = ServiceSecret(name="a", root_fingerprint="f", blob=b"2", created=2)
+    assert store.keyring.secrets() == ()
+    for secret in (one, other):
+        store.keyring.put_secret(secret)
+    assert store.keyring.secrets() == (other, one)
+    anew = ServiceSecret(name="b", root_fingerprint="g", blob=b"3", created=1)
+    store.keyring.put_secret(anew)
+    assert store.keyring.secrets() == (other, anew)
+    wrapping_key = WrappingKey(generation=1, root_fingerprint="g", blob=b"4", created=1)
+    store.keyring.put(wrapping_key)
+    assert store.keyring.all() == (wrapping_key,)
 
 
 def test_a_version_is_its_account_s(store: Store) -> None:

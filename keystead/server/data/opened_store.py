@@ -54,7 +54,7 @@ def open_store(
     try:
         vault = Vault(root, entropy)
         store.begin()
-        vault.load(store.keyring.all())
+        vault.load(store.keyring.all(), store.keyring.secrets())
         accounts = store.accounts.all()
         if accounts:
             # An earlier version's CA moves into the store. If it can't be read it stays where it is, to be missed there.

@@ -1,0 +1,32 @@
+import msgspec
+import pytest
+
+from keystead.crypto import root_key
+from keystead.crypto.wrapping import Wrapping
+from keystead.entropy import SeededEntropy
+from keystead.errors import OperatorError
+
+
+def test_own_keys_are_loaded_by_name() -> None:
+    entropy = SeededEntropy()
+    root = root_key.ephemeral(entropy)
+    first = Wrapping(root, entropy)
+    rows = [first.make_own_key("one", 1), first.make_own_key("two", 2)]
+    assert [row.root_fingerprint for row in rows] == [root.fingerprint] * 2
+    assert len({row.blob for row in rows}) == 2
+    second = Wrapping(root, entropy)
+    assert not second.has_own_key("one")
+    second.load([], rows)
+    assert second.has_own_key("one")
+    assert second.has_own_key("two")
+    assert not second.has_own_key("three")
+
+
+def test_an_own_key_of_another_name_or_root_key_is_named() -> None:
+    entropy = SeededEntropy()
+    root = root_key.ephemeral(entropy)
+    row = Wrapping(root, entropy).make_own_key("one", 1)
+    with pytest.raises(OperatorError, match="the two key does not open"):
+        Wrapping(root, entropy).load([], [msgspec.structs.replace(row, name="two")])
+    with pytest.raises(OperatorError, match="this data was sealed under another root key"):
+        Wrapping(root_key.ephemeral(entropy), entropy).load([], [row])
