@@ -12,13 +12,18 @@ from keystead.client.access_key import read_access_key
 from keystead.clock import FixedClock
 from keystead.crypto import root_key
 from keystead.crypto.vault import Vault
-from keystead.entropy import SeededEntropy
+from keystead.entropy import SeededEntropy, SystemEntropy
 from keystead.errors import OperatorError
 from keystead.server.data.directory import DataDirectory
 from keystead.server.data.opened_store import open_store
+from keystead.server.data.protection import found_in, protect
 from keystead.store import sqlite
+from keystead.store.database import Database
 from keystead.store.reader import open_reader
+from keystead.store.seal_check import examine
+from keystead.store.seals import Codes
 from keystead.store.sqlite import SqliteStore
+from keystead.store.tables import Keyring
 from tests.faulty_vfs import NAME
 from tests.harness import Service
 
@@ -49,6 +54,8 @@ class Durable(Service):
         vault = Vault(root_key.read_file(directory.root_key, self.entropy), self.entropy)
         sqlite_store.begin()
         vault.load(sqlite_store.keyring.all(), sqlite_store.keyring.secrets())
+        protect(sqlite_store, vault, self.clock)
+        assert found_in(sqlite_store) == ()
         self.account = sqlite_store.accounts.all()[0].account_id
         sqlite_store.rollback()
         self.access_key = read_access_key(directory.root_access_key)
@@ -87,14 +94,22 @@ def members(answer: Answer) -> dict[str, Any]:
 
 
 def state(connection: apsw.Connection) -> State:
-    """Every row of every table."""
+    """Every row of every table, but for the sums of the rows, which are written as the batch ends (see `broken_seals`)."""
     tables = connection.execute(
-        "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name"
+        "SELECT name FROM sqlite_schema WHERE type = 'table' AND name <> 'seals' ORDER BY name"
     ).fetchall()
     return {str(name): connection.execute(f"SELECT * FROM {name}").fetchall() for (name,) in tables}
 
 
-def reopened(database: Path) -> tuple[State, list[str]]:
+def broken_seals(connection: apsw.Connection, root: Path) -> list[str]:
+    """What does not hold of the seals of a database whose root key is in this file."""
+    database, entropy = Database(connection), SystemEntropy()
+    vault = Vault(root_key.read_file(root, entropy), entropy)
+    vault.load(Keyring(database).all(), Keyring(database).secrets())
+    return [one.text for one in examine(database, Codes(vault.row_seals())).found]
+
+
+def reopened(database: Path, root: Path) -> tuple[State, list[str]]:
     """The state that an ordinary start finds, and what is wrong with it."""
     try:
         connection = apsw.Connection(str(database))
@@ -102,6 +117,7 @@ def reopened(database: Path) -> tuple[State, list[str]]:
             wrong = [str(row[0]) for row in connection.execute("PRAGMA integrity_check") if row[0] != "ok"]
             wrong += [str(row) for row in connection.execute("PRAGMA foreign_key_check")]
             found = state(connection)
+            wrong += broken_seals(connection, root)
         with closing(open_reader(database)) as reader:
             wrong += [verdict.bad for verdict in reader.verify() if verdict.bad]
     except (apsw.Error, OperatorError) as error:

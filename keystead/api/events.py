@@ -1,4 +1,5 @@
-"""Records of what the service itself does to keys, by a timer, from a seed, or so that a call can be answered."""
+"""Records of what the service itself does: to keys, by a timer, from a seed, or so that a call can be answered; and of what
+it finds."""
 
 import msgspec
 
@@ -21,14 +22,32 @@ def record_event(
     parameters: dict[str, str] | None = None,
 ) -> None:
     """Record what the service itself did to a key."""
+    arn = key_arn(key.account, key.region, key.key_id)
+    record_service(
+        batch, clock, entropy, key.account, action, parameters, region=key.region, resources=(arn,)
+    )
+
+
+def record_service(
+    batch: Batch,
+    clock: Clock,
+    entropy: Entropy,
+    account: str,
+    action: str,
+    parameters: dict[str, str] | None = None,
+    *,
+    region: str = "",
+    resources: tuple[str, ...] = (),
+) -> None:
+    """Record what the service itself did, or found."""
     batch.append(
         Record(
             chain=batch.chain,
             sequence=batch.next,
             time=int(clock.now() * 1000),
             kind=Kind.SERVICE_EVENT,
-            account=key.account,
-            region=key.region,
+            account=account,
+            region=region,
             product=KMS.name,
             version=KMS.version,
             action=action,
@@ -40,7 +59,7 @@ def record_event(
             host="",
             user_agent="",
             tls="",
-            resources=msgspec.json.encode([key_arn(key.account, key.region, key.key_id)]).decode(),
+            resources=msgspec.json.encode(resources).decode(),
             parameters=msgspec.json.encode(parameters or {}).decode(),
             status=200,
             code="",

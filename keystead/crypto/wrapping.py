@@ -2,14 +2,19 @@
 
 from collections.abc import Iterable
 
+import msgspec
+
 from keystead.crypto.derivation import KEY_BYTES, prefixed
 from keystead.crypto.material import Material
 from keystead.crypto.root_key import RootKey
+from keystead.crypto.row_seals import RowSeals
 from keystead.crypto.sealing import Unopenable, seal, unseal
 from keystead.domain.accounts import ServiceSecret, WrappingKey
 from keystead.domain.keys.key import Wrapped
 from keystead.entropy import Entropy
 from keystead.errors import OperatorError
+
+SEALS = "seals"  # the own key that rows are sealed with
 
 
 class Wrapping:
@@ -21,6 +26,9 @@ class Wrapping:
         self._wrapping: dict[int, Material] = {}
         self._own: dict[str, bytes] = {}
         self._newest = 0
+        self.unsealed: set[int] = set()
+        """Generations that were wrapped before the rows of the store were sealed, and must be wrapped anew once they are:
+        as they are, they would open in a store whose seals were all taken away."""
 
     def make_wrapping_key(self, now: int) -> WrappingKey:
         """A new generation, wrapped by the root key and in use from here on."""
@@ -37,9 +45,12 @@ class Wrapping:
         """Unwrap all generations, and the service's own keys. OperatorError if the root key is not the one they were
         wrapped by."""
         for row in wrapping_keys:
-            key = self._unwrap_by_root(
-                _wrapping_key_facts(row.generation), row, f"wrapping key {row.generation}"
-            )
+            what = f"wrapping key {row.generation}"
+            try:
+                key = self._unwrap_by_root(_wrapping_key_facts(row.generation), row, what)
+            except _DoesNotOpen:
+                key = self._unwrap_by_root(_unsealed_facts(row.generation), row, what)
+                self.unsealed.add(row.generation)
             self._wrapping[row.generation] = Material(key)
             self._newest = max(self._newest, row.generation)
         for secret in secrets:
@@ -67,10 +78,21 @@ class Wrapping:
         try:
             return self._root.unwrap(facts, row.blob)
         except Unopenable:
-            raise OperatorError(
+            raise _DoesNotOpen(
                 f"{what} does not open: the database was altered or is damaged",
                 hint="restore the data directory from a backup",
             ) from None
+
+    def wrap_anew(self, row: WrappingKey) -> WrappingKey:
+        """The generation as it is wrapped in a store whose rows are sealed."""
+        facts = _unsealed_facts if row.generation in self.unsealed else _wrapping_key_facts
+        key = self._unwrap_by_root(facts(row.generation), row, f"wrapping key {row.generation}")
+        self.unsealed.discard(row.generation)
+        return msgspec.structs.replace(row, blob=self._root.wrap(_wrapping_key_facts(row.generation), key))
+
+    def row_seals(self) -> RowSeals:
+        """What seals rows, under the own key `seals`."""
+        return RowSeals(self._own[SEALS], self._entropy)
 
     # --- inside
 
@@ -88,7 +110,15 @@ class Wrapping:
             ) from None
 
 
+class _DoesNotOpen(OperatorError):
+    """It was wrapped by this root key, and is not what is looked for."""
+
+
 def _wrapping_key_facts(generation: int) -> bytes:
+    return prefixed("wrapping_key", str(generation), "sealed rows")
+
+
+def _unsealed_facts(generation: int) -> bytes:
     return prefixed("wrapping_key", str(generation))
 
 

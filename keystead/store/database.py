@@ -1,26 +1,36 @@
 """A SQLite connection as the repositories use it: rows out, StoreFailure instead of SQLite's errors."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import apsw
 
 from keystead.store.ports import StoreFailure
+from keystead.store.seals import Seals
 
 CACHED = 10_000  # entries of one read cache; beyond it the oldest goes
 
 
 class Database:
-    """One connection. `revise` must be called before anything but nonces, records and last uses is written."""
+    """One connection. `revise` must be called before anything but nonces and records is written."""
 
     def __init__(self, connection: apsw.Connection) -> None:
         self._connection = connection
         self.revised = False
+        self.seals: Seals | None = None  # None: rows are neither checked nor sealed
+        self._positions: dict[str, int] = {}  # the latest of each table
 
     def rows(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """All rows of one statement."""
         try:
             return self._connection.execute(sql, values).fetchall()
+        except apsw.Error as error:
+            raise self.failure(error) from None
+
+    def each(self, sql: str, values: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
+        """The rows of one statement, as they come."""
+        try:
+            yield from self._connection.execute(sql, values)
         except apsw.Error as error:
             raise self.failure(error) from None
 
@@ -37,10 +47,23 @@ class Database:
             raise self.failure(error) from None
 
     def revise(self) -> None:
-        """Count the state's revision up, once in a batch."""
-        if not self.revised:
-            self.rows("UPDATE meta SET value = value + 1 WHERE name = 'revision'")
-            self.revised = True
+        """Something that is sealed, or read through a cache, is changed in this batch."""
+        self.revised = True
+
+    def next_position(self, table: str) -> int:
+        """The position of the next row of a table; none is given twice."""
+        latest = self._positions.get(table)
+        if latest is None:
+            row = self.row("SELECT seq FROM sqlite_sequence WHERE name = ?", (table,))
+            latest = 0 if row is None else int(row[0])
+        self._positions[table] = latest + 1
+        return latest + 1
+
+    def drop(self) -> None:
+        """Forget what is known of the tables."""
+        self._positions.clear()
+        if self.seals is not None:
+            self.seals.drop()
 
     def failure(self, error: Exception) -> StoreFailure:
         """What a failed statement means to the caller."""

@@ -3,65 +3,22 @@
 An account has some hundreds of them at most, so all of a type are read at once and known by heart from then on.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
-from keystead.domain.identities import Attachment, CustomPolicy, Group, Member, PolicyVersion, User
-from keystead.domain.sign_in import KnownAddress, LoginProfile, MfaDevice, PasswordPolicy
+from keystead.domain.identities import PolicyVersion
 from keystead.store.database import Database
-from keystead.store.identity_ports import IDENTITIES, Identity, Revisions, V, identity_key
-
-
-class _Table(NamedTuple):
-    """The statements of the table of a type."""
-
-    fields: tuple[str, ...]
-    other: tuple[str, ...]  # the fields that are not part of its key
-    select: str
-    insert: str
-    update: str
-    delete: str
-
-
-def _table(name: str, kind: type[Identity]) -> _Table:
-    fields, key = kind.__struct_fields__, IDENTITIES[kind]
-    other = tuple(field for field in fields if field not in key)
-    columns = ", ".join(fields)
-    where = " WHERE " + " AND ".join(f"{field} = ?" for field in key)
-    changed = ", ".join(f"{field} = ?" for field in other)
-    return _Table(
-        fields,
-        other,
-        f"SELECT {columns} FROM {name}",  # noqa: S608 - these are our own names
-        f"INSERT INTO {name} ({columns}) VALUES ({', '.join('?' * len(fields))})",  # noqa: S608 - as above
-        f"UPDATE {name} SET {changed}{where}",  # noqa: S608 - as above
-        f"DELETE FROM {name}{where}",  # noqa: S608 - as above
-    )
-
-
-_TABLES: dict[type[Identity], _Table] = {
-    kind: _table(name, kind)
-    for name, kind in (
-        ("users", User),
-        ("user_groups", Group),
-        ("members", Member),
-        ("policies", CustomPolicy),
-        ("policy_versions", PolicyVersion),
-        ("attachments", Attachment),
-        ("login_profiles", LoginProfile),
-        ("password_policies", PasswordPolicy),
-        ("mfa_devices", MfaDevice),
-        ("known_addresses", KnownAddress),
-    )
-}
+from keystead.store.identity_ports import Identity, Revisions, V, identity_key
+from keystead.store.sealed import OF_IDENTITIES
+from keystead.store.sealed_table import SealedTable
 
 
 class Identities:
     """See keystead.store.ports.Identities."""
 
     def __init__(self, database: Database) -> None:
-        self._database = database
+        self._tables = {kind: SealedTable(database, table) for kind, table in OF_IDENTITIES.items()}
         self._all: dict[tuple[type[Identity], str], tuple[Any, ...]] = {}
         self._revisions = Revisions()
 
@@ -75,35 +32,31 @@ class Identities:
     def all(self, kind: type[V], account: str) -> tuple[V, ...]:
         found = self._all.get((kind, account))
         if found is None:
-            found = self._all[kind, account] = self._rows(kind, "account = ?", account)
+            found = self._all[kind, account] = self._rows(kind, account)
         return found
 
     def versions(self, account: str, policy: str) -> tuple[PolicyVersion, ...]:
-        return self._rows(PolicyVersion, "account = ? AND policy = ?", account, policy)
+        return self._rows(PolicyVersion, account, " AND policy = ?", policy)
 
     def add(self, one: Identity) -> None:
-        self._changed(one)
-        self._database.rows(_TABLES[type(one)].insert, msgspec.structs.astuple(one))
+        self._changed(one).insert((None, *msgspec.structs.astuple(one)))
 
     def put(self, one: Identity) -> None:
-        self._changed(one)
-        table = _TABLES[type(one)]
-        self._database.rows(
-            table.update, (*(getattr(one, field) for field in table.other), *identity_key(one))
-        )
+        self._changed(one).put((None, *msgspec.structs.astuple(one)))
 
     def remove(self, one: Identity) -> None:
-        self._changed(one)
-        self._database.rows(_TABLES[type(one)].delete, identity_key(one))
+        table = self._changed(one)
+        table.delete(f"WHERE {table.table.by_key}", identity_key(one))
 
-    def _changed(self, one: Identity) -> None:
-        self._database.revise()
+    def _changed(self, one: Identity) -> SealedTable:
         self._all.pop((type(one), one.account), None)
         self._revisions.changed(one.account)
+        return self._tables[type(one)]
 
-    def _rows(self, kind: type[Any], where: str, *values: str) -> tuple[Any, ...]:
-        table = _TABLES[kind]
-        rows = self._database.rows(f"{table.select} WHERE {where} ORDER BY position", values)
+    def _rows(self, kind: type[Any], account: str, more: str = "", *values: str) -> tuple[Any, ...]:
+        sql = f"WHERE account = ?{more} ORDER BY position"
+        rows = self._tables[kind].select(sql, (account, *values), f"account {account}")
         # SQLite has no truth values: those come as numbers.
-        values_of = [dict(zip(table.fields, row, strict=True)) for row in rows]
+        fields = kind.__struct_fields__
+        values_of = [dict(zip(fields, row[1:-1], strict=True)) for row in rows]
         return tuple([msgspec.convert(one, kind, strict=False) for one in values_of])

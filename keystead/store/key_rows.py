@@ -1,6 +1,6 @@
-"""Rows of keys and versions as what they mean: which columns are read, in which order, and what is made of them."""
+"""Rows of keys and versions as what they mean; the columns are in the order of keystead.store.sealed."""
 
-from typing import Any
+import msgspec
 
 from keystead.domain.keys.key import (
     Key,
@@ -12,46 +12,67 @@ from keystead.domain.keys.key import (
     Wrapped,
 )
 from keystead.domain.keys.lifecycle import KeyState
-
-SELECT_KEY = (
-    "SELECT account, region, key_id, spec, usage, origin, protection, state, description, created, "
-    "primary_version, rotated, instance, deletion_at, position, rotation_interval, "
-    "protected, protection_reason, policy, absent, material_check, expires, service FROM keys"
-)
-SELECT_VERSION = (
-    "SELECT account, region, key_id, version_id, number, spec, usage, origin, created, generation, material "
-    "FROM key_versions"
-)
+from keystead.store.sealed import Row
 
 
-def key_of(row: tuple[Any, ...]) -> Key:
+def key_of(row: Row) -> Key:
     return Key(
-        account=row[0],
-        region=row[1],
-        key_id=row[2],
-        spec=KeySpec(row[3]),
-        usage=KeyUsage(row[4]),
-        origin=Origin(row[5]),
-        protection=ProtectionLevel(row[6]),
-        state=KeyState(row[7]),
-        description=row[8],
-        created=row[9],
-        primary_version=row[10],
-        rotated=row[11],
-        instance=row[12],
-        deletion_at=row[13],
+        account=row[1],
+        region=row[2],
+        key_id=row[3],
+        spec=KeySpec(row[4]),
+        usage=KeyUsage(row[5]),
+        origin=Origin(row[6]),
+        protection=ProtectionLevel(row[7]),
+        state=KeyState(row[8]),
+        description=row[9],
+        created=row[10],
+        primary_version=row[11],
+        rotated=row[12],
+        instance=row[13],
+        deletion_at=row[14],
         rotation_interval=row[15],
-        protected=bool(row[16]),
-        protection_reason=row[17],
-        policy=row[18],
-        absent=bool(row[19]),
-        check=row[20],
-        expires=row[21],
-        service=row[22],
+        protected=bool(row[17]),
+        protection_reason=row[18],
+        policy=row[19],
+        absent=bool(row[20]),
+        check=row[21],
+        expires=row[22],
+        service=row[23],
     )
 
 
-def version_of(row: tuple[Any, ...]) -> KeyVersion:
+def row_of_key(key: Key) -> Row:
+    """All but its position."""
+    return (
+        None,
+        key.account,
+        key.region,
+        key.key_id,
+        key.spec,
+        key.usage,
+        key.origin,
+        key.protection,
+        key.state,
+        key.description,
+        key.created,
+        key.primary_version,
+        key.rotated,
+        key.instance,
+        key.deletion_at,
+        key.rotation_interval,
+        key.rotation_due,
+        key.protected,
+        key.protection_reason,
+        key.policy,
+        key.absent,
+        key.check,
+        key.expires,
+        key.service,
+    )
+
+
+def version_of(row: Row) -> KeyVersion:
     return KeyVersion(
         account=row[0],
         region=row[1],
@@ -64,3 +85,7 @@ def version_of(row: tuple[Any, ...]) -> KeyVersion:
         created=row[8],
         material=Wrapped(row[9], row[10]),
     )
+
+
+def row_of_version(version: KeyVersion) -> Row:
+    return (*msgspec.structs.astuple(version)[:-1], version.material.generation, version.material.blob)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from functools import cache
+from itertools import islice
 
 import msgspec
 
@@ -9,13 +10,16 @@ from keystead.domain.keys.key import Key, KeyFilter, KeyVersion
 from keystead.domain.keys.lifecycle import KeyState
 from keystead.domain.policies import guests
 from keystead.store.database import Database, remember
-from keystead.store.key_rows import SELECT_KEY, SELECT_VERSION, key_of, version_of
+from keystead.store.key_rows import key_of, row_of_key, row_of_version, version_of
 from keystead.store.listing import Listing
 from keystead.store.ports import Page
+from keystead.store.sealed import KEY_VERSIONS, KEYS, TAGS
+from keystead.store.sealed_table import SealedTable
 from keystead.store.tables import Aliases
 
 _FACETS = "state || ' ' || spec || ' ' || usage || ' ' || origin || ' ' || protection || ' ' || service"
 _IN = "IN (SELECT value FROM json_each(?))"
+_OF_KEY = "WHERE account = ? AND region = ? AND key_id = ?"
 
 
 class Keys:
@@ -25,6 +29,9 @@ class Keys:
         self._database = database
         self._listing = listing
         self._aliases = aliases
+        self._key_rows = SealedTable(database, KEYS)
+        self._version_rows = SealedTable(database, KEY_VERSIONS)
+        self._tag_rows = SealedTable(database, TAGS)
         self._keys: dict[tuple[str, str, str], Key] = {}
         self._versions: dict[tuple[str, str], KeyVersion] = {}
         self._tags: dict[tuple[str, str, str], dict[str, str]] = {}
@@ -37,9 +44,7 @@ class Keys:
     def get(self, account: str, region: str, key_id: str) -> Key | None:
         found = self._keys.get((account, region, key_id))
         if found is None:
-            row = self._database.row(
-                f"{SELECT_KEY} WHERE account = ? AND region = ? AND key_id = ?", (account, region, key_id)
-            )
+            row = self._key_rows.get(account, region, key_id)
             if row is None:
                 return None
             found = key_of(row)
@@ -47,67 +52,16 @@ class Keys:
         return found
 
     def add(self, key: Key, version: KeyVersion, tags: dict[str, str]) -> None:
-        self._database.revise()
-        position = self._database.rows(
-            "INSERT INTO keys (account, region, key_id, spec, usage, origin, protection, state, description, created, "
-            "primary_version, rotated, instance, deletion_at, rotation_interval, rotation_due, protected, "
-            "protection_reason, policy, absent, material_check, expires, service) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING position",
-            (
-                key.account,
-                key.region,
-                key.key_id,
-                key.spec,
-                key.usage,
-                key.origin,
-                key.protection,
-                key.state,
-                key.description,
-                key.created,
-                key.primary_version,
-                key.rotated,
-                key.instance,
-                key.deletion_at,
-                key.rotation_interval,
-                key.rotation_due,
-                key.protected,
-                key.protection_reason,
-                key.policy,
-                key.absent,
-                key.check,
-                key.expires,
-                key.service,
-            ),
-        )[0][0]
+        row = self._key_rows.insert(row_of_key(key))
         self._add_guests(key)
         self.add_version(version)
         self._add_tags(key.account, key.region, key.key_id, tags)
-        self._listing.count(_listing(key.account, key.region), position, _facets(key), 1)
+        self._listing.count(_listing(key.account, key.region), row[0], _facets(key), 1)
 
     def put(self, key: Key) -> None:
-        old, position = self._stored(key)
-        self._database.revise()
-        self._database.rows(
-            "UPDATE keys SET state = ?, description = ?, primary_version = ?, rotated = ?, deletion_at = ?, "
-            "rotation_interval = ?, rotation_due = ?, protected = ?, protection_reason = ?, "
-            "policy = ?, absent = ?, material_check = ?, expires = ? WHERE position = ?",
-            (
-                key.state,
-                key.description,
-                key.primary_version,
-                key.rotated,
-                key.deletion_at,
-                key.rotation_interval,
-                key.rotation_due,
-                key.protected,
-                key.protection_reason,
-                key.policy,
-                key.absent,
-                key.check,
-                key.expires,
-                position,
-            ),
-        )
+        row = self._key_rows.put(row_of_key(key))
+        assert row is not None
+        old, position = key_of(row), row[0]
         if old.policy != key.policy:
             self._remove_guests(key)
             self._add_guests(key)
@@ -117,59 +71,32 @@ class Keys:
         self._keys.pop(key.place, None)
 
     def remove(self, key: Key) -> tuple[str, ...]:
-        old, position = self._stored(key)
         place = key.place
-        self._database.revise()
         self._aliases.remove_all_of(*place)
-        self._database.rows("DELETE FROM tags WHERE account = ? AND region = ? AND key_id = ?", place)
-        removed = self._database.rows(
-            "DELETE FROM key_versions WHERE account = ? AND region = ? AND key_id = ? RETURNING version_id",
-            place,
-        )
+        self._tag_rows.delete(_OF_KEY, place)
+        removed = self._version_rows.delete(_OF_KEY, place)
         self._remove_guests(key)
-        self._database.rows("DELETE FROM keys WHERE position = ?", (position,))
-        self._listing.count(_listing(key.account, key.region), position, _facets(old), -1)
+        for row in self._key_rows.delete(_OF_KEY, place):
+            self._listing.count(_listing(key.account, key.region), row[0], _facets(key_of(row)), -1)
         self.drop_cache()
-        return tuple(str(version_id) for (version_id,) in removed)
+        return tuple(version_of(row).version_id for row in removed)
 
     def add_version(self, version: KeyVersion) -> None:
-        self._database.revise()
-        self._database.rows(
-            "INSERT INTO key_versions (account, region, key_id, version_id, number, spec, usage, origin, created, "
-            "generation, material) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                version.account,
-                version.region,
-                version.key_id,
-                version.version_id,
-                version.number,
-                version.spec,
-                version.usage,
-                version.origin,
-                version.created,
-                version.material.generation,
-                version.material.blob,
-            ),
-        )
+        self._version_rows.insert(row_of_version(version))
 
     def put_version(self, version: KeyVersion) -> None:
-        self._database.revise()
-        self._database.rows(
-            "UPDATE key_versions SET generation = ?, material = ? WHERE version_id = ?",
-            (version.material.generation, version.material.blob, version.version_id),
-        )
+        self._version_rows.put(row_of_version(version))
         self._versions.pop((version.account, version.version_id), None)
 
     def versions(self, account: str, region: str, key_id: str, offset: int, limit: int) -> Page[KeyVersion]:
         # Numbers count from 1 without a gap: the last is how many there are.
         place = (account, region, key_id)
-        last = self._database.rows(
-            "SELECT max(number) FROM key_versions WHERE account = ? AND region = ? AND key_id = ?", place
-        )
+        last = self._database.rows(f"SELECT max(number) FROM key_versions {_OF_KEY}", place)  # noqa: S608
         total = int(last[0][0] or 0)
-        rows = self._database.rows(
-            f"{SELECT_VERSION} WHERE account = ? AND region = ? AND key_id = ? AND number <= ? ORDER BY number DESC LIMIT ?",
+        rows = self._version_rows.select(
+            f"{_OF_KEY} AND number <= ? ORDER BY number DESC LIMIT ?",
             (*place, total - offset, limit),
+            _scope(place),
         )
         return Page(tuple(version_of(row) for row in rows), total)
 
@@ -177,13 +104,13 @@ class Keys:
         found = self._versions.get((account, version_id))
         if found is None:
             # By this index another account's version is not met on the way.
-            row = self._database.row(
-                f"{SELECT_VERSION} INDEXED BY key_versions_of_account WHERE account = ? AND version_id = ?",
+            rows = self._version_rows.select(
+                "INDEXED BY key_versions_of_account WHERE account = ? AND version_id = ?",
                 (account, version_id),
             )
-            if row is None:
+            if not rows:
                 return None
-            found = version_of(row)
+            found = version_of(rows[0])
             remember(self._versions, (account, version_id), found)
         return found
 
@@ -220,19 +147,14 @@ class Keys:
         place = (account, region, key_id)
         found = self._tags.get(place)
         if found is None:
-            rows = self._database.rows(
-                "SELECT name, value FROM tags WHERE account = ? AND region = ? AND key_id = ? ORDER BY name",
-                place,
-            )
-            found = {str(name): str(value) for name, value in rows}
+            rows = self._tag_rows.select(f"{_OF_KEY} ORDER BY name", place, _scope(place))
+            found = {str(row[3]): str(row[4]) for row in rows}
             remember(self._tags, place, found)
         return dict(found)
 
     def put_tags(self, account: str, region: str, key_id: str, tags: dict[str, str]) -> None:
         self._database.revise()
-        self._database.rows(
-            "DELETE FROM tags WHERE account = ? AND region = ? AND key_id = ?", (account, region, key_id)
-        )
+        self._tag_rows.delete(_OF_KEY, (account, region, key_id))
         self._add_tags(account, region, key_id, tags)
 
     def tagged(
@@ -253,10 +175,8 @@ class Keys:
 
     def _add_tags(self, account: str, region: str, key_id: str, tags: dict[str, str]) -> None:
         self._tags.pop((account, region, key_id), None)
-        self._database.many(
-            "INSERT INTO tags VALUES (?, ?, ?, ?, ?)",
-            [(account, region, key_id, name, value) for name, value in tags.items()],
-        )
+        for name, value in tags.items():
+            self._tag_rows.insert((account, region, key_id, name, value))
 
     def page(self, account: str, region: str, where: KeyFilter, offset: int, limit: int) -> Page[str]:
         @cache
@@ -310,30 +230,17 @@ class Keys:
         return [(str(key_id), str(text)) for key_id, text in rows]
 
     def due(self, now: int, limit: int) -> tuple[Key, ...]:
-        rows = self._database.rows(
-            f"{SELECT_KEY} WHERE deletion_at IS NOT NULL AND deletion_at <= ? ORDER BY deletion_at LIMIT ?",
-            (now, limit),
-        )
-        return tuple(key_of(row) for row in rows)
+        return self._next_by("deletion_at", now, limit)
 
     def rotating(self, now: int, limit: int) -> tuple[Key, ...]:
-        rows = self._database.rows(
-            f"{SELECT_KEY} WHERE rotation_due IS NOT NULL AND rotation_due <= ? ORDER BY rotation_due LIMIT ?",
-            (now, limit),
-        )
-        return tuple(key_of(row) for row in rows)
+        return self._next_by("rotation_due", now, limit)
 
     def expiring(self, now: int, limit: int) -> tuple[Key, ...]:
-        rows = self._database.rows(
-            f"{SELECT_KEY} WHERE expires IS NOT NULL AND expires <= ? ORDER BY expires LIMIT ?", (now, limit)
-        )
-        return tuple(key_of(row) for row in rows)
+        return self._next_by("expires", now, limit)
 
-    def _stored(self, key: Key) -> tuple[Key, int]:
-        row = self._database.rows(f"{SELECT_KEY} WHERE account = ? AND region = ? AND key_id = ?", key.place)[
-            0
-        ]
-        return key_of(row), row[14]
+    def _next_by(self, column: str, now: int, limit: int) -> tuple[Key, ...]:
+        rows = self._key_rows.sound(f"WHERE {column} IS NOT NULL AND {column} <= ? ORDER BY {column}", (now,))
+        return tuple([key_of(row) for row in islice(rows, limit)])
 
 
 def _listing(account: str, region: str) -> str:
@@ -342,6 +249,10 @@ def _listing(account: str, region: str) -> str:
 
 def _facets(key: Key) -> str:
     return f"{key.state} {key.spec} {key.usage} {key.origin} {key.protection} {key.service}"
+
+
+def _scope(place: tuple[str, str, str]) -> str | None:
+    return KEYS.scope_of_key(place)
 
 
 def _json(values: Iterable[str]) -> str:

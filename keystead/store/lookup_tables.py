@@ -15,7 +15,7 @@ from keystead.domain.keys.key import Key
 from keystead.errors import ServiceUnavailableTemporary
 from keystead.store import record_lookups
 from keystead.store.database import Database
-from keystead.store.key_rows import SELECT_KEY, key_of
+from keystead.store.key_rows import key_of
 from keystead.store.lookups import (
     FoundKey,
     FoundKeys,
@@ -28,6 +28,7 @@ from keystead.store.lookups import (
     Wanted,
     WantedKeys,
 )
+from keystead.store.sealed import KEYS
 
 LONGEST = 10.0  # seconds that one of them may take
 _STEPS = 100_000  # of SQLite's, between two looks at the clock
@@ -48,7 +49,7 @@ class DatabaseLookups:
         with self._reading() as database:
             where, values = _where(wanted)
             rows = database.rows(
-                f"{SELECT_KEY} WHERE {where} ORDER BY position DESC LIMIT ? OFFSET ?",
+                f"{KEYS.select} WHERE {where} ORDER BY position DESC LIMIT ? OFFSET ?",
                 (*values, wanted.limit, wanted.offset),
             )
             if wanted.text or wanted.tag_key or wanted.tag_value:
@@ -63,7 +64,7 @@ class DatabaseLookups:
             def next_by(column: str) -> tuple[Key, ...]:
                 # The pluses: by the index on the dates, which is short.
                 rows = database.rows(
-                    f"{SELECT_KEY} WHERE {column} IS NOT NULL AND +account = ? AND +region = ? ORDER BY {column}, position "
+                    f"{KEYS.select} WHERE {column} IS NOT NULL AND +account = ? AND +region = ? ORDER BY {column}, position "
                     "LIMIT ?",
                     (account, region, limit),
                 )

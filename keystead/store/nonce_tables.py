@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 
 from keystead.store.database import Database
+from keystead.store.sealed import META
+from keystead.store.sealed_table import SealedTable
 
 RECENT_NONCES = 512  # from which on they are put in their places
 KNOWN_NONCES = 65_536  # of the newest seconds, known by heart: some 6 MB
@@ -25,6 +27,7 @@ class Nonces:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._meta = SealedTable(database, META)
         self._horizon: int | None = None
         self._newest: dict[int, set[bytes]] | None = None  # by second
         self._since = 0  # the second from which on all are in `_newest`
@@ -58,16 +61,18 @@ class Nonces:
 
     def horizon(self) -> int:
         if self._horizon is None:
-            self._horizon = int(self._database.rows("SELECT value FROM meta WHERE name = 'horizon'")[0][0])
+            row = self._meta.get("horizon")
+            self._horizon = 0 if row is None else int(row[1])
         return self._horizon
 
     def purge(self, second: int) -> None:
         self._settle()
         latest = self._database.rows("SELECT max(second) FROM nonces WHERE second <= ?", (second,))[0][0]
         if latest is not None:
+            horizon = max(self.horizon(), latest)
             self.drop_cache()
             self._database.rows("DELETE FROM nonces WHERE second <= ?", (second,))
-            self._database.rows("UPDATE meta SET value = max(value, ?) WHERE name = 'horizon'", (latest,))
+            self._meta.put(("horizon", horizon))
 
     def _load(self) -> dict[int, set[bytes]]:
         if self._newest is None:

@@ -1,78 +1,64 @@
 """Sessions, and the one-time links and codes, in the embedded store."""
 
 from collections.abc import Mapping
-from typing import Any
+from contextlib import suppress
 
 import msgspec
 
 from keystead.domain.sessions import IDLE, LONGEST, Session, Ticket
+from keystead.errors import StoredRowAltered
 from keystead.store.database import Database
-
-_SESSION = f"SELECT {', '.join(Session.__struct_fields__)} FROM sessions"  # noqa: S608 - these are our own names
-_TICKET = f"SELECT {', '.join(Ticket.__struct_fields__)} FROM tickets"  # noqa: S608 - as above
+from keystead.store.sealed import SESSIONS, TICKETS, Row
+from keystead.store.sealed_table import SealedTable
 
 
 class Sessions:
     """See keystead.store.ports.Sessions."""
 
     def __init__(self, database: Database) -> None:
-        self._database = database
+        self._sessions = SealedTable(database, SESSIONS)
+        self._tickets = SealedTable(database, TICKETS)
 
     def get(self, digest: bytes) -> Session | None:
-        row = self._database.row(f"{_SESSION} WHERE digest = ?", (digest,))
+        row = self._sessions.get(digest)
         return None if row is None else _session(row)
 
     def add(self, session: Session) -> None:
-        self._database.revise()
-        self._database.rows(
-            "INSERT INTO sessions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", msgspec.structs.astuple(session)
-        )
+        self._sessions.insert(msgspec.structs.astuple(session))
 
     def put(self, session: Session) -> None:
-        self._database.revise()
-        self._database.rows(
-            "UPDATE sessions SET used = ?, confirmed = ? WHERE digest = ?",
-            (session.used, session.confirmed, session.digest),
-        )
+        self._sessions.change((session.digest,), used=session.used, confirmed=session.confirmed)
 
     def note_use(self, used: Mapping[bytes, int]) -> None:
         for digest, second in used.items():
-            self._database.rows("UPDATE sessions SET used = ? WHERE digest = ?", (second, digest))
+            with suppress(StoredRowAltered):  # whoever uses it next is told
+                self._sessions.change((digest,), used=second)
 
     def remove(self, session: Session) -> None:
-        self._database.revise()
-        self._database.rows("DELETE FROM sessions WHERE digest = ?", (session.digest,))
+        self._sessions.delete("WHERE digest = ?", (session.digest,))
 
     def of(self, account: str) -> tuple[Session, ...]:
-        rows = self._database.rows(f"{_SESSION} WHERE account = ? ORDER BY created, session_id", (account,))
+        rows = self._sessions.select(
+            "WHERE account = ? ORDER BY created, session_id", (account,), f"account {account}"
+        )
         return tuple(map(_session, rows))
 
     def ticket(self, digest: bytes) -> Ticket | None:
-        row = self._database.row(f"{_TICKET} WHERE digest = ?", (digest,))
-        return (
-            None
-            if row is None
-            else msgspec.convert(dict(zip(Ticket.__struct_fields__, row, strict=True)), Ticket)
-        )
+        row = self._tickets.get(digest)
+        return None if row is None else msgspec.convert(dict(zip(TICKETS.columns, row, strict=False)), Ticket)
 
     def add_ticket(self, ticket: Ticket) -> None:
-        self._database.revise()
-        self._database.rows("INSERT INTO tickets VALUES (?, ?, ?, ?)", msgspec.structs.astuple(ticket))
+        self._tickets.insert(msgspec.structs.astuple(ticket))
 
     def remove_ticket(self, ticket: Ticket) -> None:
-        self._database.revise()
-        self._database.rows("DELETE FROM tickets WHERE digest = ?", (ticket.digest,))
+        self._tickets.delete("WHERE digest = ?", (ticket.digest,))
 
     def purge(self, now: int) -> None:
-        ended = (now - IDLE, now - LONGEST)
-        if self._database.row("SELECT 1 FROM sessions WHERE used <= ? OR created <= ?", ended) is not None:
-            self._database.revise()
-            self._database.rows("DELETE FROM sessions WHERE used <= ? OR created <= ?", ended)
-        if self._database.row("SELECT 1 FROM tickets WHERE expires <= ?", (now,)) is not None:
-            self._database.revise()
-            self._database.rows("DELETE FROM tickets WHERE expires <= ?", (now,))
+        ended = "WHERE used <= ? OR created <= ?"
+        self._sessions.remove(list(self._sessions.sound(ended, (now - IDLE, now - LONGEST))))
+        self._tickets.remove(list(self._tickets.sound("WHERE expires <= ?", (now,))))
 
 
-def _session(row: tuple[Any, ...]) -> Session:
+def _session(row: Row) -> Session:
     # SQLite has no truth values: those come as numbers.
-    return msgspec.convert(dict(zip(Session.__struct_fields__, row, strict=True)), Session, strict=False)
+    return msgspec.convert(dict(zip(SESSIONS.columns, row, strict=False)), Session, strict=False)

@@ -23,6 +23,10 @@ from keystead.store.listing import Listing
 from keystead.store.lookup_tables import DatabaseLookups
 from keystead.store.nonce_tables import Nonces
 from keystead.store.ports import StoreFailure
+from keystead.store.seal_check import Examined, examine
+from keystead.store.sealed import SEALED
+from keystead.store.sealed_table import seal_table
+from keystead.store.seals import Sealer, Seals
 from keystead.store.session_tables import Sessions
 
 MINIMUM = (3, 51, 3)
@@ -43,7 +47,7 @@ class SqliteStore:
         self._wal_identity = _identity(self._wal)
         self._suspect = False
         self._astray = False
-        self._revision = -1
+        self._written = -1  # SQLite's count of what other connections wrote
         self._database = Database(connection)
         listing = Listing(self._database)
         self.keyring = tables.Keyring(self._database)
@@ -75,8 +79,10 @@ class SqliteStore:
             rows = connection.execute("SELECT value FROM meta WHERE name = 'server_id'").fetchall()
             if not rows:
                 with connection:
-                    connection.execute("INSERT INTO meta VALUES ('server_id', ?)", (uuid4(entropy),))
-                    connection.execute("INSERT INTO meta VALUES ('revision', 0), ('horizon', 0)")
+                    connection.execute(
+                        "INSERT INTO meta (name, value) VALUES ('server_id', ?), ('horizon', 0)",
+                        (uuid4(entropy),),
+                    )
                 rows = connection.execute("SELECT value FROM meta WHERE name = 'server_id'").fetchall()
             if fresh:
                 sync_directory(path.parent)
@@ -110,24 +116,25 @@ class SqliteStore:
         except (apsw.Error, OSError) as error:
             raise self._database.failure(error) from None
         self._database.revised = False
-        revision = int(self._database.rows("SELECT value FROM meta WHERE name = 'revision'")[0][0])
-        if revision != self._revision:
+        written = int(self._database.rows("PRAGMA data_version")[0][0])
+        if written != self._written:  # none but this connection has any business to write
             self._drop_caches()
-            self._revision = revision
+            if self._written >= 0 and self._database.seals is not None:
+                self.examine()
+            self._written = written
 
     def commit(self) -> None:
+        if self._database.revised and self._database.seals is not None:
+            self._database.seals.flush()
         try:
             self._connection.execute("COMMIT")
         except apsw.Error as error:
             self._suspect = True
             raise self._database.failure(error) from None
         self._check_files()
-        if self._database.revised:
-            self._revision += 1
 
     def rollback(self) -> None:
         self._drop_caches()
-        self._revision = -1
         try:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
@@ -142,6 +149,8 @@ class SqliteStore:
             nonlocal keep
             keep = False
 
+        seals = self._database.seals
+        mark, revised = 0 if seals is None else seals.mark(), self._database.revised
         self._database.rows("SAVEPOINT one_call")
         try:
             yield undo
@@ -150,18 +159,66 @@ class SqliteStore:
             raise
         finally:
             if not keep:
-                self._drop_caches()
-                # Counting the revision up once more is harmless; not counting it up would not be.
-                self._database.revised = False
+                self._forget()
+                self._database.revised = revised
+                if seals is not None:
+                    seals.undo(mark)
                 self._database.rows("ROLLBACK TO one_call")
             self._database.rows("RELEASE one_call")
 
     def close(self) -> None:
         self._connection.close()
 
+    def home(self) -> str:
+        """The account that the server was made with, its row altered or not; "" if there is none yet."""
+        row = self._database.row("SELECT account FROM accounts ORDER BY position LIMIT 1")
+        return "" if row is None else str(row[0])
+
+    # --- the seals of rows
+
+    @property
+    def seals(self) -> Seals | None:
+        """The seals of its rows, once `protect` or `seal_all` gave it their key."""
+        return self._database.seals
+
+    def has_seals(self) -> bool:
+        """Whether its rows were sealed, or anything is left of that."""
+        return self._database.row("SELECT 1 FROM seals") is not None
+
+    def protect(self, sealer: Sealer) -> None:
+        """Check every row now, and from here on whatever is read; seal what is written. Within a batch."""
+        self._database.seals = Seals(self._database, sealer)
+        self.examine()
+
+    def seal_all(self, sealer: Sealer) -> int:
+        """Seal all rows as they are, which are then so many, and protect them from here on. Within a batch."""
+        previous = self._database.seals
+        revision = -1 if previous is None else previous.known_revision()
+        seals = self._database.seals = Seals(self._database, sealer)
+        seals.begin_anew(revision + 1)
+        amount = 0
+        for table in SEALED:
+            amount += seal_table(self._database, seals, table)
+        self._database.revise()
+        self._forget()
+        return amount
+
+    def examine(self) -> Examined:
+        """Compare all rows with their seals; what was altered is not used from here on. Within a batch."""
+        seals = self._database.seals
+        assert seals is not None
+        examined = examine(self._database, seals.codes)
+        for found in examined.found:
+            seals.blocked.add(found)
+        return examined
+
     # --- inside
 
     def _drop_caches(self) -> None:
+        self._forget()
+        self._database.drop()
+
+    def _forget(self) -> None:
         self.keys.drop_cache()
         self.aliases.drop_cache()
         self.accounts.drop_cache()

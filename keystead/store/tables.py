@@ -1,7 +1,7 @@
 """The repositories of the embedded store: plain SQL in, domain values out. See keystead.store.ports for contracts."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from contextlib import suppress
 
 import msgspec
 
@@ -17,80 +17,65 @@ from keystead.domain.audit import COLUMNS, Head, Record, columns
 from keystead.domain.authorities import KeptAuthority
 from keystead.domain.keys.aliases import Alias
 from keystead.domain.keys.key import Wrapped
-from keystead.errors import AliasTaken
+from keystead.errors import AliasTaken, StoredRowAltered
 from keystead.store.database import Database, remember
 from keystead.store.listing import Listing
 from keystead.store.ports import Page
+from keystead.store.sealed import ACCESS_KEYS, ACCOUNTS, ALIASES, META, SERVICE_SECRETS, WRAPPING_KEYS, Row
+from keystead.store.sealed_table import SealedTable
 
 
 class Keyring:
     """Wrapping keys, and the service's own keys."""
 
     def __init__(self, database: Database) -> None:
-        self._database = database
+        self._wrapping_keys = SealedTable(database, WRAPPING_KEYS)
+        self._secrets = SealedTable(database, SERVICE_SECRETS)
 
     def all(self) -> tuple[WrappingKey, ...]:
-        rows = self._database.rows(
-            "SELECT generation, root_fingerprint, blob, created FROM wrapping_keys ORDER BY generation"
-        )
         return tuple(
             WrappingKey(generation=row[0], root_fingerprint=row[1], blob=row[2], created=row[3])
-            for row in rows
+            for row in self._wrapping_keys.select("ORDER BY generation")
         )
 
     def add(self, wrapping_key: WrappingKey) -> None:
-        self._database.revise()
-        self._database.rows(
-            "INSERT INTO wrapping_keys VALUES (?, ?, ?, ?)",
-            (
-                wrapping_key.generation,
-                wrapping_key.root_fingerprint,
-                wrapping_key.blob,
-                wrapping_key.created,
-            ),
-        )
+        self._wrapping_keys.insert(msgspec.structs.astuple(wrapping_key))
 
     def put(self, wrapping_key: WrappingKey) -> None:
-        self._database.revise()
-        self._database.rows(
-            "UPDATE wrapping_keys SET root_fingerprint = ?, blob = ? WHERE generation = ?",
-            (wrapping_key.root_fingerprint, wrapping_key.blob, wrapping_key.generation),
+        self._wrapping_keys.change(
+            (wrapping_key.generation,), root_fingerprint=wrapping_key.root_fingerprint, blob=wrapping_key.blob
         )
 
     def secrets(self) -> tuple[ServiceSecret, ...]:
-        rows = self._database.rows(
-            "SELECT name, root_fingerprint, blob, created FROM service_secrets ORDER BY name"
-        )
         return tuple(
-            ServiceSecret(name=row[0], root_fingerprint=row[1], blob=row[2], created=row[3]) for row in rows
+            ServiceSecret(name=row[0], root_fingerprint=row[1], blob=row[2], created=row[3])
+            for row in self._secrets.select("ORDER BY name")
         )
 
     def put_secret(self, secret: ServiceSecret) -> None:
-        self._database.revise()
-        self._database.rows(
-            "INSERT OR REPLACE INTO service_secrets VALUES (?, ?, ?, ?)", msgspec.structs.astuple(secret)
-        )
+        row = msgspec.structs.astuple(secret)
+        if self._secrets.put(row) is None:
+            self._secrets.insert(row)
 
 
 class Authorities:
     """The server's own CAs: one value, since they are few and only ever replaced together."""
 
     def __init__(self, database: Database) -> None:
-        self._database = database
+        self._meta = SealedTable(database, META)
 
     def all(self) -> tuple[KeptAuthority, ...]:
-        row = self._database.row(AUTHORITIES)
-        return () if row is None else authorities(row[0])
+        row = self._meta.get(_AUTHORITIES)
+        return () if row is None else authorities(row[1])
 
     def replace(self, kept: Sequence[KeptAuthority]) -> None:
-        self._database.revise()
-        self._database.rows(
-            "INSERT INTO meta VALUES ('authorities', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-            (msgspec.json.encode(kept).decode(),),
-        )
+        row = (_AUTHORITIES, msgspec.json.encode(kept).decode())
+        if self._meta.put(row) is None:
+            self._meta.insert(row)
 
 
-AUTHORITIES = "SELECT value FROM meta WHERE name = 'authorities'"
+_AUTHORITIES = "authorities"
+AUTHORITIES = f"SELECT value FROM meta WHERE name = '{_AUTHORITIES}'"  # noqa: S608 - a constant
 
 
 def authorities(value: str) -> tuple[KeptAuthority, ...]:
@@ -102,7 +87,8 @@ class Accounts:
     """Accounts and AccessKeys."""
 
     def __init__(self, database: Database) -> None:
-        self._database = database
+        self._table = SealedTable(database, ACCOUNTS)
+        self._access_keys = SealedTable(database, ACCESS_KEYS)
         self._cache: dict[str, AccessKey] = {}
         self._accounts: dict[str, Account] = {}
 
@@ -113,34 +99,26 @@ class Accounts:
     def get(self, account: str) -> Account | None:
         found = self._accounts.get(account)
         if found is None:
-            row = self._database.row(f"{_ACCOUNT} WHERE account = ?", (account,))
+            row = self._table.get(account)
             if row is None:
                 return None
             found = self._accounts[account] = _account(row)
         return found
 
     def add(self, account: Account) -> None:
-        self._database.revise()
-        self._database.rows(
-            "INSERT INTO accounts (account, created, name, status) VALUES (?, ?, ?, ?)",
-            (account.account_id, account.created, account.name, account.status),
-        )
+        self._table.insert((None, account.account_id, account.created, account.name, account.status))
 
     def put(self, account: Account) -> None:
-        self._database.revise()
         self._accounts.pop(account.account_id, None)
-        self._database.rows(
-            "UPDATE accounts SET name = ?, status = ? WHERE account = ?",
-            (account.name, account.status, account.account_id),
-        )
+        self._table.change((account.account_id,), name=account.name, status=account.status)
 
     def all(self) -> tuple[Account, ...]:
-        return tuple(_account(row) for row in self._database.rows(f"{_ACCOUNT} ORDER BY position"))
+        return tuple(map(_account, self._table.select("ORDER BY position")))
 
     def access_key(self, access_key_id: str) -> AccessKey | None:
         found = self._cache.get(access_key_id)
         if found is None:
-            row = self._database.row(f"{_ACCESS_KEY} WHERE access_key_id = ?", (access_key_id,))
+            row = self._access_keys.get(access_key_id)
             if row is None:
                 return None
             found = _access_key(row)
@@ -148,87 +126,65 @@ class Accounts:
         return found
 
     def add_access_key(self, access_key: AccessKey) -> None:
-        self._database.revise()
-        self._database.rows(
-            "INSERT INTO access_keys (access_key_id, account, status, created, generation, secret, description, creator, "
-            "last_used, user_id, expires) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                access_key.access_key_id,
-                access_key.account,
-                access_key.status,
-                access_key.created,
-                access_key.secret.generation,
-                access_key.secret.blob,
-                access_key.description,
-                access_key.creator,
-                access_key.last_used,
-                access_key.user_id,
-                access_key.expires,
-            ),
-        )
+        self._access_keys.insert(_access_key_row(access_key))
 
     def put_access_key(self, access_key: AccessKey) -> None:
-        self._database.revise()
         self._cache.pop(access_key.access_key_id, None)
-        self._database.rows(
-            "UPDATE access_keys SET status = ?, generation = ?, secret = ?, description = ?, creator = ?, last_used = ?, "
-            "expires = ? WHERE access_key_id = ?",
-            (
-                access_key.status,
-                access_key.secret.generation,
-                access_key.secret.blob,
-                access_key.description,
-                access_key.creator,
-                access_key.last_used,
-                access_key.expires,
-                access_key.access_key_id,
-            ),
-        )
+        self._access_keys.put(_access_key_row(access_key))
 
     def note_use(self, used: Mapping[str, int]) -> None:
         for access_key_id, second in used.items():
             self._cache.pop(access_key_id, None)
-            self._database.rows(
-                "UPDATE access_keys SET last_used = ? WHERE access_key_id = ?", (second, access_key_id)
-            )
+            with suppress(StoredRowAltered):  # whoever uses it next is told
+                self._access_keys.change((access_key_id,), last_used=second)
 
     def remove_access_key(self, access_key_id: str) -> None:
-        self._database.revise()
         self._cache.pop(access_key_id, None)
-        self._database.rows("DELETE FROM access_keys WHERE access_key_id = ?", (access_key_id,))
+        self._access_keys.delete("WHERE access_key_id = ?", (access_key_id,))
 
     def access_keys(self, account: str) -> tuple[AccessKey, ...]:
-        rows = self._database.rows(f"{_ACCESS_KEY} WHERE account = ? ORDER BY position", (account,))
-        return tuple(_access_key(row) for row in rows)
+        rows = self._access_keys.select(
+            "WHERE account = ? ORDER BY position", (account,), f"account {account}"
+        )
+        return tuple(map(_access_key, rows))
 
     def expired_access_keys(self, now: int) -> tuple[AccessKey, ...]:
-        rows = self._database.rows(f"{_ACCESS_KEY} WHERE expires > 0 AND expires <= ?", (now,))
-        return tuple(_access_key(row) for row in rows)
+        return tuple(map(_access_key, self._access_keys.sound("WHERE expires > 0 AND expires <= ?", (now,))))
 
 
-_ACCESS_KEY = (
-    "SELECT access_key_id, account, status, created, generation, secret, description, creator, last_used, user_id, "
-    "expires FROM access_keys"
-)
-_ACCOUNT = "SELECT account, created, name, status FROM accounts"
+def _account(row: Row) -> Account:
+    return Account(account_id=row[1], created=row[2], name=row[3], status=AccountStatus(row[4]))
 
 
-def _account(row: tuple[Any, ...]) -> Account:
-    return Account(account_id=row[0], created=row[1], name=row[2], status=AccountStatus(row[3]))
-
-
-def _access_key(row: tuple[Any, ...]) -> AccessKey:
+def _access_key(row: Row) -> AccessKey:
     return AccessKey(
-        access_key_id=row[0],
-        account=row[1],
-        status=AccessKeyStatus(row[2]),
-        created=row[3],
-        secret=Wrapped(row[4], row[5]),
-        description=row[6],
-        creator=row[7],
-        last_used=row[8],
-        user_id=row[9],
-        expires=row[10],
+        access_key_id=row[1],
+        account=row[2],
+        status=AccessKeyStatus(row[3]),
+        created=row[4],
+        secret=Wrapped(row[5], row[6]),
+        description=row[7],
+        creator=row[8],
+        last_used=row[9],
+        user_id=row[10],
+        expires=row[11],
+    )
+
+
+def _access_key_row(access_key: AccessKey) -> Row:
+    return (
+        None,
+        access_key.access_key_id,
+        access_key.account,
+        access_key.status,
+        access_key.created,
+        access_key.secret.generation,
+        access_key.secret.blob,
+        access_key.description,
+        access_key.creator,
+        access_key.last_used,
+        access_key.user_id,
+        access_key.expires,
     )
 
 
@@ -236,7 +192,7 @@ class Aliases:
     """Aliases, with two listings: those of an account and region, and those of a key."""
 
     def __init__(self, database: Database, listing: Listing) -> None:
-        self._database = database
+        self._table = SealedTable(database, ALIASES)
         self._listing = listing
         self._cache: dict[tuple[str, str, str], Alias] = {}
 
@@ -246,9 +202,7 @@ class Aliases:
     def get(self, account: str, region: str, name: str) -> Alias | None:
         found = self._cache.get((account, region, name))
         if found is None:
-            row = self._database.row(
-                f"{_ALIAS} WHERE account = ? AND region = ? AND name = ?", (account, region, name)
-            )
+            row = self._table.get(account, region, name)
             if row is None:
                 return None
             found = _alias(row)
@@ -258,29 +212,21 @@ class Aliases:
     def add(self, alias: Alias) -> None:
         if self.get(alias.account, alias.region, alias.name) is not None:
             raise AliasTaken
-        self._database.revise()
-        position = self._database.rows(
-            "INSERT INTO aliases (account, region, name, key_id, created) VALUES (?, ?, ?, ?, ?) RETURNING position",
-            (alias.account, alias.region, alias.name, alias.key_id, alias.created),
-        )[0][0]
-        self._listing.count(_aliases_of(alias), position, "", 1)
-        self._listing.count(_aliases_of_key(alias), position, "", 1)
+        row = self._table.insert(_alias_row(alias))
+        self._listing.count(_aliases_of(alias), row[0], "", 1)
+        self._listing.count(_aliases_of_key(alias), row[0], "", 1)
 
     def put(self, alias: Alias) -> None:
-        old, position = self._stored(alias)
-        self._database.revise()
-        self._database.rows("UPDATE aliases SET key_id = ? WHERE position = ?", (alias.key_id, position))
-        self._listing.count(_aliases_of_key(old), position, "", -1)
-        self._listing.count(_aliases_of_key(alias), position, "", 1)
+        row = self._table.put(_alias_row(alias))
+        assert row is not None
+        self._listing.count(_aliases_of_key(_alias(row)), row[0], "", -1)
+        self._listing.count(_aliases_of_key(alias), row[0], "", 1)
         self._cache.pop((alias.account, alias.region, alias.name), None)
 
     def remove(self, alias: Alias) -> None:
-        old, position = self._stored(alias)
-        self._database.revise()
-        self._database.rows("DELETE FROM aliases WHERE position = ?", (position,))
-        self._listing.count(_aliases_of(old), position, "", -1)
-        self._listing.count(_aliases_of_key(old), position, "", -1)
-        self._cache.pop((alias.account, alias.region, alias.name), None)
+        self._remove(
+            "WHERE account = ? AND region = ? AND name = ?", (alias.account, alias.region, alias.name)
+        )
 
     def page(self, account: str, region: str, offset: int, limit: int) -> Page[Alias]:
         items, total = self._listing.page(
@@ -302,31 +248,29 @@ class Aliases:
 
     def remove_all_of(self, account: str, region: str, key_id: str) -> None:
         """Remove every alias of a key that is going away."""
-        for row in self._database.rows(
-            f"{_ALIAS} WHERE account = ? AND region = ? AND key_id = ?", (account, region, key_id)
-        ):
-            self.remove(_alias(row))
+        self._remove("WHERE account = ? AND region = ? AND key_id = ?", (account, region, key_id))
 
     def _walk(self, more: str, values: tuple[object, ...]) -> list[Alias]:
-        rows = self._database.rows(
-            f"{_ALIAS} WHERE account = ? AND region = ? AND position >= ? AND position < ?{more} ORDER BY position",
+        rows = self._table.select(
+            f"WHERE account = ? AND region = ? AND position >= ? AND position < ?{more} ORDER BY position",
             values,
         )
         return [_alias(row) for row in rows]
 
-    def _stored(self, alias: Alias) -> tuple[Alias, int]:
-        row = self._database.rows(
-            f"{_ALIAS} WHERE account = ? AND region = ? AND name = ?",
-            (alias.account, alias.region, alias.name),
-        )[0]
-        return _alias(row), row[5]
+    def _remove(self, more: str, values: tuple[str, ...]) -> None:
+        for row in self._table.delete(more, values):
+            alias = _alias(row)
+            self._listing.count(_aliases_of(alias), row[0], "", -1)
+            self._listing.count(_aliases_of_key(alias), row[0], "", -1)
+            self._cache.pop((alias.account, alias.region, alias.name), None)
 
 
-_ALIAS = "SELECT account, region, name, key_id, created, position FROM aliases"
+def _alias(row: Row) -> Alias:
+    return Alias(account=row[1], region=row[2], name=row[3], key_id=row[4], created=row[5])
 
 
-def _alias(row: tuple[Any, ...]) -> Alias:
-    return Alias(account=row[0], region=row[1], name=row[2], key_id=row[3], created=row[4])
+def _alias_row(alias: Alias) -> Row:
+    return (None, alias.account, alias.region, alias.name, alias.key_id, alias.created)
 
 
 def _aliases_of(alias: Alias) -> str:

@@ -198,7 +198,7 @@ def sweep(
         if not told and expected == before:
             wrong.append(f"call {number}: acknowledged without an effect")
         case.service.connection.close(force=True)
-        found, bad = reopened(case.live / "k.db")
+        found, bad = reopened(case.live / "k.db", case.live / "data" / "root.key")
         wrong += [f"call {number}: {why}" for why in bad]
         if heal and found != expected:
             wrong.append(f"call {number}: the next start finds another state")

@@ -42,7 +42,7 @@ def run(
             live.mkdir()
             shutil.copy(directory.database, live / "k.db")
         allowed = one(directory, disk, live, chance, f"{seed}/{cycle}".encode(), early, change)
-        found, bad = reopened(live / "k.db")
+        found, bad = reopened(live / "k.db", directory.root_key)
         if found not in allowed:
             bad.append("neither the acknowledged state nor that of the batch under way")
         if bad:

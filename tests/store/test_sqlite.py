@@ -27,6 +27,7 @@ from keystead.store.sqlite import SqliteStore, check_version
 from tests.harness import OnDisk, Service
 from tests.store.test_contract import ACCOUNT, REGION, alias, found, key
 from tests.unit.domain.test_audit import RECORD
+from tests.unsealed import without_seals
 
 
 def opened(path: Path) -> SqliteStore:
@@ -531,7 +532,6 @@ def test_another_writers_change_is_seen_in_the_next_batch(tmp_path: Path) -> Non
     store.commit()
     raw = sqlite3.connect(tmp_path / "k.db")
     raw.execute("UPDATE keys SET description = 'other'")
-    raw.execute("UPDATE meta SET value = value + 1 WHERE name = 'revision'")
     raw.commit()
     raw.close()
     store.begin()
@@ -650,6 +650,7 @@ def schema(connection: apsw.Connection) -> dict[str, str]:
 
 def without_identities(path: Path) -> None:
     """Make of a database of this version one of the version before."""
+    without_seals(path.parent)
     connection = apsw.Connection(str(path))
     connection.pragma("foreign_keys", 0)
     with connection:
@@ -729,6 +730,7 @@ def test_users_of_the_version_before_go_on_and_may_be_given_passwords(tmp_path: 
     service = OnDisk(tmp_path / "data")
     assert service.ok("CreateUser", Version="2015-05-01", UserName="alice")
     service.store.close()
+    without_seals(tmp_path / "data")
     connection = apsw.Connection(str(tmp_path / "data" / "keystead.db"))
     with connection:
         for table in ("service_secrets", "guests", *SIGN_IN_TABLES):

@@ -16,6 +16,7 @@ from keystead.entropy import Entropy
 from keystead.errors import OperatorError
 from keystead.server import logs
 from keystead.server.data.directory import DataDirectory
+from keystead.server.data.protection import protect, record_sealing
 from keystead.store.memory import MemoryStore
 from keystead.store.ports import Store
 from keystead.store.sqlite import SqliteStore
@@ -55,18 +56,21 @@ def open_store(
         vault = Vault(root, entropy)
         store.begin()
         vault.load(store.keyring.all(), store.keyring.secrets())
-        accounts = store.accounts.all()
-        if accounts:
+        sealed = protect(store, vault, clock)
+        if home := store.home():
             # An earlier version's CA moves into the store. If it can't be read it stays where it is, to be missed there.
-            if not store.authorities.all() and (found := read_authority(directory.authority)) is not None:
+            found = None if store.authorities.all() else read_authority(directory.authority)
+            if found is not None:
                 store.authorities.replace([found])
-                store.commit()
+            if sealed:
+                record_sealing(store, home, sealed, clock, entropy)
+            store.commit()
+            if found is not None:
                 directory.authority.unlink()
-            store.rollback()
             return OpenedStore(
                 store=store,
                 vault=vault,
-                account=accounts[0].account_id,
+                account=home,
                 server_id=store.server_id,
                 first_start=False,
             )

@@ -135,14 +135,31 @@ KEPT = {
 }
 
 
-def opened_vault() -> Vault:
+def opened_vault(name: str = "wrapping_key") -> Vault:
     root_key = SoftwareRootKey(KEPT["root"], SeededEntropy())
     vault = Vault(root_key, SeededEntropy())
-    row = WrappingKey(
-        generation=1, root_fingerprint=root_key.fingerprint, blob=KEPT["wrapping_key"], created=0
-    )
+    row = WrappingKey(generation=1, root_fingerprint=root_key.fingerprint, blob=KEPT[name], created=0)
     vault.load([row])
     return vault
+
+
+def test_a_frozen_wrapping_key_of_before_the_seals_is_known_as_that_and_wrapped_anew() -> None:
+    assert opened_vault().unsealed == set()
+    old = opened_vault("unsealed_wrapping_key")
+    assert old.unsealed == {1}
+    assert old.unwrap_private_key("authority", Wrapped(1, KEPT["wrapped_authority"])) == b"pem"
+    row = WrappingKey(
+        generation=1,
+        root_fingerprint=SoftwareRootKey(KEPT["root"], SeededEntropy()).fingerprint,
+        blob=KEPT["unsealed_wrapping_key"],
+        created=0,
+    )
+    anew = old.wrap_anew(row)
+    assert old.unsealed == set()
+    again = Vault(SoftwareRootKey(KEPT["root"], SeededEntropy()), SeededEntropy())
+    again.load([anew])
+    assert again.unsealed == set()
+    assert again.unwrap_private_key("authority", Wrapped(1, KEPT["wrapped_authority"])) == b"pem"
 
 
 def test_a_frozen_token_opens() -> None:

@@ -17,7 +17,7 @@ import json
 from pathlib import Path
 from typing import NamedTuple
 
-from keystead.crypto import root_key
+from keystead.crypto import root_key, wrapping
 from keystead.crypto.primitives import asymmetric
 from keystead.crypto.root_key import SoftwareRootKey
 from keystead.crypto.vault import Transport, Vault
@@ -73,9 +73,9 @@ class Given:
 def opened_by(opener: Opener, entropy: Entropy) -> tuple[Vault, KeyVersion]:
     """A vault and the key version that the opener describes."""
     key_root = root_key.ephemeral(SeededEntropy(b"root"))
-    wrapping = Vault(key_root, SeededEntropy(b"wrapping")).make_wrapping_key(0)
+    wrapping_key = Vault(key_root, SeededEntropy(b"wrapping")).make_wrapping_key(0)
     vault = Vault(key_root, Given(opener.key, entropy))
-    vault.load([wrapping])
+    vault.load([wrapping_key])
     version = KeyVersion(
         account=opener.account,
         region=opener.region,
@@ -256,9 +256,11 @@ def key_pair() -> KeyVersion:
 
 
 def wrapped(entropy: Entropy) -> dict[str, str]:
-    """Each of its kind, base64, made by one vault: `root` opens `wrapping_key`, and that the rest."""
+    """Each of its kind, base64, made by one vault: `root` opens `wrapping_key`, and that the rest. `unsealed_wrapping_key` is
+    the same as it was wrapped before the rows of stores were sealed."""
     root_key, material = entropy.take(32), entropy.take(32)
-    made = Vault(SoftwareRootKey(root_key, entropy), entropy)
+    root = SoftwareRootKey(root_key, entropy)
+    made = Vault(root, entropy)
     wrapping_key = made.make_wrapping_key(0)
     key, _ = imported()
     transport = Transport(KeySpec.EC_SM2, "SM2PKE", 86_400, asymmetric.generate(KeySpec.EC_SM2, entropy))
@@ -277,6 +279,9 @@ def wrapped(entropy: Entropy) -> dict[str, str]:
         "wrapped_secret": wrapped_secret.blob,
         "authority": b"pem",
         "wrapped_authority": made.wrap_private_key("authority", b"pem").blob,
+        "unsealed_wrapping_key": root.wrap(
+            wrapping._unsealed_facts(1), root.unwrap(wrapping._wrapping_key_facts(1), wrapping_key.blob)
+        ),
     }
     return {name: base64.b64encode(value).decode() for name, value in values.items()}
 
