@@ -105,11 +105,11 @@ def _buckets(database: _Rows, codes: Codes, found: list[Found]) -> tuple[dict[st
     if was == total:
         return stored, revision
     damaged = [bucket for bucket, sums in stored.items() if sums is None]
-    if len(damaged) == 1 and was.count == total.count:
+    if len(damaged) == 1 and was.rows == total.rows:
         return stored, revision  # that explains it
     location = _location(was, total)
     old = [bucket for bucket in stored if BUCKET_ROWS.location((bucket,)) == location]
-    if len(old) == 1 and was.count == total.count and not damaged:
+    if len(old) == 1 and was.rows == total.rows and not damaged:
         stored[old[0]] = None
         found.append(
             Found(
@@ -133,7 +133,7 @@ def _explained(
     """What happened to the rows of a bucket, beside those that are known to be bad."""
     location = _location(was, is_now)
     table = BY_NUMBER.get(location & 0xFF) if location < 1 << 40 else None
-    missing = was.count - is_now.count
+    missing = was.rows - is_now.rows
     if table is None or abs(missing) > 1:
         return [Found("rows", (), bucket, _SEVERAL, ("bucket", bucket))]
     if missing == 1:

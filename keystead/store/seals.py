@@ -42,20 +42,20 @@ class Sealer(Protocol):
 class Sums(NamedTuple):
     """What the rows of a bucket add up to."""
 
-    count: int = 0
+    rows: int = 0
     plain: int = 0
     placed: int = 0
 
     def plus(self, element: int, location: int, sign: int = 1) -> "Sums":
         return Sums(
-            self.count + sign,
+            self.rows + sign,
             (self.plain + sign * element) % PRIME,
             (self.placed + sign * element * location) % PRIME,
         )
 
     def packed(self) -> bytes:
         return (
-            self.count.to_bytes(8, "big") + self.plain.to_bytes(32, "big") + self.placed.to_bytes(32, "big")
+            self.rows.to_bytes(8, "big") + self.plain.to_bytes(32, "big") + self.placed.to_bytes(32, "big")
         )
 
 

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from keystead.clock import FixedClock
+from keystead.crypto.row_seals import RowSeals
 from keystead.domain.accounts import (
     AccessKey,
     AccessKeyStatus,
@@ -106,7 +107,23 @@ def found(store: Store) -> None:
 def fresh(kind: str, folder: Path) -> Store:
     if kind == "memory":
         return MemoryStore(entropy=SeededEntropy())
-    return SqliteStore.open(folder / "k.db", clock=FixedClock(), entropy=SeededEntropy())
+    store = SqliteStore.open(folder / "k.db", clock=FixedClock(), entropy=SeededEntropy())
+    store.begin()
+    sealer = RowSeals(bytes(32), SeededEntropy())
+    if store.has_seals():
+        store.protect(sealer)
+    else:
+        store.seal_all(sealer)
+    store.commit()
+    return store
+
+
+def check_seals(store: Store) -> None:
+    """In a batch: what the store has kept up as it went is what there is."""
+    if isinstance(store, SqliteStore):
+        assert store.seals is not None
+        store.seals.flush()
+        assert store.examine().found == ()
 
 
 @pytest.fixture(params=["memory", "sqlite"])
@@ -117,6 +134,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     made.commit()
     made.begin()
     yield made
+    check_seals(made)
     made.rollback()
     made.close()
 
