@@ -38,21 +38,23 @@ def record_service(
     *,
     region: str = "",
     resources: tuple[str, ...] = (),
+    operator: str = "",
 ) -> None:
-    """Record what the service itself did, or found."""
+    """Record what the service itself did, or found; or what an operator of this name did to a service that is stopped."""
+    caller = CallerType.OPERATOR if operator else CallerType.SERVICE
     batch.append(
         Record(
             chain=batch.chain,
             sequence=batch.next,
             time=int(clock.now() * 1000),
-            kind=Kind.SERVICE_EVENT,
+            kind=Kind.OPERATOR_COMMAND if operator else Kind.SERVICE_EVENT,
             account=account,
             region=region,
             product=KMS.name,
             version=KMS.version,
             action=action,
-            caller_type=CallerType.SERVICE.value,
-            principal="keystead",
+            caller_type=caller.value,
+            principal=operator or "keystead",
             access_key_id="",
             session="",
             source="",

@@ -27,6 +27,7 @@ COMMANDS = (
     "console",
     "ca",
     "backup",
+    "store",
     "config",
     "completion",
     "status",

@@ -17,10 +17,11 @@ _STARTED = re.compile(r"^process_start_time_seconds (\S+)", re.MULTILINE)
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):
     """`problems` is what keeps calls from being answered; none: it is ready. `started` is in seconds since 1970, None where
-    the server's system does not tell."""
+    the server's system does not tell. `warnings` is what is wrong besides."""
 
     problems: tuple[str, ...]
     started: float | None
+    warnings: tuple[str, ...] = ()
 
 
 def ask(url: str) -> Health:
@@ -28,15 +29,16 @@ def ask(url: str) -> Health:
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=_SECONDS)
     try:
-        problems = json.loads(_get(connection, "/ready"))["problems"]
+        told = json.loads(_get(connection, "/ready"))
         found = _STARTED.search(_get(connection, "/metrics").decode())
         return Health(
-            problems=tuple(map(str, problems)),
+            problems=tuple(map(str, told["problems"])),
             started=None if found is None else float(found[1]),
+            warnings=tuple(map(str, told.get("warnings", ()))),  # an earlier version says none
         )
     except (OSError, http.client.HTTPException) as error:
         why = reason(error)
-    except (ValueError, LookupError, TypeError):
+    except (ValueError, LookupError, TypeError, AttributeError):
         why = "it is another program's"
     finally:
         connection.close()

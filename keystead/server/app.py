@@ -239,7 +239,8 @@ class Server:
             taken = problem  # keys are more precious than figures about them
             sockets = listener.listen(host, 0)
         port = sockets[0].getsockname()[1]
-        handler = ops.handler(self.service.metrics, partial(self._problems, probe))
+        warnings = self.service.alarms.warnings
+        handler = ops.handler(self.service.metrics, partial(self._problems, probe), warnings)
         watch = Watch(self.service.hanging, lambda: self._listener(handler, sockets, Channel.NETWORK))
         await watch.start()
         self._endpoints.append(watch)
@@ -376,14 +377,13 @@ class Server:
             started=self._started,
             certificate_expires=0 if self._certificate is None else self._certificate.expires,
             front=front,
-            problems=self._known_problems(),
+            problems=(*self._known_problems(), *self.service.alarms.warnings()),
         )
 
     def _known_problems(self) -> list[str]:
         """What is known to keep calls from being answered."""
         assert self._api is not None
-        known = (*self.service.hanging.problems(), self.service.metrics.store_problem, self._api.problem)
-        return [problem for problem in known if problem]
+        return [problem for problem in (*self.service.problems(), self._api.problem) if problem]
 
     async def _problems(self, probe: Probe) -> list[str]:
         """What keeps calls from being answered: what is known of it, else what shows when one tries."""

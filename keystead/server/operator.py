@@ -23,7 +23,7 @@ from keystead.domain.authorities import bundle, serving
 from keystead.domain.products import KEYSTEAD
 from keystead.entropy import SystemEntropy
 from keystead.errors import OperatorError
-from keystead.server.data import backup
+from keystead.server.data import backup, verification
 from keystead.server.data.directory import DataDirectory
 from keystead.server.data.opened_store import open_store, read_authority
 from keystead.settings import Settings
@@ -34,6 +34,7 @@ __all__ = [
     "Authorities",
     "Reader",
     "Wanted",
+    "accept_store",
     "back_up",
     "database_problem",
     "first_account",
@@ -45,6 +46,7 @@ __all__ = [
     "run_operation",
     "sm2_problem",
     "snapshot",
+    "verify_store",
 ]
 
 
@@ -172,6 +174,22 @@ def _with_data(data: str) -> DataDirectory:
     if not directory.database.exists():
         raise OperatorError(f"there is no data in {directory.path}", hint="--data names another directory")
     return directory
+
+
+def verify_store(data: str) -> verification.Examination:
+    """See keystead.server.data.verification.verify."""
+    return verification.verify(_with_data(data), SystemEntropy())
+
+
+def accept_store(data: str) -> tuple[str, ...]:
+    """See keystead.server.data.verification.accept; gives what was wrong."""
+    try:
+        found = verification.accept(
+            _with_data(data), SystemClock(), SystemEntropy(), owners.name_of(os.geteuid())
+        )
+    except StoreFailure as failure:
+        raise OperatorError(str(failure), hint="check the free space and the files' owner") from None
+    return tuple(one.text for one in found)
 
 
 class Authorities(msgspec.Struct, frozen=True, kw_only=True):

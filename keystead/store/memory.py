@@ -19,6 +19,7 @@ from keystead.store.journal import MISSING, Journal, Rows
 from keystead.store.memory_identities import Identities, Sessions
 from keystead.store.memory_lookups import MemoryLookups
 from keystead.store.ports import Page, StoreFailure
+from keystead.store.seals import Blocked
 
 
 class Keyring:
@@ -309,6 +310,7 @@ class MemoryStore:
 
     def __init__(self, *, entropy: Entropy) -> None:
         self.server_id = uuid4(entropy)
+        self.blocked = Blocked()  # nobody else writes here
         self._journal: Journal = []
         self.keyring = Keyring(self._journal)
         self.accounts = Accounts(self._journal)

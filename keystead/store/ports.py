@@ -24,6 +24,7 @@ from keystead.domain.keys.lifecycle import KeyState
 from keystead.store.identity_ports import Identities as Identities
 from keystead.store.identity_ports import Sessions as Sessions
 from keystead.store.lookups import Lookups
+from keystead.store.seals import Blocked
 
 T = TypeVar("T")
 
@@ -300,6 +301,11 @@ class Store(Holdings, Protocol):
 
     @property
     def lookups(self) -> Lookups: ...
+
+    @property
+    def blocked(self) -> Blocked:
+        """What was found to be altered outside of the service, and is not used."""
+        ...
 
     def begin(self) -> None:
         """Open a batch. StoreFailure if that can't be done."""

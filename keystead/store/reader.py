@@ -12,12 +12,16 @@ from keystead.domain.authorities import KeptAuthority
 from keystead.errors import OperatorError
 from keystead.store import tables
 from keystead.store.database import Database
+from keystead.store.derived import differences
 from keystead.store.identity_tables import Identities
 from keystead.store.key_tables import Keys
 from keystead.store.listing import Listing
 from keystead.store.lookups import Verdict as Verdict
 from keystead.store.lookups import Wanted as Wanted
 from keystead.store.migrate import known
+from keystead.store.ports import StoreFailure
+from keystead.store.seal_check import Examined, examine
+from keystead.store.seals import Codes, Sealer
 from keystead.store.tables import AUTHORITIES, authorities
 
 SELECT_RECORD = f"SELECT {', '.join(COLUMNS)}, hash FROM audit"  # noqa: S608 - constant names
@@ -41,7 +45,8 @@ class Reader:
 
     def __init__(self, connection: apsw.Connection) -> None:
         self._connection = connection
-        self.holdings = Holdings(Database(connection))
+        self._database = Database(connection)
+        self.holdings = Holdings(self._database)
 
     def close(self) -> None:
         self._connection.close()
@@ -128,6 +133,21 @@ class Reader:
         """Every record, in the order of the log."""
         for row in self._rows(f"{SELECT_RECORD} ORDER BY position"):
             yield record_of(row)[0]
+
+    def keyring(self) -> tables.Keyring:
+        """What the root key wraps; only to be read."""
+        return tables.Keyring(self._database)
+
+    def examine(self, sealer: Sealer) -> Examined:
+        """Compare every row with its seal, and all of them with the sealed record. OperatorError if it can't be read."""
+        try:
+            return examine(self._database, Codes(sealer))
+        except StoreFailure as failure:
+            raise OperatorError(str(failure), hint="check its owner and mode, or restore a backup") from None
+
+    def differences(self) -> "list[str]":
+        """What of listings and guests is not as the rows say."""
+        return differences(self._database)
 
     def verify(self, expect: Head | None = None) -> tuple[Verdict, ...]:
         """Recompute every chain. `expect` is a head noted before, that must be on a chain."""

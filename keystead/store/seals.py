@@ -54,9 +54,7 @@ class Sums(NamedTuple):
         )
 
     def packed(self) -> bytes:
-        return (
-            self.rows.to_bytes(8, "big") + self.plain.to_bytes(32, "big") + self.placed.to_bytes(32, "big")
-        )
+        return self.rows.to_bytes(8, "big") + self.plain.to_bytes(32, "big") + self.placed.to_bytes(32, "big")
 
 
 NOTHING = Sums()
@@ -117,6 +115,7 @@ class Blocked:
     def __init__(self) -> None:
         self.found: dict[tuple[Any, ...], Found] = {}
         self.alarm: Callable[[Found], None] = lambda found: None
+        self.foreign: Callable[[int], None] = lambda found: None  # another program wrote; so much was found
 
     @property
     def everything(self) -> bool:
@@ -128,6 +127,10 @@ class Blocked:
         if found.blocks not in self.found:
             self.found[found.blocks] = found
             self.alarm(found)
+
+    def clear(self) -> None:
+        """Let all be used again."""
+        self.found.clear()
 
     def guard(self, table: Table, scope: str | None, key: Row = ()) -> None:
         """StoredRowAltered if a row, or the lack of one, must not be used."""
@@ -152,10 +155,10 @@ class _Rows(Protocol):
 class Seals:
     """The seals of a store that is written to. What changes in a batch is kept here until `flush`."""
 
-    def __init__(self, database: _Rows, sealer: Sealer) -> None:
+    def __init__(self, database: _Rows, sealer: Sealer, blocked: Blocked) -> None:
         self._database = database
         self.codes = Codes(sealer)
-        self.blocked = Blocked()
+        self.blocked = blocked
         self._sums: dict[str, Sums] = {}
         self._elements: dict[str, int] = {}  # of the stored rows of buckets
         self._record: tuple[int, Sums] | None = None
@@ -248,7 +251,7 @@ class Seals:
         found = read_record(self._database, self.codes.sealer)
         return -1 if found is None else found[0]
 
-    def begin_anew(self, revision: int = 0) -> None:
+    def begin_anew(self, revision: int) -> None:
         """As if there were no rows: for whoever seals them all."""
         self.drop()
         self._database.rows("DELETE FROM seals")

@@ -17,6 +17,7 @@ from keystead.errors import OperatorError
 from keystead.portable import sync_directory
 from keystead.store import migrate, tables
 from keystead.store.database import Database
+from keystead.store.derived import rebuild
 from keystead.store.identity_tables import Identities
 from keystead.store.key_tables import Keys
 from keystead.store.listing import Listing
@@ -26,7 +27,7 @@ from keystead.store.ports import StoreFailure
 from keystead.store.seal_check import Examined, examine
 from keystead.store.sealed import SEALED
 from keystead.store.sealed_table import seal_table
-from keystead.store.seals import Sealer, Seals
+from keystead.store.seals import Blocked, Sealer, Seals
 from keystead.store.session_tables import Sessions
 
 MINIMUM = (3, 51, 3)
@@ -49,6 +50,7 @@ class SqliteStore:
         self._astray = False
         self._written = -1  # SQLite's count of what other connections wrote
         self._database = Database(connection)
+        self.blocked = Blocked()
         listing = Listing(self._database)
         self.keyring = tables.Keyring(self._database)
         self.accounts = tables.Accounts(self._database)
@@ -120,7 +122,7 @@ class SqliteStore:
         if written != self._written:  # none but this connection has any business to write
             self._drop_caches()
             if self._written >= 0 and self._database.seals is not None:
-                self.examine()
+                self.blocked.foreign(len(self.examine().found))
             self._written = written
 
     def commit(self) -> None:
@@ -187,15 +189,24 @@ class SqliteStore:
 
     def protect(self, sealer: Sealer) -> None:
         """Check every row now, and from here on whatever is read; seal what is written. Within a batch."""
-        self._database.seals = Seals(self._database, sealer)
+        self._database.seals = Seals(self._database, sealer, self.blocked)
         self.examine()
+
+    def unprotect(self) -> None:
+        """Use all rows again, whatever they say, for whoever seals them anew. Within a batch."""
+        self._database.seals = None
+        self.blocked.clear()
+        self._forget()
+
+    def rebuild(self) -> None:
+        """Make anew what is made from the rows. Within a batch."""
+        rebuild(self._database)
 
     def seal_all(self, sealer: Sealer) -> int:
         """Seal all rows as they are, which are then so many, and protect them from here on. Within a batch."""
-        previous = self._database.seals
-        revision = -1 if previous is None else previous.known_revision()
-        seals = self._database.seals = Seals(self._database, sealer)
-        seals.begin_anew(revision + 1)
+        seals = self._database.seals = Seals(self._database, sealer, self.blocked)
+        self.blocked.clear()
+        seals.begin_anew(max(seals.known_revision(), 0))
         amount = 0
         for table in SEALED:
             amount += seal_table(self._database, seals, table)

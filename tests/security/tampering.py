@@ -46,7 +46,7 @@ def opened(path: Path) -> SqliteStore:
 
 def columns_of(connection: apsw.Connection, table: str) -> dict[str, str]:
     """The types of a table's columns, by their names."""
-    return {row[1]: row[2] for row in connection.execute(f"PRAGMA table_info({table})")}
+    return {str(row[1]): str(row[2]) for row in connection.execute(f"PRAGMA table_info({table})")}
 
 
 def uncovered(connection: apsw.Connection) -> list[str]:
@@ -54,7 +54,7 @@ def uncovered(connection: apsw.Connection) -> list[str]:
     found = []
     sealed = {table.name: table for table in SEALED}
     names = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name").fetchall()
-    for (name,) in names:
+    for name in (str(name) for (name,) in names):
         if name in sealed:
             covered = {*sealed[name].columns, "seal"}
             found += [f"{name}.{one}" for one in columns_of(connection, name) if one not in covered]

@@ -1,7 +1,6 @@
 """Whoever writes to the database himself is found out before anything is used, and what he did is named."""
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import apsw
@@ -12,9 +11,9 @@ from tests.security.tampering import Manipulation, catalogue, make, opened, tamp
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Path]]:
+def world(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     folder = tmp_path_factory.mktemp("world")
-    yield make(folder)
+    return make(folder)
 
 
 def check(manipulation: Manipulation, texts: list[str]) -> str:

@@ -47,6 +47,8 @@ def ready(scene: Scene) -> Iterator[Finding]:
     if scene.health is not None:
         for one in scene.health.problems:
             yield problem("readiness", one, "the log of the server says more")
+        for one in scene.health.warnings:
+            yield problem("stored data", one, "the how-to page on altered data says what to do")
         if not scene.health.problems:
             yield ok("readiness", "calls are answered")
     elif scene.refusal is not None and scene.refusal["Code"] in LATER:

@@ -124,6 +124,16 @@ class Metrics:
         self._hanging = Gauge(
             "keystead_hanging", "What does not come to its end", ["work"], registry=registry
         )
+        self._altered = Gauge(
+            "keystead_store_altered_rows",
+            "Stored rows, or sets of them, that were altered outside of the service and are not used",
+            registry=registry,
+        )
+        self._foreign = Counter(
+            "keystead_store_foreign_writes",
+            "Times that another program wrote to the database",
+            registry=registry,
+        )
         Info("keystead_build", "The running program", registry=registry).info({"version": __version__})
         ProcessCollector(registry=registry)
         self.store_problem = ""
@@ -162,6 +172,14 @@ class Metrics:
     def hanging(self, work: str, amount: int) -> None:
         """So many pieces of this kind of work do not come to their end."""
         self._hanging.labels(work).set(amount)
+
+    def altered(self, amount: int) -> None:
+        """So much of what is stored was altered, and is not used."""
+        self._altered.set(amount)
+
+    def foreign_write(self) -> None:
+        """Another program wrote to the database."""
+        self._foreign.inc()
 
     def text(self) -> bytes:
         """The exposition format. From any thread."""

@@ -11,9 +11,11 @@ _METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 def handler(
-    metrics: Metrics, problems: Callable[[], Awaitable[list[str]]]
+    metrics: Metrics,
+    problems: Callable[[], Awaitable[list[str]]],
+    warnings: Callable[[], list[str]] = list,
 ) -> Callable[[HttpRequest, Callable[[HttpResponse], None]], None]:
-    """`problems` says what keeps the server from answering calls; nothing: it is ready."""
+    """`problems` says what keeps the server from answering calls; nothing: it is ready. `warnings` is what else is wrong."""
     tasks: set[asyncio.Task[None]] = set()
 
     async def answer(request: HttpRequest) -> HttpResponse:
@@ -27,7 +29,8 @@ def handler(
         if path == "/metrics":
             return HttpResponse(status=200, content_type=_METRICS_TYPE, body=metrics.text())
         found = await problems()
-        return _json(503 if found else 200, {"status": "not ready" if found else "ready", "problems": found})
+        told = {"status": "not ready" if found else "ready", "problems": found, "warnings": warnings()}
+        return _json(503 if found else 200, told)
 
     async def answered(request: HttpRequest, reply: Callable[[HttpResponse], None]) -> None:
         reply(await answer(request))

@@ -18,6 +18,7 @@ from keystead.entropy import Entropy
 from keystead.server import logs
 from keystead.server.data.opened_store import OpenedStore
 from keystead.server.service import refusals
+from keystead.server.service.alarms import Alarms
 from keystead.server.service.metrics import Metrics
 from keystead.server.service.sequencer import Sequencer
 from keystead.server.service.underway import LOOP, Hanging, Underway
@@ -59,11 +60,13 @@ class Service:
         self._underway = Underway()
         self.hanging = Hanging(self._underway, self.metrics.hanging)
         self.sequencer = Sequencer(self.pipeline, self.metrics, loop, patience, self._underway)
+        self.alarms = Alarms(opened.store.blocked, self.metrics, self.sequencer, loop)
         self._loop = loop
         self._timers: dict[str, asyncio.TimerHandle] = {}
 
     def start_timers(self) -> None:
         """Carry out what is due now and from here on."""
+        self.alarms.start()
         self.every(_TURNS_EVERY, "turns", lambda: self._underway.begin(LOOP))
         self.every(_DELETIONS_EVERY, "deletions", lambda: self.sequencer.run(delete_due))
         self.every(_DELETIONS_EVERY, "expiries", lambda: self.sequencer.run(expire_due))
@@ -72,6 +75,10 @@ class Service:
         self.every(_ACCESS_KEYS_EVERY, "sessions", lambda: self.sequencer.run(purge_sessions))
         self.every(_NONCES_EVERY, "nonces", lambda: self.sequencer.run(purge_nonces))
         self.every(refusals.EVERY, "refusals", self.metrics.refusals.begin_anew)
+
+    def problems(self) -> list[str]:
+        """What is known to keep calls from being answered; "" is nothing."""
+        return [*self.hanging.problems(), *self.alarms.problems(), self.metrics.store_problem]
 
     def every(self, seconds: float, name: str, action: Callable[[], None]) -> None:
         """Do something now and then every so many seconds until the stop."""
