@@ -115,6 +115,22 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid
     seed_anyway: Annotated[
         bool, msgspec.Meta(description="plant `seed` beside keys that are there already")
     ] = False
+    anchor: Annotated[
+        str,
+        msgspec.Meta(
+            description="where the latest revision of the database is kept outside of it, so that an older copy is refused: "
+            "a file on another disk, exec:PROGRAM ARGUMENT …, or kms:KEY@https://HOST:PORT; empty: nowhere",
+        ),
+    ] = ""
+    anchor_access_key: Annotated[
+        str, msgspec.Meta(description="a file with the AccessKey for an `anchor` in a key of another server")
+    ] = ""
+    anchor_ca: Annotated[
+        str,
+        msgspec.Meta(
+            description="the CA certificate (PEM) of the server of such a key; empty: those of this machine"
+        ),
+    ] = ""
     log_format: Annotated[
         Literal["json", "text", "auto"],
         msgspec.Meta(
@@ -219,6 +235,12 @@ def settle(given: Mapping[str, Given]) -> Settings:
             f"tls-cert and tls-key belong together: there is {said(there)}, and no {missing}",
             hint="give both, or neither",
         )
+    for name, value in (("anchor-access-key", settings.anchor_access_key), ("anchor-ca", settings.anchor_ca)):
+        if value and not settings.anchor.startswith("kms:"):
+            raise WrongSetting(
+                f"{said(name)} is for an anchor in a key, and there is none",
+                hint="anchor: kms:KEY@https://HOST:PORT",
+            )
     if settings.http and settings.tls_cert:
         raise WrongSetting(
             f"{said('http')} and {said('tls-cert')} exclude each other", hint="leave one of them out"

@@ -27,6 +27,7 @@ from keystead.proxy.upstream import Upstream
 from keystead.server import logs, preflight
 from keystead.server.data import seed_file as seeds
 from keystead.server.data import seeding
+from keystead.server.data.anchor import Anchor
 from keystead.server.data.directory import DataDirectory, Running
 from keystead.server.data.opened_store import open_store
 from keystead.server.network import listener
@@ -61,6 +62,7 @@ class Server:
         self.clock = clock
         self.entropy = entropy
         self.directory = DataDirectory(settings.data)
+        self.anchor: Anchor | None = None
         self.first_start = False
         self.running: Running | None = None
         self._fronted = preflight.fronted(settings)
@@ -80,7 +82,7 @@ class Server:
         try:
             seed = seeds.read(settings.seed) if settings.seed else None
             account = "" if seed is None else seed.account
-            opened = open_store(self.directory, self.clock, self.entropy, account)
+            opened = open_store(self.directory, self.clock, self.entropy, account, self.anchor)
             self.first_start = opened.first_start
             self.service = Service(
                 opened,
@@ -134,7 +136,7 @@ class Server:
             await self.stop()
             raise
         self.service.pipeline.home.describe = self._facts
-        self.service.start_timers()
+        self.service.start_timers(self.anchor)
         return self.running
 
     async def stop(self) -> None:
@@ -239,8 +241,7 @@ class Server:
             taken = problem  # keys are more precious than figures about them
             sockets = listener.listen(host, 0)
         port = sockets[0].getsockname()[1]
-        warnings = self.service.alarms.warnings
-        handler = ops.handler(self.service.metrics, partial(self._problems, probe), warnings)
+        handler = ops.handler(self.service.metrics, partial(self._problems, probe), self.service.warnings)
         watch = Watch(self.service.hanging, lambda: self._listener(handler, sockets, Channel.NETWORK))
         await watch.start()
         self._endpoints.append(watch)
@@ -273,10 +274,9 @@ class Server:
             service.every(_CERTIFICATE_EVERY, "certificate", self._look_at_certificate)
 
     def _look_at_certificate(self) -> None:
-        if self._certificate is not None:
-            assert self._api is not None
-            self._certificate.look(self._api.present)
+        if self._certificate is not None and self._api is not None:
             look = partial(self._certificate.look, self._api.present)
+            look()
             self.service.sequencer.run(self._certificate.adopting(look))
 
     def follow(self, then: Callable[[bool], None]) -> None:
@@ -377,7 +377,7 @@ class Server:
             started=self._started,
             certificate_expires=0 if self._certificate is None else self._certificate.expires,
             front=front,
-            problems=(*self._known_problems(), *self.service.alarms.warnings()),
+            problems=(*self._known_problems(), *self.service.warnings()),
         )
 
     def _known_problems(self) -> list[str]:

@@ -10,20 +10,26 @@ from keystead.entropy import SystemEntropy
 from keystead.errors import OperatorError
 from keystead.server import logs
 from keystead.server.app import Server, log_of
+from keystead.server.data.anchor import anchor_of
 from keystead.server.network import confinement
 from keystead.server.systemd import ServiceManager
 from keystead.settings import Given, settle
 
 
-async def serve(load: Callable[[], Mapping[str, Given]], announce: Callable[[Server], None]) -> None:
+async def serve(
+    load: Callable[[], Mapping[str, Given]],
+    announce: Callable[[Server], None],
+    accept_older_copy: bool = False,
+) -> None:
     """Run a server until SIGINT or SIGTERM, with the settings that `load` gives now and at each SIGHUP; `announce` is
-    called when it accepts requests."""
+    called when it accepts requests. `accept_older_copy`: whether it starts on a database that is older than its anchor."""
     given = load()
     settings = settle(given)
     os.umask(0o077)
     logs.configure(*log_of(settings))
     server = Server(settings, SystemClock(), SystemEntropy())
     server.sources = _sources(given)
+    server.anchor = anchor_of(settings, server.clock, server.entropy, accept_older_copy)
     loop = asyncio.get_running_loop()
     manager = ServiceManager.of(os.environ, server.clock)
     stopped, started, early = asyncio.Event(), False, False

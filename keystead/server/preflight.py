@@ -9,9 +9,11 @@ from contextlib import closing, suppress
 from keystead.clock import Clock
 from keystead.crypto.authority import describe
 from keystead.domain.authorities import KeptAuthority, Names
+from keystead.entropy import SystemEntropy
 from keystead.errors import OperatorError, WrongSetting
 from keystead.server import logs
 from keystead.server.data import seed_file
+from keystead.server.data.anchor import anchor_of
 from keystead.server.data.directory import DataDirectory
 from keystead.server.network import confinement, listener
 from keystead.server.network.certificates import Files, admit, in_service, names_for
@@ -54,6 +56,7 @@ def check(settings: Settings, clock: Clock, running: Settings | None = None) -> 
         logs.check_file(settings.log_file)
     if settings.seed:
         seed_file.read(settings.seed)
+    anchor_of(settings, clock, SystemEntropy())
     if running is None or settings.listen != running.listen:
         listener.check(host, port)
     if ops is not None and (running is None or settings.ops_listen != running.ops_listen):

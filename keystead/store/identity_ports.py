@@ -126,6 +126,10 @@ class Sessions(Protocol):
         """Remove a session, if it is there."""
         ...
 
+    def end_all(self) -> int:
+        """End the sessions of all accounts, and take back all tickets; gives how many sessions there were."""
+        ...
+
     def of(self, account: str) -> tuple[Session, ...]:
         """All sessions of an account and of its users, oldest first."""
         ...

@@ -284,8 +284,11 @@ class Nonces:
             self._journal.append((self._added, row, True))
             del self._added[row]
         if old:
-            self._journal.append((self._horizon, "horizon", self.horizon()))
-            self._horizon["horizon"] = max(self.horizon(), *(row[0] for row in old))
+            self.move_horizon(max(row[0] for row in old))
+
+    def move_horizon(self, second: int) -> None:
+        self._journal.append((self._horizon, "horizon", self.horizon()))
+        self._horizon["horizon"] = max(self.horizon(), second)
 
 
 class AuditLog:
@@ -296,6 +299,10 @@ class AuditLog:
 
     def head(self, chain: str) -> Head:
         return self._heads.get(chain, Head())
+
+    def has(self, chain: str, head: Head) -> bool:
+        record, link = self.records.get(head.count, (None, b""))
+        return record is not None and record.chain == chain and link == head.hash
 
     def append(self, rows: Sequence[tuple[Record, bytes]]) -> None:
         for record, link in rows:

@@ -65,6 +65,14 @@ class Sessions:
         if self.get(session.digest) is not None:
             self._sessions.remove(session.digest)
 
+    def end_all(self) -> int:
+        sessions = self._sessions.values()
+        for session in sessions:
+            self.remove(session)
+        for ticket in self._tickets.values():
+            self.remove_ticket(ticket)
+        return len(sessions)
+
     def of(self, account: str) -> tuple[Session, ...]:
         return tuple(one for one in self._sessions.values() if one.account == account)
 

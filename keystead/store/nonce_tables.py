@@ -69,10 +69,13 @@ class Nonces:
         self._settle()
         latest = self._database.rows("SELECT max(second) FROM nonces WHERE second <= ?", (second,))[0][0]
         if latest is not None:
-            horizon = max(self.horizon(), latest)
-            self.drop_cache()
             self._database.rows("DELETE FROM nonces WHERE second <= ?", (second,))
-            self._meta.put(("horizon", horizon))
+            self.move_horizon(latest)
+
+    def move_horizon(self, second: int) -> None:
+        horizon = max(self.horizon(), second)
+        self.drop_cache()
+        self._meta.put(("horizon", horizon))
 
     def _load(self) -> dict[int, set[bytes]]:
         if self._newest is None:

@@ -245,6 +245,10 @@ class Nonces(Protocol):
         """The latest second that was forgotten: requests of it or before are refused, seen or not."""
         ...
 
+    def move_horizon(self, second: int) -> None:
+        """Refuse all requests of this second and before, seen or not; the horizon never moves back."""
+        ...
+
     def purge(self, second: int) -> None:
         """Forget all of this second and before; the horizon moves to the latest second that had a nonce, never back.
 
@@ -258,6 +262,10 @@ class AuditLog(Protocol):
 
     def head(self, chain: str) -> Head:
         """The end of a chain, as of now."""
+        ...
+
+    def has(self, chain: str, head: Head) -> bool:
+        """Whether a chain has a record of this number and hash; all of it may have to be read for that."""
         ...
 
     def append(self, rows: Sequence[tuple[Record, bytes]]) -> None:

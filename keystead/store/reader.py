@@ -145,9 +145,9 @@ class Reader:
         except StoreFailure as failure:
             raise OperatorError(str(failure), hint="check its owner and mode, or restore a backup") from None
 
-    def differences(self) -> "list[str]":
+    def differences(self) -> tuple[str, ...]:
         """What of listings and guests is not as the rows say."""
-        return differences(self._database)
+        return tuple(differences(self._database))
 
     def verify(self, expect: Head | None = None) -> tuple[Verdict, ...]:
         """Recompute every chain. `expect` is a head noted before, that must be on a chain."""

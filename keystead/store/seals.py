@@ -246,6 +246,11 @@ class Seals:
         """How many batches have changed something."""
         return self._load_record()[0]
 
+    def advance(self, revision: int) -> None:
+        """Let the next revision be later than this one, too."""
+        now, total = self._load_record()
+        self._record = (max(now, revision), total)
+
     def known_revision(self) -> int:
         """As `revision`; -1 if the record does not say it."""
         found = read_record(self._database, self.codes.sealer)

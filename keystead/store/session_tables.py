@@ -37,6 +37,12 @@ class Sessions:
     def remove(self, session: Session) -> None:
         self._sessions.delete("WHERE digest = ?", (session.digest,))
 
+    def end_all(self) -> int:
+        sessions = list(self._sessions.sound(""))
+        self._sessions.remove(sessions)
+        self._tickets.remove(list(self._tickets.sound("")))
+        return len(sessions)
+
     def of(self, account: str) -> tuple[Session, ...]:
         rows = self._sessions.select(
             "WHERE account = ? ORDER BY created, session_id", (account,), f"account {account}"

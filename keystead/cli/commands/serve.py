@@ -29,6 +29,11 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         ),
     )
     add_settings(parser)
+    parser.add_argument(
+        "--accept-older-copy",
+        action="store_true",
+        help="start on a database that is older than its anchor, after a restore; it is recorded, and all sessions end",
+    )
     parser.set_defaults(func=main)
 
 
@@ -66,7 +71,7 @@ def main(args: argparse.Namespace) -> int:
     from keystead.server import foreground
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(foreground.serve(load, announce))
+        runner.run(foreground.serve(load, announce, args.accept_older_copy))
     return 0
 
 

@@ -15,7 +15,9 @@ from keystead.domain.keys.key import Wrapped
 from keystead.entropy import Entropy
 from keystead.errors import OperatorError
 from keystead.server import logs
+from keystead.server.data.anchor import Anchor
 from keystead.server.data.directory import DataDirectory
+from keystead.server.data.older_copy import accept, compare, refuse
 from keystead.server.data.protection import protect, record_sealing
 from keystead.store.memory import MemoryStore
 from keystead.store.ports import Store
@@ -35,14 +37,18 @@ class OpenedStore(msgspec.Struct, kw_only=True):
 
 
 def open_store(
-    directory: DataDirectory, clock: Clock, entropy: Entropy, new_account: str = ""
+    directory: DataDirectory,
+    clock: Clock,
+    entropy: Entropy,
+    new_account: str = "",
+    anchor: Anchor | None = None,
 ) -> OpenedStore:
     """Open the data directory, which this process has locked; at the first start, make what it needs.
 
     `new_account` is the account of a first start, by default a random one.
 
     OperatorError if the root key is missing, damaged, open to others or another one, or if the database is missing
-    although there was one, damaged, or newer than this program.
+    although there was one, damaged, newer than this program, or older than its anchor.
     """
     if not directory.database.exists() and directory.root_access_key.exists():
         raise OperatorError(
@@ -57,11 +63,16 @@ def open_store(
         store.begin()
         vault.load(store.keyring.all(), store.keyring.secrets())
         sealed = protect(store, vault, clock)
+        older = None if anchor is None else compare(store, vault, anchor)
+        if older is not None and anchor is not None and not anchor.accept_older:
+            raise refuse(older)
         if home := store.home():
             # An earlier version's CA moves into the store. If it can't be read it stays where it is, to be missed there.
             found = None if store.authorities.all() else read_authority(directory.authority)
             if found is not None:
                 store.authorities.replace([found])
+            if older is not None:
+                accept(store, older, clock, entropy)
             if sealed:
                 record_sealing(store, home, sealed, clock, entropy)
             store.commit()

@@ -134,6 +134,9 @@ class Metrics:
             "Times that another program wrote to the database",
             registry=registry,
         )
+        self._anchor_failures = Counter(
+            "keystead_anchor_failures", "Times that the anchor could not be written", registry=registry
+        )
         Info("keystead_build", "The running program", registry=registry).info({"version": __version__})
         ProcessCollector(registry=registry)
         self.store_problem = ""
@@ -180,6 +183,10 @@ class Metrics:
     def foreign_write(self) -> None:
         """Another program wrote to the database."""
         self._foreign.inc()
+
+    def anchor_failed(self) -> None:
+        """The anchor could not be written."""
+        self._anchor_failures.inc()
 
     def text(self) -> bytes:
         """The exposition format. From any thread."""

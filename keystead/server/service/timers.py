@@ -16,12 +16,15 @@ from keystead.api.scheduled import (
 from keystead.clock import Clock
 from keystead.entropy import Entropy
 from keystead.server import logs
+from keystead.server.data.anchor import Anchor
 from keystead.server.data.opened_store import OpenedStore
-from keystead.server.service import refusals
+from keystead.server.service import anchoring, refusals
 from keystead.server.service.alarms import Alarms
+from keystead.server.service.anchoring import Anchoring
 from keystead.server.service.metrics import Metrics
 from keystead.server.service.sequencer import Sequencer
 from keystead.server.service.underway import LOOP, Hanging, Underway
+from keystead.store.sqlite import SqliteStore
 
 _DELETIONS_EVERY = 1.0  # seconds; it also finds out within so long that the store can't commit, or can again
 _ROTATIONS_EVERY = 60.0
@@ -63,10 +66,13 @@ class Service:
         self.alarms = Alarms(opened.store.blocked, self.metrics, self.sequencer, loop)
         self._loop = loop
         self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._anchoring: Anchoring | None = None
 
-    def start_timers(self) -> None:
-        """Carry out what is due now and from here on."""
+    def start_timers(self, anchor: Anchor | None = None) -> None:
+        """Carry out what is due now and from here on; keep the anchor, if there is one."""
         self.alarms.start()
+        if anchor is not None:
+            self._keep(anchor)
         self.every(_TURNS_EVERY, "turns", lambda: self._underway.begin(LOOP))
         self.every(_DELETIONS_EVERY, "deletions", lambda: self.sequencer.run(delete_due))
         self.every(_DELETIONS_EVERY, "expiries", lambda: self.sequencer.run(expire_due))
@@ -75,6 +81,18 @@ class Service:
         self.every(_ACCESS_KEYS_EVERY, "sessions", lambda: self.sequencer.run(purge_sessions))
         self.every(_NONCES_EVERY, "nonces", lambda: self.sequencer.run(purge_nonces))
         self.every(refusals.EVERY, "refusals", self.metrics.refusals.begin_anew)
+
+    def _keep(self, anchor: Anchor) -> None:
+        store = self.pipeline.store
+        assert isinstance(store, SqliteStore)
+        kept = Anchoring(anchor.place, self.pipeline.vault.row_seals(), store, self.metrics.anchor_failed)
+        self.every(anchoring.EVERY, "anchor", lambda: self.sequencer.run(kept.note))
+        self._anchoring = kept
+
+    def warnings(self) -> list[str]:
+        """What else is wrong, while calls are answered."""
+        unwritten = "" if self._anchoring is None else self._anchoring.problem
+        return [*self.alarms.warnings(), *filter(None, [unwritten])]
 
     def problems(self) -> list[str]:
         """What is known to keep calls from being answered; "" is nothing."""
@@ -96,4 +114,6 @@ class Service:
         await self.sequencer.drain()
         self.metrics.refusals.begin_anew()
         self.sequencer.close()
+        if self._anchoring is not None:
+            await asyncio.to_thread(self._anchoring.stop)
         self.pipeline.store.close()
