@@ -12,6 +12,8 @@ from keystead.api.scheduled import (
     purge_nonces,
     purge_sessions,
     rotate_due,
+    write_all_tallies,
+    write_tallies,
 )
 from keystead.clock import Clock
 from keystead.entropy import Entropy
@@ -26,6 +28,8 @@ _DELETIONS_EVERY = 1.0  # seconds; it also finds out within so long that the sto
 _ROTATIONS_EVERY = 60.0
 _ACCESS_KEYS_EVERY = 60.0
 _NONCES_EVERY = 30.0
+_TALLIES_EVERY = 60.0
+_MANY_TALLIES_EVERY = 5.0
 _TURNS_EVERY = 0.5
 
 
@@ -71,7 +75,13 @@ class Service:
         self.every(_ACCESS_KEYS_EVERY, "access keys", lambda: self.sequencer.run(purge_access_keys))
         self.every(_ACCESS_KEYS_EVERY, "sessions", lambda: self.sequencer.run(purge_sessions))
         self.every(_NONCES_EVERY, "nonces", lambda: self.sequencer.run(purge_nonces))
+        self.every(_TALLIES_EVERY, "tallies", lambda: self.sequencer.run(write_tallies))
+        self.every(_MANY_TALLIES_EVERY, "many tallies", self._write_many_tallies)
         self.every(refusals.EVERY, "refusals", self.metrics.refusals.begin_anew)
+
+    def _write_many_tallies(self) -> None:
+        if self.pipeline.tallies.many:
+            self.sequencer.run(write_tallies)
 
     def every(self, seconds: float, name: str, action: Callable[[], None]) -> None:
         """Do something now and then every so many seconds until the stop."""
@@ -86,6 +96,8 @@ class Service:
         for timer in self._timers.values():
             timer.cancel()
         self.sequencer.abandon()
+        await self.sequencer.drain()
+        self.sequencer.run(write_all_tallies)
         await self.sequencer.drain()
         self.metrics.refusals.begin_anew()
         self.sequencer.close()
