@@ -55,6 +55,7 @@ class Call(msgspec.Struct, kw_only=True):
     region: str
     home: Home
     now: int
+    chain: str  # of the records that this server writes
     store: Store
     vault: Vault
     entropy: Entropy

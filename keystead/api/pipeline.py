@@ -357,6 +357,7 @@ class Pipeline:
             "region": region,
             "home": self.home,
             "now": ask.now,
+            "chain": ask.batch.chain,
             "store": self.store,
             "vault": self.vault,
             "entropy": self.entropy,

@@ -9,7 +9,7 @@ from keystead.clock import SystemClock
 from keystead.entropy import SystemEntropy
 from keystead.errors import OperatorError
 from keystead.server import logs
-from keystead.server.app import Server, log_of
+from keystead.server.app import Server
 from keystead.server.network import confinement
 from keystead.server.systemd import ServiceManager
 from keystead.settings import Given, settle
@@ -21,7 +21,7 @@ async def serve(load: Callable[[], Mapping[str, Given]], announce: Callable[[Ser
     given = load()
     settings = settle(given)
     os.umask(0o077)
-    logs.configure(*log_of(settings))
+    logs.configure(*logs.of(settings))
     server = Server(settings, SystemClock(), SystemEntropy())
     server.sources = _sources(given)
     loop = asyncio.get_running_loop()

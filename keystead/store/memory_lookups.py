@@ -1,6 +1,6 @@
 """Lookups in the store in memory: at once, as they take no time worth saving."""
 
-from keystead.domain.audit import GENESIS, REVEALING, Record, columns
+from keystead.domain.audit import GENESIS, REVEALING, Record, columns, hashed
 from keystead.domain.identities import User
 from keystead.domain.keys.key import Key, KeyFilter
 from keystead.store.lookups import (
@@ -14,7 +14,7 @@ from keystead.store.lookups import (
     WantedKeys,
 )
 from keystead.store.ports import Aliases, Identities, Keys
-from keystead.store.reader import follow
+from keystead.store.verification import Verification
 
 
 class MemoryLookups:
@@ -74,13 +74,13 @@ class MemoryLookups:
         return FoundRecord(record, link, log[sequence - 1][1] if sequence > 1 else GENESIS)
 
     def verify(self, so_far: Verified, limit: int) -> Verified:
-        verdicts = {one.chain: one for one in so_far.verdicts}
+        verification = Verification(so_far.verdicts)
         log = self._records
         last = min(so_far.position + limit, len(log))
         for position in range(so_far.position + 1, last + 1):
             record, link = log[position]
-            follow(verdicts, (*columns(record), link))
-        return Verified(last, len(log), tuple(verdicts[chain] for chain in sorted(verdicts)))
+            verification.follow(record.chain.encode(), position, hashed(columns(record)), link)
+        return Verified(last, len(log), verification.verdicts)
 
     def _log(self) -> list[tuple[int, Record]]:
         """All records with their positions, oldest first."""

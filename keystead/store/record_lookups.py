@@ -11,7 +11,8 @@ from keystead.store.lookups import (
     Verified,
     Wanted,
 )
-from keystead.store.reader import SELECT_RECORD, conditions_of, follow
+from keystead.store.reader import SELECT_RECORD, conditions_of
+from keystead.store.verification import SELECT_HASHED, Verification
 
 ROWS = 50_000  # that one lookup reads: a twentieth of a second of a processor
 _HASH = len(COLUMNS)
@@ -52,14 +53,14 @@ def record(database: Database, account: str, chain: str, sequence: int) -> Found
 
 def verify(database: Database, so_far: Verified, limit: int) -> Verified:
     """See Lookups.verify."""
-    verdicts = {one.chain: one for one in so_far.verdicts}
+    verification = Verification(so_far.verdicts)
     last = _last(database)
     end = min(so_far.position + limit, last)
     for row in database.rows(
-        f"{SELECT_RECORD} WHERE position > ? AND position <= ? ORDER BY position", (so_far.position, end)
+        f"{SELECT_HASHED} WHERE position > ? AND position <= ? ORDER BY position", (so_far.position, end)
     ):
-        follow(verdicts, row)
-    return Verified(max(end, so_far.position), last, tuple(verdicts[chain] for chain in sorted(verdicts)))
+        verification.follow(*row)
+    return Verified(max(end, so_far.position), last, verification.verdicts)
 
 
 def _as_written(row: tuple[Any, ...]) -> Record:

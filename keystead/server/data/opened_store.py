@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 
 from keystead.api.access_keys import make_access_key
+from keystead.api.checkpoints import ensure_key
 from keystead.clock import Clock
 from keystead.crypto import root_key
 from keystead.crypto.vault import Vault
@@ -56,7 +57,11 @@ def open_store(
         store.begin()
         vault.load(store.keyring.all(), store.keyring.secrets())
         accounts = store.accounts.all()
+        made = ensure_key(store, vault, int(clock.now()))
         if accounts:
+            if made:
+                store.commit()
+                store.begin()
             # An earlier version's CA moves into the store. If it can't be read it stays where it is, to be missed there.
             if not store.authorities.all() and (found := read_authority(directory.authority)) is not None:
                 store.authorities.replace([found])
@@ -119,6 +124,7 @@ def open_in_memory(
     store = MemoryStore(entropy=entropy)
     vault = Vault(root_key.ephemeral(entropy), entropy)
     store.begin()
+    ensure_key(store, vault, int(clock.now()))
     access_key = _found(store, vault, account, int(clock.now()), entropy)
     store.commit()
     opened = OpenedStore(

@@ -1,7 +1,7 @@
 """The service without its sockets: pipeline and sequencer over an opened store, and the timers of what it does by itself."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import keystead.operations  # noqa: F401 - fills the catalogue
 from keystead.api.pipeline import Pipeline
@@ -20,6 +20,7 @@ from keystead.entropy import Entropy
 from keystead.server import logs
 from keystead.server.data.opened_store import OpenedStore
 from keystead.server.service import refusals
+from keystead.server.service.checkpoints import Checkpoints, Target
 from keystead.server.service.metrics import Metrics
 from keystead.server.service.sequencer import Sequencer
 from keystead.server.service.underway import LOOP, Hanging, Underway
@@ -47,7 +48,9 @@ class Service:
         patience: float = 0.0,
         client_clock: Clock | None = None,
         service_keys: bool = True,
+        checkpoints: tuple[Sequence[Target], float] = ((), 3600.0),
     ) -> None:
+        """`checkpoints`: where they go, and every how many seconds."""
         self.metrics = Metrics()
         self.pipeline = Pipeline(
             store=opened.store,
@@ -60,6 +63,7 @@ class Service:
             client_clock=client_clock,
             service_keys=service_keys,
         )
+        self.checkpoints = Checkpoints(*checkpoints, clock, self.metrics.registry)
         self._underway = Underway()
         self.hanging = Hanging(self._underway, self.metrics.hanging)
         self.sequencer = Sequencer(self.pipeline, self.metrics, loop, patience, self._underway)
@@ -77,6 +81,10 @@ class Service:
         self.every(_NONCES_EVERY, "nonces", lambda: self.sequencer.run(purge_nonces))
         self.every(_TALLIES_EVERY, "tallies", lambda: self.sequencer.run(write_tallies))
         self.every(_MANY_TALLIES_EVERY, "many tallies", self._write_many_tallies)
+        if self.checkpoints.wanted:
+            self.every(
+                self.checkpoints.often, "checkpoints", lambda: self.sequencer.run(self.checkpoints.sign)
+            )
         self.every(refusals.EVERY, "refusals", self.metrics.refusals.begin_anew)
 
     def _write_many_tallies(self) -> None:
@@ -98,7 +106,9 @@ class Service:
         self.sequencer.abandon()
         await self.sequencer.drain()
         self.sequencer.run(write_all_tallies)
+        self.sequencer.run(self.checkpoints.sign_last)
         await self.sequencer.drain()
+        await self._loop.run_in_executor(None, self.checkpoints.close)
         self.metrics.refusals.begin_anew()
         self.sequencer.close()
         self.pipeline.store.close()

@@ -9,7 +9,18 @@ import pytest
 
 from keystead.api.slow import Slow, Work
 from keystead.clock import FixedClock
-from keystead.server.service.pools import CROWD, LONGEST, MEEK, NICE, PASSES, POLITE, PROOFS, RESTS, THREADS, Pools
+from keystead.server.service.pools import (
+    CROWD,
+    LONGEST,
+    MEEK,
+    NICE,
+    PASSES,
+    POLITE,
+    PROOFS,
+    RESTS,
+    THREADS,
+    Pools,
+)
 from keystead.server.service.underway import Underway
 
 
