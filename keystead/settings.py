@@ -152,6 +152,26 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid
             extra=_RELOADED,
         ),
     ] = ""
+    checkpoint_folder: Annotated[
+        tuple[str, ...],
+        msgspec.Meta(
+            description="folders, best on other disks, where signed checkpoints of the audit records are put"
+        ),
+    ] = ()
+    checkpoint_command: Annotated[
+        str,
+        msgspec.Meta(
+            description="a program, with its arguments, that is given each signed checkpoint on standard input"
+        ),
+    ] = ""
+    checkpoint_seconds: Annotated[
+        int,
+        msgspec.Meta(
+            description="how often a checkpoint is signed if there are new records; one is at the stop, too",
+            ge=1,
+            le=604_800,
+        ),
+    ] = 3600
     max_connections: Annotated[
         int, msgspec.Meta(description="connections served at a time", extra=_RELOADED, ge=1, le=100_000)
     ] = 2000

@@ -140,6 +140,7 @@ class Service:
         answers = [self.pipeline.answer_now(batch, request) for request in requests]
         batch.write()
         self.store.commit()
+        self.pipeline.committed(batch)
         return answers
 
     def send(self, request: HttpRequest) -> HttpResponse:
@@ -223,6 +224,7 @@ class Service:
             finally:
                 batch.write()
                 self.store.commit()
+                self.pipeline.committed(batch)
 
     def owner(self) -> str:
         """The token of a new session of the account's owner."""

@@ -8,14 +8,22 @@ from keystead.access.callers import Caller
 from keystead.api.batch import Batch
 from keystead.api.bind import Bound
 from keystead.api.http import encode
-from keystead.api.http.message import HttpResponse
-from keystead.api.http.receive import Received
+from keystead.api.http.message import Channel, HttpResponse
+from keystead.api.http.receive import HEADER_CHARACTERS, Received
 from keystead.api.needs import Need
 from keystead.api.operation import Operation
 from keystead.api.slow import Attempt
 from keystead.api.wire_types import Reply
+from keystead.domain.audit import Kind, Record
+from keystead.domain.keys.uses import Place, Use, User
 from keystead.domain.products import KMS, Product
 from keystead.domain.sessions import Session
+
+_KINDS = {
+    Channel.NETWORK: Kind.API_CALL,
+    Channel.CONTROL: Kind.OPERATOR_COMMAND,
+    Channel.CONSOLE: Kind.CONSOLE_OPERATION,
+}
 
 
 class Trace(msgspec.Struct):
@@ -28,6 +36,7 @@ class Trace(msgspec.Struct):
     needs: list[Need] = []  # what of it must be allowed
     parameters: str = "{}"  # JSON
     known: bool = False  # whether `action` is one of the catalogue's
+    used: list[tuple[Place, str]] = []  # the keys that it uses, each with the id of the version
 
 
 class Ask(NamedTuple):
@@ -43,6 +52,42 @@ class Ask(NamedTuple):
     xml: bool
     attempt: Attempt
     session: Session | None = None
+
+    def record(self, now: float, host: str, status: int, code: str) -> None:
+        """Append its record to the batch, and the uses of keys that it was; `now` as in it, `code` is "" on success."""
+        asked, caller, trace, batch = self.asked, self.caller, self.trace, self.batch
+        batch.append(
+            Record(
+                chain=batch.chain,
+                sequence=batch.next,
+                time=int(now * 1000),
+                kind=_KINDS[asked.channel],
+                account=caller.account,
+                region=trace.region,
+                product=trace.product.name,
+                version=trace.product.version,
+                action=trace.action,
+                caller_type=caller.type.value,
+                principal=caller.principal,
+                access_key_id=caller.access_key_id,
+                session=caller.session,
+                source=asked.source,
+                host=host[:HEADER_CHARACTERS],
+                user_agent=asked.user_agent,
+                tls=asked.tls,
+                resources=msgspec.json.encode(trace.resources).decode(),
+                parameters=trace.parameters,
+                status=status,
+                code=code,
+                request_id=self.request_id,
+            )
+        )
+        if trace.used and not self.bound.dry_run:
+            access_key_id = "" if asked.channel is Channel.CONSOLE else caller.access_key_id
+            who = (caller.account, caller.type.value, caller.principal, caller.session, access_key_id)
+            use = Use(self.now, 1, 1 if code else 0)
+            for place, version in trace.used:
+                batch.uses.append((place, User(version, *who, trace.action), use))
 
     def answer(self, operation: Operation, reply: Reply) -> HttpResponse:
         return encode.success(operation.action, reply, self.request_id, self.xml)

@@ -2,6 +2,7 @@
 
 from keystead.domain.accounts import LAST_USED_EVERY, AccessKey
 from keystead.domain.audit import Record, link
+from keystead.domain.keys.uses import Place, Use, User
 from keystead.domain.sessions import USED_EVERY, Session
 from keystead.store.ports import Store
 
@@ -18,6 +19,10 @@ class Batch:
         self._nonces: dict[tuple[int, bytes], None] = {}
         self._records: list[tuple[Record, bytes]] = []
         self._used: dict[str, int] = {}
+        self.uses: list[tuple[Place, User, Use]] = []
+        # Of the tallies, what this batch writes:
+        self.written_uses: dict[Place, dict[User, Use]] = {}
+        self.written_minutes: dict[tuple[str, int], tuple[int, int]] = {}
         self._sessions: dict[bytes, int] = {}
 
     @property
@@ -29,6 +34,11 @@ class Batch:
     def records(self) -> int:
         """How many records the batch will write."""
         return len(self._records)
+
+    @property
+    def appended(self) -> list[Record]:
+        """Those records."""
+        return [record for record, _ in self._records]
 
     def use_nonce(self, second: int, digest: bytes) -> bool:
         """Take a nonce; False if it was taken before, in this batch or ever."""

@@ -29,6 +29,7 @@ from keystead.api.parameters import Param, Role
 from keystead.api.service_keys import Promise
 from keystead.api.sign_in import Arrival, Door
 from keystead.api.slow import Attempt, Work
+from keystead.api.tallies import Tallies
 from keystead.api.wire_types import Reply, Request
 from keystead.crypto.blob import Blob
 from keystead.crypto.vault import Vault
@@ -54,10 +55,12 @@ class Call(msgspec.Struct, kw_only=True):
     region: str
     home: Home
     now: int
+    chain: str  # of the records that this server writes
     store: Store
     vault: Vault
     entropy: Entropy
     door: Door
+    tallies: Tallies
     may: Callable[[Need], bool]  # tells whether the caller may, as far as this call can know
     address: str = ""  # of whoever calls
     session: Session | None = None  # by which it comes, if it comes by the console
@@ -167,12 +170,13 @@ def key_operation(
     errors: tuple[type[KmsError], ...] = (),
     product: Product = KMS,
     permission: str = "",
+    of_accounts: bool = False,
 ) -> Callable[[Callable[[KeyCall, Q], R]], Callable[[KeyCall, Q], R]]:
     """Declare an operation about one key, which a field of its request names.
 
     `gate` is its row of the state table, `use` what the key must be good for; with `of_services` it may change the key of a
     service, too. `actions`: what must be allowed on what a field of a role names, in place of the operation; `permission`:
-    on all that it names. `confirmed` as with `operation`.
+    on all that it names. `confirmed` and `of_accounts` as with `operation`.
     """
 
     def declare(function: Callable[[KeyCall, Q], R]) -> Callable[[KeyCall, Q], R]:
@@ -182,7 +186,7 @@ def key_operation(
         )
         if not any(field.param.role in (Role.KEY, Role.BLOB) for field in built.fields):
             raise TypeError(f"{built.action}: no field of its request names a key")
-        CATALOGUE.add(built._replace(confirmed=confirmed))
+        CATALOGUE.add(built._replace(confirmed=confirmed, of_accounts=of_accounts))
         return function
 
     return declare

@@ -8,8 +8,6 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, NamedTuple
 
-import msgspec
-
 from keystead.access.callers import Caller, CallerType
 from keystead.api.ask import Ask, trace_of
 from keystead.api.authorization import Authorizer, Context, request_context
@@ -26,13 +24,13 @@ from keystead.api.resolve import Resolver
 from keystead.api.service_keys import Promise
 from keystead.api.sign_in import Arrival, Door
 from keystead.api.slow import Attempt, Nonce, Slow
+from keystead.api.tallies import Tallies
 from keystead.api.wire_types import Request
 from keystead.clock import Clock
 from keystead.crypto.sealing import Unopenable
 from keystead.crypto.vault import Vault
 from keystead.domain.accounts import AccessKey, claimed_id
 from keystead.domain.arns import key_arn
-from keystead.domain.audit import Kind, Record
 from keystead.domain.keys.algorithms import require
 from keystead.domain.keys.lifecycle import admit
 from keystead.entropy import Entropy, uuid4
@@ -55,12 +53,6 @@ from keystead.errors import (
     TooManyAttempts,
 )
 from keystead.store.ports import Store, StoreFailure
-
-_KINDS = {
-    Channel.NETWORK: Kind.API_CALL,
-    Channel.CONTROL: Kind.OPERATOR_COMMAND,
-    Channel.CONSOLE: Kind.CONSOLE_OPERATION,
-}
 
 
 class Answer(NamedTuple):
@@ -108,6 +100,7 @@ class Pipeline:
         self.server_id = server_id
         self.catalogue = catalogue
         self.service_keys = service_keys
+        self.tallies = Tallies(int(clock.now()))
         self._authorizer = Authorizer(store)
         self._door = Door(store, vault, entropy, self._authorizer.principals, account)
         # Nonces of calls between their passes: in no batch, and nobody else's to use.
@@ -116,6 +109,10 @@ class Pipeline:
     def open_batch(self) -> Batch:
         """A batch in the open transaction of the store; its records go to this server's chain."""
         return Batch(self.store, self.server_id)
+
+    def committed(self, batch: Batch) -> None:
+        """A batch is durable."""
+        self.tallies.committed(batch)
 
     def answer_now(self, batch: Batch, request: HttpRequest) -> Answer:
         """Answer one request, with slow work done on the spot."""
@@ -187,32 +184,7 @@ class Pipeline:
             response = encode.failure(InternalFailure(), request_id, host, xml, trace.product.recommended_as)
         if not code and bound.operation is not None and bound.operation.quiet:
             return Answer(response, trace.action, "", request_id, False)
-        batch.append(
-            Record(
-                chain=batch.chain,
-                sequence=batch.next,
-                time=int(now * 1000),
-                kind=_KINDS[asked.channel],
-                account=caller.account,
-                region=trace.region,
-                product=trace.product.name,
-                version=trace.product.version,
-                action=trace.action,
-                caller_type=caller.type.value,
-                principal=caller.principal,
-                access_key_id=caller.access_key_id,
-                session=caller.session,
-                source=asked.source,
-                host=prepared.host[: receive.HEADER_CHARACTERS],
-                user_agent=asked.user_agent,
-                tls=asked.tls,
-                resources=msgspec.json.encode(trace.resources).decode(),
-                parameters=trace.parameters,
-                status=response.status,
-                code=code,
-                request_id=request_id,
-            )
-        )
+        ask.record(now, prepared.host, response.status, code)
         return Answer(response, trace.action if trace.known else "", code, request_id, True, fault)
 
     def _unrecorded(
@@ -376,6 +348,8 @@ class Pipeline:
             container = operation.container_in(account, region, ask.caller.session)
             found.needs.append(Need(operation.action_on(), container, account))
         ask.trace.needs, ask.trace.resources = found.needs, found.resources
+        if operation.uses:
+            ask.trace.used = found.used()
         common: dict[str, Any] = {
             "caller": ask.caller,
             "attempt": ask.attempt,
@@ -383,10 +357,12 @@ class Pipeline:
             "region": region,
             "home": self.home,
             "now": ask.now,
+            "chain": ask.batch.chain,
             "store": self.store,
             "vault": self.vault,
             "entropy": self.entropy,
             "door": self._door,
+            "tallies": self.tallies,
             "address": ask.asked.source,
             "session": ask.session,
             "keys": tuple(found.keys),

@@ -17,6 +17,7 @@ from keystead.domain.arns import alias_arn, key_arn, ram_arn
 from keystead.domain.keys.algorithms import SYMMETRIC
 from keystead.domain.keys.aliases import Alias
 from keystead.domain.keys.key import Key, KeyVersion
+from keystead.domain.keys.uses import Place
 from keystead.entropy import Entropy
 from keystead.errors import (
     AliasNotFound,
@@ -115,6 +116,15 @@ class Resolver:
         if operation.gate is not None and not self.keys:
             raise MissingParameter(name=operation.roles[0].name)
         return self
+
+    def used(self) -> list[tuple[Place, str]]:
+        """The keys that a call of this kind uses, each with the id of the version."""
+        found = (
+            [] if self.key is None or self.version is None else [(self.key.place, self.version.version_id)]
+        )
+        if self.source is not None:
+            found.append((self.source.key.place, self.source.version.version_id))
+        return found
 
     def _need_of(self, role: Role, key: Key) -> Need:
         assert self._operation is not None

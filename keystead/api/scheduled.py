@@ -14,6 +14,7 @@ def delete_due(pipeline: Pipeline, batch: Batch) -> bool:
     due = pipeline.store.keys.due(int(pipeline.clock.now()), _AT_ONCE)
     for key in due:
         pipeline.vault.forget(pipeline.store.keys.remove(key))
+        pipeline.store.tallies.forget(key.place)
         record_event(batch, pipeline.clock, pipeline.entropy, key, "DeleteKey")
     return len(due) == _AT_ONCE
 
@@ -44,6 +45,20 @@ def rotate_due(pipeline: Pipeline, batch: Batch) -> bool:
         keys.put(key.rotated_to(version))
         record_event(batch, pipeline.clock, pipeline.entropy, key, "RotateKey")
     return len(due) == _AT_ONCE
+
+
+def write_tallies(pipeline: Pipeline, batch: Batch) -> bool:
+    """Write some of who used keys, and how many calls came. True as with `delete_due`."""
+    if batch.written_uses:
+        return False  # another job does
+    return pipeline.tallies.write(pipeline.store, batch, int(pipeline.clock.now()))
+
+
+def write_all_tallies(pipeline: Pipeline, batch: Batch) -> bool:
+    """The same before the end, all at once."""
+    if not batch.written_uses:
+        pipeline.tallies.write(pipeline.store, batch, int(pipeline.clock.now()), 2**31)
+    return False
 
 
 def purge_access_keys(pipeline: Pipeline, batch: Batch) -> bool:

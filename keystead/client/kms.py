@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from keystead.client.transport import Endpoint, Session
 from keystead.clock import Clock
-from keystead.domain.products import KMS
+from keystead.domain.products import KMS, Product
 from keystead.entropy import Entropy
 from keystead.errors import LATER, DoesNotOpen, Refused, Unreachable
 
@@ -120,14 +120,18 @@ class Kms:
             page, seen, total = page + 1, seen + _PAGE, int(answer["TotalCount"])
 
     def call(
-        self, action: str, parameters: dict[str, str], context: Mapping[str, str] | None = None
+        self,
+        action: str,
+        parameters: dict[str, str],
+        context: Mapping[str, str] | None = None,
+        product: Product = KMS,
     ) -> dict[str, Any]:
-        """The members of the answer to any operation of Kms."""
+        """The members of the answer to any operation."""
         if context:
             parameters["EncryptionContext"] = json.dumps(dict(context), ensure_ascii=False)
         if self._region:
             parameters["RegionId"] = self._region
-        answer = self._session.call(action, KMS.version, parameters)
+        answer = self._session.call(action, product.version, parameters)
         if 200 <= answer.status < 300:
             return answer.members
         code, message = str(answer.members["Code"]), answer.members.get("Message", "")

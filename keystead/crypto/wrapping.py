@@ -6,6 +6,7 @@ import msgspec
 
 from keystead.crypto.derivation import KEY_BYTES, prefixed
 from keystead.crypto.material import Material
+from keystead.crypto.notes import Signer
 from keystead.crypto.root_key import RootKey
 from keystead.crypto.row_seals import RowSeals
 from keystead.crypto.sealing import Unopenable, seal, unseal
@@ -67,6 +68,10 @@ class Wrapping:
     def has_own_key(self, name: str) -> bool:
         """Whether there is a key of the service itself of this name."""
         return name in self._own
+
+    def signer(self, own_key: str, name: str) -> Signer:
+        """What signs notes under a name, with one of the service's own keys."""
+        return Signer(name, self._own[own_key])
 
     def _unwrap_by_root(self, facts: bytes, row: WrappingKey | ServiceSecret, what: str) -> bytes:
         if row.root_fingerprint != self._root.fingerprint:

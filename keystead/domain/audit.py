@@ -82,21 +82,23 @@ class Head(msgspec.Struct, frozen=True):
 
 
 def link(previous: bytes, record: Record) -> bytes:
-    """SHA-256 over the previous hash and the length-prefixed columns, format first, so that later formats may add some."""
+    """SHA-256 over the previous hash and what is hashed of the record."""
     values = columns(record)
     text = (
-        _prefixed(values[:_RECURRING])
-        + _prefixed_again(values[_RECURRING:_PARTICULAR])
-        + _prefixed(values[_PARTICULAR:])
+        hashed(values[:_RECURRING])
+        + _hashed_again(values[_RECURRING:_PARTICULAR])
+        + hashed(values[_PARTICULAR:])
     )
     return hashlib.sha256(previous + text).digest()
 
 
-def _prefixed(values: tuple[object, ...]) -> bytes:
+def hashed(values: tuple[object, ...]) -> bytes:
+    """What is hashed of columns: of each its length in bytes, a colon, and its text. The format comes first, so that later
+    ones may add columns."""
     text = "".join([f"{len(value)}:{value}" for value in map(str, values)])
     if not text.isascii():
         text = "".join([f"{len(value.encode())}:{value}" for value in map(str, values)])
     return text.encode()
 
 
-_prefixed_again = lru_cache(1024)(_prefixed)  # a client's calls have most of their columns in common
+_hashed_again = lru_cache(1024)(hashed)  # a client's calls have most of their columns in common

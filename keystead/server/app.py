@@ -12,6 +12,7 @@ import msgspec
 import keystead.operations  # noqa: F401 - fills the catalogue
 from keystead import __version__
 from keystead.api.batch import Batch
+from keystead.api.checkpoints import signer_of
 from keystead.api.home import ServerFacts
 from keystead.api.http.message import Channel, HttpRequest, HttpResponse
 from keystead.api.pipeline import Pipeline
@@ -37,7 +38,7 @@ from keystead.server.network.endpoint import Endpoint
 from keystead.server.network.front_supervisor import Front
 from keystead.server.network.limits import Handler, Limits, Reply
 from keystead.server.network.probe import Probe
-from keystead.server.service import ops
+from keystead.server.service import checkpoints, ops
 from keystead.server.service.facts import facts_of
 from keystead.server.service.sequencer import PATIENCE
 from keystead.server.service.timers import Service
@@ -92,6 +93,7 @@ class Server:
                 loop=loop,
                 patience=PATIENCE if self._fronted else 0.0,
                 service_keys=settings.service_keys == "yes",
+                checkpoints=checkpoints.asked_for(settings),
             )
             if seed is not None:
                 seeding.seed_store(self.service.pipeline, seed, settings.seed_anyway)
@@ -103,7 +105,7 @@ class Server:
                 self._console = Console(
                     self.service.sequencer.take,
                     served=Served(__version__, settings.region, opened.account),
-                    log=log_of(settings),
+                    log=logs.of(settings),
                     confine=settings.front_confinement,
                 )
             # The front process of a server that was killed may hold them for a moment longer.
@@ -130,6 +132,7 @@ class Server:
                 account=opened.account,
                 version=__version__,
                 log_file=_absolute(settings.log_file),
+                checkpoint_key=str(signer_of(opened.vault, opened.server_id).public),
             )
             self.directory.describe(self.running)
         except BaseException:
@@ -163,7 +166,7 @@ class Server:
             sockets,
             limits=self._limits(),
             connections=self.service.metrics,
-            log=log_of(self.settings),
+            log=logs.of(self.settings),
             confine=self.settings.front_confinement,
             restarting=self.service.metrics.front_restarting,
         )
@@ -327,7 +330,7 @@ class Server:
             certificate.change(settings)
         if {"log-format", "log-level", "log-file"} & names:
             try:
-                logs.configure(*log_of(settings))
+                logs.configure(*logs.of(settings))
             except OperatorError:
                 if certificate is not None and names & by_certificate:
                     certificate.change(self.settings)
@@ -339,10 +342,10 @@ class Server:
             with suppress(OSError):  # on a full disk; what is served must not suffer
                 self.directory.describe(self.running)
         if self._console is not None:
-            self._console.adjust(log_of(settings))
+            self._console.adjust(logs.of(settings))
         for endpoint in self._endpoints:
             if isinstance(endpoint, Front):
-                endpoint.adjust(self._limits(), log_of(settings))
+                endpoint.adjust(self._limits(), logs.of(settings))
             else:
                 endpoint.adjust(self._limits())
         self._look_at_certificate()
@@ -393,8 +396,3 @@ class Server:
 def _absolute(path: str) -> str:
     """For who reads it in another directory; "" stays."""
     return path and os.path.abspath(path)
-
-
-def log_of(settings: Settings) -> logs.Log:
-    """How the settings say to log."""
-    return logs.Log(settings.log_format, settings.log_level, settings.log_file)

@@ -9,7 +9,7 @@ from keystead.clock import SystemClock
 from keystead.entropy import SystemEntropy
 from keystead.errors import OperatorError
 from keystead.server import logs
-from keystead.server.app import Server, log_of
+from keystead.server.app import Server
 from keystead.server.data.anchor import anchor_of
 from keystead.server.network import confinement
 from keystead.server.systemd import ServiceManager
@@ -26,7 +26,7 @@ async def serve(
     given = load()
     settings = settle(given)
     os.umask(0o077)
-    logs.configure(*log_of(settings))
+    logs.configure(*logs.of(settings))
     server = Server(settings, SystemClock(), SystemEntropy())
     server.sources = _sources(given)
     server.anchor = anchor_of(settings, server.clock, server.entropy, accept_older_copy)

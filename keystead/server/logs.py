@@ -16,6 +16,7 @@ from typing import ClassVar, NamedTuple
 
 from keystead.clock import iso8601
 from keystead.errors import OperatorError
+from keystead.settings import Settings
 
 _LOGGER = logging.getLogger("keystead")
 FIELDS = frozenset(
@@ -36,6 +37,11 @@ class Log(NamedTuple):
     form: str
     level: str
     file: str = ""
+
+
+def of(settings: Settings) -> Log:
+    """How the settings say to log."""
+    return Log(settings.log_format, settings.log_level, settings.log_file)
 
 
 def configure(form: str, level: str, file: str = "") -> None:

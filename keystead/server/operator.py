@@ -18,6 +18,7 @@ from keystead.client.transport import Address, send_control, user_agent
 from keystead.clock import Clock, SystemClock
 from keystead.crypto import root_key
 from keystead.crypto.authority import Described, describe
+from keystead.crypto.notes import NoteRefused, opened, public_key
 from keystead.crypto.primitives import libcrypto
 from keystead.domain.authorities import bundle, serving
 from keystead.domain.products import KEYSTEAD
@@ -28,11 +29,15 @@ from keystead.server.data.directory import DataDirectory
 from keystead.server.data.opened_store import open_store, read_authority
 from keystead.settings import Settings
 from keystead.store.ports import StoreFailure
-from keystead.store.reader import Reader, Wanted, open_reader
+from keystead.store.reader import Reader, Verdict, Wanted, open_reader
+from keystead.store.verification import Verification
 
 __all__ = [
     "Authorities",
+    "NoteRefused",
     "Reader",
+    "Verdict",
+    "Verification",
     "Wanted",
     "accept_store",
     "back_up",
@@ -40,7 +45,9 @@ __all__ = [
     "first_account",
     "is_root_access_key",
     "open_audit",
+    "opened",
     "own_authorities",
+    "public_key",
     "root_key_problem",
     "run_in_server",
     "run_operation",
@@ -100,16 +107,16 @@ def _run_here(directory: DataDirectory, action: str, parameters: Mapping[str, st
     """Run an operation on a directory that this process has locked: one batch, as in a server."""
     clock, entropy = SystemClock(), SystemEntropy()
     user = os.geteuid()  # as the kernel tells a server of its peer
-    opened = open_store(directory, clock, entropy)
+    world = open_store(directory, clock, entropy)
     try:
         pipeline = Pipeline(
-            store=opened.store,
-            vault=opened.vault,
+            store=world.store,
+            vault=world.vault,
             clock=clock,
             entropy=entropy,
             region=Settings().region,
-            account=opened.account,
-            server_id=opened.server_id,
+            account=world.account,
+            server_id=world.server_id,
         )
         body = urlencode({**parameters, "Action": action, "Version": KEYSTEAD.version}).encode()
         request = HttpRequest(
@@ -125,13 +132,13 @@ def _run_here(directory: DataDirectory, action: str, parameters: Mapping[str, st
             user=owners.name_of(user),
             channel=Channel.CONTROL,
         )
-        opened.store.begin()
+        world.store.begin()
         batch = pipeline.open_batch()
         answer = pipeline.answer_now(batch, request)
         batch.write()
-        opened.store.commit()
+        world.store.commit()
     finally:
-        opened.store.close()
+        world.store.close()
     return answer
 
 

@@ -4,7 +4,10 @@
 What only the data can tell (a root key that does not open it, a seed beside other keys) shows at the start.
 """
 
+import shlex
+import shutil
 from contextlib import closing, suppress
+from pathlib import Path
 
 from keystead.clock import Clock
 from keystead.crypto.authority import describe
@@ -54,6 +57,7 @@ def check(settings: Settings, clock: Clock, running: Settings | None = None) -> 
         _check_authority(directory, names, clock.now())
     if settings.log_file not in ("", "-"):
         logs.check_file(settings.log_file)
+    _check_checkpoints(settings, directory)
     if settings.seed:
         seed_file.read(settings.seed)
     anchor_of(settings, clock, SystemEntropy())
@@ -84,6 +88,25 @@ def _check_front(settings: Settings) -> None:
         raise WrongSetting(
             f"the front process cannot be confined: {'; '.join(missing)}",
             hint="set front-confinement to auto, and it is as far as the kernel can",
+        )
+
+
+def _check_checkpoints(settings: Settings, directory: DataDirectory) -> None:
+    for folder in settings.checkpoint_folder:
+        if Path(folder).resolve().is_relative_to(directory.path.resolve()):
+            raise WrongSetting(
+                f"checkpoint-folder {folder} is in the data directory, and would be altered with it",
+                hint="choose a folder elsewhere, best on another disk",
+            )
+    try:
+        words = shlex.split(settings.checkpoint_command)
+    except ValueError:
+        raise WrongSetting(
+            "checkpoint-command has a quote that does not end", hint="write it as in a shell"
+        ) from None
+    if words and shutil.which(words[0]) is None:
+        raise WrongSetting(
+            f"checkpoint-command names no program that could be run: {words[0]}", hint="give its whole path"
         )
 
 

@@ -12,7 +12,7 @@ CACHED = 10_000  # entries of one read cache; beyond it the oldest goes
 
 
 class Database:
-    """One connection. `revise` must be called before anything but nonces and records is written."""
+    """One connection. `revise` must be called before anything but nonces, records and tallies is written."""
 
     def __init__(self, connection: apsw.Connection) -> None:
         self._connection = connection

@@ -21,9 +21,7 @@ from keystead.store.lookups import (
     FoundKeys,
     FoundRecord,
     FoundRecords,
-    Minutes,
     Summary,
-    Uses,
     Verified,
     Wanted,
     WantedKeys,
@@ -88,14 +86,6 @@ class DatabaseLookups:
     def record(self, account: str, chain: str, sequence: int) -> FoundRecord | None:
         with self._reading() as database:
             return record_lookups.record(database, account, chain, sequence)
-
-    def minutes(self, account: str, since: int) -> Minutes:
-        with self._reading() as database:
-            return record_lookups.minutes(database, account, since)
-
-    def uses(self, arn: str, actions: tuple[str, ...], since: int, limit: int) -> Uses:
-        with self._reading() as database:
-            return record_lookups.uses(database, arn, actions, since, limit)
 
     def verify(self, so_far: Verified, limit: int) -> Verified:
         with self._reading() as database:

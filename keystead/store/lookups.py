@@ -10,8 +10,6 @@ import msgspec
 from keystead.domain.audit import Head, Record
 from keystead.domain.keys.key import Key
 
-MINUTE = 60_000  # milliseconds
-
 
 class WantedKeys(msgspec.Struct, frozen=True, kw_only=True):
     """Which keys of an account and region to find; empty means all.
@@ -93,36 +91,6 @@ class FoundRecord(msgspec.Struct, frozen=True):
     previous: bytes
 
 
-class Minutes(msgspec.Struct, frozen=True):
-    """How many calls there were in a minute (counted from 1970), and how many of them were refused: of the minutes that had
-    any, oldest first. `since` is the moment from which on they are complete."""
-
-    since: int
-    items: tuple[tuple[int, int, int], ...]
-
-
-class Use(msgspec.Struct, frozen=True, kw_only=True):
-    """What one caller did with a key by one operation: when last, and how often; `version` is "" where no record says it."""
-
-    account: str
-    caller_type: str
-    principal: str
-    name: str
-    action: str
-    version: str
-    last: int
-    count: int
-    refused: int
-
-
-class Uses(msgspec.Struct, frozen=True):
-    """The uses of a key, the latest first, as `records` of the newest records say that are of `since` or later."""
-
-    since: int
-    records: int
-    items: tuple[Use, ...]
-
-
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """What the verification of one chain found. `bad` names the first bad record and why; empty: all are right."""
 
@@ -165,14 +133,6 @@ class Lookups(Protocol):
 
     def record(self, account: str, chain: str, sequence: int) -> FoundRecord | None:
         """The record of an account's caller at this place of a chain."""
-        ...
-
-    def minutes(self, account: str, since: int) -> Minutes:
-        """What the callers of an account asked for since then (milliseconds since 1970)."""
-        ...
-
-    def uses(self, arn: str, actions: tuple[str, ...], since: int, limit: int) -> Uses:
-        """Who used a key by which of these operations since then (milliseconds since 1970), of whatever account."""
         ...
 
     def verify(self, so_far: Verified, limit: int) -> Verified:

@@ -18,6 +18,7 @@ from keystead.errors import AliasTaken
 from keystead.store.journal import MISSING, Journal, Rows
 from keystead.store.memory_identities import Identities, Sessions
 from keystead.store.memory_lookups import MemoryLookups
+from keystead.store.memory_tallies import Tallies
 from keystead.store.ports import Page, StoreFailure
 from keystead.store.seals import Blocked
 
@@ -328,6 +329,7 @@ class MemoryStore:
         self.keys = Keys(self._journal, self.aliases)
         self.nonces = Nonces(self._journal)
         self.audit = AuditLog(self._journal)
+        self.tallies = Tallies(self._journal, lambda place: self.keys.get(*place) is not None)
         self.lookups = MemoryLookups(self.keys, self.aliases, self.identities, self.audit.records)
 
     def begin(self) -> None:

@@ -1,26 +1,20 @@
 """Lookups in the store in memory: at once, as they take no time worth saving."""
 
-import json
-
-from keystead.domain.audit import GENESIS, REVEALING, Kind, Record, columns
+from keystead.domain.audit import GENESIS, REVEALING, Record, columns, hashed
 from keystead.domain.identities import User
 from keystead.domain.keys.key import Key, KeyFilter
 from keystead.store.lookups import (
-    MINUTE,
     FoundKey,
     FoundKeys,
     FoundRecord,
     FoundRecords,
-    Minutes,
     Summary,
-    Use,
-    Uses,
     Verified,
     Wanted,
     WantedKeys,
 )
 from keystead.store.ports import Aliases, Identities, Keys
-from keystead.store.reader import follow
+from keystead.store.verification import Verification
 
 
 class MemoryLookups:
@@ -79,45 +73,14 @@ class MemoryLookups:
             return None
         return FoundRecord(record, link, log[sequence - 1][1] if sequence > 1 else GENESIS)
 
-    def minutes(self, account: str, since: int) -> Minutes:
-        found: dict[int, tuple[int, int]] = {}
-        for _, record in self._log():
-            if record.account == account and record.time >= since and record.kind is not Kind.SERVICE_EVENT:
-                calls, refused = found.get(record.time // MINUTE, (0, 0))
-                found[record.time // MINUTE] = (calls + 1, refused + (record.code != ""))
-        return Minutes(since, tuple((minute, *amounts) for minute, amounts in sorted(found.items())))
-
-    def uses(self, arn: str, actions: tuple[str, ...], since: int, limit: int) -> Uses:
-        found: dict[tuple[str, ...], Use] = {}
-        log = [record for _, record in self._log() if record.time >= since]
-        for record in log:
-            if record.action not in actions or arn not in json.loads(record.resources):
-                continue
-            version = str(json.loads(record.parameters).get("KeyVersionId", ""))
-            known = (record.account, record.principal, record.session, record.action, version)
-            before = found.get(known)
-            found[known] = Use(
-                account=record.account,
-                caller_type=record.caller_type,
-                principal=record.principal,
-                name=record.session,
-                action=record.action,
-                version=version,
-                last=max(record.time, before.last if before else 0),
-                count=1 + (before.count if before else 0),
-                refused=(record.code != "") + (before.refused if before else 0),
-            )
-        latest = sorted(found.values(), key=lambda use: (-use.last, use.action, use.principal, use.version))
-        return Uses(since, len(log), tuple(latest[:limit]))
-
     def verify(self, so_far: Verified, limit: int) -> Verified:
-        verdicts = {one.chain: one for one in so_far.verdicts}
+        verification = Verification(so_far.verdicts)
         log = self._records
         last = min(so_far.position + limit, len(log))
         for position in range(so_far.position + 1, last + 1):
             record, link = log[position]
-            follow(verdicts, (*columns(record), link))
-        return Verified(last, len(log), tuple(verdicts[chain] for chain in sorted(verdicts)))
+            verification.follow(record.chain.encode(), position, hashed(columns(record)), link)
+        return Verified(last, len(log), verification.verdicts)
 
     def _log(self) -> list[tuple[int, Record]]:
         """All records with their positions, oldest first."""

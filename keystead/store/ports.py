@@ -21,6 +21,7 @@ from keystead.domain.authorities import KeptAuthority
 from keystead.domain.keys.aliases import Alias
 from keystead.domain.keys.key import Key, KeyFilter, KeyVersion
 from keystead.domain.keys.lifecycle import KeyState
+from keystead.domain.keys.uses import Place, Use, User
 from keystead.store.identity_ports import Identities as Identities
 from keystead.store.identity_ports import Sessions as Sessions
 from keystead.store.lookups import Lookups
@@ -273,6 +274,34 @@ class AuditLog(Protocol):
         ...
 
 
+class Tallies(Protocol):
+    """Statistics: who used keys, and how many calls came in each of the last minutes."""
+
+    def since(self) -> int:
+        """From when on they are kept, in seconds since 1970; 0: as long as there is the store."""
+        ...
+
+    def add_uses(self, place: Place, uses: Mapping[User, Use]) -> None:
+        """Add to the uses of a key; of one that is gone they are passed over."""
+        ...
+
+    def uses(self, place: Place) -> dict[User, Use]:
+        """Who used a key."""
+        ...
+
+    def forget(self, place: Place) -> None:
+        """Forget who used a key that goes away."""
+        ...
+
+    def add_minutes(self, minutes: Mapping[tuple[str, int], tuple[int, int]], before: int) -> None:
+        """Add to the calls and refusals of accounts in minutes since 1970, and forget the minutes before."""
+        ...
+
+    def minutes(self, account: str, first: int) -> dict[int, tuple[int, int]]:
+        """Calls and refusals of an account, by minute from the first one on."""
+        ...
+
+
 class Holdings(Protocol):
     """What there is and whose it is: what decisions about access are made from."""
 
@@ -306,6 +335,9 @@ class Store(Holdings, Protocol):
 
     @property
     def audit(self) -> AuditLog: ...
+
+    @property
+    def tallies(self) -> Tallies: ...
 
     @property
     def lookups(self) -> Lookups: ...

@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import apsw
-import msgspec
 
-from keystead.domain.audit import COLUMNS, REVEALING, Head, Kind, Record, link
+from keystead.domain.audit import COLUMNS, REVEALING, Head, Kind, Record
 from keystead.domain.authorities import KeptAuthority
 from keystead.errors import OperatorError
 from keystead.store import tables
@@ -23,6 +22,7 @@ from keystead.store.ports import StoreFailure
 from keystead.store.seal_check import Examined, examine
 from keystead.store.seals import Codes, Sealer
 from keystead.store.tables import AUTHORITIES, authorities
+from keystead.store.verification import SELECT_HASHED, Verification
 
 SELECT_RECORD = f"SELECT {', '.join(COLUMNS)}, hash FROM audit"  # noqa: S608 - constant names
 
@@ -149,12 +149,18 @@ class Reader:
         """What of listings and guests is not as the rows say."""
         return tuple(differences(self._database))
 
+    def rows(self) -> Iterator[tuple[tuple[object, ...], bytes]]:
+        """Every record's columns, whatever somebody made of them, and its hash, in the order of the log."""
+        for row in self._rows(f"{SELECT_RECORD} ORDER BY position"):
+            yield row[:-1], row[-1]
+
     def verify(self, expect: Head | None = None) -> tuple[Verdict, ...]:
         """Recompute every chain. `expect` is a head noted before, that must be on a chain."""
-        verdicts: dict[str, Verdict] = {}
-        for row in self._rows(f"{SELECT_RECORD} ORDER BY position"):
-            follow(verdicts, row, expect)
-        return tuple(verdicts[chain] for chain in sorted(verdicts))
+        verification = Verification(expect=expect)
+        follow = verification.follow
+        for row in self._rows(f"{SELECT_HASHED} ORDER BY position"):
+            follow(*row)
+        return verification.verdicts
 
     def _rows(self, sql: str, values: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
         """The rows of a statement, as they come. OperatorError if the database is damaged."""
@@ -162,17 +168,11 @@ class Reader:
             yield from self._connection.execute(sql, values)
         except apsw.Error as error:
             raise _unreadable(self._connection.filename, error) from None
-
-
-def follow(verdicts: dict[str, Verdict], row: Sequence[Any], expect: Head | None = None) -> None:
-    """Take the next record of the log, as its columns and its hash, into the verdicts on the chains."""
-    chain = str(row[1])
-    so_far = verdicts.get(chain)
-    if so_far is None:
-        so_far = Verdict(chain=chain, head=Head(), noted=_noted(expect, Head()))
-    if not so_far.bad:  # what follows a bad record proves nothing
-        so_far = _verified(so_far, row, expect)
-    verdicts[chain] = so_far
+        except UnicodeDecodeError:  # which only another program can have written
+            raise OperatorError(
+                f"the database {self._connection.filename} was altered: it has text that is not UTF-8",
+                hint="keystead audit verify names the record, if it is one; compare with a backup",
+            ) from None
 
 
 def conditions_of(wanted: Wanted) -> tuple[str, "list[Any]"]:
@@ -198,30 +198,6 @@ def conditions_of(wanted: Wanted) -> tuple[str, "list[Any]"]:
     if wanted.failed is not None:
         conditions.append("code <> ''" if wanted.failed else "code = ''")
     return " AND ".join(conditions), values
-
-
-def _verified(so_far: Verdict, row: Sequence[Any], expect: Head | None) -> Verdict:
-    """The verdict on a chain with one more of its records."""
-    sequence, count = int(row[2]), so_far.head.count
-    if sequence > count + 1:
-        why = f"record {count + 1} of chain {so_far.chain} is missing"
-    elif sequence <= count:
-        why = f"record {sequence} of chain {so_far.chain} stands where record {count + 1} should"
-    else:
-        where = f"record {sequence} of chain {so_far.chain}"
-        try:
-            record, stored = record_of(row)
-            if link(so_far.head.hash, record) == stored:
-                head = Head(sequence, stored)
-                return msgspec.structs.replace(so_far, head=head, noted=so_far.noted or _noted(expect, head))
-            why = f"{where} was altered, moved or put in place of another"
-        except (ValueError, TypeError):
-            why = f"{where} was altered"
-    return msgspec.structs.replace(so_far, bad=why)
-
-
-def _noted(expect: Head | None, head: Head) -> bool | None:
-    return None if expect is None else expect == head
 
 
 def open_reader(path: Path) -> Reader:

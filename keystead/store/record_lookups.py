@@ -3,22 +3,18 @@ from its end, or from near a time, and by no more than so many rows at once."""
 
 from typing import Any
 
-from keystead.domain.audit import COLUMNS, GENESIS, Kind, Record
+from keystead.domain.audit import COLUMNS, GENESIS, Record
 from keystead.store.database import Database
 from keystead.store.lookups import (
-    MINUTE,
     FoundRecord,
     FoundRecords,
-    Minutes,
-    Use,
-    Uses,
     Verified,
     Wanted,
 )
-from keystead.store.reader import SELECT_RECORD, conditions_of, follow
+from keystead.store.reader import SELECT_RECORD, conditions_of
+from keystead.store.verification import SELECT_HASHED, Verification
 
-ROWS = 200_000  # that one lookup reads
-USES_OF = 100_000  # records in which the uses of a key are looked for
+ROWS = 50_000  # that one lookup reads: a twentieth of a second of a processor
 _HASH = len(COLUMNS)
 _HOUR = 3_600_000  # milliseconds by which a clock may have been put back
 
@@ -55,59 +51,16 @@ def record(database: Database, account: str, chain: str, sequence: int) -> Found
     return FoundRecord(found, row[_HASH], GENESIS if previous is None else previous[_HASH])
 
 
-def minutes(database: Database, account: str, since: int) -> Minutes:
-    """See Lookups.minutes."""
-    first, since = _first(database, since, ROWS)
-    rows = database.rows(
-        f"SELECT time / {MINUTE}, count(*), sum(code <> '') FROM audit "  # noqa: S608 - a constant
-        "WHERE position >= ? AND time >= ? AND account = ? AND kind <> ? GROUP BY 1 ORDER BY 1",
-        (first, since, account, Kind.SERVICE_EVENT),
-    )
-    return Minutes(since, tuple([(int(minute), int(calls), int(refused)) for minute, calls, refused in rows]))
-
-
-def uses(database: Database, arn: str, actions: tuple[str, ...], since: int, limit: int) -> Uses:
-    """See Lookups.uses."""
-    first, since = _first(database, since, USES_OF)
-    version = (
-        "CASE WHEN json_valid(parameters) THEN coalesce(parameters ->> '$.KeyVersionId', '') ELSE '' END"
-    )
-    rows = database.rows(
-        "SELECT account, caller_type, principal, session, action, "  # noqa: S608 - constants and question marks
-        f"{version} AS version, max(time), count(*), sum(code <> '') FROM audit "
-        "WHERE position >= ? AND time >= ? AND instr(resources, ?) > 0 "
-        f"AND action IN ({', '.join('?' * len(actions))}) "
-        "GROUP BY account, principal, session, action, version "
-        "ORDER BY max(time) DESC, action, principal, version LIMIT ?",
-        (first, since, f'"{arn}"', *actions, limit),
-    )
-    found = [
-        Use(
-            account=row[0],
-            caller_type=row[1],
-            principal=row[2],
-            name=row[3],
-            action=row[4],
-            version=str(row[5]),
-            last=row[6],
-            count=row[7],
-            refused=row[8],
-        )
-        for row in rows
-    ]
-    return Uses(since, _last(database) + 1 - first, tuple(found))
-
-
 def verify(database: Database, so_far: Verified, limit: int) -> Verified:
     """See Lookups.verify."""
-    verdicts = {one.chain: one for one in so_far.verdicts}
+    verification = Verification(so_far.verdicts)
     last = _last(database)
     end = min(so_far.position + limit, last)
     for row in database.rows(
-        f"{SELECT_RECORD} WHERE position > ? AND position <= ? ORDER BY position", (so_far.position, end)
+        f"{SELECT_HASHED} WHERE position > ? AND position <= ? ORDER BY position", (so_far.position, end)
     ):
-        follow(verdicts, row)
-    return Verified(max(end, so_far.position), last, tuple(verdicts[chain] for chain in sorted(verdicts)))
+        verification.follow(*row)
+    return Verified(max(end, so_far.position), last, verification.verdicts)
 
 
 def _as_written(row: tuple[Any, ...]) -> Record:
@@ -134,18 +87,6 @@ def _at(database: Database, last: int, time: int) -> int:
         else:
             low = middle + 1
     return low
-
-
-def _first(database: Database, since: int, rows: int) -> tuple[int, int]:
-    """The position from which on to look for what is of `since` or later, and since when that is complete: it is no more
-    than so many rows."""
-    last = _last(database)
-    first = _at(database, last, since - _HOUR)
-    if first > last - rows:
-        return first, since
-    first = last + 1 - rows
-    ((time,),) = database.rows("SELECT min(time) FROM audit WHERE position = ?", (first,))
-    return first, max(int(time), since)
 
 
 def _on_chain(database: Database, chain: str, sequence: int) -> tuple[Any, ...] | None:

@@ -29,6 +29,7 @@ from keystead.store.sealed import SEALED
 from keystead.store.sealed_table import seal_table
 from keystead.store.seals import Blocked, Sealer, Seals
 from keystead.store.session_tables import Sessions
+from keystead.store.tally_tables import Tallies
 
 MINIMUM = (3, 51, 3)
 _WAL_PAGES = 4000  # of 4 KiB; when the WAL is longer, it is written back to the database after a commit
@@ -61,6 +62,7 @@ class SqliteStore:
         self.keys = Keys(self._database, listing, self.aliases)
         self.nonces = Nonces(self._database)
         self.audit = tables.AuditLog(self._database)
+        self.tallies = Tallies(self._database)
         self.lookups = DatabaseLookups(path, clock)
         connection.set_wal_hook(self._after_commit)
 

@@ -27,6 +27,7 @@ CALLS = {
     "file reencrypt": (["file", "reencrypt", "canary.txt.cipher"], "file reencrypt"),
     "exec": (["exec", "--env", "A=canary.txt.cipher", "--", "true", "canary-argument"], "exec"),
     "key import": (["key", "import", "EXTERNAL", "canary.bin"], "key import"),
+    "key usage": (["key", "usage", "KEY"], "key usage"),
     "access-key create": (["access-key", "create", "--description", "canary"], "access-key create"),
     "access-key list": (["access-key", "list"], "access-key list"),
     "access-key activate": (["access-key", "activate", "canary"], "access-key activate"),

@@ -536,7 +536,7 @@ def test_the_use_of_a_key_is_told_by_caller_and_its_records_listed() -> None:
         service.answer(service.request("Encrypt", {"KeyId": key_id, "Plaintext": "x"}, access_key=access_key))
     service.call("Decrypt", CiphertextBlob="AAAA")
     shown = owner(service).get(f"/keys/{key_id}/use")
-    assert "deploy Encrypt" in shown.text
+    assert f"deploy {access_key[0]} Encrypt" in shown.text
     assert "CreateKey" in shown.text
     assert "in the console" in shown.text
     unused = owner(service).get(f"/keys/{service.key()}/use")

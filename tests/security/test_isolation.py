@@ -16,7 +16,7 @@ import pytest
 
 from keystead.api.operation import CATALOGUE, Operation
 from keystead.api.parameters import Role
-from keystead.domain.products import CONSOLE, KEYSTEAD, KMS, RAM
+from keystead.domain.products import CONSOLE, KEYSTEAD, KMS, RAM, Product
 from keystead.entropy import SeededEntropy
 from tests.at_console import Console
 from tests.harness import Members, Service
@@ -230,14 +230,16 @@ def test_what_every_other_product_answers_does_not_depend_on_others() -> None:
             assert not operation.roles
 
 
-@pytest.mark.parametrize("action", ["UsageOfKey", "ListKeyUsers"])
-def test_the_console_answers_of_another_account_s_key_as_of_none(action: str) -> None:
+@pytest.mark.parametrize(("action", "product"), [("UsageOfKey", KEYSTEAD), ("ListKeyUsers", CONSOLE)])
+def test_the_console_answers_of_another_account_s_key_as_of_none(action: str, product: Product) -> None:
     service = Service()
     theirs = service.key()
     status, made = service.operate("CreateAccount")
     assert status == 200
     console = Console(service, account=made["Account"]["AccountId"])
-    answers = [console.call(action, KeyId=key_id) for key_id in (theirs, NOBODY_ID)]
+    answers = [
+        service.console(action, console.token, product, KeyId=key_id) for key_id in (theirs, NOBODY_ID)
+    ]
     for _, members in answers:
         del members["RequestId"], members["Recommend"]
     assert answers[0] == answers[1]

@@ -156,7 +156,7 @@ def test_a_hash_that_is_no_bytes_is_found(path: Path, monkeypatch: pytest.Monkey
     rows = reader._rows
 
     def textual(sql: str, values: tuple[object, ...] = ()) -> Iterator[tuple[object, ...]]:
-        return ((*row[:-1], "text") if len(row) > 1 and row[2] == 3 else row for row in rows(sql, values))
+        return ((*row[:-1], "text") if len(row) > 1 and row[1] == 3 else row for row in rows(sql, values))
 
     monkeypatch.setattr(reader, "_rows", textual)
     (found,) = reader.verify()

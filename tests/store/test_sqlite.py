@@ -631,8 +631,9 @@ SIGN_IN_TABLES = (
     "password_policies",
     "login_profiles",
 )
+LATEST_TABLES = ("minutes", "key_uses", "service_secrets")
 NEW_TABLES = (
-    "service_secrets",
+    *LATEST_TABLES,
     "guests",
     "attachments",
     "policy_versions",
@@ -733,7 +734,7 @@ def test_users_of_the_version_before_go_on_and_may_be_given_passwords(tmp_path: 
     without_seals(tmp_path / "data")
     connection = apsw.Connection(str(tmp_path / "data" / "keystead.db"))
     with connection:
-        for table in ("service_secrets", "guests", *SIGN_IN_TABLES):
+        for table in (*LATEST_TABLES, "guests", *SIGN_IN_TABLES):
             connection.execute(f"DROP TABLE {table}")
         connection.execute("DROP INDEX key_versions_of_account")
         connection.execute("DELETE FROM migrations WHERE number > 11")

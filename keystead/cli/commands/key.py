@@ -1,11 +1,11 @@
-"""`keystead key`: what an operator does to a key that takes more than one call."""
+"""`keystead key`: what there is to do about one key that no single operation of the vendor's does."""
 
 import argparse
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from keystead.cli import output, streams, target
+from keystead.cli import key_uses, output, streams, target
 from keystead.errors import OperatorError
 
 _LENGTHS = {"Aliyun_AES_256": 32, "Aliyun_AES_192": 24, "Aliyun_AES_128": 16, "Aliyun_SM4": 16}
@@ -15,9 +15,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     """Add the command."""
     parser = subparsers.add_parser(
         "key",
-        help="import your own key material",
-        description="Bring your own key: import material into a key of Origin EXTERNAL.",
-        examples=("keystead key import alias/demo material.bin",),
+        help="import your own key material, see who uses a key",
+        description="Bring your own key: import material into a key of Origin EXTERNAL. See who used a key of late.",
+        examples=("keystead key import alias/demo material.bin", "keystead key usage alias/demo"),
     )
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
     command = verbs.add_parser(
@@ -40,10 +40,36 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="when the server deletes it, as 2027-01-31 or 2027-01-31T12:00:00Z (default: never)",
     )
     target.add_options(command)
-    command.set_defaults(func=run)
+    command.set_defaults(func=import_file)
+    command = verbs.add_parser(
+        "usage",
+        help="show who used a key",
+        description="Show who used a key: by caller, AccessKey, operation and version, when last and how often. A server "
+        "that is killed forgets the uses of its last minute; the audit records have them.",
+        examples=("keystead key usage alias/demo", "keystead key usage alias/demo --json"),
+    )
+    command.add_argument("key", metavar="KEY", help="the key: an id, an alias or an ARN")
+    command.add_argument("--json", action="store_true", help="the whole answer, as JSON")
+    target.add_options(command)
+    command.set_defaults(func=show_usage)
 
 
-def run(args: argparse.Namespace) -> int:
+def show_usage(args: argparse.Namespace) -> int:
+    """Print who used the key."""
+    from keystead.domain.products import KEYSTEAD
+
+    if not output.is_text(args.key):
+        raise output.WrongCommandLine("KEY is not UTF-8 text", hint="give an id, an alias or an ARN")
+    with target.kms(args) as kms:
+        found = kms.call("UsageOfKey", {"KeyId": args.key}, product=KEYSTEAD)
+    if args.json:
+        output.answer(found)
+    else:
+        key_uses.table(found)
+    return output.DONE
+
+
+def import_file(args: argparse.Namespace) -> int:
     """Wrap the material and import it."""
     from keystead.client.import_material import import_material
 

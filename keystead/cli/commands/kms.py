@@ -9,7 +9,7 @@ import textwrap
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from keystead.cli import COMMANDS, answers, output, parameter_values, target
+from keystead.cli import COMMANDS, answers, key_uses, output, parameter_values, target
 from keystead.errors import OperatorError
 
 if TYPE_CHECKING:
@@ -235,6 +235,8 @@ def _call(words: Words, product: "Product", query: "Query | None", form: str) ->
     noun = product.name.lower()
     command = f"{noun} {words.action}" if CATALOGUE.find(product.version, words.action) else noun
     with Session(endpoint, SystemClock(), SystemEntropy(), command) as session:
+        if words.action in key_uses.ENDS_USE:
+            key_uses.warn(session, parameters)
         answer = session.call(words.action, product.version, parameters)
         if 200 <= answer.status < 300:
             _show(

@@ -88,6 +88,7 @@ def announce(server: "Server") -> None:
     ]
     if running.ca_file:
         lines.append(f"  CA certificate  {running.ca_file}")
+    lines.append(f"  checkpoints     {running.checkpoint_key}")
     if server.first_start:
         lines.append(f"  root AccessKey  {directory.root_access_key} (readable by you alone)")
         lines.append(

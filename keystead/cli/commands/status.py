@@ -134,6 +134,7 @@ def _facts(scene: "Scene", wrong: OperatorError | None) -> list[tuple[str, str]]
             found.append(("CA", f"{shaken.served.issuer}, of the system's CAs"))
     if scene.running is not None:
         found.append(("health, metrics", scene.running.ops_url))
+        found.append(("checkpoints", scene.running.checkpoint_key))
     return found
 
 
@@ -174,6 +175,7 @@ def _members(scene: "Scene", wrong: OperatorError | None) -> dict[str, Any]:
         "AccessKey": access_key,
         "Certificate": certificate,
         "CA": authority,
+        "CheckpointKey": None if scene.running is None else scene.running.checkpoint_key,
         "OpsUrl": None if scene.running is None else scene.running.ops_url,
         "Problem": problem,
     }

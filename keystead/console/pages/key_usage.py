@@ -11,7 +11,7 @@ from keystead.console.routing import Pages
 from keystead.console.service import Refused
 from keystead.console.visit import Visit
 from keystead.domain.keys.rotation import DAY
-from keystead.domain.products import CONSOLE
+from keystead.domain.products import CONSOLE, KEYSTEAD
 
 pages = Pages()
 _RECORDS = 50
@@ -67,7 +67,7 @@ def _by_caller(uses: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 
 async def _usage(visit: Visit, key: ShownKey, unseen: list[Refused]) -> dict[str, Any] | None:
     try:
-        return await visit.call("UsageOfKey", {"KeyId": key.id}, product=CONSOLE)
+        return await visit.call("UsageOfKey", {"KeyId": key.id}, product=KEYSTEAD)
     except Refused as refused:
         if refused.status not in (403, 503):  # 503: it would have taken too long
             raise

@@ -17,7 +17,7 @@ from keystead.console.trials import Wrong
 from keystead.console.visit import Visit
 from keystead.domain.arns import ram_arn
 from keystead.domain.keys import aliases
-from keystead.domain.products import CONSOLE, KMS, RAM
+from keystead.domain.products import CONSOLE, KEYSTEAD, KMS, RAM
 
 pages = Pages()
 ALIAS = "alias/Apollo/WorkKey"  # the guide's own
@@ -217,7 +217,7 @@ def _not_there(refused: Refused) -> None:
 
 async def _used(visit: Visit, key_id: str) -> dict[str, str]:
     """When the key was last used with success, by operation."""
-    found = await visit.call("UsageOfKey", product=CONSOLE, KeyId=key_id)
+    found = await visit.call("UsageOfKey", product=KEYSTEAD, KeyId=key_id)
     uses = [one for one in found["Uses"]["Use"] if one["Count"] > one["Refused"]]
     return {one["Action"]: one["LastDate"] for one in sorted(uses, key=lambda one: str(one["LastDate"]))}
 

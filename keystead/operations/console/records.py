@@ -7,20 +7,15 @@ from typing import Annotated
 import msgspec
 
 from keystead.api.coerce import integer, rule, text_up_to
-from keystead.api.operation import CATALOGUE, Call, KeyCall, key_operation, operation
-from keystead.api.wire_types import Boolean, KeyIdRef, Param, Reply, Request, choice
+from keystead.api.operation import Call, operation
+from keystead.api.wire_types import Boolean, Param, Reply, Request, choice
 from keystead.clock import from_iso8601, iso8601
-from keystead.domain.arns import key_arn
 from keystead.domain.audit import Kind, Record, link
-from keystead.domain.keys.key import DAY
-from keystead.domain.keys.lifecycle import Gate
-from keystead.domain.products import CONSOLE, KMS
+from keystead.domain.products import CONSOLE
 from keystead.errors import InvalidParameter, RecordNotFound
 from keystead.store.lookups import Verified, Wanted
 
 MINUTES = 60  # that are counted at most
-USED_WITHIN = 90 * DAY  # seconds
-USES = 200  # of a key, that are told at most
 VERIFIED = 25_000  # records by one call
 _SLICE = (
     1_000  # of them in one piece of slow work: it has the interpreter for milliseconds, and may rest after
@@ -229,7 +224,7 @@ class Minutes(Reply, frozen=True):
 
 
 class CountRecordsReply(Reply, frozen=True):
-    since: str  # from when on all are counted: later than was asked where there are very many
+    since: str  # from when on all are counted: later than was asked where none were then
     minutes: Minutes
 
 
@@ -238,10 +233,9 @@ def count_records(call: Call, request: CountRecordsRequest) -> CountRecordsReply
     """Count the calls and refusals of each minute, of the last 60 at most."""
     latest = call.now // 60
     first = max(latest - MINUTES + 1, 0 if request.since is None else request.since // 60_000)
-    found = call.look(call.store.lookups.minutes, call.account, first * 60_000)
-    counted = {minute: (calls, refused) for minute, calls, refused in found.items}
+    counted = call.tallies.minutes(call.store, call.account, first)
     return CountRecordsReply(
-        since=iso8601(-(-found.since // 1000)),
+        since=iso8601(max(first * 60, call.tallies.since(call.store))),
         minutes=Minutes(
             minute=[
                 Minute(time=iso8601(minute * 60), calls=calls, refused=refused)
@@ -295,58 +289,4 @@ def verify_records(call: Call, request: VerifyRecordsRequest) -> VerifyRecordsRe
         verified=so_far.position,
         total_count=so_far.total,
         next_token="" if so_far.done else token,
-    )
-
-
-class UsageOfKeyRequest(Request, frozen=True):
-    key_id: KeyIdRef
-
-
-class UseOfKey(Reply, frozen=True):
-    account_id: str
-    caller_type: str
-    principal: str
-    user_name: str
-    action: str
-    key_version_id: str  # empty where the records do not tell, as of ciphertexts
-    last_date: str
-    count: int
-    refused: int
-
-
-class UsesOfKey(Reply, frozen=True):
-    use: list[UseOfKey]
-
-
-class UsageOfKeyReply(Reply, frozen=True):
-    uses: UsesOfKey
-    since: str  # what was used before it, or before the records that were looked at, is not told
-    records: int
-
-
-@key_operation(gate=Gate.ANY, product=CONSOLE, permission="kms:DescribeKey")
-def usage_of_key(call: KeyCall, request: UsageOfKeyRequest) -> UsageOfKeyReply:
-    """Tell who used a key of late by which operation: within 90 days, as far as the newest 100,000 records go back."""
-    actions = tuple(one.action for one in CATALOGUE.of(KMS) if one.uses)
-    since = (call.now - USED_WITHIN) * 1000
-    found = call.look(call.store.lookups.uses, key_arn(*call.key.place), actions, since, USES)
-    return UsageOfKeyReply(
-        uses=UsesOfKey(
-            use=[
-                UseOfKey(
-                    account_id=one.account,
-                    caller_type=one.caller_type,
-                    principal=one.principal,
-                    user_name=one.name,
-                    action=one.action,
-                    key_version_id=one.version,
-                    last_date=iso8601(one.last // 1000),
-                    count=one.count,
-                    refused=one.refused,
-                )
-                for one in found.items
-            ]
-        ),
-        since=iso8601(found.since // 1000),
-        records=found.records,
     )

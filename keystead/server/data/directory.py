@@ -37,6 +37,7 @@ class Running(msgspec.Struct, frozen=True, kw_only=True):
     version: str
     log_file: str = ""  # "": standard error
     console: bool = True  # whether there are pages at /console/
+    checkpoint_key: str = ""  # the public key that verifies checkpoints of the audit records
 
 
 class DataDirectory:

@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 
 from keystead.api.access_keys import make_access_key
+from keystead.api.checkpoints import ensure_key
 from keystead.clock import Clock
 from keystead.crypto import root_key
 from keystead.crypto.vault import Vault
@@ -66,6 +67,7 @@ def open_store(
         older = None if anchor is None else compare(store, vault, anchor)
         if older is not None and anchor is not None and not anchor.accept_older:
             raise refuse(older)
+        ensure_key(store, vault, int(clock.now()))
         if home := store.home():
             # An earlier version's CA moves into the store. If it can't be read it stays where it is, to be missed there.
             found = None if store.authorities.all() else read_authority(directory.authority)
@@ -134,6 +136,7 @@ def open_in_memory(
     store = MemoryStore(entropy=entropy)
     vault = Vault(root_key.ephemeral(entropy), entropy)
     store.begin()
+    ensure_key(store, vault, int(clock.now()))
     access_key = _found(store, vault, account, int(clock.now()), entropy)
     store.commit()
     opened = OpenedStore(

@@ -19,7 +19,7 @@ from keystead.server.network import confinement
 from keystead.server.network.front_process import log_to
 from keystead.server.network.link import Answered, Asked, Link, Listening, Set, Stop, ToConsole, Visited
 
-_NICE = 5  # once it has begun: a page can wait for a processor a little longer than an Encrypt
+_NICE = 10  # once it has begun: a page can wait for a processor longer than an Encrypt
 _page: ContextVar[int] = ContextVar("_page")  # the number of the one that is being made
 
 

@@ -33,6 +33,7 @@ LONGEST = 0.1  # seconds of one rest
 PROOFS = 40  # passwords that wait to be tried, some seconds of work; more are refused, since their clients would give up
 NICE = 19  # the lowest priority that still has a share, if a small one, of a machine that others keep busy
 POLITE = 5  # one that has a third of an equal's share there
+MEEK = 10  # one that has a tenth
 
 
 class Pools:
@@ -50,7 +51,7 @@ class Pools:
                 1, thread_name_prefix="proving", initializer=_stand_back, initargs=(POLITE,)
             ),
             Work.LOOKING: ThreadPoolExecutor(
-                LOOKERS, thread_name_prefix="looking", initializer=_stand_back, initargs=(POLITE,)
+                LOOKERS, thread_name_prefix="looking", initializer=_stand_back, initargs=(MEEK,)
             ),
         }
         self._proofs = threading.Semaphore(PROOFS)

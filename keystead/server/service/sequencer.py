@@ -161,7 +161,7 @@ class Sequencer:
         self._schedule()
 
     def run(self, job: Job) -> None:
-        """Queue a job of the service itself; one that returns True is queued again."""
+        """Queue a job of the service itself; one that returns True is queued again once what it did is durable."""
         self._due.append(job)
         self._schedule()
 
@@ -206,9 +206,7 @@ class Sequencer:
                     answered.append(call)
                 except Slow as slow:
                     waiting.append((call, slow))
-            for job in jobs:
-                if job(self._pipeline, batch):
-                    self._due.append(job)
+            again = [job for job in jobs if job(self._pipeline, batch)]
             batch.write()
             nothing = batch.empty and not jobs
             if nothing:
@@ -232,7 +230,8 @@ class Sequencer:
             self._next()
             return
         self._committing = True
-        self._committer.commit(partial(self._committed, answered, answers, batch.records, self._loop.time()))
+        done = partial(self._committed, answered, answers, again, batch, self._loop.time())
+        self._committer.commit(done)
 
     def _still_awaited(self, call: _Queued) -> bool:
         """Whether somebody waits for the answer; who was told that there is none is not to be surprised by it later."""
@@ -268,13 +267,16 @@ class Sequencer:
         self,
         calls: list[_Queued],
         answers: list[Answer],
-        records: int,
+        again: list[Job],
+        batch: Batch,
         since: float,
         error: Exception | None,
     ) -> None:
         self._committing = False
         if error is None:
-            self._observer.committed(len(calls), records, self._loop.time() - since)
+            self._due += again
+            self._pipeline.committed(batch)
+            self._observer.committed(len(calls), batch.records, self._loop.time() - since)
             self._deliver(calls, answers)
         else:
             self._fail(calls, error, answers)

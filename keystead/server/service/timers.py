@@ -1,7 +1,7 @@
 """The service without its sockets: pipeline and sequencer over an opened store, and the timers of what it does by itself."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import keystead.operations  # noqa: F401 - fills the catalogue
 from keystead.api.pipeline import Pipeline
@@ -12,6 +12,8 @@ from keystead.api.scheduled import (
     purge_nonces,
     purge_sessions,
     rotate_due,
+    write_all_tallies,
+    write_tallies,
 )
 from keystead.clock import Clock
 from keystead.entropy import Entropy
@@ -21,6 +23,7 @@ from keystead.server.data.opened_store import OpenedStore
 from keystead.server.service import anchoring, refusals
 from keystead.server.service.alarms import Alarms
 from keystead.server.service.anchoring import Anchoring
+from keystead.server.service.checkpoints import Checkpoints, Target
 from keystead.server.service.metrics import Metrics
 from keystead.server.service.sequencer import Sequencer
 from keystead.server.service.underway import LOOP, Hanging, Underway
@@ -30,6 +33,8 @@ _DELETIONS_EVERY = 1.0  # seconds; it also finds out within so long that the sto
 _ROTATIONS_EVERY = 60.0
 _ACCESS_KEYS_EVERY = 60.0
 _NONCES_EVERY = 30.0
+_TALLIES_EVERY = 60.0
+_MANY_TALLIES_EVERY = 5.0
 _TURNS_EVERY = 0.5
 
 
@@ -47,7 +52,9 @@ class Service:
         patience: float = 0.0,
         client_clock: Clock | None = None,
         service_keys: bool = True,
+        checkpoints: tuple[Sequence[Target], float] = ((), 3600.0),
     ) -> None:
+        """`checkpoints`: where they go, and every how many seconds."""
         self.metrics = Metrics()
         self.pipeline = Pipeline(
             store=opened.store,
@@ -60,6 +67,7 @@ class Service:
             client_clock=client_clock,
             service_keys=service_keys,
         )
+        self.checkpoints = Checkpoints(*checkpoints, clock, self.metrics.registry)
         self._underway = Underway()
         self.hanging = Hanging(self._underway, self.metrics.hanging)
         self.sequencer = Sequencer(self.pipeline, self.metrics, loop, patience, self._underway)
@@ -80,6 +88,12 @@ class Service:
         self.every(_ACCESS_KEYS_EVERY, "access keys", lambda: self.sequencer.run(purge_access_keys))
         self.every(_ACCESS_KEYS_EVERY, "sessions", lambda: self.sequencer.run(purge_sessions))
         self.every(_NONCES_EVERY, "nonces", lambda: self.sequencer.run(purge_nonces))
+        self.every(_TALLIES_EVERY, "tallies", lambda: self.sequencer.run(write_tallies))
+        self.every(_MANY_TALLIES_EVERY, "many tallies", self._write_many_tallies)
+        if self.checkpoints.wanted:
+            self.every(
+                self.checkpoints.often, "checkpoints", lambda: self.sequencer.run(self.checkpoints.sign)
+            )
         self.every(refusals.EVERY, "refusals", self.metrics.refusals.begin_anew)
 
     def _keep(self, anchor: Anchor) -> None:
@@ -98,6 +112,10 @@ class Service:
         """What is known to keep calls from being answered; "" is nothing."""
         return [*self.hanging.problems(), *self.alarms.problems(), self.metrics.store_problem]
 
+    def _write_many_tallies(self) -> None:
+        if self.pipeline.tallies.many:
+            self.sequencer.run(write_tallies)
+
     def every(self, seconds: float, name: str, action: Callable[[], None]) -> None:
         """Do something now and then every so many seconds until the stop."""
         try:
@@ -112,6 +130,10 @@ class Service:
             timer.cancel()
         self.sequencer.abandon()
         await self.sequencer.drain()
+        self.sequencer.run(write_all_tallies)
+        self.sequencer.run(self.checkpoints.sign_last)
+        await self.sequencer.drain()
+        await self._loop.run_in_executor(None, self.checkpoints.close)
         self.metrics.refusals.begin_anew()
         self.sequencer.close()
         if self._anchoring is not None:

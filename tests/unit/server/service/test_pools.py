@@ -9,7 +9,18 @@ import pytest
 
 from keystead.api.slow import Slow, Work
 from keystead.clock import FixedClock
-from keystead.server.service.pools import CROWD, LONGEST, NICE, PASSES, POLITE, PROOFS, RESTS, THREADS, Pools
+from keystead.server.service.pools import (
+    CROWD,
+    LONGEST,
+    MEEK,
+    NICE,
+    PASSES,
+    POLITE,
+    PROOFS,
+    RESTS,
+    THREADS,
+    Pools,
+)
 from keystead.server.service.underway import Underway
 
 
@@ -107,8 +118,8 @@ def test_who_makes_key_pairs_alone_has_the_usual_priority(found: Outcomes) -> No
     for work in Work:
         found.pools.run(Slow(_priority, (), work), found.done)
         found.wait(1)
-    assert found.values == [NICE, usual, POLITE, POLITE]
-    assert _priority() == usual < POLITE < NICE
+    assert found.values == [NICE, usual, POLITE, MEEK]
+    assert _priority() == usual < POLITE < MEEK < NICE
 
 
 def test_too_many_passwords_are_refused_until_some_were_tried(found: Outcomes) -> None:

@@ -335,6 +335,40 @@ def test_a_job_runs_after_the_calls_before_it_and_again_if_it_asks() -> None:
     play(scenario)
 
 
+def test_a_job_that_asks_is_not_run_again_if_its_batch_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else it would be run again and again, as fast as the loop turns, as long as the disk is full."""
+
+    async def scenario(line: Line) -> None:
+        seen: list[int] = []
+
+        def job(pipeline: Pipeline, batch: Batch) -> bool:
+            seen.append(1)
+            return True
+
+        fail_commits(line, monkeypatch, iter([None, StoreFailure("full")]))
+        line.sequencer.run(job)
+        await line.sequencer.drain()
+        assert len(seen) == 2
+
+    play(scenario)
+
+
+def test_what_was_counted_is_told_to_the_pipeline_once_it_is_durable(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario(line: Line) -> None:
+        service = line.service
+        key_id = service.key()
+        place = (service.account, service.region, key_id)
+        fail_commits(line, monkeypatch, iter([StoreFailure("full"), None]))
+        for _ in range(2):
+            line.submit(service.request("Encrypt", {"KeyId": key_id, "Plaintext": "x"}))
+            await line.sequencer.drain()
+        assert line.statuses == [503, 200]
+        ((_, use),) = service.pipeline.tallies.uses(line.store, place)
+        assert use.calls == 1
+
+    play(scenario)
+
+
 def test_a_failing_job_does_not_stop_the_service() -> None:
     async def scenario(line: Line) -> None:
         def job(pipeline: Pipeline, batch: Batch) -> bool:

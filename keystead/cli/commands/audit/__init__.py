@@ -2,14 +2,14 @@
 
 import argparse
 import json
-import re
 from collections.abc import Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING
 
 from keystead.cli import moments, output, target
+from keystead.cli.commands.audit import exported, proof
 from keystead.clock import iso8601
-from keystead.domain.audit import REVEALING, Head, Kind, Record
+from keystead.domain.audit import REVEALING, Kind, Record
 
 if TYPE_CHECKING:
     from keystead.server.operator import Reader
@@ -78,30 +78,23 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "export",
         help="print all records",
         description="Print all records as JSON lines, the oldest first.",
-        examples=("keystead audit export > audit.jsonl", "keystead audit export --format actiontrail"),
+        examples=(
+            "keystead audit export > audit.jsonl",
+            "keystead audit export --format records > records.jsonl",
+            "keystead audit export --format actiontrail",
+        ),
     )
     export.add_argument(
         "--format",
-        choices=("jsonl", "actiontrail"),
+        choices=("jsonl", "records", "actiontrail"),
         default="jsonl",
-        help="jsonl: every column, as it was hashed (default); actiontrail: the vendor's event shape",
+        help="jsonl: every column, for programs that read it (default); records: every column as it was hashed, with the "
+        "hash, for whoever proves it; actiontrail: the vendor's event shape",
     )
     export.set_defaults(func=export_records)
-    verify = verbs.add_parser(
-        "verify",
-        help="prove that no record was changed, moved or removed from the middle",
-        description="Prove that no record was changed, moved or removed from the middle, and print COUNT:HASH. Keep it "
-        "elsewhere: only against it can be proved that the end of the log was not cut off.",
-        examples=(
-            "keystead audit verify",
-            "keystead audit verify | cut -d ' ' -f 1 > head.txt",
-            'keystead audit verify --expect "$(cat head.txt)"',
-        ),
-    )
-    verify.add_argument("--expect", metavar="COUNT:HASH", help="what was printed before")
-    verify.set_defaults(func=verify_records)
-    for one in (listing, export, verify):
+    for one in (listing, export):
         one.add_argument("--data", metavar="DIR", help=target.DATA)
+    proof.add_parsers(verbs)
 
 
 def list_records(args: argparse.Namespace) -> int:
@@ -155,39 +148,13 @@ def export_records(args: argparse.Namespace) -> int:
 
     render = _actiontrail if args.format == "actiontrail" else _members
     with closing(open_audit(target.directory(args.data))) as reader:
+        if args.format == "records":
+            for columns, stored in reader.rows():
+                output.text(exported.line(columns, stored))
+            return output.DONE
         for record in reader.all():
             output.record(render(record))
     return output.DONE
-
-
-def verify_records(args: argparse.Namespace) -> int:
-    """Print each chain's COUNT:HASH, and the first bad record."""
-    from keystead.server.operator import open_audit
-
-    expect = _head(args.expect) if args.expect else None
-    with closing(open_audit(target.directory(args.data))) as reader:
-        verdicts = reader.verify(expect)
-    status = output.DONE
-    for verdict in verdicts:
-        output.line(f"{verdict.head}  chain {verdict.chain}")
-    output.flush()
-    bad = [verdict.bad for verdict in verdicts if verdict.bad]
-    for found in bad:
-        status = output.error(found, hint="what follows it is not proved; compare with an export or a backup")
-    if not verdicts:
-        output.line(f"{Head()}  no records")
-    if expect is None or expect == Head() or any(verdict.noted for verdict in verdicts):
-        return status
-    longest = max((verdict.head.count for verdict in verdicts), default=0)
-    if bad:
-        why = "nothing is proved beyond the record above"
-    elif longest < expect.count:
-        why = f"the log ends at record {longest}, so its end was cut off"
-    else:
-        why = "the log was written anew"
-    return output.error(
-        f"the head {expect} that was noted is on no chain: {why}", hint="compare with a backup"
-    )
 
 
 # --- the words of the command line
@@ -264,13 +231,6 @@ def _count(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 9 and int(text) >= 1):
         raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to 999999999")
     return int(text)
-
-
-def _head(text: str) -> Head:
-    match = re.fullmatch(r"([0-9]{1,18}):([0-9a-f]{64})", text)
-    if match is None:
-        raise output.WrongCommandLine(f"{text!r} is not COUNT:HASH", hint="keystead audit verify prints it")
-    return Head(int(match[1]), bytes.fromhex(match[2]))
 
 
 # --- records as they are shown

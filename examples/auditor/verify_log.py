@@ -1,0 +1,147 @@
+"""Prove an exported audit log of Keystead against a signed checkpoint; needs Python 3.9 or later, and nothing else.
+
+    python verify_log.py LOG CHECKPOINT KEY
+
+LOG is what `keystead audit export --format records` printed. CHECKPOINT is a file, and KEY the public key or a file with it;
+both were kept where whoever could alter the log could not alter them. The exit status is 0 if all records up to the
+checkpoint are what was signed, and no record after it is out of its chain.
+"""
+
+import base64
+import hashlib
+import json
+import re
+import sys
+from pathlib import Path
+
+NUMBERS = ("format", "sequence", "time", "status")
+COLUMNS = (
+    "format", "chain", "sequence", "time", "kind", "account", "region", "product", "version", "action", "caller_type",
+    "principal", "access_key_id", "session", "source", "host", "user_agent", "tls", "resources", "parameters", "status",
+    "code", "request_id",
+)  # fmt: skip
+
+# Ed25519 (RFC 8032): the field, the order of the base point, the curve's constant, a square root of -1.
+P, L = 2**255 - 19, 2**252 + 27742317777372353535851937790883648493
+D, I = -121665 * pow(121666, -1, P) % P, pow(2, (P - 1) // 4, P)  # noqa: E741
+
+
+def point(raw):
+    """The point of 32 bytes, as x and y; ValueError if there is none."""
+    y = int.from_bytes(raw, "little")
+    sign, y = y >> 255, y & (2**255 - 1)
+    square = (y * y - 1) * pow(D * y * y + 1, -1, P) % P
+    x = pow(square, (P + 3) // 8, P)
+    if (x * x - square) % P:
+        x = x * I % P
+    if y >= P or (x * x - square) % P or (x == 0 and sign):
+        raise ValueError("no point of the curve")
+    return (P - x if x % 2 != sign else x), y
+
+
+def add(one, other):
+    (x1, y1), (x2, y2) = one, other
+    product = D * x1 * x2 * y1 * y2
+    return (
+        (x1 * y2 + x2 * y1) * pow(1 + product, -1, P) % P,
+        (y1 * y2 + x1 * x2) * pow(1 - product, -1, P) % P,
+    )
+
+
+def times(number, base):
+    found = (0, 1)
+    for bit in bin(number)[2:]:
+        found = add(found, found)
+        if bit == "1":
+            found = add(found, base)
+    return found
+
+
+def signed(key, signature, text):
+    """Whether it is the key's signature of the text."""
+    scalar = int.from_bytes(signature[32:], "little")
+    challenge = int.from_bytes(hashlib.sha512(signature[:32] + key + text).digest(), "little") % L
+    base = point((4 * pow(5, -1, P) % P).to_bytes(32, "little"))
+    try:
+        right = add(point(signature[:32]), times(challenge, point(key)))
+    except ValueError:
+        return False
+    return len(signature) == 64 and scalar < L and times(scalar, base) == right
+
+
+def read_key(text):
+    """Name, id and 32 bytes of a public key, as `keystead audit key` prints it."""
+    name, number, encoded = text.strip().split("+", 2)
+    raw = base64.b64decode(encoded, validate=True)
+    key_id = hashlib.sha256(name.encode() + b"\n" + raw).digest()[:4]
+    if len(raw) != 33 or raw[0] != 1 or key_id.hex() != number:
+        raise ValueError("the key was altered")
+    return name, key_id, raw[1:]
+
+
+def read_checkpoint(note, name, key_id, key):
+    """Chain, count and hash that the key signed."""
+    text, _, signatures = note.rpartition("\n\n")
+    for line in signatures.splitlines():
+        found = re.fullmatch("\u2014 (\\S+) (\\S+)", line)
+        value = base64.b64decode(found[2], validate=True) if found else b""
+        if found and (found[1], value[:4]) == (name, key_id) and note.endswith("\n"):
+            if not signed(key, value[4:], f"{text}\n".encode()):
+                raise ValueError("the checkpoint was altered: the signature is not of this text")
+            origin, count, digest, kind = text.split("\n")
+            if not origin.startswith("keystead/") or not kind.startswith("keystead-audit-chain/1 "):
+                raise ValueError("this is no checkpoint of audit records")
+            return origin[len("keystead/") :], int(count), base64.b64decode(digest)
+    raise ValueError("the checkpoint is not whole, or not signed by this key")
+
+
+def verify(log, chain, count, digest):
+    """How many records there are on the chain. ValueError says what is wrong, and in which line."""
+    heads, seen = {}, (0, bytes(32)) == (count, digest)
+    for number, line in enumerate(log, 1):
+        try:
+            record = json.loads(line)
+            values = [record[column] for column in COLUMNS]
+            if [type(one) for one in values] != [int if column in NUMBERS else str for column in COLUMNS]:
+                raise ValueError("a column is of another type")
+            texts = [str(one).encode() for one in values]
+            hashed = b"".join(str(len(one)).encode() + b":" + one for one in texts)
+            stored, whole = bytes.fromhex(record["hash"]), line.endswith(b"\n")
+        except (ValueError, KeyError, TypeError) as error:
+            raise ValueError(f"line {number} is no record: {error}") from None
+        length, previous = heads.get(record["chain"], (0, bytes(32)))
+        if (
+            not whole
+            or record["sequence"] != length + 1
+            or hashlib.sha256(previous + hashed).digest() != stored
+        ):
+            raise ValueError(f"line {number} was altered, moved or cut off, or one before it was taken out")
+        heads[record["chain"]] = length + 1, stored
+        seen = seen or (record["chain"], length + 1, stored) == (chain, count, digest)
+    length = heads.get(chain, (0, b""))[0]
+    if not seen:
+        raise ValueError(
+            f"the log ends at record {length} of chain {chain}, and record {count} was signed: it was cut off"
+            if length < count
+            else f"record {count} is not the one that was signed: the log was written anew"
+        )
+    return length
+
+
+def main(log, checkpoint, key):
+    try:
+        name, key_id, raw = read_key(key if "+" in key else Path(key).read_text(encoding="utf-8"))
+        chain, count, digest = read_checkpoint(Path(checkpoint).read_bytes().decode(), name, key_id, raw)
+        with open(log, "rb") as lines:
+            length = verify(lines, chain, count, digest)
+    except (ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    print(f"the first {count} of {length} records of chain {chain} are those that were signed")
+    return 0
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 4:
+        sys.exit(__doc__)
+    sys.exit(main(*sys.argv[1:]))

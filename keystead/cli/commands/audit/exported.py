@@ -1,0 +1,47 @@
+"""The exported log: a JSON object a line, with every column as it was hashed, and the hash."""
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+
+from keystead.domain.audit import COLUMNS, hashed
+from keystead.errors import OperatorError
+
+_NUMBERS = frozenset(("format", "sequence", "time", "status"))
+_TYPES = tuple(int if column in _NUMBERS else str for column in COLUMNS)
+
+
+def line(columns: Sequence[object], stored: object) -> str:
+    """One record, with its newline; ASCII alone, so that nothing on its way can alter it unseen."""
+    content = dict(zip(COLUMNS, columns, strict=True))
+    content["hash"] = stored.hex() if isinstance(stored, bytes) else ""
+    return json.dumps(content) + "\n"
+
+
+def rows(log: str) -> Iterator[tuple[bytes, int, bytes, bytes]]:
+    """Of each record its chain, its sequence, what is hashed of it, and its hash. OperatorError if the file can't be
+    read, or a line is no record."""
+    number = 0
+    try:
+        with Path(log).open("rb") as file:
+            for content in file:
+                number += 1
+                record = msgspec.json.decode(content)
+                values = tuple([record[column] for column in COLUMNS])
+                stored = record["hash"]
+                if (
+                    tuple(map(type, values)) != _TYPES
+                    or type(stored) is not str
+                    or not content.endswith(b"\n")
+                ):
+                    raise ValueError
+                yield values[1].encode(), values[2], hashed(values), bytes.fromhex(stored)
+    except OSError as error:
+        raise OperatorError(f"cannot read {log}: {error.strerror}", hint="check the path") from None
+    except (ValueError, KeyError, TypeError):
+        raise OperatorError(
+            f"line {number} of {log} is no record, or was cut off",
+            hint="keystead audit export --format records makes such a file; nothing from this line on is proved",
+        ) from None

@@ -1,0 +1,223 @@
+"""`keystead audit verify`, `checkpoint` and `key`: that the log is what it was."""
+
+import argparse
+import re
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from keystead.cli import output, target
+from keystead.clock import iso8601
+from keystead.domain.audit import Head
+from keystead.errors import OperatorError
+
+if TYPE_CHECKING:
+    from keystead.domain.checkpoints import Checkpoint
+    from keystead.server.operator import Verdict
+
+
+def add_parsers(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the verbs."""
+    verify = verbs.add_parser(
+        "verify",
+        help="prove that no record was changed, moved or removed",
+        description="Prove that no record was changed, moved or removed from the middle, and print COUNT:HASH. That the end "
+        "was not cut off, and that the whole was not written anew, is proved against a signed checkpoint, or a COUNT:HASH "
+        "that you noted.",
+        examples=(
+            "keystead audit verify",
+            "keystead audit verify --checkpoint FILE --key audit.pub",
+            "keystead audit verify --log records.jsonl --checkpoint FILE --key audit.pub",
+            'keystead audit verify --expect "$(cat head.txt)"',
+        ),
+    )
+    verify.add_argument("--expect", metavar="COUNT:HASH", help="what was printed before")
+    verify.add_argument("--checkpoint", metavar="FILE", help="a signed checkpoint, which was kept elsewhere")
+    verify.add_argument(
+        "--key",
+        metavar="KEY",
+        help="the public key of checkpoints, or a file with it, which was kept elsewhere",
+    )
+    verify.add_argument(
+        "--log",
+        metavar="FILE",
+        help="what keystead audit export --format records printed, in place of a directory",
+    )
+    verify.set_defaults(func=verify_records)
+    checkpoint = verbs.add_parser(
+        "checkpoint",
+        help="print a signed checkpoint of the records",
+        description="Print a checkpoint: how many records there are and the hash of the last one, signed by the server. "
+        "Keep it where nobody who can alter the log can alter it.",
+        examples=("keystead audit checkpoint > checkpoint",),
+    )
+    checkpoint.set_defaults(func=print_checkpoint)
+    key = verbs.add_parser(
+        "key",
+        help="print the public key of checkpoints",
+        description="Print the public key that verifies checkpoints. Note it once, elsewhere.",
+        examples=("keystead audit key > audit.pub",),
+    )
+    key.set_defaults(func=print_key)
+    for one in (verify, checkpoint, key):
+        one.add_argument("--data", metavar="DIR", help=target.DATA)
+
+
+def print_checkpoint(args: argparse.Namespace) -> int:
+    """Print a checkpoint of now."""
+    status, members = _asked(args, "SignCheckpoint")
+    if status != 200:
+        return output.refusal(members, "try again")
+    output.text(members["Checkpoint"])
+    output.flush()
+    return output.DONE
+
+
+def print_key(args: argparse.Namespace) -> int:
+    """Print the public key."""
+    status, members = _asked(args, "GetCheckpointKey")
+    if status != 200:
+        return output.refusal(members, "try again")
+    output.line(members["PublicKey"])
+    output.flush()
+    return output.DONE
+
+
+def _asked(args: argparse.Namespace, action: str) -> tuple[int, dict[str, Any]]:
+    from keystead.server.operator import run_operation
+
+    answer = run_operation(target.directory(args.data), action, {}, args.command_name)
+    return answer.status, answer.members
+
+
+def verify_records(args: argparse.Namespace) -> int:
+    """Print each chain's COUNT:HASH, and the first bad record."""
+    checkpoint = None
+    if args.checkpoint or args.key:
+        if not (args.checkpoint and args.key):
+            missing = "--key" if args.checkpoint else "--checkpoint"
+            raise output.WrongCommandLine(
+                f"{missing} is missing", hint="--checkpoint and --key belong together"
+            )
+        if args.expect:
+            raise output.WrongCommandLine(
+                "--expect and --checkpoint exclude each other", hint="leave one of them out"
+            )
+        checkpoint = _checkpoint(args.checkpoint, args.key)
+    if args.log and args.data is not None:
+        raise output.WrongCommandLine("--log and --data exclude each other", hint="leave one of them out")
+    expect = checkpoint.head if checkpoint else _head(args.expect) if args.expect else None
+    verdicts = _verdicts(args, expect)
+    status = output.DONE
+    for verdict in verdicts:
+        output.line(f"{verdict.head}  chain {verdict.chain}")
+    output.flush()
+    bad = [verdict.bad for verdict in verdicts if verdict.bad]
+    for found in bad:
+        status = output.error(found, hint="what follows it is not proved; compare with an export or a backup")
+    if not verdicts:
+        output.line(f"{Head()}  no records")
+    if expect is None:
+        return status
+    if checkpoint is not None:
+        return _against(checkpoint, verdicts) or status
+    if expect == Head() or any(verdict.noted for verdict in verdicts):
+        return status
+    longest = max((verdict.head.count for verdict in verdicts), default=0)
+    if bad:
+        why = "nothing is proved beyond the record above"
+    elif longest < expect.count:
+        why = f"the log ends at record {longest}, so its end was cut off"
+    else:
+        why = "the log was written anew"
+    return output.error(
+        f"the head {expect} that was noted is on no chain: {why}", hint="compare with a backup"
+    )
+
+
+def _verdicts(args: argparse.Namespace, expect: Head | None) -> "Sequence[Verdict]":
+    from keystead.server.operator import Verification, open_audit
+
+    if not args.log:
+        with closing(open_audit(target.directory(args.data))) as reader:
+            return reader.verify(expect)
+    from keystead.cli.commands.audit import exported
+
+    verification = Verification(expect=expect)
+    for row in exported.rows(args.log):
+        verification.follow(*row)
+    return verification.verdicts
+
+
+def _against(checkpoint: "Checkpoint", verdicts: "Sequence[Verdict]") -> int:
+    """Say what the checkpoint proves; the exit status."""
+    signed, count = iso8601(checkpoint.time), checkpoint.head.count
+    found = next((one for one in verdicts if one.chain == checkpoint.chain), None)
+    if found is None and count:
+        others = ", ".join(one.chain for one in verdicts)
+        return output.error(
+            f"the checkpoint is of chain {checkpoint.chain}, and the log has "
+            + (f"chain {others} only" if others else "no records"),
+            hint="it is of another server, or all records of this one are gone",
+        )
+    reached = 0 if found is None else found.head.count
+    if found is not None and found.bad and reached < count:
+        return output.error(
+            f"the log is not what was signed on {signed}: {found.bad}",
+            hint="compare with an export or a backup",
+        )
+    if reached < count:
+        return output.error(
+            f"the log ends at record {reached}, and record {count} was there when the checkpoint was signed on {signed}",
+            hint="its end was cut off, or an older copy was put in its place; compare with a backup",
+        )
+    if found is not None and not found.noted:
+        return output.error(
+            f"record {count} is not the one that was signed on {signed}: the log was written anew",
+            hint="compare with an export or a backup",
+        )
+    after = reached - count
+    later = f"; the {after} after it are not covered by this checkpoint" if after else ""
+    output.note(f"the first {count} records are those that were signed on {signed}{later}")
+    return output.DONE
+
+
+def _checkpoint(file: str, key: str) -> "Checkpoint":
+    """The checkpoint in a file, if it is one, whole, and signed by the key."""
+    from keystead.domain import checkpoints
+    from keystead.server.operator import NoteRefused, opened, public_key
+
+    try:
+        text = key if "+" in key else _read(key).decode("utf-8", "replace")
+        public = public_key(text.strip())
+    except NoteRefused as refused:
+        what = "--key" if "+" in key else key
+        raise OperatorError(
+            f"{what} {refused}", hint="keystead audit key prints the key of a server"
+        ) from None
+    try:
+        return checkpoints.read(opened(_read(file), public))
+    except NoteRefused as refused:
+        raise OperatorError(
+            f"the checkpoint {file} {refused}",
+            hint="take another copy of it, or another checkpoint; and the key that was noted when it was signed",
+        ) from None
+    except ValueError:
+        raise OperatorError(
+            f"{file} is signed, and is no checkpoint of audit records", hint="name a checkpoint"
+        ) from None
+
+
+def _read(file: str) -> bytes:
+    try:
+        return Path(file).read_bytes()
+    except OSError as error:
+        raise OperatorError(f"cannot read {file}: {error.strerror}", hint="check the path") from None
+
+
+def _head(text: str) -> Head:
+    match = re.fullmatch(r"([0-9]{1,18}):([0-9a-f]{64})", text)
+    if match is None:
+        raise output.WrongCommandLine(f"{text!r} is not COUNT:HASH", hint="keystead audit verify prints it")
+    return Head(int(match[1]), bytes.fromhex(match[2]))
