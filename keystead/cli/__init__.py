@@ -27,6 +27,7 @@ COMMANDS = (
     "console",
     "ca",
     "backup",
+    "rootkey",
     "config",
     "completion",
     "status",

@@ -1,15 +1,26 @@
 """What the root key wraps: the wrapping keys, by generation, and the service's own keys, by name; and what those wrap."""
 
+import hmac
 from collections.abc import Iterable
+
+import msgspec
 
 from keystead.crypto.derivation import KEY_BYTES, prefixed
 from keystead.crypto.material import Material
 from keystead.crypto.root_key import RootKey
 from keystead.crypto.sealing import Unopenable, seal, unseal
-from keystead.domain.accounts import ServiceSecret, WrappingKey
+from keystead.domain.accounts import RootKeyFacts, ServiceSecret, WrappingKey
 from keystead.domain.keys.key import Wrapped
 from keystead.entropy import Entropy
 from keystead.errors import OperatorError
+
+
+class Rewrapped(msgspec.Struct, frozen=True, kw_only=True):
+    """All that the root key wraps, wrapped by another one, and what is to be noted of that one."""
+
+    wrapping_keys: tuple[WrappingKey, ...]
+    secrets: tuple[ServiceSecret, ...]
+    facts: RootKeyFacts
 
 
 class Wrapping:
@@ -21,6 +32,7 @@ class Wrapping:
         self._wrapping: dict[int, Material] = {}
         self._own: dict[str, bytes] = {}
         self._newest = 0
+        self._offered: tuple[RootKey, RootKeyFacts] | None = None
 
     def make_wrapping_key(self, now: int) -> WrappingKey:
         """A new generation, wrapped by the root key and in use from here on."""
@@ -56,6 +68,47 @@ class Wrapping:
     def has_own_key(self, name: str) -> bool:
         """Whether there is a key of the service itself of this name."""
         return name in self._own
+
+    def offer(self, root: RootKey, facts: RootKeyFacts) -> None:
+        """Have another root key ready, which `rewrap` goes over to."""
+        self._offered = root, facts
+
+    def rewrap(
+        self, wrapping_keys: Iterable[WrappingKey], secrets: Iterable[ServiceSecret]
+    ) -> Rewrapped | None:
+        """All of these under the root key that was offered; None if none was. Each is opened again before it is given."""
+        if self._offered is None:
+            return None
+        root, noted = self._offered
+
+        def anew(facts: bytes, row: WrappingKey | ServiceSecret, what: str) -> bytes:
+            value = self._unwrap_by_root(facts, row, what)
+            wrapped = root.wrap(facts, value)
+            if not hmac.compare_digest(root.unwrap(facts, wrapped), value):
+                raise Unopenable  # a token that gives something else each time
+            return wrapped
+
+        return Rewrapped(
+            wrapping_keys=tuple(
+                WrappingKey(
+                    generation=row.generation,
+                    root_fingerprint=root.fingerprint,
+                    blob=anew(_wrapping_key_facts(row.generation), row, f"wrapping key {row.generation}"),
+                    created=row.created,
+                )
+                for row in wrapping_keys
+            ),
+            secrets=tuple(
+                ServiceSecret(
+                    name=row.name,
+                    root_fingerprint=root.fingerprint,
+                    blob=anew(_own_key_facts(row.name), row, f"the {row.name} key"),
+                    created=row.created,
+                )
+                for row in secrets
+            ),
+            facts=noted,
+        )
 
     def _unwrap_by_root(self, facts: bytes, row: WrappingKey | ServiceSecret, what: str) -> bytes:
         if row.root_fingerprint != self._root.fingerprint:

@@ -80,7 +80,7 @@ class Server:
         try:
             seed = seeds.read(settings.seed) if settings.seed else None
             account = "" if seed is None else seed.account
-            opened = open_store(self.directory, self.clock, self.entropy, account)
+            opened = open_store(self.directory, self.clock, self.entropy, account, settings.root_key)
             self.first_start = opened.first_start
             self.service = Service(
                 opened,

@@ -25,8 +25,8 @@ from keystead.entropy import SystemEntropy
 from keystead.errors import OperatorError
 from keystead.server.data import backup
 from keystead.server.data.directory import DataDirectory
-from keystead.server.data.opened_store import open_store, read_authority
-from keystead.settings import Settings
+from keystead.server.data.opened_store import OpenedStore, open_store, read_authority
+from keystead.settings import Settings, root_key_setting
 from keystead.store.ports import StoreFailure
 from keystead.store.reader import Reader, Wanted, open_reader
 
@@ -97,39 +97,45 @@ def run_in_server(
 def _run_here(directory: DataDirectory, action: str, parameters: Mapping[str, str], command: str) -> Answer:
     """Run an operation on a directory that this process has locked: one batch, as in a server."""
     clock, entropy = SystemClock(), SystemEntropy()
-    user = os.geteuid()  # as the kernel tells a server of its peer
-    opened = open_store(directory, clock, entropy)
+    opened = open_store(directory, clock, entropy, root_key_setting=root_key_setting())
     try:
-        pipeline = Pipeline(
-            store=opened.store,
-            vault=opened.vault,
-            clock=clock,
-            entropy=entropy,
-            region=Settings().region,
-            account=opened.account,
-            server_id=opened.server_id,
-        )
-        body = urlencode({**parameters, "Action": action, "Version": KEYSTEAD.version}).encode()
-        request = HttpRequest(
-            method="POST",
-            target="/",
-            headers={
-                "host": "localhost",
-                "content-type": "application/x-www-form-urlencoded",
-                "user-agent": user_agent(command),
-            },
-            body=body,
-            source=f"unix:{user}",
-            user=owners.name_of(user),
-            channel=Channel.CONTROL,
-        )
-        opened.store.begin()
-        batch = pipeline.open_batch()
-        answer = pipeline.answer_now(batch, request)
-        batch.write()
-        opened.store.commit()
+        return answer_here(opened, action, parameters, command)
     finally:
         opened.store.close()
+
+
+def answer_here(opened: OpenedStore, action: str, parameters: Mapping[str, str], command: str) -> Answer:
+    """Run an operation on a store that this process has opened, in a batch of its own."""
+    clock, entropy = SystemClock(), SystemEntropy()
+    user = os.geteuid()  # as the kernel tells a server of its peer
+    pipeline = Pipeline(
+        store=opened.store,
+        vault=opened.vault,
+        clock=clock,
+        entropy=entropy,
+        region=Settings().region,
+        account=opened.account,
+        server_id=opened.server_id,
+    )
+    body = urlencode({**parameters, "Action": action, "Version": KEYSTEAD.version}).encode()
+    request = HttpRequest(
+        method="POST",
+        target="/",
+        headers={
+            "host": "localhost",
+            "content-type": "application/x-www-form-urlencoded",
+            "user-agent": user_agent(command),
+        },
+        body=body,
+        source=f"unix:{user}",
+        user=owners.name_of(user),
+        channel=Channel.CONTROL,
+    )
+    opened.store.begin()
+    batch = pipeline.open_batch()
+    answer = pipeline.answer_now(batch, request)
+    batch.write()
+    opened.store.commit()
     return answer
 
 

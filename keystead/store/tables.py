@@ -10,6 +10,7 @@ from keystead.domain.accounts import (
     AccessKeyStatus,
     Account,
     AccountStatus,
+    RootKeyFacts,
     ServiceSecret,
     WrappingKey,
 )
@@ -21,6 +22,8 @@ from keystead.errors import AliasTaken
 from keystead.store.database import Database, remember
 from keystead.store.listing import Listing
 from keystead.store.ports import Page
+
+ROOT_KEY = "SELECT fingerprint, provider, parameters, since FROM root_key"
 
 
 class Keyring:
@@ -69,6 +72,17 @@ class Keyring:
         self._database.revise()
         self._database.rows(
             "INSERT OR REPLACE INTO service_secrets VALUES (?, ?, ?, ?)", msgspec.structs.astuple(secret)
+        )
+
+    def root(self) -> RootKeyFacts | None:
+        for row in self._database.rows(ROOT_KEY):
+            return RootKeyFacts(fingerprint=row[0], provider=row[1], parameters=row[2], since=row[3])
+        return None
+
+    def put_root(self, facts: RootKeyFacts) -> None:
+        self._database.revise()
+        self._database.rows(
+            "INSERT OR REPLACE INTO root_key VALUES (1, ?, ?, ?, ?)", msgspec.structs.astuple(facts)
         )
 
 

@@ -33,6 +33,7 @@ ABOUT_A_DIRECTORY = {
     "console": ["console", "login"],
     "env": ["env"],
     "backup": ["backup", "BACKUPS"],
+    "rootkey": ["rootkey", "status"],
 }
 # `serve` and `run` make the server; `config` reads a file, `completion` what was built.
 NEITHER = {"serve", "run", "config", "completion"}

@@ -632,6 +632,7 @@ SIGN_IN_TABLES = (
     "login_profiles",
 )
 NEW_TABLES = (
+    "root_key",
     "service_secrets",
     "guests",
     "attachments",
