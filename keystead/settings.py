@@ -45,7 +45,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid
         str,
         msgspec.Meta(
             description="where the root key comes from: file, file:PATH, credential:NAME, passphrase, passphrase:fd:N, "
-            "pkcs11:…, kms:… or tpm2; empty: as the data directory was last sealed, at first a file in it"
+            "pkcs11:… or kms:…; empty: as the data directory was last sealed, at first a file in it"
         ),
     ] = ""
     listen: Annotated[str, msgspec.Meta(description="address and port of the API")] = "localhost:8443"

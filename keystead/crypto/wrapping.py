@@ -85,7 +85,10 @@ class Wrapping:
             value = self._unwrap_by_root(facts, row, what)
             wrapped = root.wrap(facts, value)
             if not hmac.compare_digest(root.unwrap(facts, wrapped), value):
-                raise Unopenable  # a token that gives something else each time
+                raise OperatorError(
+                    "the new root key does not give back what it wrapped",
+                    hint="nothing was changed; check the token, or choose another root key",
+                )
             return wrapped
 
         return Rewrapped(

@@ -16,7 +16,6 @@ from keystead.client import handshake, transport
 from keystead.client.access_key import read_access_key
 from keystead.client.transport import Address, send_control, user_agent
 from keystead.clock import Clock, SystemClock
-from keystead.crypto import root_key
 from keystead.crypto.authority import Described, describe
 from keystead.crypto.primitives import libcrypto
 from keystead.domain.authorities import bundle, serving
@@ -26,9 +25,11 @@ from keystead.errors import OperatorError
 from keystead.server.data import backup
 from keystead.server.data.directory import DataDirectory
 from keystead.server.data.opened_store import OpenedStore, open_store, read_authority
+from keystead.server.data.root_key_choice import is_local
+from keystead.server.data.root_keys import RootKeys
 from keystead.settings import Settings, root_key_setting
 from keystead.store.ports import StoreFailure
-from keystead.store.reader import Reader, Wanted, open_reader
+from keystead.store.reader import Reader, RootKeyNeeded, Wanted, open_reader
 
 __all__ = [
     "Authorities",
@@ -38,9 +39,9 @@ __all__ = [
     "database_problem",
     "first_account",
     "is_root_access_key",
+    "look_at_root_key",
     "open_audit",
     "own_authorities",
-    "root_key_problem",
     "run_in_server",
     "run_operation",
     "sm2_problem",
@@ -230,21 +231,35 @@ def database_problem(directory: DataDirectory) -> OperatorError | None:
     return None
 
 
-def root_key_problem(directory: DataDirectory) -> OperatorError | None:
-    """Why a server could not start with the root key that lies there, or not open the database with it."""
+class RootKeyLook(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the root key is, what is wrong with it if anything is, and why it was not looked for if it was not."""
+
+    shown: str
+    problem: OperatorError | None = None
+    unseen: str = ""
+
+
+def look_at_root_key(directory: DataDirectory) -> RootKeyLook:
+    """Whether a start would have the root key that the data needs. A person is asked for nothing."""
+    keys, needed = RootKeys(directory, SystemEntropy(), SystemClock()), RootKeyNeeded()
+    with suppress(OperatorError):  # what is wrong with the database is told of it
+        needed = keys.needed()
+    shown = "file" if needed.facts is None else needed.facts.provider
     try:
-        root = root_key.read_file(directory.root_key, SystemEntropy())
+        setting = root_key_setting()
+        if not setting and not is_local(shown):
+            return RootKeyLook(
+                shown=shown, unseen="neither KEYSTEAD_ROOT_KEY nor KEYSTEAD_CONFIG names it here"
+            )
+        choice = keys.chosen(setting, needed)
+        shown = choice.text if choice.text != "file" else str(directory.root_key)
+        if choice.missing:
+            return RootKeyLook(shown=shown, unseen=choice.missing)
+        if needed.fingerprint or choice.kind == "file":
+            keys.look(choice, needed)
     except OperatorError as problem:
-        return problem
-    known: tuple[str, ...] = ()
-    with suppress(OperatorError), closing(open_reader(directory.database)) as reader:
-        known = reader.root_fingerprints()
-    if known and root.fingerprint not in known:
-        return OperatorError(
-            f"the root key file {directory.root_key} is not that of this database",
-            hint="put the right one back from your backup; the next start needs it",
-        )
-    return None
+        return RootKeyLook(shown=shown, problem=problem)
+    return RootKeyLook(shown=shown)
 
 
 def sm2_problem() -> OperatorError | None:

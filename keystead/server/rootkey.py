@@ -43,10 +43,6 @@ _PROTECTS: dict[Kind, tuple[str, str]] = {
         "a stolen disk or backup, and a stolen host once its AccessKey is revoked",
         "root on the host while it runs",
     ),
-    "tpm2": (
-        "a stolen disk or backup: it opens on this host alone",
-        "root on the host, and the loss of the host",
-    ),
 }
 
 

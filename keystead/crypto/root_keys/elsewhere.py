@@ -1,4 +1,4 @@
-"""A root key that lies in the database, encrypted by somebody else: another KMS, a TPM. A start has it decrypted there."""
+"""A root key that lies in the database, encrypted by somebody else, as another KMS. A start has it decrypted there."""
 
 from collections.abc import Callable
 

@@ -12,7 +12,7 @@ from typing import Any
 from keystead.crypto.root_key import SealingRootKey
 from keystead.crypto.root_keys.token_address import TokenAddress
 from keystead.entropy import Entropy
-from keystead.errors import OperatorError
+from keystead.errors import OperatorError, WrongSetting
 
 _KEY_BITS = (
     512  # as long as a block's half of SHA-512: RFC 2104 advises no more, and some tokens take no less
@@ -79,7 +79,11 @@ def open_token(address: TokenAddress, pin: str, entropy: Entropy, *, make: bool 
     if address.id:
         wanted["id"] = bytes.fromhex(address.id)
     with _told(address):
-        session = _token(pkcs11, address).open(user_pin=pin, rw=make)
+        token = _token(pkcs11, address)
+        try:
+            session = token.open(user_pin=pin, rw=make)
+        except pkcs11.UserAlreadyLoggedIn:  # as this whole process is, by another key of the token
+            session = token.open(rw=make)
         try:
             try:
                 key = session.get_key(**wanted)
@@ -158,7 +162,9 @@ def _told(address: TokenAddress) -> Iterator[None]:
         token = f"the token {address.token or address.serial}"
         if name in _REASONS:
             why, hint = _REASONS[name]
-            raise OperatorError(f"{token} {why}", hint=hint) from None
+            # A service manager must not try a PIN again and again: that locks the token.
+            kind = WrongSetting if name.startswith("Pin") else OperatorError
+            raise kind(f"{token} {why}", hint=hint) from None
         told = str(error) or name
         raise OperatorError(
             f"{token} does not work with {address.module}: {told}",

@@ -6,12 +6,13 @@ from urllib.parse import parse_qsl, quote, urlsplit
 
 import msgspec
 
+from keystead.crypto.root_keys.token_address import TokenAddress
 from keystead.errors import WrongSetting
 from keystead.forms import nearest
 from keystead.server.data.secret_source import Source, is_credential
 
-Kind = Literal["file", "credential", "passphrase", "pkcs11", "kms", "tpm2"]
-KINDS: tuple[Kind, ...] = ("file", "credential", "passphrase", "pkcs11", "kms", "tpm2")
+Kind = Literal["file", "credential", "passphrase", "pkcs11", "kms"]
+KINDS: tuple[Kind, ...] = ("file", "credential", "passphrase", "pkcs11", "kms")
 # What the data itself may name. The others load a library or call a host: that the operator says, and no row of a database.
 LOCAL = frozenset({"file", "credential", "passphrase"})
 _EXAMPLES = {
@@ -20,7 +21,6 @@ _EXAMPLES = {
     "passphrase": "passphrase, passphrase:fd:N, passphrase:credential:NAME or passphrase:file:PATH",
     "pkcs11": "pkcs11:token=NAME;object=NAME?module-path=/usr/lib/….so&pin-source=file:/PATH",
     "kms": "kms:https://HOST?key=alias/NAME&access-key=FILE, with region=REGION and ca=FILE where they are needed",
-    "tpm2": "tpm2, or tpm2:TCTI",
 }
 
 
@@ -46,8 +46,15 @@ class Choice(msgspec.Struct, frozen=True):
 
     @property
     def source(self) -> Source:
-        """Of a passphrase."""
-        return Source(self.place)
+        """Of a passphrase, or of a token's PIN."""
+        return Source(TokenAddress.of(self.text).pin_source if self.kind == "pkcs11" else self.place)
+
+    @property
+    def missing(self) -> str:
+        """Why this process can't have the key without a person or a service manager, or ""."""
+        if self.kind == "credential":
+            return Source(self.text).missing
+        return self.source.missing if self.kind in ("passphrase", "pkcs11") else ""
 
     @property
     def kms(self) -> KmsKey:
@@ -61,7 +68,7 @@ def choose(text: str) -> Choice:
     if kind not in KINDS:
         near = nearest(kind, KINDS)
         raise WrongSetting(
-            "root-key must begin with file, credential:, passphrase, pkcs11:, kms: or tpm2",
+            "root-key must begin with file, credential:, passphrase, pkcs11: or kms:",
             hint=f"did you mean {near}?" if near else f"for example {_EXAMPLES['file']}",
         )
     if colon and not place:
@@ -75,12 +82,15 @@ def choose(text: str) -> Choice:
     elif kind == "kms":
         place = _text(_kms(place))
     elif kind == "pkcs11":
-        from keystead.crypto.root_keys.token_address import TokenAddress
-
         address = TokenAddress.of(text)
         Source(address.pin_source)
         place = address.text.partition(":")[2]
     return Choice(kind, place)
+
+
+def is_local(text: str) -> bool:
+    """Whether the data itself may name this provider."""
+    return text.partition(":")[0] in LOCAL
 
 
 def _wrong(kind: Kind) -> WrongSetting:

@@ -12,17 +12,20 @@ from keystead.clock import Clock, iso8601
 from keystead.crypto import root_key
 from keystead.crypto.root_key import RootKey
 from keystead.crypto.root_keys import elsewhere, passphrase
+from keystead.crypto.root_keys.token import open_token
+from keystead.crypto.root_keys.token_address import TokenAddress
 from keystead.domain.accounts import RootKeyFacts
 from keystead.entropy import Entropy
 from keystead.errors import OperatorError, WrongSetting
 from keystead.portable import sync_directory
 from keystead.server import logs
+from keystead.server.data import kms_root_key
 from keystead.server.data.directory import DataDirectory
 from keystead.server.data.root_key_choice import LOCAL, Choice, choose
 from keystead.server.data.secret_source import read_credential
 from keystead.store.reader import RootKeyNeeded, root_key_needed
 
-_PASSPHRASE = "the passphrase of the root key"  # noqa: S105 - what it is called
+_PASSPHRASE = "passphrase of the root key"  # noqa: S105 - what it is called
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,6 +94,13 @@ class RootKeys:
             )
         return self._open(self.chosen(setting, needed), needed)
 
+    def look(self, choice: Choice, needed: RootKeyNeeded) -> None:
+        """OperatorError if this is not the root key that is needed; without a database, if its file is none."""
+        if needed.fingerprint:
+            self._open(choice, needed)
+        else:
+            root_key.read_file(self._path(choice), self._entropy)
+
     def make(self, choice: Choice) -> Made:
         """A root key to begin with, or to rotate to: durable where it lies. A key that lies there is taken, but for a
         file of the data directory's own, which has another name until it is in use (see `settle`)."""
@@ -102,7 +112,7 @@ class RootKeys:
         elif choice.kind == "credential":
             root = self._credential(choice)
         elif choice.kind == "passphrase":
-            text = choice.source.read(_PASSPHRASE, twice=True)
+            text = choice.source.read(f"the new {_PASSPHRASE}", twice=True)
             root, parameters = passphrase.make(text, self._entropy)
         elif choice.kind == "pkcs11":
             root = self._token(choice, make=True)
@@ -160,11 +170,11 @@ class RootKeys:
     def _open(self, choice: Choice, needed: RootKeyNeeded) -> RootKey:
         facts = needed.facts
         noted = Choice("file") if facts is None else _noted(facts)
-        if choice.kind in ("passphrase", "kms", "tpm2"):
+        if choice.kind in ("passphrase", "kms"):
             if facts is None or noted.kind != choice.kind:
                 raise _another(needed, noted, f"there is none of {choice.text}")
             if choice.kind == "passphrase":
-                text = choice.source.read(_PASSPHRASE)
+                text = choice.source.read(f"the {_PASSPHRASE}")
                 return passphrase.open_with(text, facts.parameters, facts.fingerprint, self._entropy)
             _, decrypt = self._elsewhere(choice)
             return elsewhere.open_with(decrypt, facts.parameters, facts.fingerprint, self._entropy)
@@ -195,17 +205,11 @@ class RootKeys:
         return root_key.parse(read_credential(choice.place, "the root key"), what, self._entropy)
 
     def _token(self, choice: Choice, *, make: bool = False) -> RootKey:
-        from keystead.crypto.root_keys.token import open_token
-        from keystead.crypto.root_keys.token_address import TokenAddress
-        from keystead.server.data.secret_source import Source
-
         address = TokenAddress.of(choice.text)
-        pin = Source(address.pin_source).read(f"the PIN of the token {address.token or address.serial}")
+        pin = choice.source.read(f"the PIN of the token {address.token or address.serial}")
         return open_token(address, pin, self._entropy, make=make)
 
     def _elsewhere(self, choice: Choice) -> tuple[elsewhere.Encrypt, elsewhere.Decrypt]:
-        from keystead.server.data import kms_root_key
-
         return kms_root_key.of(choice.kms, self._clock, self._entropy)
 
 
