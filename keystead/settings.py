@@ -41,6 +41,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid
     data: Annotated[str, msgspec.Meta(description="the data directory")] = msgspec.field(
         default_factory=default_data
     )
+    root_key: Annotated[
+        str,
+        msgspec.Meta(
+            description="where the root key comes from: file, file:PATH, credential:NAME, passphrase, passphrase:fd:N, "
+            "pkcs11:… or kms:…; empty: as the data directory was last sealed, at first a file in it"
+        ),
+    ] = ""
     listen: Annotated[str, msgspec.Meta(description="address and port of the API")] = "localhost:8443"
     name: Annotated[
         tuple[str, ...],
@@ -232,6 +239,20 @@ def gather(file: str | None, flags: Mapping[str, Any], environment: Mapping[str,
         elif text := environment.get(one.variable, ""):
             found[one.name] = Given(one.read(text, one.variable), one.variable)
     return found
+
+
+def root_key_setting(config: str | None = None, environment: Mapping[str, str] = os.environ) -> str:
+    """The setting `root-key` alone, for commands on a data directory: by its variable, else the file of settings; else "".
+
+    WrongSetting if that file can't be read, or has none that is a text.
+    """
+    one = _BY_NAME["root-key"]
+    if text := environment.get(one.variable, ""):
+        return text
+    file = config or environment.get(variables.CONFIG) or None
+    value = "" if file is None else _in(file).get(one.name, "")
+    one.check(value, str(file))
+    return str(value)
 
 
 def settle(given: Mapping[str, Given]) -> Settings:

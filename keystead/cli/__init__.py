@@ -27,6 +27,7 @@ COMMANDS = (
     "console",
     "ca",
     "backup",
+    "rootkey",
     "store",
     "config",
     "completion",

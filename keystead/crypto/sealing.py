@@ -20,14 +20,14 @@ import hmac
 from cryptography.exceptions import InvalidTag
 
 from keystead.crypto.derivation import COMMITMENT_BYTES, OVERHEAD, SALT_BYTES, derive
-from keystead.crypto.primitives.prf import Prf
+from keystead.crypto.primitives.prf import KeyedHash
 from keystead.crypto.primitives.suites import AES_256_GCM, Suite
 from keystead.crypto.primitives.unopenable import Unopenable as Unopenable
 from keystead.entropy import Entropy
 
 
 def seal_with_salt(
-    key: bytes | Prf,
+    key: bytes | KeyedHash,
     label: bytes,
     associated: bytes,
     plaintext: bytes,
@@ -41,7 +41,7 @@ def seal_with_salt(
 
 
 def seal(
-    key: bytes | Prf,
+    key: bytes | KeyedHash,
     label: bytes,
     associated: bytes,
     plaintext: bytes,
@@ -54,7 +54,7 @@ def seal(
 
 
 def unseal(
-    key: bytes | Prf, label: bytes, associated: bytes, sealed: bytes, suite: Suite = AES_256_GCM
+    key: bytes | KeyedHash, label: bytes, associated: bytes, sealed: bytes, suite: Suite = AES_256_GCM
 ) -> bytes:
     """The plaintext, or Unopenable."""
     if len(sealed) < OVERHEAD:

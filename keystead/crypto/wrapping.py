@@ -1,5 +1,6 @@
 """What the root key wraps: the wrapping keys, by generation, and the service's own keys, by name; and what those wrap."""
 
+import hmac
 from collections.abc import Iterable
 
 import msgspec
@@ -10,12 +11,20 @@ from keystead.crypto.notes import Signer
 from keystead.crypto.root_key import RootKey
 from keystead.crypto.row_seals import RowSeals
 from keystead.crypto.sealing import Unopenable, seal, unseal
-from keystead.domain.accounts import ServiceSecret, WrappingKey
+from keystead.domain.accounts import RootKeyFacts, ServiceSecret, WrappingKey
 from keystead.domain.keys.key import Wrapped
 from keystead.entropy import Entropy
 from keystead.errors import OperatorError
 
 SEALS = "seals"  # the own key that rows are sealed with
+
+
+class Rewrapped(msgspec.Struct, frozen=True, kw_only=True):
+    """All that the root key wraps, wrapped by another one, and what is to be noted of that one."""
+
+    wrapping_keys: tuple[WrappingKey, ...]
+    secrets: tuple[ServiceSecret, ...]
+    facts: RootKeyFacts
 
 
 class Wrapping:
@@ -30,6 +39,7 @@ class Wrapping:
         self.unsealed: set[int] = set()
         """Generations that were wrapped before the rows of the store were sealed, and must be wrapped anew once they are:
         as they are, they would open in a store whose seals were all taken away."""
+        self._offered: tuple[RootKey, RootKeyFacts] | None = None
 
     def make_wrapping_key(self, now: int) -> WrappingKey:
         """A new generation, wrapped by the root key and in use from here on."""
@@ -72,6 +82,50 @@ class Wrapping:
     def signer(self, own_key: str, name: str) -> Signer:
         """What signs notes under a name, with one of the service's own keys."""
         return Signer(name, self._own[own_key])
+
+    def offer(self, root: RootKey, facts: RootKeyFacts) -> None:
+        """Have another root key ready, which `rewrap` goes over to."""
+        self._offered = root, facts
+
+    def rewrap(
+        self, wrapping_keys: Iterable[WrappingKey], secrets: Iterable[ServiceSecret]
+    ) -> Rewrapped | None:
+        """All of these under the root key that was offered; None if none was. Each is opened again before it is given."""
+        if self._offered is None:
+            return None
+        root, noted = self._offered
+
+        def anew(facts: bytes, row: WrappingKey | ServiceSecret, what: str) -> bytes:
+            value = self._unwrap_by_root(facts, row, what)
+            wrapped = root.wrap(facts, value)
+            if not hmac.compare_digest(root.unwrap(facts, wrapped), value):
+                raise OperatorError(
+                    "the new root key does not give back what it wrapped",
+                    hint="nothing was changed; check the token, or choose another root key",
+                )
+            return wrapped
+
+        return Rewrapped(
+            wrapping_keys=tuple(
+                WrappingKey(
+                    generation=row.generation,
+                    root_fingerprint=root.fingerprint,
+                    blob=anew(_wrapping_key_facts(row.generation), row, f"wrapping key {row.generation}"),
+                    created=row.created,
+                )
+                for row in wrapping_keys
+            ),
+            secrets=tuple(
+                ServiceSecret(
+                    name=row.name,
+                    root_fingerprint=root.fingerprint,
+                    blob=anew(_own_key_facts(row.name), row, f"the {row.name} key"),
+                    created=row.created,
+                )
+                for row in secrets
+            ),
+            facts=noted,
+        )
 
     def _unwrap_by_root(self, facts: bytes, row: WrappingKey | ServiceSecret, what: str) -> bytes:
         if row.root_fingerprint != self._root.fingerprint:

@@ -88,3 +88,16 @@ class ServiceSecret(msgspec.Struct, frozen=True, kw_only=True):
     root_fingerprint: str
     blob: bytes
     created: int
+
+
+class RootKeyFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """Which root key wraps all that, and where it is from; nothing of this is secret.
+
+    `provider` is what the setting `root-key` said when it was taken into use, `parameters` JSON that this provider needs to
+    find it again ("" for none), `since` seconds since 1970.
+    """
+
+    fingerprint: str
+    provider: str
+    parameters: str
+    since: int

@@ -83,7 +83,9 @@ class Server:
         try:
             seed = seeds.read(settings.seed) if settings.seed else None
             account = "" if seed is None else seed.account
-            opened = open_store(self.directory, self.clock, self.entropy, account, self.anchor)
+            opened = open_store(
+                self.directory, self.clock, self.entropy, account, self.anchor, settings.root_key
+            )
             self.first_start = opened.first_start
             self.service = Service(
                 opened,

@@ -16,7 +16,6 @@ from keystead.client import handshake, transport
 from keystead.client.access_key import read_access_key
 from keystead.client.transport import Address, send_control, user_agent
 from keystead.clock import Clock, SystemClock
-from keystead.crypto import root_key
 from keystead.crypto.authority import Described, describe
 from keystead.crypto.notes import NoteRefused, opened, public_key
 from keystead.crypto.primitives import libcrypto
@@ -26,10 +25,12 @@ from keystead.entropy import SystemEntropy
 from keystead.errors import OperatorError
 from keystead.server.data import backup, verification
 from keystead.server.data.directory import DataDirectory
-from keystead.server.data.opened_store import open_store, read_authority
-from keystead.settings import Settings
+from keystead.server.data.opened_store import OpenedStore, open_store, read_authority
+from keystead.server.data.root_key_choice import is_local
+from keystead.server.data.root_keys import RootKeys
+from keystead.settings import Settings, root_key_setting
 from keystead.store.ports import StoreFailure
-from keystead.store.reader import Reader, Verdict, Wanted, open_reader
+from keystead.store.reader import Reader, RootKeyNeeded, Verdict, Wanted, open_reader
 from keystead.store.verification import Verification
 
 __all__ = [
@@ -44,11 +45,11 @@ __all__ = [
     "database_problem",
     "first_account",
     "is_root_access_key",
+    "look_at_root_key",
     "open_audit",
     "opened",
     "own_authorities",
     "public_key",
-    "root_key_problem",
     "run_in_server",
     "run_operation",
     "sm2_problem",
@@ -106,39 +107,45 @@ def run_in_server(
 def _run_here(directory: DataDirectory, action: str, parameters: Mapping[str, str], command: str) -> Answer:
     """Run an operation on a directory that this process has locked: one batch, as in a server."""
     clock, entropy = SystemClock(), SystemEntropy()
-    user = os.geteuid()  # as the kernel tells a server of its peer
-    world = open_store(directory, clock, entropy)
+    world = open_store(directory, clock, entropy, root_key_setting=root_key_setting())
     try:
-        pipeline = Pipeline(
-            store=world.store,
-            vault=world.vault,
-            clock=clock,
-            entropy=entropy,
-            region=Settings().region,
-            account=world.account,
-            server_id=world.server_id,
-        )
-        body = urlencode({**parameters, "Action": action, "Version": KEYSTEAD.version}).encode()
-        request = HttpRequest(
-            method="POST",
-            target="/",
-            headers={
-                "host": "localhost",
-                "content-type": "application/x-www-form-urlencoded",
-                "user-agent": user_agent(command),
-            },
-            body=body,
-            source=f"unix:{user}",
-            user=owners.name_of(user),
-            channel=Channel.CONTROL,
-        )
-        world.store.begin()
-        batch = pipeline.open_batch()
-        answer = pipeline.answer_now(batch, request)
-        batch.write()
-        world.store.commit()
+        return answer_here(world, action, parameters, command)
     finally:
         world.store.close()
+
+
+def answer_here(world: OpenedStore, action: str, parameters: Mapping[str, str], command: str) -> Answer:
+    """Run an operation on a store that this process has opened, in a batch of its own."""
+    clock, entropy = SystemClock(), SystemEntropy()
+    user = os.geteuid()  # as the kernel tells a server of its peer
+    pipeline = Pipeline(
+        store=world.store,
+        vault=world.vault,
+        clock=clock,
+        entropy=entropy,
+        region=Settings().region,
+        account=world.account,
+        server_id=world.server_id,
+    )
+    body = urlencode({**parameters, "Action": action, "Version": KEYSTEAD.version}).encode()
+    request = HttpRequest(
+        method="POST",
+        target="/",
+        headers={
+            "host": "localhost",
+            "content-type": "application/x-www-form-urlencoded",
+            "user-agent": user_agent(command),
+        },
+        body=body,
+        source=f"unix:{user}",
+        user=owners.name_of(user),
+        channel=Channel.CONTROL,
+    )
+    world.store.begin()
+    batch = pipeline.open_batch()
+    answer = pipeline.answer_now(batch, request)
+    batch.write()
+    world.store.commit()
     return answer
 
 
@@ -185,7 +192,7 @@ def _with_data(data: str) -> DataDirectory:
 
 def verify_store(data: str) -> verification.Examination:
     """See keystead.server.data.verification.verify."""
-    return verification.verify(_with_data(data), SystemEntropy())
+    return verification.verify(_with_data(data), SystemClock(), SystemEntropy())
 
 
 def accept_store(data: str) -> tuple[str, ...]:
@@ -249,21 +256,35 @@ def database_problem(directory: DataDirectory) -> OperatorError | None:
     return None
 
 
-def root_key_problem(directory: DataDirectory) -> OperatorError | None:
-    """Why a server could not start with the root key that lies there, or not open the database with it."""
+class RootKeyLook(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the root key is, what is wrong with it if anything is, and why it was not looked for if it was not."""
+
+    shown: str
+    problem: OperatorError | None = None
+    unseen: str = ""
+
+
+def look_at_root_key(directory: DataDirectory) -> RootKeyLook:
+    """Whether a start would have the root key that the data needs. A person is asked for nothing."""
+    keys, needed = RootKeys(directory, SystemEntropy(), SystemClock()), RootKeyNeeded()
+    with suppress(OperatorError):  # what is wrong with the database is told of it
+        needed = keys.needed()
+    shown = "file" if needed.facts is None else needed.facts.provider
     try:
-        root = root_key.read_file(directory.root_key, SystemEntropy())
+        setting = root_key_setting()
+        if not setting and not is_local(shown):
+            return RootKeyLook(
+                shown=shown, unseen="neither KEYSTEAD_ROOT_KEY nor KEYSTEAD_CONFIG names it here"
+            )
+        choice = keys.chosen(setting, needed)
+        shown = choice.text if choice.text != "file" else str(directory.root_key)
+        if choice.missing:
+            return RootKeyLook(shown=shown, unseen=choice.missing)
+        if needed.fingerprint or choice.kind == "file":
+            keys.look(choice, needed)
     except OperatorError as problem:
-        return problem
-    known: tuple[str, ...] = ()
-    with suppress(OperatorError), closing(open_reader(directory.database)) as reader:
-        known = reader.root_fingerprints()
-    if known and root.fingerprint not in known:
-        return OperatorError(
-            f"the root key file {directory.root_key} is not that of this database",
-            hint="put the right one back from your backup; the next start needs it",
-        )
-    return None
+        return RootKeyLook(shown=shown, problem=problem)
+    return RootKeyLook(shown=shown)
 
 
 def sm2_problem() -> OperatorError | None:

@@ -18,6 +18,7 @@ from keystead.server import logs
 from keystead.server.data import seed_file
 from keystead.server.data.anchor import anchor_of
 from keystead.server.data.directory import DataDirectory
+from keystead.server.data.root_key_choice import choose
 from keystead.server.network import confinement, listener
 from keystead.server.network.certificates import Files, admit, in_service, names_for
 from keystead.server.service.pools import PROCESSORS
@@ -46,6 +47,8 @@ def check(settings: Settings, clock: Clock, running: Settings | None = None) -> 
             hint="leave out --http, or listen on localhost",
         )
     _check_front(settings)
+    if settings.root_key:
+        choose(settings.root_key)
     names = names_for(host, settings.name)
     directory = DataDirectory(settings.data)
     directory.check_usable(files_of(settings))

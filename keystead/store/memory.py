@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import msgspec
 
-from keystead.domain.accounts import AccessKey, Account, ServiceSecret, WrappingKey
+from keystead.domain.accounts import AccessKey, Account, RootKeyFacts, ServiceSecret, WrappingKey
 from keystead.domain.audit import Head, Record
 from keystead.domain.authorities import KeptAuthority
 from keystead.domain.keys.aliases import Alias
@@ -27,6 +27,7 @@ class Keyring:
     def __init__(self, journal: Journal) -> None:
         self._rows: Rows[int, WrappingKey] = Rows(journal)
         self._secrets: Rows[str, ServiceSecret] = Rows(journal)
+        self._root: Rows[str, RootKeyFacts] = Rows(journal)
 
     def all(self) -> tuple[WrappingKey, ...]:
         return tuple(self._rows.values())
@@ -41,6 +42,12 @@ class Keyring:
 
     def put_secret(self, secret: ServiceSecret) -> None:
         self._secrets.put(secret.name, secret)
+
+    def root(self) -> RootKeyFacts | None:
+        return self._root.get("")
+
+    def put_root(self, facts: RootKeyFacts) -> None:
+        self._root.put("", facts)
 
 
 class Authorities:

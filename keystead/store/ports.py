@@ -15,7 +15,7 @@ from typing import Generic, Protocol, TypeVar
 
 import msgspec
 
-from keystead.domain.accounts import AccessKey, Account, ServiceSecret, WrappingKey
+from keystead.domain.accounts import AccessKey, Account, RootKeyFacts, ServiceSecret, WrappingKey
 from keystead.domain.audit import Head, Record
 from keystead.domain.authorities import KeptAuthority
 from keystead.domain.keys.aliases import Alias
@@ -218,6 +218,14 @@ class Keyring(Protocol):
 
     def put_secret(self, secret: ServiceSecret) -> None:
         """Keep one of the service's own keys, in place of the one of that name if there is one."""
+        ...
+
+    def root(self) -> RootKeyFacts | None:
+        """Which root key it is, unless that was never noted: then it is a file in the data directory."""
+        ...
+
+    def put_root(self, facts: RootKeyFacts) -> None:
+        """Note which root key it is from now on."""
         ...
 
 

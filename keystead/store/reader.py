@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import apsw
+import msgspec
 
+from keystead.domain.accounts import RootKeyFacts
 from keystead.domain.audit import COLUMNS, REVEALING, Head, Kind, Record
 from keystead.domain.authorities import KeptAuthority
 from keystead.errors import OperatorError
@@ -217,6 +219,45 @@ def open_reader(path: Path) -> Reader:
             hint="start keystead serve on it once, which brings it up to date",
         )
     return Reader(connection)
+
+
+class RootKeyNeeded(msgspec.Struct, frozen=True, kw_only=True):
+    """What a database says of its root key: the fingerprint that its rows name, if there are any, since when (seconds), and
+    which key that is, if that was noted."""
+
+    fingerprint: str = ""
+    since: int = 0
+    facts: RootKeyFacts | None = None
+
+
+def root_key_needed(path: Path) -> RootKeyNeeded:
+    """Which root key a database needs, of whichever version it is. OperatorError if it can't be read."""
+    try:
+        connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+        try:
+            connection.set_busy_timeout(5000)
+            connection.execute("BEGIN")
+            tables_of = {
+                row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+            }
+            wrapped = facts = None
+            if "wrapping_keys" in tables_of:
+                rows = "SELECT root_fingerprint, created FROM wrapping_keys ORDER BY generation LIMIT 1"
+                wrapped = connection.execute(rows).fetchone()
+            if (
+                "root_key" in tables_of
+                and (row := connection.execute(tables.ROOT_KEY).fetchone()) is not None
+            ):
+                facts = RootKeyFacts(fingerprint=row[0], provider=row[1], parameters=row[2], since=row[3])
+        finally:
+            connection.close()
+    except apsw.Error as error:
+        raise _unreadable(str(path), error) from None
+    if wrapped is None:
+        return RootKeyNeeded()
+    return RootKeyNeeded(
+        fingerprint=wrapped[0], since=wrapped[1] if facts is None else facts.since, facts=facts
+    )
 
 
 def _unreadable(path: str, error: apsw.Error) -> OperatorError:

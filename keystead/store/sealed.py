@@ -116,6 +116,9 @@ TICKETS = Table(8, "tickets", Ticket.__struct_fields__, ("digest",))
 _WRAPPED = ("root_fingerprint", "blob", "created")
 WRAPPING_KEYS = Table(9, "wrapping_keys", ("generation", *_WRAPPED), ("generation",), SERVER, ())
 SERVICE_SECRETS = Table(10, "service_secrets", ("name", *_WRAPPED), ("name",), SERVER, ())
+ROOT_KEY = Table(
+    22, "root_key", ("one", "fingerprint", "provider", "parameters", "since"), ("one",), SERVER, ()
+)
 META = Table(11, "meta", ("name", "value"), ("name",), SERVER, ())
 OF_IDENTITIES: dict[type[Identity], Table] = {
     User: _of_identity(12, "users", User),
@@ -131,7 +134,7 @@ OF_IDENTITIES: dict[type[Identity], Table] = {
 }
 SEALED = (
     ACCOUNTS, ACCESS_KEYS, KEYS, KEY_VERSIONS, TAGS, ALIASES, SESSIONS, TICKETS, WRAPPING_KEYS, SERVICE_SECRETS, META,
-    *OF_IDENTITIES.values(),
+    ROOT_KEY, *OF_IDENTITIES.values(),
 )  # fmt: skip
 BY_NUMBER = {table.number: table for table in SEALED}
 # The rows of buckets themselves are what the record adds up.
@@ -145,6 +148,8 @@ UNSEALED = {
     "recent_nonces": "as nonces",
     "stretches": "how long listings are, counted from sealed rows; `keystead store verify` counts anew",
     "guests": "read from the sealed policies of keys; `keystead store verify` reads anew",
+    "key_uses": "statistics, which decide nothing: what proves anything is in the records",
+    "minutes": "as key_uses",
     "migrations": "the program knows each by its checksum",
     "seals": "encrypted, and added up in the sealed record",
 }

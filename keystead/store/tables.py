@@ -10,6 +10,7 @@ from keystead.domain.accounts import (
     AccessKeyStatus,
     Account,
     AccountStatus,
+    RootKeyFacts,
     ServiceSecret,
     WrappingKey,
 )
@@ -18,11 +19,14 @@ from keystead.domain.authorities import KeptAuthority
 from keystead.domain.keys.aliases import Alias
 from keystead.domain.keys.key import Wrapped
 from keystead.errors import AliasTaken, StoredRowAltered
+from keystead.store import sealed
 from keystead.store.database import Database, remember
 from keystead.store.listing import Listing
 from keystead.store.ports import Page
 from keystead.store.sealed import ACCESS_KEYS, ACCOUNTS, ALIASES, META, SERVICE_SECRETS, WRAPPING_KEYS, Row
 from keystead.store.sealed_table import SealedTable
+
+ROOT_KEY = "SELECT fingerprint, provider, parameters, since FROM root_key"
 
 
 class Keyring:
@@ -31,6 +35,7 @@ class Keyring:
     def __init__(self, database: Database) -> None:
         self._wrapping_keys = SealedTable(database, WRAPPING_KEYS)
         self._secrets = SealedTable(database, SERVICE_SECRETS)
+        self._root = SealedTable(database, sealed.ROOT_KEY)
 
     def all(self) -> tuple[WrappingKey, ...]:
         return tuple(
@@ -56,6 +61,17 @@ class Keyring:
         row = msgspec.structs.astuple(secret)
         if self._secrets.put(row) is None:
             self._secrets.insert(row)
+
+    def root(self) -> RootKeyFacts | None:
+        row = self._root.get(1)
+        if row is None:
+            return None
+        return RootKeyFacts(fingerprint=row[1], provider=row[2], parameters=row[3], since=row[4])
+
+    def put_root(self, facts: RootKeyFacts) -> None:
+        row = (1, *msgspec.structs.astuple(facts))
+        if self._root.put(row) is None:
+            self._root.insert(row)
 
 
 class Authorities:

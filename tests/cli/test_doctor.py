@@ -494,7 +494,7 @@ def test_files_that_are_open_damaged_or_another_ones(
             "problem",
             "damaged or truncated",
         ),
-        (changed(root_key, content=anothers), "root key", "problem", "is not that of this database"),
+        (changed(root_key, content=anothers), "root key", "problem", "sealed under another root key"),
         (changed(key, 0o604), "AccessKey file", "problem", "open to other users (mode 0604)"),
         (changed(key, content=b"{}"), "AccessKey file", "problem", "is not JSON with AccessKeyId"),
     ):

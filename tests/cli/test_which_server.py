@@ -34,6 +34,7 @@ ABOUT_A_DIRECTORY = {
     "env": ["env"],
     "backup": ["backup", "BACKUPS"],
     "store": ["store", "verify"],
+    "rootkey": ["rootkey", "status"],
 }
 # `serve` and `run` make the server; `config` reads a file, `completion` what was built.
 NEITHER = {"serve", "run", "config", "completion"}

@@ -41,6 +41,7 @@ CALLS = {
     "console login": (["console", "login"], "console login"),
     "console code": (["console", "code"], "console code"),
     "ca rotate": (["ca", "rotate", "--name", "canary.example.org"], "ca rotate"),
+    "rootkey export": (["rootkey", "export", "--shares", "2/3", "--into", "canary"], "rootkey export"),
     "ca retire": (["ca", "retire"], "ca retire"),
     "status": (["status"], "status"),
     "doctor": (["doctor"], "doctor"),
@@ -48,7 +49,8 @@ CALLS = {
 # They call none: `run` and `env` only say where one is, others read what is in the directory.
 NO_CALLS = {
     "serve", "run", "env", "config check", "audit list", "audit export", "audit verify", "ca show", "backup", "file check",
-    "store verify", "store accept", "completion", "access explain", "access simulate", "access suggest", "access diff",
+    "store verify", "store accept", "rootkey status", "rootkey rotate", "rootkey import", "completion", "access explain",
+    "access simulate", "access suggest", "access diff",
 }  # fmt: skip
 USER = pwd.getpwuid(os.getuid()).pw_name
 

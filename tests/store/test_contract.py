@@ -16,6 +16,7 @@ from keystead.domain.accounts import (
     AccessKeyStatus,
     Account,
     AccountStatus,
+    RootKeyFacts,
     ServiceSecret,
     WrappingKey,
 )
@@ -166,6 +167,19 @@ def test_what_the_root_key_wraps_can_be_wrapped_anew(store: Store) -> None:
     wrapping_key = WrappingKey(generation=1, root_fingerprint="g", blob=b"4", created=1)
     store.keyring.put(wrapping_key)
     assert store.keyring.all() == (wrapping_key,)
+
+
+def test_which_root_key_it_is_is_noted_and_replaced(store: Store) -> None:
+    assert store.keyring.root() is None
+    facts = RootKeyFacts(fingerprint="f", provider="file", parameters="", since=1)
+    store.keyring.put_root(facts)
+    assert store.keyring.root() == facts
+    other = RootKeyFacts(fingerprint="g", provider="passphrase", parameters="{}", since=2)
+    store.keyring.put_root(other)
+    assert store.keyring.root() == other
+    store.rollback()
+    store.begin()
+    assert store.keyring.root() is None
 
 
 def test_a_version_is_its_account_s(store: Store) -> None:

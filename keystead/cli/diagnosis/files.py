@@ -11,7 +11,7 @@ from keystead.cli.diagnosis.scene import Scene
 from keystead.client.access_key import read_access_key
 from keystead.errors import OperatorError
 from keystead.server.data.directory import DataDirectory
-from keystead.server.operator import database_problem, root_key_problem
+from keystead.server.operator import database_problem, look_at_root_key
 
 _MIB = 1 << 20
 ROOM_NEEDED, ROOM_SOON = 16 * _MIB, 256 * _MIB  # bytes; the audit log grows by some 400 a call
@@ -91,10 +91,13 @@ def root_key(scene: Scene) -> Iterator[Finding]:
                 f"chmod 600 {found.root_key}",
             )
         return
-    if wrong := root_key_problem(found):
-        yield trouble("root key", wrong)
+    look = look_at_root_key(found)
+    if look.problem is not None:
+        yield trouble("root key", look.problem)
+    elif look.unseen:
+        yield ok("root key", f"{look.shown}; it was not looked for: {look.unseen}")
     else:
-        yield ok("root key", f"{found.root_key}; keep a copy apart from the backups")
+        yield ok("root key", f"{look.shown}; keep a copy apart from the backups")
 
 
 def access_key_files(scene: Scene) -> Iterator[Finding]:

@@ -4,12 +4,20 @@ The library's one-call HMAC begins anew each time, which for short messages is m
 """
 
 import hashlib
-from typing import Literal
+from typing import Literal, Protocol
 
 from keystead.crypto.primitives.concealed import Concealed
 
 _INNER = bytes(byte ^ 0x36 for byte in range(256))
 _OUTER = bytes(byte ^ 0x5C for byte in range(256))
+
+
+class KeyedHash(Protocol):
+    """HMAC under one key, wherever that key is: in memory, or in a token."""
+
+    def digest(self, message: bytes) -> bytes:
+        """The code of a message, in full length."""
+        ...
 
 
 class Prf(Concealed):

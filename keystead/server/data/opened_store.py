@@ -9,6 +9,7 @@ from keystead.api.access_keys import make_access_key
 from keystead.api.checkpoints import ensure_key
 from keystead.clock import Clock
 from keystead.crypto import root_key
+from keystead.crypto.root_key import RootKey
 from keystead.crypto.vault import Vault
 from keystead.domain.accounts import Account
 from keystead.domain.authorities import KeptAuthority
@@ -20,6 +21,7 @@ from keystead.server.data.anchor import Anchor
 from keystead.server.data.directory import DataDirectory
 from keystead.server.data.older_copy import accept, compare, refuse
 from keystead.server.data.protection import protect, record_sealing
+from keystead.server.data.root_keys import RootKeys
 from keystead.store.memory import MemoryStore
 from keystead.store.ports import Store
 from keystead.store.sqlite import SqliteStore
@@ -32,6 +34,7 @@ class OpenedStore(msgspec.Struct, kw_only=True):
 
     store: Store
     vault: Vault
+    root: RootKey
     account: str
     server_id: str  # a UUID, made with the store; the name of the server's audit chain
     first_start: bool
@@ -43,12 +46,13 @@ def open_store(
     entropy: Entropy,
     new_account: str = "",
     anchor: Anchor | None = None,
+    root_key_setting: str = "",
 ) -> OpenedStore:
     """Open the data directory, which this process has locked; at the first start, make what it needs.
 
-    `new_account` is the account of a first start, by default a random one.
+    `new_account` is the account of a first start, by default a random one; `root_key_setting` the setting `root-key`.
 
-    OperatorError if the root key is missing, damaged, open to others or another one, or if the database is missing
+    OperatorError if the root key can't be had, is damaged, open to others or another one, or if the database is missing
     although there was one, damaged, newer than this program, or older than its anchor.
     """
     if not directory.database.exists() and directory.root_access_key.exists():
@@ -56,11 +60,11 @@ def open_store(
             f"the database {directory.database} is missing, although this data directory had one",
             hint="restore it from a backup; to begin anew, move the whole directory away",
         )
-    fresh = not directory.root_key.exists() and not directory.database.exists()
-    root = (root_key.create_file if fresh else root_key.read_file)(directory.root_key, entropy)
+    root_keys = RootKeys(directory, entropy, clock)
+    found = root_keys.first(root_key_setting)
     store = SqliteStore.open(directory.database, clock=clock, entropy=entropy)
     try:
-        vault = Vault(root, entropy)
+        vault = Vault(found.root, entropy)
         store.begin()
         vault.load(store.keyring.all(), store.keyring.secrets())
         sealed = protect(store, vault, clock)
@@ -69,20 +73,23 @@ def open_store(
             raise refuse(older)
         ensure_key(store, vault, int(clock.now()))
         if home := store.home():
+            if (noted := store.keyring.root()) is not None:
+                root_keys.settle(noted)
             # An earlier version's CA moves into the store. If it can't be read it stays where it is, to be missed there.
-            found = None if store.authorities.all() else read_authority(directory.authority)
-            if found is not None:
-                store.authorities.replace([found])
+            earlier = None if store.authorities.all() else read_authority(directory.authority)
+            if earlier is not None:
+                store.authorities.replace([earlier])
             if older is not None:
                 accept(store, older, clock, entropy)
             if sealed:
                 record_sealing(store, home, sealed, clock, entropy)
             store.commit()
-            if found is not None:
+            if earlier is not None:
                 directory.authority.unlink()
             return OpenedStore(
                 store=store,
                 vault=vault,
+                root=found.root,
                 account=home,
                 server_id=store.server_id,
                 first_start=False,
@@ -99,6 +106,8 @@ def open_store(
             kept = directory.root_access_key.with_name(f"{directory.root_access_key.name}.before")
             directory.root_access_key.replace(kept)
             logs.event("the database is empty; a new account is made", "warning", file=str(kept))
+        if found.facts is not None:
+            store.keyring.put_root(found.facts)
         account = new_account or _account_id(entropy)
         access_key_id, secret = _found(store, vault, account, int(clock.now()), entropy)
         # Before the commit: an AccessKey whose secret was never written down would lock everybody out.
@@ -107,7 +116,14 @@ def open_store(
     except BaseException:
         store.close()
         raise
-    return OpenedStore(store=store, vault=vault, account=account, server_id=store.server_id, first_start=True)
+    return OpenedStore(
+        store=store,
+        vault=vault,
+        root=found.root,
+        account=account,
+        server_id=store.server_id,
+        first_start=True,
+    )
 
 
 class _Authority(msgspec.Struct, frozen=True, kw_only=True):
@@ -134,13 +150,14 @@ def open_in_memory(
 ) -> tuple[OpenedStore, tuple[str, str]]:
     """A world in memory that leaves no trace, with its root AccessKey: id and secret."""
     store = MemoryStore(entropy=entropy)
-    vault = Vault(root_key.ephemeral(entropy), entropy)
+    root = root_key.ephemeral(entropy)
+    vault = Vault(root, entropy)
     store.begin()
     ensure_key(store, vault, int(clock.now()))
     access_key = _found(store, vault, account, int(clock.now()), entropy)
     store.commit()
     opened = OpenedStore(
-        store=store, vault=vault, account=account, server_id=store.server_id, first_start=True
+        store=store, vault=vault, root=root, account=account, server_id=store.server_id, first_start=True
     )
     return opened, access_key
 

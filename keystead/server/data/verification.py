@@ -7,13 +7,15 @@ import msgspec
 from keystead.api.batch import Batch
 from keystead.api.events import record_service
 from keystead.clock import Clock
-from keystead.crypto import root_key
+from keystead.crypto.root_key import RootKey
 from keystead.crypto.vault import Vault
 from keystead.crypto.wrapping import SEALS
 from keystead.entropy import Entropy
 from keystead.errors import OperatorError
 from keystead.server.data.directory import DataDirectory
 from keystead.server.data.protection import listed
+from keystead.server.data.root_keys import RootKeys
+from keystead.settings import root_key_setting
 from keystead.store.reader import open_reader
 from keystead.store.seals import Found, altered_record
 from keystead.store.sqlite import SqliteStore
@@ -28,10 +30,10 @@ class Examination(msgspec.Struct, frozen=True, kw_only=True):
     found: tuple[str, ...]
 
 
-def verify(directory: DataDirectory, entropy: Entropy) -> Examination:
+def verify(directory: DataDirectory, clock: Clock, entropy: Entropy) -> Examination:
     """Look at everything, whether a server runs or not; nothing is changed. OperatorError if it can't be looked at."""
     with closing(open_reader(directory.database)) as reader:
-        vault = Vault(root_key.read_file(directory.root_key, entropy), entropy)
+        vault = Vault(_root_key(directory, clock, entropy), entropy)
         keyring = reader.keyring()
         vault.load(keyring.all(), keyring.secrets())
         if not vault.has_own_key(SEALS):
@@ -70,10 +72,14 @@ def accept(directory: DataDirectory, clock: Clock, entropy: Entropy, operator: s
         directory.unlock()
 
 
+def _root_key(directory: DataDirectory, clock: Clock, entropy: Entropy) -> RootKey:
+    return RootKeys(directory, entropy, clock).open(root_key_setting())
+
+
 def _accept(
     store: SqliteStore, directory: DataDirectory, clock: Clock, entropy: Entropy, operator: str
 ) -> tuple[Found, ...]:
-    vault = Vault(root_key.read_file(directory.root_key, entropy), entropy)
+    vault = Vault(_root_key(directory, clock, entropy), entropy)
     store.begin()
     rows = store.keyring.all()
     vault.load(rows, store.keyring.secrets())

@@ -41,6 +41,17 @@ def test_a_file_is_never_replaced(tmp_path: Path) -> None:
     assert path.read_bytes() == before
 
 
+def test_a_file_may_be_of_a_key_that_is_given(tmp_path: Path) -> None:
+    made = root_key.create_file(tmp_path / "root.key", SystemEntropy(), bytes(range(32)))
+    assert made.reveal() == bytes(range(32))
+    assert root_key.read_file(tmp_path / "root.key", SystemEntropy()).reveal() == made.reveal()
+
+
+def test_where_no_file_can_be_made(tmp_path: Path) -> None:
+    with pytest.raises(OperatorError, match="cannot make the root key file"):
+        root_key.create_file(tmp_path / "nowhere" / "root.key", SystemEntropy())
+
+
 def test_missing(tmp_path: Path) -> None:
     assert "missing" in refusal(tmp_path / "root.key").message
 

@@ -3,6 +3,7 @@ import pytest
 
 from keystead.crypto import root_key
 from keystead.crypto.wrapping import Wrapping
+from keystead.domain.accounts import RootKeyFacts
 from keystead.entropy import SeededEntropy
 from keystead.errors import OperatorError
 
@@ -30,3 +31,45 @@ def test_an_own_key_of_another_name_or_root_key_is_named() -> None:
         Wrapping(root, entropy).load([], [msgspec.structs.replace(row, name="two")])
     with pytest.raises(OperatorError, match="this data was sealed under another root key"):
         Wrapping(root_key.ephemeral(entropy), entropy).load([], [row])
+
+
+def test_all_is_wrapped_anew_by_the_root_key_that_was_offered() -> None:
+    entropy = SeededEntropy()
+    old, new = root_key.ephemeral(entropy), root_key.ephemeral(entropy)
+    first = Wrapping(old, entropy)
+    keys = [first.make_wrapping_key(1), first.make_wrapping_key(2)]
+    secrets = [first.make_own_key("one", 3)]
+    assert first.rewrap(keys, secrets) is None
+    facts = RootKeyFacts(fingerprint=new.fingerprint, provider="file", parameters="", since=4)
+    first.offer(new, facts)
+    anew = first.rewrap(keys, secrets)
+    assert anew is not None
+    assert anew.facts == facts
+    assert [(row.generation, row.created) for row in anew.wrapping_keys] == [(1, 1), (2, 2)]
+    assert [(row.name, row.created) for row in anew.secrets] == [("one", 3)]
+    Wrapping(new, entropy).load(anew.wrapping_keys, anew.secrets)
+    with pytest.raises(OperatorError, match="under another root key"):
+        Wrapping(old, entropy).load(anew.wrapping_keys)
+    for row, facts_of in zip(
+        (*keys, *secrets), (*anew.wrapping_keys, *anew.secrets), strict=True
+    ):  # the same keys, and not the same bytes
+        assert row.blob != facts_of.blob
+
+
+def test_what_does_not_open_again_is_not_given() -> None:
+    entropy = SeededEntropy()
+    old = root_key.ephemeral(entropy)
+    wrapping = Wrapping(old, entropy)
+    keys = [wrapping.make_wrapping_key(1)]
+
+    class Forgetful(root_key.SoftwareRootKey):
+        def unwrap(self, associated: bytes, wrapped: bytes) -> bytes:
+            return bytes(32)
+
+    other = Forgetful(bytes(32), entropy)
+    facts = RootKeyFacts(fingerprint=other.fingerprint, provider="file", parameters="", since=4)
+    wrapping.offer(other, facts)
+    with pytest.raises(OperatorError, match="does not give back what it wrapped"):
+        wrapping.rewrap(keys, [])
+    with pytest.raises(OperatorError, match="wrapping key 1 does not open"):
+        wrapping.rewrap([msgspec.structs.replace(keys[0], blob=bytes(100))], [])

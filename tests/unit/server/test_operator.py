@@ -12,6 +12,7 @@ from keystead.client.access_key import read_access_key
 from keystead.clock import SystemClock
 from keystead.crypto.primitives import libcrypto
 from keystead.crypto.root_key import create_file
+from keystead.domain.accounts import RootKeyFacts
 from keystead.domain.audit import Kind
 from keystead.entropy import SystemEntropy
 from keystead.errors import OperatorError
@@ -21,11 +22,12 @@ from keystead.server.operator import (
     Wanted,
     database_problem,
     is_root_access_key,
+    look_at_root_key,
     open_audit,
-    root_key_problem,
     run_operation,
     sm2_problem,
 )
+from keystead.store.sqlite import SqliteStore
 
 
 @pytest.fixture
@@ -134,15 +136,47 @@ def test_the_root_access_key_is_known(data: str) -> None:
 
 def test_a_root_key_that_is_missing_or_another_ones(data: str, tmp_path: Path) -> None:
     directory = DataDirectory(data)
-    assert root_key_problem(directory) is None
+    look = look_at_root_key(directory)
+    assert (look.shown, look.problem, look.unseen) == (str(directory.root_key), None, "")
     directory.root_key.rename(tmp_path / "kept")
-    missing = root_key_problem(directory)
+    missing = look_at_root_key(directory).problem
     assert missing is not None
     assert "is missing" in missing.message
     create_file(directory.root_key, SystemEntropy())
-    other = root_key_problem(directory)
+    other = look_at_root_key(directory).problem
     assert other is not None
-    assert "is not that of this database" in other.message
+    assert "sealed under another root key" in other.message
+
+
+def test_a_root_key_that_needs_a_person_or_a_setting_is_not_looked_for(
+    data: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = DataDirectory(data)
+    for setting, why in (
+        ("passphrase", "it is asked for on a terminal"),
+        ("passphrase:fd:3", "it is read from a descriptor, once"),
+        ("credential:root-key", "systemd gives it to the service alone"),
+        ("pkcs11:token=t;object=o?module-path=/m.so", "it is asked for on a terminal"),
+    ):
+        monkeypatch.setenv("KEYSTEAD_ROOT_KEY", setting)
+        look = look_at_root_key(directory)
+        assert (look.shown, look.problem, look.unseen) == (setting, None, why)
+    monkeypatch.setenv("KEYSTEAD_ROOT_KEY", "nonsense")
+    wrong = look_at_root_key(directory).problem
+    assert wrong is not None
+    assert wrong.message.startswith("root-key must begin with")
+    monkeypatch.delenv("KEYSTEAD_ROOT_KEY")
+    # One that the data names, and that no setting does.
+    store = SqliteStore.open(directory.database, clock=SystemClock(), entropy=SystemEntropy())
+    store.begin()
+    (row,) = store.keyring.all()
+    kms = "kms:https://kms.example.org?key=alias/root"
+    facts = RootKeyFacts(fingerprint=row.root_fingerprint, provider=kms, parameters="", since=1)
+    store.keyring.put_root(facts)
+    store.commit()
+    store.close()
+    look = look_at_root_key(directory)
+    assert (look.shown, look.problem, bool(look.unseen)) == (kms, None, True)
 
 
 def test_a_database_that_cannot_be_read(data: str) -> None:
@@ -152,7 +186,7 @@ def test_a_database_that_cannot_be_read(data: str) -> None:
     problem = database_problem(directory)
     assert problem is not None
     assert problem.message.startswith(f"cannot read the database {directory.database}")
-    assert root_key_problem(directory) is None
+    assert look_at_root_key(directory).problem is None
 
 
 def test_whether_the_machine_has_sm2(monkeypatch: pytest.MonkeyPatch) -> None:
