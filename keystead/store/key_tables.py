@@ -135,6 +135,8 @@ class Keys:
         return tuple(str(account) for (account,) in rows)
 
     def _add_guests(self, key: Key) -> None:
+        if not key.policy:
+            return
         self._database.many(
             "INSERT INTO guests (guest, account, region, key_id) VALUES (?, ?, ?, ?)",
             [(guest, *key.place) for guest in guests(key.policy, key.account)],

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, Protocol
 from keystead.store.sealed import (
     BUCKET_ROWS,
     BY_NUMBER,
+    KEY_BUCKETS,
     KEY_VERSIONS,
     KEYS,
     RECORD,
@@ -100,13 +101,14 @@ def _buckets(database: _Rows, codes: Codes, found: list[Found]) -> tuple[dict[st
         total = total.plus(element, BUCKET_ROWS.location((bucket,)))
     if record is None:
         found.append(altered_record("was altered or removed"))
-        return stored, -1
-    revision, was = record
+        return {**stored, **dict.fromkeys(KEY_BUCKETS)}, -1
+    revision, was = record.revision, record.total
+    of_keys = {bucket: unpacked(sums) for bucket, sums in zip(KEY_BUCKETS, record.keys, strict=True)}
     if was == total:
-        return stored, revision
+        return {**stored, **of_keys}, revision
     damaged = [bucket for bucket, sums in stored.items() if sums is None]
     if len(damaged) == 1 and was.rows == total.rows:
-        return stored, revision  # that explains it
+        return {**stored, **of_keys}, revision  # that explains it
     location = _location(was, total)
     old = [bucket for bucket in stored if BUCKET_ROWS.location((bucket,)) == location]
     if len(old) == 1 and was.rows == total.rows and not damaged:
@@ -118,7 +120,7 @@ def _buckets(database: _Rows, codes: Codes, found: list[Found]) -> tuple[dict[st
         )
     else:
         found.append(altered_record("is not of these rows: they, or it, are those of another time"))
-    return stored, revision
+    return {**stored, **of_keys}, revision
 
 
 def _location(was: Sums, is_now: Sums) -> int:

@@ -13,9 +13,10 @@ from keystead.domain.sessions import Session, Ticket
 from keystead.domain.sign_in import KnownAddress, LoginProfile, MfaDevice, PasswordPolicy
 from keystead.store.identity_ports import IDENTITIES, Identity
 
-BUCKETS = 1024  # of all that belongs to keys
+BUCKETS = 48  # of all that belongs to keys: their sums, 72 bytes each, fit into one page of a database with the record
 SERVER = "server"  # the bucket, and the scope, of what belongs to the server itself
-RECORD = "record"  # where the sealed record lies among the buckets
+KEY_BUCKETS = tuple([f"keys {number}" for number in range(BUCKETS)])  # their sums are in the record itself
+RECORD = "record"  # where that lies among the buckets
 Row = tuple[Any, ...]
 
 
@@ -63,8 +64,8 @@ class Table:
 
 def bucket_of(scope: str) -> str:
     """The bucket that all rows of a scope belong to."""
-    if scope.startswith(("key ", "alias ")):
-        return f"keys {crc32(scope.encode()) % BUCKETS}"
+    if scope[0] == "k" or scope[1] == "l":  # key and alias; not account and server
+        return KEY_BUCKETS[crc32(scope.encode()) % BUCKETS]
     return scope
 
 

@@ -1,8 +1,9 @@
 """The seals of rows: a code in each, and what all of them add up to, kept in buckets under one sealed record.
 
-seal     = the first half of a code over all columns; the other half is the row's element, which is never stored
-bucket   = how many rows, the sum of their elements, and the sum of element * location, modulo 2^255 - 19; encrypted
-record   = the revision, and the same three of the rows that hold the buckets; encrypted
+seal     = the first quarter of a code over all columns; its second half is the row's element, which is never stored
+sums     = how many rows, the sum of their elements, and the sum of element * location, modulo 2^255 - 19
+bucket   = the sums of an account's rows, or of the server's own; encrypted
+record   = the revision, the sums of the rows that hold buckets, and those of 48 sets of all that belongs to keys; encrypted
 
 A row that was changed has a seal that does not hold. One that was removed, brought back, or put back as it was before
 holds, but the sums of its bucket do not; and if it is the only one there, the quotient of the differences of both sums is
@@ -16,7 +17,7 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 
 from keystead.errors import StoredRowAltered
-from keystead.store.sealed import BUCKET_ROWS, RECORD, SERVER, Row, Table, bucket_of
+from keystead.store.sealed import BUCKET_ROWS, BUCKETS, KEY_BUCKETS, RECORD, SERVER, Row, Table, bucket_of
 
 PRIME = 2**255 - 19
 SEAL_BYTES = 16
@@ -54,10 +55,12 @@ class Sums(NamedTuple):
         )
 
     def packed(self) -> bytes:
+        """As 72 bytes."""
         return self.rows.to_bytes(8, "big") + self.plain.to_bytes(32, "big") + self.placed.to_bytes(32, "big")
 
 
 NOTHING = Sums()
+_SUMS_BYTES = 72
 
 
 def unpacked(content: bytes) -> Sums:
@@ -67,6 +70,24 @@ def unpacked(content: bytes) -> Sums:
         int.from_bytes(content[8:40], "big"),
         int.from_bytes(content[40:72], "big"),
     )
+
+
+class Record(NamedTuple):
+    """The sealed record: `total` is of the rows that hold buckets, `keys` are packed, in the order of KEY_BUCKETS."""
+
+    revision: int
+    total: Sums
+    keys: tuple[bytes, ...]
+
+    def packed(self) -> bytes:
+        """As it is encrypted."""
+        return b"".join((self.revision.to_bytes(8, "big"), self.total.packed(), *self.keys))
+
+    @classmethod
+    def of(cls, content: bytes) -> "Record":
+        """The record that was packed."""
+        sums = [content[at : at + _SUMS_BYTES] for at in range(8, len(content), _SUMS_BYTES)]
+        return cls(int.from_bytes(content[:8], "big"), unpacked(sums[0]), tuple(sums[1:]))
 
 
 def plain(values: Iterable[Any]) -> Row:
@@ -161,7 +182,7 @@ class Seals:
         self.blocked = blocked
         self._sums: dict[str, Sums] = {}
         self._elements: dict[str, int] = {}  # of the stored rows of buckets
-        self._record: tuple[int, Sums] | None = None
+        self._record: Record | None = None
         self._journal: list[tuple[str, Sums]] = []
 
     # --- rows that are read
@@ -224,43 +245,45 @@ class Seals:
         self._record = None
 
     def flush(self) -> None:
-        """Write the buckets that were changed, and the record of the next revision."""
-        revision, total = self._load_record()
+        """Write what was changed, with the record of the next revision."""
+        record = self._load_record()
         close = self.codes.sealer.close
+        total, keys = record.total, list(record.keys)
         for bucket in {bucket: None for bucket, _ in self._journal}:
+            if (place := _PLACES.get(bucket)) is not None:
+                keys[place] = self._sums[bucket].packed()
+                continue
             location = BUCKET_ROWS.location((bucket,))
             if bucket in self._elements:
                 total = total.plus(self._elements[bucket], location, -1)
             blob = close(bucket, self._sums[bucket].packed())
-            _, element = self.codes.of(BUCKET_ROWS, (bucket, blob))
-            self._elements[bucket] = element
-            total = total.plus(element, location)
+            _, self._elements[bucket] = self.codes.of(BUCKET_ROWS, (bucket, blob))
+            total = total.plus(self._elements[bucket], location)
             self._database.rows(_PUT, (bucket, blob))
-        self._record = (revision + 1, total)
-        record = close(RECORD, (revision + 1).to_bytes(8, "big") + total.packed())
-        self._database.rows(_PUT, (RECORD, record))
+        self._record = record = Record(record.revision + 1, total, tuple(keys))
+        self._database.rows(_PUT, (RECORD, close(RECORD, record.packed())))
         self._journal.clear()
 
     @property
     def revision(self) -> int:
         """How many batches have changed something."""
-        return self._load_record()[0]
+        return self._load_record().revision
 
     def advance(self, revision: int) -> None:
         """Let the next revision be later than this one, too."""
-        now, total = self._load_record()
-        self._record = (max(now, revision), total)
+        record = self._load_record()
+        self._record = record._replace(revision=max(record.revision, revision))
 
     def known_revision(self) -> int:
         """As `revision`; -1 if the record does not say it."""
         found = read_record(self._database, self.codes.sealer)
-        return -1 if found is None else found[0]
+        return -1 if found is None else found.revision
 
     def begin_anew(self, revision: int) -> None:
         """As if there were no rows: for whoever seals them all."""
         self.drop()
         self._database.rows("DELETE FROM seals")
-        self._record = (revision, NOTHING)
+        self._record = Record(revision, NOTHING, (NOTHING.packed(),) * BUCKETS)
 
     # --- inside
 
@@ -273,6 +296,8 @@ class Seals:
         self._sums[bucket] = sums.plus(element, table.location(table.key_of(row)), sign)
 
     def _load(self, bucket: str) -> Sums:
+        if (place := _PLACES.get(bucket)) is not None:
+            return unpacked(self._load_record().keys[place])
         rows = self._database.rows(_GET, (bucket,))
         if not rows:
             return NOTHING
@@ -283,7 +308,7 @@ class Seals:
         _, self._elements[bucket] = self.codes.of(BUCKET_ROWS, (bucket, rows[0][0]))
         return unpacked(content)
 
-    def _load_record(self) -> tuple[int, Sums]:
+    def _load_record(self) -> Record:
         if self._record is None:
             found = read_record(self._database, self.codes.sealer)
             if found is None:
@@ -293,15 +318,16 @@ class Seals:
         return self._record
 
 
+_PLACES = {bucket: place for place, bucket in enumerate(KEY_BUCKETS)}
 _GET = "SELECT blob FROM seals WHERE bucket = ?"
 _PUT = "INSERT INTO seals VALUES (?, ?) ON CONFLICT (bucket) DO UPDATE SET blob = excluded.blob"
 
 
-def read_record(database: _Rows, sealer: Sealer) -> tuple[int, Sums] | None:
-    """The revision, and the sums of the rows of buckets; None if there is no record that opens."""
+def read_record(database: _Rows, sealer: Sealer) -> Record | None:
+    """The sealed record; None if there is none that opens."""
     rows = database.rows(_GET, (RECORD,))
     content = sealer.open(RECORD, rows[0][0]) if rows else None
-    return None if content is None else (int.from_bytes(content[:8], "big"), unpacked(content[8:]))
+    return None if content is None else Record.of(content)
 
 
 def shown(key: Row) -> tuple[str, ...]:

@@ -23,8 +23,9 @@ ALTER TABLE meta ADD COLUMN seal BLOB NOT NULL DEFAULT x'';
 -- It is in the sealed record from here on.
 DELETE FROM meta WHERE name = 'revision';
 
--- What the rows of each bucket add up to, and in the bucket `record` what these rows do, with the revision; all encrypted.
+-- What the rows of an account, or the server's own, add up to; and in `record` what these rows do, the same of all that
+-- belongs to keys, and the revision. All encrypted.
 CREATE TABLE seals (
     bucket TEXT PRIMARY KEY,
     blob BLOB NOT NULL
-) STRICT, WITHOUT ROWID;
+) STRICT;
