@@ -71,6 +71,8 @@ def signed(key, signature, text):
 
 def read_key(text):
     """Name, id and 32 bytes of a public key, as `keystead audit key` prints it."""
+    if not re.fullmatch(r"[^+\s]+\+[0-9a-f]{8}\+[0-9A-Za-z+/]+=*", text.strip()):
+        raise ValueError("that is not the public key of checkpoints")
     name, number, encoded = text.strip().split("+", 2)
     raw = base64.b64decode(encoded, validate=True)
     key_id = hashlib.sha256(name.encode() + b"\n" + raw).digest()[:4]
@@ -82,17 +84,21 @@ def read_key(text):
 def read_checkpoint(note, name, key_id, key):
     """Chain, count and hash that the key signed."""
     text, _, signatures = note.rpartition("\n\n")
-    for line in signatures.splitlines():
-        found = re.fullmatch("\u2014 (\\S+) (\\S+)", line)
-        value = base64.b64decode(found[2], validate=True) if found else b""
-        if found and (found[1], value[:4]) == (name, key_id) and note.endswith("\n"):
+    lines = [
+        re.fullmatch("\u2014 ([^+\\s]+) ([0-9A-Za-z+/]+=*)", line) for line in signatures.split("\n")[:-1]
+    ]
+    if not all(lines) or not note.endswith("\n"):
+        raise ValueError("the checkpoint is not whole")
+    for found in lines:
+        value = base64.b64decode(found[2])
+        if (found[1], value[:4]) == (name, key_id):
             if not signed(key, value[4:], f"{text}\n".encode()):
                 raise ValueError("the checkpoint was altered: the signature is not of this text")
             origin, count, digest, kind = text.split("\n")
             if not origin.startswith("keystead/") or not kind.startswith("keystead-audit-chain/1 "):
                 raise ValueError("this is no checkpoint of audit records")
             return origin[len("keystead/") :], int(count), base64.b64decode(digest)
-    raise ValueError("the checkpoint is not whole, or not signed by this key")
+    raise ValueError("the checkpoint is not signed by this key")
 
 
 def verify(log, chain, count, digest):

@@ -73,22 +73,20 @@ def opened(note: bytes, key: PublicKey) -> str:
     lines = signatures.split("\n")
     if not parted or not text or lines.pop() != "" or not lines:
         raise NoteRefused("is not a whole signed note: it was cut off, or is another file")
-    by: list[str] = []
-    for line in lines:
-        found = _SIGNATURE.fullmatch(line)
-        if found is None:
-            raise NoteRefused("was altered, or cut off: a line below the empty one is no signature")
-        value = _decoded(found[2])
-        if (found[1], value[:4]) == (key.name, key.id):
+    found = [_SIGNATURE.fullmatch(line) for line in lines]
+    by = [(one[1], _decoded(one[2])) for one in found if one is not None]
+    if len(by) < len(lines):
+        raise NoteRefused("was altered, or cut off: a line below the empty one is no signature")
+    for name, value in by:
+        if (name, value[:4]) == (key.name, key.id):
             try:
                 Ed25519PublicKey.from_public_bytes(key.raw).verify(value[4:], f"{text}\n".encode())
             except (InvalidSignature, ValueError):
                 raise NoteRefused("was altered: the signature is not of this text") from None
             return f"{text}\n"
-        by.append(found[1])
-    if key.name in by:
+    if any(name == key.name for name, _ in by):
         raise NoteRefused(f"was signed with another key of {key.name}")
-    raise NoteRefused(f"was signed by {by[0]}, and this is the key of {key.name}")
+    raise NoteRefused(f"was signed by {by[0][0]}, and this is the key of {key.name}")
 
 
 def _decoded(text: str) -> bytes:

@@ -25,7 +25,7 @@ from keystead.server import logs
 from keystead.settings import Settings
 
 AGAIN = 60.0  # seconds after which a delivery that failed is tried again
-COMMAND_SECONDS = 30.0  # that a command may take
+COMMAND_SECONDS = 10.0  # that a command may take
 KEPT = 10_000  # checkpoints of one server in a folder: a year of them, one an hour
 _SUFFIX = ".checkpoint"
 
@@ -109,7 +109,7 @@ class Checkpoints:
         self._to = to
         self._every = every
         self._clock = clock
-        self._told = dict.fromkeys((one.name for one in to), -1)  # records that each knows of
+        self._told = dict.fromkeys((one.name for one in to), 0)  # records that each knows of
         self._failed: set[str] = set()
         self._due = 0.0
         self._busy = False

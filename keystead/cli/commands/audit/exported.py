@@ -1,7 +1,7 @@
 """The exported log: a JSON object a line, with every column as it was hashed, and the hash."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -9,6 +9,7 @@ import msgspec
 from keystead.domain.audit import COLUMNS, hashed
 from keystead.errors import OperatorError
 
+Row = tuple[bytes, int, bytes, bytes]  # of a record: its chain, its sequence, what is hashed of it, its hash
 _NUMBERS = frozenset(("format", "sequence", "time", "status"))
 _TYPES = tuple(int if column in _NUMBERS else str for column in COLUMNS)
 
@@ -20,26 +21,27 @@ def line(columns: Sequence[object], stored: object) -> str:
     return json.dumps(content) + "\n"
 
 
-def rows(log: str) -> Iterator[tuple[bytes, int, bytes, bytes]]:
-    """Of each record its chain, its sequence, what is hashed of it, and its hash. OperatorError if the file can't be
-    read, or a line is no record."""
-    number = 0
+def rows(log: str) -> Iterator[Row]:
+    """The records of a file. OperatorError if it can't be read, or a line is no record."""
     try:
         with Path(log).open("rb") as file:
-            for content in file:
-                number += 1
-                record = msgspec.json.decode(content)
-                values = tuple([record[column] for column in COLUMNS])
-                stored = record["hash"]
-                if (
-                    tuple(map(type, values)) != _TYPES
-                    or type(stored) is not str
-                    or not content.endswith(b"\n")
-                ):
-                    raise ValueError
-                yield values[1].encode(), values[2], hashed(values), bytes.fromhex(stored)
+            yield from records(file, log)
     except OSError as error:
         raise OperatorError(f"cannot read {log}: {error.strerror}", hint="check the path") from None
+
+
+def records(lines: Iterable[bytes], log: str) -> Iterator[Row]:
+    """The records of the lines of a log. OperatorError at the first one that is none."""
+    number = 0
+    try:
+        for content in lines:
+            number += 1
+            record = msgspec.json.decode(content)
+            values = tuple([record[column] for column in COLUMNS])
+            stored = record["hash"]
+            if tuple(map(type, values)) != _TYPES or type(stored) is not str or not content.endswith(b"\n"):
+                raise ValueError
+            yield values[1].encode(), values[2], hashed(values), bytes.fromhex(stored)
     except (ValueError, KeyError, TypeError):
         raise OperatorError(
             f"line {number} of {log} is no record, or was cut off",

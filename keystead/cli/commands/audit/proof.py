@@ -178,8 +178,8 @@ def _against(checkpoint: "Checkpoint", verdicts: "Sequence[Verdict]") -> int:
             hint="compare with an export or a backup",
         )
     after = reached - count
-    later = f"; the {after} after it are not covered by this checkpoint" if after else ""
-    output.note(f"the first {count} records are those that were signed on {signed}{later}")
+    later = f"; {output.amount(after, 'record')} after that, which it does not cover" if after else ""
+    output.note(f"proved: the first {output.amount(count, 'record')} as signed on {signed}{later}")
     return output.DONE
 
 

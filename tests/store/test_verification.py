@@ -1,0 +1,92 @@
+"""What SQLite puts together of a record is what is hashed of it."""
+
+from pathlib import Path
+
+import apsw
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+
+from keystead.domain.audit import COLUMNS, Head, Record, columns, hashed
+from keystead.store.verification import SELECT_HASHED, Verification
+from tests.store.test_reader import path as path
+from tests.unit.domain.test_audit import RECORD
+
+TEXTS = [name for name in COLUMNS if isinstance(getattr(RECORD, name), str) and name != "kind"]
+
+
+def table() -> apsw.Connection:
+    connection = apsw.Connection(":memory:")
+    types = ", ".join(
+        f"{name} {'TEXT' if isinstance(getattr(RECORD, name), str) else 'INTEGER'}" for name in COLUMNS
+    )
+    connection.execute(f"CREATE TABLE audit (position INTEGER PRIMARY KEY, {types}, hash BLOB) STRICT")
+    return connection
+
+
+def of_sqlite(connection: apsw.Connection, record: Record) -> bytes:
+    connection.execute("DELETE FROM audit")
+    marks = ", ".join("?" * (len(COLUMNS) + 1))
+    connection.execute(
+        f"INSERT INTO audit ({', '.join(COLUMNS)}, hash) VALUES ({marks})",
+        [str(value) if isinstance(value, str) else value for value in (*columns(record), b"")],
+    )
+    ((_, _, found, _),) = connection.execute(SELECT_HASHED).fetchall()
+    assert isinstance(found, bytes)
+    return found
+
+
+@given(
+    some.dictionaries(some.sampled_from(TEXTS), some.text(some.characters(codec="utf-8"), max_size=30)),
+    some.integers(-(2**63), 2**63 - 1),
+)
+def test_sqlite_makes_the_same_of_a_record(texts: dict[str, str], number: int) -> None:
+    record = msgspec.structs.replace(RECORD, **texts, time=number)
+    assert of_sqlite(table(), record) == hashed(columns(record))
+
+
+@pytest.mark.parametrize("text", ["", "a\0b", "\0", "密", "\U0001f511", "1:2", "\n"])
+def test_letters_of_all_kinds(text: str) -> None:
+    record = msgspec.structs.replace(RECORD, user_agent=text)
+    assert of_sqlite(table(), record) == hashed(columns(record))
+
+
+@pytest.mark.parametrize("column", ["chain", "user_agent"])
+def test_text_that_is_no_utf_8_is_named_as_altered(path: Path, column: str) -> None:
+    connection = apsw.Connection(str(path))
+    connection.execute(f"UPDATE audit SET {column} = CAST(x'ff' AS TEXT) WHERE position = 2")
+    rows = connection.execute(f"{SELECT_HASHED} ORDER BY position").fetchall()
+    connection.close()
+    verification = Verification()
+    for row in rows:
+        verification.follow(*row)
+    assert any(verdict.bad for verdict in verification.verdicts)
+
+
+def test_a_verification_goes_on_where_it_ended(path: Path) -> None:
+    connection = apsw.Connection(str(path))
+    rows = connection.execute(f"{SELECT_HASHED} ORDER BY position").fetchall()
+    connection.close()
+    whole = Verification()
+    for row in rows:
+        whole.follow(*row)
+    for place in range(len(rows) + 1):
+        first = Verification()
+        for row in rows[:place]:
+            first.follow(*row)
+        second = Verification(first.verdicts)
+        for row in rows[place:]:
+            second.follow(*row)
+        assert second.verdicts == whole.verdicts
+
+
+def test_a_head_that_was_noted_must_be_the_very_one(path: Path) -> None:
+    connection = apsw.Connection(str(path))
+    rows = connection.execute(f"{SELECT_HASHED} ORDER BY position").fetchall()
+    connection.close()
+    for count, noted in ((2, True), (3, False)):
+        verification = Verification(expect=Head(count, rows[1][3]))
+        for row in rows:
+            verification.follow(*row)
+        assert [verdict.noted for verdict in verification.verdicts] == [noted]
