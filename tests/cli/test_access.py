@@ -197,6 +197,20 @@ def test_policies_are_tried_before_they_are_attached(world: World, tmp_path: Pat
     assert decisions("new.json", "-", input=deny) == ["ExplicitDeny", "ImplicitDeny"]
 
 
+def test_an_action_that_no_operation_has_is_warned_of(world: World, tmp_path: Path) -> None:
+    text = policy({**ENCRYPT, "Action": ["kms:Decript", "kms:Encrypt", "KMS:encrypt*", "ecs:*", "*"]})
+    (tmp_path / "typo.json").write_text(text)
+    told = world.run("simulate", "typo.json", "--action", "Encrypt", "--resource", "alias/work", cwd=tmp_path)
+    said = "no operation here has the action {}, so that it allows and denies nothing{}"
+    assert (told.returncode, told.stderr.splitlines()) == (
+        0,
+        [
+            f"warning: typo.json: {said.format('kms:Decript', ' (did you mean kms:Decrypt?)')}",
+            f"warning: typo.json: {said.format('ecs:*', '')}",
+        ],
+    )
+
+
 @pytest.mark.parametrize(
     ("content", "place"),
     [
