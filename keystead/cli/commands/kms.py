@@ -159,7 +159,9 @@ def parse(raw: list[str]) -> Words:
                 value = ""
             given = options if name in _OPTIONS else parameters
             key = name if name in _OPTIONS else name[2:]
-            if key in given:
+            if key == target.ENDPOINT and key in given:
+                value = f"{given[key]},{value}"
+            elif key in given:
                 raise output.WrongCommandLine(f"{name} is given twice", hint="give it once")
             given[key] = value
         elif output.is_option(word) and word != "--":
@@ -254,7 +256,7 @@ def _call(words: Words, product: "Product", query: "Query | None", form: str) ->
                 parameters,
                 CATALOGUE.find(product.version, words.action),
                 lambda action, asked: _members(session, action, asked | where),
-                endpoint.url,
+                session.url,
             ),
             f"request id {request_id}" if request_id else "",
         ]

@@ -25,7 +25,7 @@ class Pages:
     def __init__(
         self, console: Callable[[Page, Reply], None] | None, problems: Callable[[], Sequence[str]]
     ) -> None:
-        """`console` answers for its pages; None: there are none. `problems` says what keeps the server from answering calls."""
+        """`console` answers for its pages; None: there are none. `problems` says what keeps calls from being answered."""
         self._console = console
         self._problems = problems
 
