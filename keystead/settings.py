@@ -191,6 +191,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid
             description="how long a client may take to send one request", extra=_RELOADED, ge=1, le=600
         ),
     ] = 30
+    drain_seconds: Annotated[
+        int,
+        msgspec.Meta(
+            description="how long a stop first goes on serving while /ready says no, so that load balancers send "
+            "requests elsewhere; 0: not at all",
+            extra=_RELOADED,
+            ge=0,
+            le=600,
+        ),
+    ] = 0
     stop_seconds: Annotated[
         int,
         msgspec.Meta(

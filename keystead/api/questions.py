@@ -10,7 +10,9 @@ from typing import NamedTuple
 from keystead.access import conditions
 from keystead.access.callers import Caller, CallerType
 from keystead.access.decisions import Policy, PolicyType
+from keystead.access.documents import Document
 from keystead.access.explanation import Asked, Asker, Explanation, explain, policy_named
+from keystead.access.patterns import Patterns
 from keystead.api.authorization import condition_keys
 from keystead.api.catalogue import CATALOGUE, Operation
 from keystead.api.needs import Need
@@ -103,6 +105,12 @@ def find_action(text: str) -> Action:
     names = list(actions())
     near = nearest(text, names if ":" in text else [name.partition(":")[2] for name in names])
     raise ValueError(f"there is no action {text!r}" + (f" (did you mean {near}?)" if near else ""))
+
+
+def idle(document: Document) -> tuple[str, ...]:
+    """What a policy says of actions, as written, that is said of no action here, so that it allows and denies nothing."""
+    written = dict.fromkeys(text for statement in document for text in statement.actions.texts)
+    return tuple(text for text in written if not any(map(Patterns([text], fold=True).match, actions())))
 
 
 # --- on what

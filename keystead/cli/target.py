@@ -5,14 +5,17 @@ server, KEYSTEAD_DATA a data directory; then the default data directory. A comma
 where only a server is named. A server that was found by its directory is called with the environment's AccessKey if that is
 one of the server's own, else with its root AccessKey.
 
-KEYSTEAD_CA_FILE belongs to the server at KEYSTEAD_ENDPOINT; where that is not set, or the same, to the one at --endpoint.
+One service may have several addresses: --endpoint repeated, or with commas, as in KEYSTEAD_ENDPOINT. The first that answers
+is called (`keystead.client.transport.Session`).
+
+KEYSTEAD_CA_FILE belongs to the servers at KEYSTEAD_ENDPOINT; where that is not set, or has them all, to those at --endpoint.
 """
 
 import argparse
 import os
 import socket
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from keystead import variables
 from keystead.cli import edition, output
@@ -24,9 +27,14 @@ if TYPE_CHECKING:
     from keystead.client.transport import Address, Endpoint
     from keystead.server.data.discovery import Discovered
 
+ENDPOINT = "--endpoint"
 # Name, metavar, help; as argparse and `keystead kms` show them.
 OPTIONS = (
-    ("--endpoint", "URL", "the server at this address, the vendor's own included"),
+    (
+        ENDPOINT,
+        "URL",
+        "the server at this address, the vendor's own included; several: the first that answers",
+    ),
     ("--ca", "FILE", "the CA certificate of the server at that address (default: the system's CAs)"),
     ("--data", "DIR", "the server that runs on this data directory"),
     ("--access-key", "FILE", "the AccessKey: JSON with AccessKeyId and AccessKeySecret"),
@@ -57,11 +65,26 @@ def account_id(text: str) -> str:
     return text
 
 
+class Several(argparse.Action):
+    """An option that may be given several times, each time with one value or with more, by commas."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        before = getattr(namespace, self.dest)
+        setattr(namespace, self.dest, values if before is None else f"{before},{values}")
+
+
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options to a command."""
     group = parser.add_argument_group("server", FOUND.replace("\n", " "))
     for name, metavar, text in OPTIONS:
-        group.add_argument(name, metavar=metavar, help=text)
+        more: dict[str, Any] = {"action": Several} if name == ENDPOINT else {}
+        group.add_argument(name, metavar=metavar, help=text, **more)
 
 
 def directory(named: str | None) -> str:
@@ -99,18 +122,34 @@ def region(named: str | None) -> str:
 
 
 def certificate_of(url: str, named: str | None) -> str | None:
-    """The CA certificate of the server at --endpoint, by --ca or the environment; None for the system's CAs."""
-    other = os.environ.get(variables.ENDPOINT, "").rstrip("/") not in ("", url.rstrip("/"))
+    """The CA certificate of the servers at --endpoint, by --ca or the environment; None for the system's CAs."""
+    from keystead.client.transport import urls_of
+
+    known = os.environ.get(variables.ENDPOINT, "")
+    other = known and not set(urls_of(url)) <= {one.rstrip("/") for one in known.split(",")}
     return named or ("" if other else os.environ.get(variables.CA_FILE)) or None
 
 
 class Target(NamedTuple):
-    """The server that a command is about, by its address or, where `url` is "", by its data directory; and why that one."""
+    """The server that a command is about, by its addresses or, where `url` is "", its data directory; and why that one."""
 
     because: str
     url: str = ""
     ca_file: str | None = None
     data: str = ""
+
+    @property
+    def each(self) -> tuple["Target", ...]:
+        """One for each address. OperatorError if one is none."""
+        from keystead.client.transport import urls_of
+
+        urls = urls_of(self.url) if "," in self.url else (self.url,)
+        if len(urls) == 1:
+            return (self._replace(url=urls[0]),)
+        because = f"{self.because}, address {{}} of {len(urls)}"
+        return tuple(
+            self._replace(url=url, because=because.format(place)) for place, url in enumerate(urls, 1)
+        )
 
 
 class Caller(NamedTuple):
@@ -189,7 +228,7 @@ def endpoint(
     url: str | None, ca_file: str | None, data: str | None, access_key_file: str | None
 ) -> "Endpoint":
     """The server that is meant, and as whom to call it."""
-    from keystead.client.transport import Address
+    from keystead.client.transport import Address, urls_of
 
     chosen = select(url, ca_file, data)
     found = None
@@ -198,15 +237,16 @@ def endpoint(
 
         found = running_server(chosen.data)
     where = chosen if found is None else found
-    address = Address.of(where.url)
+    addresses = [Address.of(one) for one in urls_of(where.url)]
     try:
         made = addressed(where, caller(access_key_file, where.url, found))
     except OperatorError:
-        if found is None:
-            _check_name(address, where.url)
+        if found is None and len(addresses) == 1:
+            _check_name(addresses[0], where.url)
         raise
     if found is None:
-        warn_of_plain_http(address)
+        for address in addresses:
+            warn_of_plain_http(address)
     return made
 
 

@@ -42,7 +42,6 @@ class Kms:
     def __init__(self, endpoint: Endpoint, region: str, clock: Clock, entropy: Entropy, command: str) -> None:
         self.entropy = entropy
         self._region = region
-        self._url = endpoint.url
         self._session = Session(endpoint, clock, entropy, command)
 
     def __enter__(self) -> "Kms":
@@ -144,7 +143,7 @@ class Kms:
         hint = f"request id {request_id}"
         if code in _UNKNOWN:
             region = f" in region {self._region}" if self._region else ""
-            hint = f"asked was {self._url}{region}; keystead kms ListKeys and ListAliases show what is there; {hint}"
+            hint = f"asked was {self._session.url}{region}; keystead kms ListKeys and ListAliases show what is there; {hint}"
         raise Refused(f"the server refused {action}: {told}", code=code, hint=hint)
 
 

@@ -4,9 +4,11 @@ import http.client
 import ipaddress
 import json
 import os
+import re
 import socket
 import ssl
 from collections.abc import Mapping
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlencode, urlsplit
@@ -21,6 +23,7 @@ from keystead.portable import socket_path
 # A header of answers on the control socket: what a command did to the server's CAs is not served yet.
 NOT_SERVED = ("x-keystead-served", "no")
 _SECONDS = 10
+_TRY_SECONDS = 3  # for a connection, where there is another server to try
 _PROBE_SECONDS = 2
 _ANSWER_BYTES = 1 << 20  # far more than any answer has
 
@@ -60,6 +63,16 @@ class Address(NamedTuple):
         )
 
 
+def urls_of(text: str) -> tuple[str, ...]:
+    """The endpoints that a text names, by commas, each once; OperatorError if one of them is none, as of `Address.of`."""
+    # A comma may be part of a password, which no endpoint has, and which is not to be shown.
+    several = [] if "@" in text else [url for url in re.split(r"\s*,\s*", text) if url]
+    found = several or [text]
+    for url in found:
+        Address.of(url)
+    return tuple(dict.fromkeys(url.removesuffix("/") for url in found))
+
+
 def is_loopback(host: str) -> bool:
     """Whether only this machine can reach the address."""
     if host == "localhost":
@@ -71,7 +84,8 @@ def is_loopback(host: str) -> bool:
 
 
 class Endpoint(NamedTuple):
-    """A server, how to verify it, and whom to be there. `ca_file` None means the system's CAs."""
+    """A server, how to verify it, and whom to be there. `ca_file` None means the system's CAs. `url` may be several, as of
+    `urls_of`, of one service: the first that answers is called."""
 
     url: str
     ca_file: str | None
@@ -80,11 +94,6 @@ class Endpoint(NamedTuple):
 
     def __repr__(self) -> str:
         return f"<Endpoint {self.url}>"
-
-    @property
-    def address(self) -> Address:
-        """The parts of the URL; OperatorError as of `Address.of`."""
-        return Address.of(self.url)
 
 
 class Answer(NamedTuple):
@@ -97,8 +106,20 @@ class Answer(NamedTuple):
     served: bool = True
 
 
+class NoKms(OperatorError):
+    """An answer came, with this HTTP status, and is not that of a KMS."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"the answer is not that of a KMS (status {status})", hint="check the endpoint")
+        self.status = status
+
+
 class Session:
-    """Calls to one server over one connection, kept alive between them; a context manager."""
+    """Calls to one server over one connection, kept alive between them; a context manager.
+
+    Where the endpoint has several addresses, the next is called when one can't be reached or verified, or answers 503, and
+    from then on until that is so again. What was sent, and was not answered, is not sent to another.
+    """
 
     def __init__(self, endpoint: Endpoint, clock: Clock, entropy: Entropy, command: str) -> None:
         """`command` is what calls, as the server's records show it: fixed words, nothing that a user gave."""
@@ -107,6 +128,7 @@ class Session:
         self._entropy = entropy
         self._user_agent = user_agent(command)
         self._connection: http.client.HTTPConnection | None = None
+        self._place = 0  # of the address that is called
 
     def __enter__(self) -> "Session":
         return self
@@ -126,28 +148,52 @@ class Session:
         That the server ended the connection since the last call shows only when the next is sent, and not whether that
         one was still carried out. It is sent once more, signed anew: a session is for calls that may run twice.
         """
-        address = self._endpoint.address
+        urls = urls_of(self._endpoint.url)
         _check_access_key(self._endpoint)
-        used = self._connection is not None
-        try:
+        failed: list[OperatorError] = []
+        refused: Answer | NoKms | None = None
+        for _ in urls:
+            try:
+                answer = self._call(urls, action, version, parameters)
+                if answer.status != HTTPStatus.SERVICE_UNAVAILABLE:
+                    return answer
+                refused = answer
+            except _NotSent as problem:
+                failed.append(problem.cause)
+            except NoKms as problem:
+                if problem.status != HTTPStatus.SERVICE_UNAVAILABLE:
+                    raise
+                refused = problem
+            if len(urls) > 1:
+                self.close()
+                self._place = (self._place + 1) % len(urls)
+        if isinstance(refused, NoKms):
+            raise refused
+        if refused is not None:
+            return refused
+        raise _none_of(failed) from None
+
+    @property
+    def url(self) -> str:
+        """The address that is called; OperatorError if it is none, as of `Address.of`."""
+        return urls_of(self._endpoint.url)[self._place]
+
+    def _call(
+        self, urls: tuple[str, ...], action: str, version: str, parameters: Mapping[str, str]
+    ) -> Answer:
+        """Call the server whose turn it is; _NotSent if it can't be reached or verified."""
+        url = urls[self._place]
+        address = Address.of(url)
+        while True:
+            used = self._connection is not None and self._connection.sock is not None
+            if not used:
+                self._connection = _connected(url, self._endpoint.ca_file, alone=len(urls) == 1)
             try:
                 return self._exchange(address, action, version, parameters)
-            except (ConnectionError, http.client.BadStatusLine):
+            except (OSError, http.client.HTTPException, UnicodeError) as error:
                 self.close()
-                if not used:
-                    raise
-                return self._exchange(address, action, version, parameters)
-        except ssl.SSLCertVerificationError as error:
-            self.close()
-            raise OperatorError(
-                f"the certificate of {self._endpoint.url} was not accepted: {error.verify_message}",
-                hint="name the server's CA certificate with --ca",
-            ) from None
-        except (OSError, http.client.HTTPException, UnicodeError) as error:
-            self.close()
-            raise Unreachable(
-                f"cannot reach {self._endpoint.url}: {reason(error)}", hint=remedy(address, error)
-            ) from None
+                if not (used and isinstance(error, ConnectionError | http.client.BadStatusLine)):
+                    raise _unreachable(url, error) from None
 
     def _exchange(self, address: Address, action: str, version: str, parameters: Mapping[str, str]) -> Answer:
         query, headers = sign(
@@ -160,8 +206,7 @@ class Session:
             now=self._clock.now(),
             nonce=self._entropy.take(16).hex(),
         )
-        if self._connection is None:
-            self._connection = _connection(address, self._endpoint.ca_file)
+        assert self._connection is not None
         headers["user-agent"] = self._user_agent
         return _exchange(self._connection, f"/?{query}" if query else "/", b"", headers)
 
@@ -171,10 +216,47 @@ def user_agent(command: str) -> str:
     return f"keystead/{__version__} {command}".rstrip()
 
 
-def _connection(address: Address, ca_file: str | None) -> http.client.HTTPConnection:
-    if not address.tls:
-        return http.client.HTTPConnection(address.host, address.port, timeout=_SECONDS)
-    return http.client.HTTPSConnection(address.host, address.port, timeout=_SECONDS, context=trust(ca_file))
+class _NotSent(Exception):
+    """Why nothing was sent to a server."""
+
+    def __init__(self, cause: OperatorError) -> None:
+        super().__init__(cause.message)
+        self.cause = cause
+
+
+def _connected(url: str, ca_file: str | None, *, alone: bool) -> http.client.HTTPConnection:
+    """A connection to a server; _NotSent if there is none to be had."""
+    address, seconds = Address.of(url), _SECONDS if alone else _TRY_SECONDS
+    connection = http.client.HTTPConnection(address.host, address.port, timeout=seconds)
+    if address.tls:
+        context = trust(ca_file)
+        connection = http.client.HTTPSConnection(address.host, address.port, timeout=seconds, context=context)
+    try:
+        connection.connect()
+        connection.sock.settimeout(_SECONDS)
+    except ssl.SSLCertVerificationError as error:
+        connection.close()
+        cause = OperatorError(
+            f"the certificate of {url} was not accepted: {error.verify_message}",
+            hint="name the server's CA certificate with --ca",
+        )
+        raise _NotSent(cause) from None
+    except (OSError, http.client.HTTPException, UnicodeError) as error:
+        connection.close()
+        raise _NotSent(_unreachable(url, error)) from None
+    return connection
+
+
+def _unreachable(url: str, error: Exception) -> Unreachable:
+    return Unreachable(f"cannot reach {url}: {reason(error)}", hint=remedy(Address.of(url), error))
+
+
+def _none_of(failed: list[OperatorError]) -> OperatorError:
+    """What is told of several servers of which nothing was sent to any."""
+    if len(failed) == 1:
+        return failed[0]
+    told = "; ".join(one.message for one in failed)
+    return Unreachable(f"none of {len(failed)} servers: {told}", hint=failed[0].hint)
 
 
 def _check_access_key(endpoint: Endpoint) -> None:
@@ -243,9 +325,7 @@ def _exchange(
         if not isinstance(members, dict) or (response.status >= 300 and "Code" not in members):
             raise ValueError
     except (ValueError, RecursionError):
-        raise OperatorError(
-            f"the answer is not that of a KMS (status {response.status})", hint="check the endpoint"
-        ) from None
+        raise NoKms(response.status) from None
     name, told = NOT_SERVED
     served = response.headers.get(name) != told
     return Answer(response.status, members, response.headers.get("Date", ""), served)

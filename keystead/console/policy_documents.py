@@ -4,7 +4,6 @@ import json
 from typing import Any, NamedTuple
 
 from keystead.access.documents import MAXIMUM_CHARACTERS, Malformed, identity_document
-from keystead.access.patterns import Patterns
 from keystead.api import questions
 from keystead.console.locales import marked as N_
 
@@ -34,21 +33,11 @@ class Checked(NamedTuple):
 
 def check(text: str) -> Checked:
     """Read a document as the service does."""
-    said: tuple[Said, ...] = ()
-    problem = ""
     try:
-        identity_document(text)
-        said = _said(json.loads(text)["Statement"])
+        idle = questions.idle(identity_document(text))
     except Malformed as error:
-        problem = str(error)
-    return Checked(len(text), MAXIMUM_CHARACTERS, said, problem, _idle(said))
-
-
-def _idle(said: tuple[Said, ...]) -> tuple[str, ...]:
-    written = dict.fromkeys(action for one in said for action in one.actions)
-    return tuple(
-        text for text in written if not any(map(Patterns([text], fold=True).match, questions.actions()))
-    )
+        return Checked(len(text), MAXIMUM_CHARACTERS, (), str(error))
+    return Checked(len(text), MAXIMUM_CHARACTERS, _said(json.loads(text)["Statement"]), "", idle)
 
 
 def _said(statements: list[dict[str, Any]]) -> tuple[Said, ...]:

@@ -126,6 +126,8 @@ def refusal(visit: Visit, refused: Refused) -> Response:
         return visit.redirect("/sign-in")
     if refused.code == "ConfirmationRequired":
         return visit.render("confirm_first.html", 403, back=visit.page(), error="")
+    if refused.status == 404:  # deleted meanwhile, or never there
+        return visit.render("not_found.html", 404, refused=refused)
     return visit.render("refused.html", refused.status, refused=refused)
 
 

@@ -1,9 +1,11 @@
 """HTTP/1.1 as far as a proxy needs it that answers or hands on one request: heads as lines, the request line first."""
 
 import asyncio
+import re
 
 from keystead.api.http.message import HttpRequest
 
+END_OF_HEAD = b"\r\n\r\n"
 _BODY = 4 * 1024 * 1024
 _HOP_BY_HOP = ("proxy-authorization", "proxy-connection", "connection", "keep-alive")
 
@@ -21,6 +23,31 @@ async def body_of(lines: list[str], reader: asyncio.StreamReader) -> bytes:
     if not (length.isascii() and length.isdigit() and len(length) < 8):
         return b""
     return await asyncio.wait_for(reader.readexactly(min(int(length), _BODY)), 60)
+
+
+async def whole_body(headers: dict[str, str], reader: asyncio.StreamReader) -> bytes:
+    """The body that follows a head with these headers, as it comes: its length is told, or it is in chunks, else there is
+    none. ConnectionError if it is too long, or in no such form."""
+    if "chunked" not in headers.get("transfer-encoding", "").lower():
+        length = headers.get("content-length", "0")
+        if not (length.isascii() and length.isdigit() and len(length) < 8 and int(length) <= _BODY):
+            raise ConnectionError("a body of no possible length")
+        return await reader.readexactly(int(length))
+    body, size = b"", 1
+    while size:
+        line = await reader.readuntil(b"\r\n")
+        digits = line.partition(b";")[0].strip()
+        if not re.fullmatch(b"[0-9A-Fa-f]{1,6}", digits):
+            raise ConnectionError("a chunk of no possible length")
+        size = int(digits, 16)
+        body += line
+        if size:
+            body += await reader.readexactly(size + 2)
+        if len(body) > _BODY:
+            raise ConnectionError("a body of no possible length")
+    while (line := await reader.readuntil(b"\r\n")) != b"\r\n":
+        body += line
+    return body + line
 
 
 def headers_of(lines: list[str]) -> dict[str, str]:

@@ -25,6 +25,7 @@ from keystead.entropy import Entropy, uuid4
 from keystead.errors import KmsError, ServiceUnavailable
 from keystead.portable import file_with
 from keystead.proxy import peer
+from keystead.proxy.failover import Conversation, Failover
 from keystead.proxy.http1 import as_request, body_of, headers_of, once, one_request, say
 from keystead.proxy.interception import Route, asks_elsewhere, route_of
 from keystead.proxy.tap import Tap, Watch
@@ -74,7 +75,7 @@ class ProxyServer:
 
     def __init__(
         self,
-        upstream: Upstream,
+        upstream: Upstream | Failover,
         tunnel: Tunnel,
         clock: Clock,
         entropy: Entropy,
@@ -288,17 +289,32 @@ class ProxyServer:
         request: HttpRequest | None = None,
     ) -> None:
         """To the server, beginning with the request that was read already, if one was."""
+        tap = None if self._watch is None else Tap(self._watch)
+        if isinstance(self._upstream, Failover):
+            await self._converse_with(self._upstream, host, reader, writer, first, tap)
+            return
         try:
             far_reader, far_writer = await self._upstream.connect()
         except Gone as gone:
             request = request or as_request(*await one_request(reader))
             await self._fail(ServerGone(reason=str(gone)), host, writer, request)
             return
-        tap = None if self._watch is None else Tap(self._watch)
         if tap is not None:
             tap.sent(first)
         far_writer.write(first)
         await _join(reader, writer, far_reader, far_writer, tap)
+
+    async def _converse_with(
+        self, servers: Failover, host: str, reader: Reader, writer: Writer, first: bytes, tap: Tap | None
+    ) -> None:
+        """As `_forward`, to whichever of several servers answers."""
+        talk = Conversation(servers, reader, writer)
+        try:
+            head, _, body = first.partition(b"\r\n\r\n")
+            read = (f"{head.decode('latin-1')}\r\n\r\n".split("\r\n"), body) if first else None
+            await talk.hold(read, tap)
+        except Gone as gone:
+            await self._fail(ServerGone(reason=str(gone)), host, writer, as_request(*talk.asked))
 
     async def _fail(self, error: KmsError, host: str, writer: Writer, request: HttpRequest) -> None:
         """The answer to a request that was read to its end: a client that still sends may not see it."""

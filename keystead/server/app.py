@@ -18,7 +18,7 @@ from keystead.api.http.message import Channel, HttpRequest, HttpResponse
 from keystead.api.pipeline import Pipeline
 from keystead.client.transport import NOT_SERVED
 from keystead.clock import Clock
-from keystead.console.carrier import Page, Served, is_page, page_of, plain
+from keystead.console.carrier import Served, page_of
 from keystead.crypto import authority
 from keystead.entropy import Entropy
 from keystead.errors import OperatorError
@@ -37,6 +37,7 @@ from keystead.server.network.console_supervisor import Console
 from keystead.server.network.endpoint import Endpoint
 from keystead.server.network.front_supervisor import Front
 from keystead.server.network.limits import Handler, Limits, Reply
+from keystead.server.network.pages import Pages, is_visit
 from keystead.server.network.probe import Probe
 from keystead.server.service import checkpoints, ops
 from keystead.server.service.facts import facts_of
@@ -110,6 +111,7 @@ class Server:
                     log=logs.of(settings),
                     confine=settings.front_confinement,
                 )
+            self._pages = Pages(self._console.visit if self._console else None, self._known_problems)
             # The front process of a server that was killed may hold them for a moment longer.
             patience = 0.0 if self.directory.running() is None else _LEFT_BEHIND
             sockets = await listener.listen_within(patience, host, port, self.clock)
@@ -144,6 +146,11 @@ class Server:
         self.service.start_timers(self.anchor)
         return self.running
 
+    def drain(self) -> None:
+        """Go on serving as one that is not ready, on each connection until its next answer."""
+        assert self._api is not None
+        self._api.drain()
+
     async def stop(self) -> None:
         """Stop listening, finish what was accepted, let go of the directory."""
         if self._proxy is not None:
@@ -164,7 +171,7 @@ class Server:
             return self._endpoint(self._call_or_page, sockets)
         front = Front(
             self.service.sequencer.take,
-            self._visit,
+            self._pages.visit,
             sockets,
             limits=self._limits(),
             connections=self.service.metrics,
@@ -177,16 +184,10 @@ class Server:
         return front
 
     def _call_or_page(self, request: HttpRequest, reply: Reply) -> None:
-        if is_page(request):
-            self._visit(page_of(request), reply)
+        if is_visit(request):
+            self._pages.visit(page_of(request), reply)
         else:
             self.service.sequencer.submit(request, reply)
-
-    def _visit(self, page: Page, reply: Reply) -> None:
-        if self._console is None:
-            reply(plain(404, "This server has no console; its setting `console` is no."))
-        else:
-            self._console.visit(page, reply)
 
     def _endpoint(
         self, handler: Handler, sockets: list[socket.socket], channel: Channel = Channel.NETWORK
@@ -207,12 +208,11 @@ class Server:
         )
 
     def _limits(self) -> Limits:
-        settings = self.settings
         return Limits(
-            request_seconds=settings.request_seconds,
-            idle_seconds=settings.idle_seconds,
-            connections=settings.max_connections,
-            trusted_proxies=settings.trusted_proxy,
+            request_seconds=self.settings.request_seconds,
+            idle_seconds=self.settings.idle_seconds,
+            connections=self.settings.max_connections,
+            trusted_proxies=self.settings.trusted_proxy,
         )
 
     async def _start_proxy(self, url: str, ca_file: str | None) -> str:

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 from keystead.clock import SystemClock
 from keystead.entropy import SystemEntropy
@@ -14,6 +15,8 @@ from keystead.server.data.anchor import anchor_of
 from keystead.server.network import confinement
 from keystead.server.systemd import ServiceManager
 from keystead.settings import Given, settle
+
+_LAST = 15.0  # seconds for what comes after the last answer
 
 
 async def serve(
@@ -32,7 +35,7 @@ async def serve(
     server.anchor = anchor_of(settings, server.clock, server.entropy, accept_older_copy)
     loop = asyncio.get_running_loop()
     manager = ServiceManager.of(os.environ, server.clock)
-    stopped, started, early = asyncio.Event(), False, False
+    stopped, hurried, started, early = asyncio.Event(), asyncio.Event(), False, False
     terminals = [descriptor for descriptor in (0, 1, 2) if os.isatty(descriptor)]
 
     def reload() -> None:
@@ -46,9 +49,15 @@ async def serve(
         finally:
             manager.ready()
 
+    def stop() -> None:
+        if stopped.is_set():
+            hurried.set()  # who asks twice does not want to wait for load balancers
+        stopped.set()
+
     def hang_up() -> None:
         nonlocal early
         if not all(map(os.isatty, terminals)):
+            hurried.set()
             stopped.set()  # its terminal was closed, which is what this signal says there
         elif started:
             manager.reloading()
@@ -60,7 +69,7 @@ async def serve(
         confinement.hide()
     # Before the start is announced: who reads server.json may send a signal at once, and is to get an orderly stop.
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stopped.set)
+        loop.add_signal_handler(number, stop)
     loop.add_signal_handler(signal.SIGHUP, hang_up)
     await server.start()
     server.watch()
@@ -80,7 +89,12 @@ async def serve(
     server.inform(manager)
     await stopped.wait()
     logs.event("stopping")
-    manager.stopping()
+    manager.stopping(server.settings.drain_seconds + server.settings.stop_seconds + _LAST)
+    if seconds := server.settings.drain_seconds:
+        server.drain()
+        logs.event("draining", seconds=seconds)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(hurried.wait(), seconds)
     await server.stop()
     logs.event("stopped")
 

@@ -24,7 +24,7 @@ class ServiceManager:
         self._address = f"\0{address[1:]}" if address.startswith("@") else address
         self._clock = clock
         self._status, self._ended = "", -1
-        self._failing = False
+        self._stopping = self._failing = False
         self.often = min(max(watchdog / 2, _AT_MOST_EVERY), _AT_LEAST_EVERY) if watchdog else _AT_LEAST_EVERY
         """Seconds from one `inform` to the next."""
 
@@ -44,16 +44,20 @@ class ServiceManager:
 
     def ready(self) -> None:
         """Requests are answered; at the start, and after each `reloading`."""
-        self._tell("READY=1")
+        if not self._stopping:
+            self._tell("READY=1")
 
     def reloading(self) -> None:
         """What can change while the server runs is read again; `ready` follows."""
-        self._tell("RELOADING=1", f"MONOTONIC_USEC={int(self._clock.monotonic() * 1e6)}")
+        if not self._stopping:
+            moment = int(self._clock.monotonic() * 1e6)
+            self._tell("RELOADING=1", f"MONOTONIC_USEC={moment}")
 
-    def stopping(self) -> None:
-        """No new requests are accepted, and the process will end."""
-        self._tell("STOPPING=1", "STATUS=finishes what it accepted, and stops")
-        self._address = ""  # whatever happens from now on belongs to that
+    def stopping(self, seconds: float) -> None:
+        """The process will end, within so many seconds; however it goes from now on belongs to that."""
+        extended = f"EXTEND_TIMEOUT_USEC={int(seconds * 1e6)}"
+        self._tell("STOPPING=1", extended, "STATUS=finishes what it accepted, and stops")
+        self._stopping = True
 
     def inform(self, ended: int, status: str) -> None:
         """How it goes; to be called every `often` seconds. `ended` is how many pieces of work have come to their end so
@@ -62,7 +66,7 @@ class ServiceManager:
         if ended != self._ended:
             self._ended = ended
             self._tell("WATCHDOG=1", patience=0.0)  # the next one comes soon
-        if status != self._status:
+        if status != self._status and not self._stopping:
             self._status = status
             self._tell(f"STATUS={' '.join(status.split())}")
 

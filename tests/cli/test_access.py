@@ -197,6 +197,20 @@ def test_policies_are_tried_before_they_are_attached(world: World, tmp_path: Pat
     assert decisions("new.json", "-", input=deny) == ["ExplicitDeny", "ImplicitDeny"]
 
 
+def test_an_action_that_no_operation_has_is_warned_of(world: World, tmp_path: Path) -> None:
+    text = policy({**ENCRYPT, "Action": ["kms:Decript", "kms:Encrypt", "KMS:encrypt*", "ecs:*", "*"]})
+    (tmp_path / "typo.json").write_text(text)
+    told = world.run("simulate", "typo.json", "--action", "Encrypt", "--resource", "alias/work", cwd=tmp_path)
+    said = "no operation here has the action {}, so that it allows and denies nothing{}"
+    assert (told.returncode, told.stderr.splitlines()) == (
+        0,
+        [
+            f"warning: typo.json: {said.format('kms:Decript', ' (did you mean kms:Decrypt?)')}",
+            f"warning: typo.json: {said.format('ecs:*', '')}",
+        ],
+    )
+
+
 @pytest.mark.parametrize(
     ("content", "place"),
     [
@@ -382,9 +396,12 @@ def test_wrong_words_of_diff(world: World, tmp_path: Path, words: list[str], err
 def test_a_policy_that_nobody_has_changes_nothing(world: World, tmp_path: Path) -> None:
     made = keystead(
         *("ram", "CreatePolicy", "--data", str(world.server.data), "--PolicyName", "unused"),
-        *("--PolicyDocument", policy(ENCRYPT)),
+        *("--PolicyDocument", policy({**ENCRYPT, "Action": ["kms:Encrypt", "ram:GetUsers"]})),
     )
-    assert made.returncode == 0, made.stderr
+    said = (
+        "PolicyDocument: no operation here has the action ram:GetUsers, so that it allows and denies nothing"
+    )
+    assert (made.returncode, made.stderr) == (0, f"warning: {said} (did you mean ram:GetUser?)\n")
     (tmp_path / "unused.json").write_text(policy(ENCRYPT))
     told = world.run("diff", "unused.json", cwd=tmp_path)
     assert (told.returncode, told.stdout) == (0, "nothing would change\n")

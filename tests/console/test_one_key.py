@@ -482,6 +482,16 @@ def test_checking_a_policy_saves_nothing() -> None:
     assert "<script>" not in shown.html
 
 
+def test_a_misspelt_action_of_a_policy_is_told() -> None:
+    service = Service()
+    browser, key_id = owner(service), service.key()
+    checked = browser.post(f"/keys/{key_id}/policy/check", {"policy": policy(service, Action="kms:Decript")})
+    assert "allows and denies nothing: kms:Decript" in checked.text
+    checked = browser.post(f"/keys/{key_id}/policy/check", {"policy": policy(service, Action="kms:*")})
+    assert "Well-formed" in checked.text
+    assert "denies nothing" not in checked.text
+
+
 def test_a_policy_needs_a_fresh_proof_and_what_was_typed_is_kept() -> None:
     service = Service()
     browser, key_id = owner(service), service.key()

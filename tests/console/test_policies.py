@@ -118,7 +118,10 @@ def test_a_policy_shows_what_it_says_its_versions_and_who_has_it(service: Servic
     assert "Nobody: it is attached to no user" in system.text
     for control in ("New version", "Delete this policy", "Make default"):
         assert control not in system.text
-    assert owner.get("/policies/Custom/none").status == 404
+    none = owner.get("/policies/Custom/none")
+    assert none.status == 404
+    assert "what it showed is gone" in none.text
+    assert "EntityNotExist.Policy" in none.text
     assert owner.get(f"/policies/{HOSTILE}/none").status == 404
     assert owner.get("/policies/Other/none").status == 400
 

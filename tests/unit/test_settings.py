@@ -271,6 +271,18 @@ def test_what_a_running_server_takes_is_declared() -> None:
         "max-connections",
         "idle-seconds",
         "request-seconds",
+        "drain-seconds",
         "stop-seconds",
     }
     assert all(hasattr(settings.Settings(), one.attribute) for one in settings.SETTINGS)
+
+
+@pytest.mark.parametrize(
+    ("text", "fits"), [("0", True), ("600", True), ("601", False), ("-1", False), ("1.5", False)]
+)
+def test_how_long_a_stop_may_go_on_serving(text: str, fits: bool) -> None:
+    if fits:
+        assert load(flags={"drain-seconds": text}).drain_seconds == int(text)
+    else:
+        told = refused(flags={"drain-seconds": text})
+        assert told.message == "--drain-seconds must be a whole number, 0 to 600"

@@ -31,8 +31,8 @@ def main(args: argparse.Namespace) -> int:
     from keystead.cli.diagnosis.checks import examine
     from keystead.cli.diagnosis.finding import Level
 
-    scene = scenes.of(args)
-    found = examine(scene)
+    # What is told of the environment is the same for each address.
+    found = list(dict.fromkeys(one for scene in scenes.of(args) for one in examine(scene)))
     if args.output == "table":
         for one in found:
             output.finding(one.level, one.subject, one.text, one.remedy)

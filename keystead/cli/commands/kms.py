@@ -9,7 +9,7 @@ import textwrap
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from keystead.cli import COMMANDS, answers, key_uses, output, parameter_values, target
+from keystead.cli import COMMANDS, answers, key_uses, output, parameter_values, policy_words, target
 from keystead.errors import OperatorError
 
 if TYPE_CHECKING:
@@ -159,7 +159,9 @@ def parse(raw: list[str]) -> Words:
                 value = ""
             given = options if name in _OPTIONS else parameters
             key = name if name in _OPTIONS else name[2:]
-            if key in given:
+            if key == target.ENDPOINT and key in given:
+                value = f"{given[key]},{value}"
+            elif key in given:
                 raise output.WrongCommandLine(f"{name} is given twice", hint="give it once")
             given[key] = value
         elif output.is_option(word) and word != "--":
@@ -239,6 +241,7 @@ def _call(words: Words, product: "Product", query: "Query | None", form: str) ->
             key_uses.warn(session, parameters)
         answer = session.call(words.action, product.version, parameters)
         if 200 <= answer.status < 300:
+            policy_words.warn_of_sent(parameters)
             _show(
                 answer.members if query is None else query.of(answer.members),
                 form or ("" if query else "json"),
@@ -255,7 +258,7 @@ def _call(words: Words, product: "Product", query: "Query | None", form: str) ->
                 parameters,
                 CATALOGUE.find(product.version, words.action),
                 lambda action, asked: _members(session, action, asked | where),
-                endpoint.url,
+                session.url,
             ),
             f"request id {request_id}" if request_id else "",
         ]

@@ -26,7 +26,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         description="Run a command in an environment in which every official client reaches a Keystead server. "
         "Without --data and --endpoint the server is a private one, in memory, for the time of the command, whatever "
         "KEYSTEAD_DATA and KEYSTEAD_ENDPOINT name.",
-        usage="keystead run [--data DIR | --endpoint URL --ca FILE]\n"
+        usage="keystead run [--data DIR | --endpoint URL… --ca FILE]\n"
         "                    [--seed FILE] [--as USER] [--region R] [--log FILE]\n"
         "                    -- CMD …",
         examples=(
@@ -38,7 +38,12 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--data", metavar="DIR", help="the server that runs on this data directory")
-    where.add_argument("--endpoint", metavar="URL", help="a server elsewhere; AccessKey from the environment")
+    where.add_argument(
+        "--endpoint",
+        metavar="URL",
+        action=target.Several,
+        help="a server elsewhere; AccessKey from the environment. Several: the first that answers, else the next",
+    )
     parser.add_argument("--ca", metavar="FILE", help="the CA certificate of the server at --endpoint")
     parser.add_argument("--seed", metavar="FILE", help="a TOML file of fixed keys for the private server")
     parser.add_argument("--as", dest="user", metavar="USER", help=target.AS)
@@ -95,26 +100,35 @@ def _tell_of_unused() -> None:
         )
 
 
-async def _reach(upstream: "Upstream") -> None:
-    """OperatorError if the server is not to be believed; one that is not there may come while the command runs."""
+async def _reach(servers: "list[Upstream]") -> None:
+    """OperatorError if one is not to be believed; one that is not there may come while the command runs."""
     from keystead.proxy.upstream import Gone, Untrusted
 
-    try:
-        _, writer = await upstream.connect()
-    except Untrusted as problem:
-        raise OperatorError(str(problem), hint=problem.hint) from None
-    except Gone as problem:
-        output.warning(f"{problem}; until it answers, calls get status 503")
-    else:
-        writer.close()
+    gone: list[str] = []
+    for one in servers:
+        try:
+            _, writer = await one.connect()
+        except Untrusted as problem:
+            raise OperatorError(str(problem), hint=problem.hint) from None
+        except Gone as problem:
+            gone.append(str(problem))
+        else:
+            writer.close()
+    if len(gone) == len(servers):
+        output.warning(
+            f"{'; '.join(gone)}; until {'it' if len(gone) == 1 else 'one'} answers, calls get status 503"
+        )
+    elif gone:
+        output.warning(f"{'; '.join(gone)}; others answer")
 
 
 async def _run(args: argparse.Namespace, command: list[str]) -> int:
     from keystead.cli.call_log import CallLog
     from keystead.client.access_key import environment_access_key
-    from keystead.client.transport import Address
+    from keystead.client.transport import Address, urls_of
     from keystead.files.temporary_folder import TemporaryFolder
     from keystead.proxy.environment import change
+    from keystead.proxy.failover import Failover
     from keystead.proxy.server import ProxyServer
     from keystead.proxy.tunnel import Tunnel
     from keystead.proxy.upstream import Upstream
@@ -130,8 +144,10 @@ async def _run(args: argparse.Namespace, command: list[str]) -> int:
         ca_file: str | None = None
         data = ""
         if args.endpoint:
-            url, ca_file = args.endpoint, target.certificate_of(args.endpoint, args.ca)
-            upstream = Upstream(url=url, ca_file=ca_file)
+            urls = urls_of(args.endpoint)
+            url, ca_file = ",".join(urls), target.certificate_of(args.endpoint, args.ca)
+            servers = [Upstream(url=one, ca_file=ca_file) for one in urls]
+            upstream = servers[0] if len(servers) == 1 else Failover(servers)
             access_key = environment_access_key(os.environ)
             if access_key is None:
                 raise OperatorError(
@@ -139,8 +155,9 @@ async def _run(args: argparse.Namespace, command: list[str]) -> int:
                     hint="set KEYSTEAD_ACCESS_KEY_FILE, or ALIBABA_CLOUD_ACCESS_KEY_ID and "
                     "ALIBABA_CLOUD_ACCESS_KEY_SECRET",
                 )
-            target.warn_of_plain_http(Address.of(url))
-            await _reach(upstream)
+            for one in urls:
+                target.warn_of_plain_http(Address.of(one))
+            await _reach(servers)
         elif args.data is not None:
             found = running_server(args.data)
             url, ca_file, region = found.url, found.ca_file, region or found.region

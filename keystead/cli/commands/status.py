@@ -36,8 +36,9 @@ def main(args: argparse.Namespace) -> int:
     """Print what is to be seen; the status of what is wrong, if something is."""
     from keystead.cli.diagnosis import scene as scenes
 
-    scene = scenes.of(args)
-    wrong = _wrong(scene)
+    looked = [(scene, _wrong(scene)) for scene in scenes.of(args)]
+    # The first that commands can work with, as they find it.
+    scene, wrong = next((one for one in looked if one[1] is None), looked[0])
     if args.output == "table":
         for name, text in _facts(scene, wrong):
             output.fact(name, text)

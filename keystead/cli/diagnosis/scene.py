@@ -73,12 +73,13 @@ class Scene(msgspec.Struct, kw_only=True):
         return None
 
 
-def of(args: argparse.Namespace) -> Scene:
-    """All that is to be seen of the server that a command's options are about, from here and now."""
-    chosen = target.select(args.endpoint, args.ca, args.data)
-    return look(
-        chosen, args.access_key, args.region, os.environ, SystemClock(), SystemEntropy(), args.command_name
-    )
+def of(args: argparse.Namespace) -> list[Scene]:
+    """What is to be seen, from here and now, of the server that a command's options are about, at each of its addresses."""
+    chosen, named = target.select(args.endpoint, args.ca, args.data), args.command_name
+    return [
+        look(one, args.access_key, args.region, os.environ, SystemClock(), SystemEntropy(), named)
+        for one in chosen.each
+    ]
 
 
 def look(

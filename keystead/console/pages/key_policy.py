@@ -7,6 +7,7 @@ from markupsafe import Markup
 from starlette.responses import Response
 
 from keystead.access.documents import Malformed, Statement, key_document
+from keystead.api import questions
 from keystead.api.key_policies import refuse_lockout
 from keystead.console.pages.key_frame import ShownKey, about_key, ask, proof_wanted, show
 from keystead.console.pages.policy_places import line_of
@@ -28,6 +29,7 @@ class Verdict(NamedTuple):
     line: int = 0  # of the text, from 1; 0: it has no place of its own
     text: str = ""  # that line
     statements: tuple[Statement, ...] = ()
+    idle: tuple[str, ...] = ()  # actions that no operation here has
 
 
 def judge(account: str, text: str) -> Verdict:
@@ -43,7 +45,7 @@ def judge(account: str, text: str) -> Verdict:
         reason = str(error.values["reason"])
         line = line_of(text, reason)
         return Verdict(reason, line, text.splitlines()[line - 1][:200] if line else "", statements)
-    return Verdict(statements=statements)
+    return Verdict(statements=statements, idle=questions.idle(statements))
 
 
 @pages.get("/keys/{key_id}/policy")

@@ -48,6 +48,7 @@ class HttpServer:
         self.loop = loop
         self.channel = channel
         self.open: set[HttpProtocol] = set()
+        self.draining = False  # each connection ends with its next answer
         self.stopping = False
         self.held = False
         self.waiting: set[HttpProtocol] = set()  # until it is held no longer
@@ -77,7 +78,7 @@ class HttpServer:
 
     async def stop(self, seconds: float) -> None:
         """Let accepted requests finish, for at most so long; close idle connections at once, and with 0 all of them."""
-        self.stopping = True
+        self.draining = self.stopping = True
         for connection in list(self.open):
             connection.close_if_idle()
         deadline = self.loop.time() + seconds
@@ -299,7 +300,7 @@ class HttpProtocol(asyncio.Protocol):
             ) from None
         source, tls = server.origins.of(self._peer, self._headers, server.limits.trusted_proxies)
         method = self._parser.get_method().decode()
-        close = not self._parser.should_keep_alive() or server.stopping
+        close = not self._parser.should_keep_alive() or server.draining
         exchange = _Exchange(method == "HEAD", close)
         self._exchanges.append(exchange)
         if close:
@@ -327,8 +328,10 @@ class HttpProtocol(asyncio.Protocol):
         while self._exchanges and self._exchanges[0].response is not None:
             first = self._exchanges.pop(0)
             assert first.response is not None
-            self._send(first.response, head=first.head, close=first.close or self._server.stopping)
-            if first.close or self._server.stopping:
+            # What was accepted before and is behind it on this connection is still to be answered.
+            close = first.close or (self._server.draining and not self._exchanges)
+            self._send(first.response, head=first.head, close=close)
+            if close:
                 self._exchanges.clear()
                 return
         self._idle_since = self._server.loop.time()

@@ -13,6 +13,7 @@ from keystead.server.network.connection import HttpServer
 from keystead.server.network.limits import Connections, Handler, Limits
 from keystead.server.network.listener import Pem
 
+DRAINING = "the server is about to stop"
 _SHUTDOWN = 2.0  # seconds that a client has to say goodbye in TLS
 
 
@@ -65,8 +66,8 @@ class Endpoint:
 
     @property
     def problem(self) -> str:
-        """What keeps it from serving: nothing does."""
-        return ""
+        """What keeps it from serving; empty: nothing."""
+        return DRAINING if self._http.draining else ""
 
     def present(self, pem: Pem) -> None:
         """Serve this certificate on every connection from now on."""
@@ -84,6 +85,10 @@ class Endpoint:
     def hold(self, held: bool) -> None:
         """Take no requests for the time being, or take them again; clients that send some wait meanwhile."""
         self._http.hold(held)
+
+    def drain(self) -> None:
+        """Go on serving, and let each connection end with its next answer."""
+        self._http.draining = True
 
     async def stop(self, seconds: float) -> None:
         """Accept nothing more, and let accepted requests finish, for at most so long."""

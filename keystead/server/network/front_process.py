@@ -15,7 +15,7 @@ import uvloop
 from keystead.api.http.message import HttpRequest, HttpResponse
 from keystead.api.http.receive import receive
 from keystead.clock import SystemClock
-from keystead.console.carrier import is_page, page_of
+from keystead.console.carrier import page_of
 from keystead.errors import OperatorError
 from keystead.server import logs
 from keystead.server.network import confinement
@@ -28,6 +28,7 @@ from keystead.server.network.link import (
     Asked,
     Begin,
     Closed,
+    Drain,
     FromServer,
     Link,
     Listening,
@@ -40,6 +41,7 @@ from keystead.server.network.link import (
     Visited,
 )
 from keystead.server.network.listener import Pem
+from keystead.server.network.pages import is_visit
 
 
 class FrontProcess:
@@ -67,7 +69,7 @@ class FrontProcess:
 
     def handle(self, request: HttpRequest, reply: Reply) -> None:
         """Read a request and hand it on."""
-        if is_page(request):
+        if is_visit(request):
             self._number += 1
             self._replies[self._number] = reply
             self._link.send(Visited(self._number, page_of(request)), len(request.body))
@@ -108,6 +110,9 @@ class FrontProcess:
                 log_to(log)
                 if self._endpoint is not None:
                     self._endpoint.adjust(limits)
+            case Drain():
+                if self._endpoint is not None:
+                    self._endpoint.drain()
             case Ping():
                 self._link.send(Alive())
             case Stop(seconds):

@@ -16,6 +16,7 @@ from keystead.api.http.receive import Received
 from keystead.console.carrier import Page
 from keystead.errors import OperatorError
 from keystead.server import logs
+from keystead.server.network.endpoint import DRAINING
 from keystead.server.network.limits import Connections, Limits, Reply
 from keystead.server.network.link import (
     Adjust,
@@ -24,6 +25,7 @@ from keystead.server.network.link import (
     Asked,
     Begin,
     Closed,
+    Drain,
     FromFront,
     Link,
     Listening,
@@ -89,7 +91,7 @@ class Front:
         self._pinging: asyncio.TimerHandle | None = None
         self._unanswered = 0  # pings since the last sign of life
         self._unconfined: tuple[str, ...] | None = None  # as it said last
-        self._stopping = False
+        self._draining = self._stopping = False
         self._life: asyncio.Task[None] | None = None
 
     @property
@@ -100,6 +102,8 @@ class Front:
     @property
     def problem(self) -> str:
         """What keeps it from serving; empty: nothing."""
+        if self._draining:
+            return DRAINING
         if not self._listening.is_set():
             return "the front process is being started again"
         return "the front process gives no sign of life" if self._unanswered > _QUIET else ""
@@ -135,6 +139,12 @@ class Front:
         self._limits, self._log = limits, loggable(log, confined=self._confine != "no")
         if self._link is not None:
             self._link.send(Adjust(limits, self._log))
+
+    def drain(self) -> None:
+        """Go on serving, and let each connection end with its next answer."""
+        self._draining = True
+        if self._link is not None:
+            self._link.send(Drain())
 
     async def stop(self, seconds: float) -> None:
         """Accept nothing more, and let accepted requests finish, for at most so long."""
@@ -247,6 +257,8 @@ class Front:
                     return
                 self._say_confined(unconfined)
                 self._served = True
+                if self._draining:  # it took the place of one that was told
+                    link.send(Drain())
                 self._in_time()
                 self._listening.set()
                 self._ping()

@@ -68,6 +68,10 @@ class Stop(Message, frozen=True, tag=3):
     seconds: float
 
 
+class Drain(Message, frozen=True, tag=14):
+    """The server: let each connection end with its next answer."""
+
+
 class Listening(Message, frozen=True, tag=4):
     """The front: connections are accepted."""
 
@@ -129,7 +133,7 @@ class Set(Message, frozen=True, tag=13):
     server: Served
 
 
-FromServer = Begin | Present | Adjust | Answered | Stop | Ping
+FromServer = Begin | Present | Adjust | Answered | Drain | Stop | Ping
 FromFront = Listening | Asked | Opened | Closed | Malformed | Alive | Presented | Visited
 ToConsole = Set | Visited | Answered | Stop
 FromConsole = Listening | Asked | Answered

@@ -11,7 +11,7 @@ import pytest
 
 from keystead import __version__
 from keystead.client import transport
-from keystead.client.transport import Answer, Endpoint, Session, send_control
+from keystead.client.transport import Address, Answer, Endpoint, Session, send_control, urls_of
 from keystead.clock import FixedClock
 from keystead.entropy import SeededEntropy
 from keystead.errors import OperatorError, Unreachable
@@ -129,7 +129,7 @@ def test_what_is_no_answer_of_a_kms_is_told(raw: bytes, told: str) -> None:
     ],
 )  # fmt: skip
 def test_an_endpoint_is_host_and_port(url: str, host: str, port: int | None, tls: bool, netloc: str) -> None:
-    address = Endpoint(url=url, ca_file=None, access_key=PAIR).address
+    address = Address.of(url)
     assert (address.host, address.port, address.tls, address.netloc) == (host, port, tls, netloc)
 
 
@@ -272,3 +272,125 @@ def test_a_control_socket_that_gives_no_answer_leaves_it_open_what_was_done(
         ):
             send_control(path, "A", "V", {}, "tests", "look")
         assert error.value.hint == "look"
+
+
+# --- several addresses of one service
+
+
+@pytest.mark.parametrize(
+    ("text", "urls"),
+    [
+        ("https://a", ("https://a",)),
+        ("https://a,https://b:1", ("https://a", "https://b:1")),
+        ("https://b , https://a/,,https://a,", ("https://b", "https://a")),
+    ],
+)
+def test_several_endpoints_are_named_with_commas(text: str, urls: tuple[str, ...]) -> None:
+    assert urls_of(text) == urls
+
+
+@pytest.mark.parametrize("text", ["", ",", "https://a,b", "https://a;https://b", "https://a https://b"])
+def test_each_of_several_is_an_endpoint(text: str) -> None:
+    with pytest.raises(OperatorError, match="is not an endpoint"):
+        urls_of(text)
+
+
+def test_no_part_of_a_password_with_a_comma_is_repeated() -> None:
+    with pytest.raises(OperatorError) as error:
+        urls_of("https://a,https://user:can,ary@h")
+    assert error.value.message == "what was given is not an endpoint"
+
+
+GONE = "http://127.0.0.1:1"  # a port at which nobody listens
+OK, LATER = reply(b'{"RequestId": "ok"}'), reply(b'{"Code": "ServiceUnavailable"}', "503 Service Unavailable")
+
+
+def unasked(listener: socket.socket) -> bool:
+    """Whether nobody connected."""
+    listener.setblocking(False)
+    with listener, suppress(BlockingIOError):
+        listener.accept()
+        return False
+    return True
+
+
+@pytest.mark.parametrize(
+    "answer", [LATER, reply(b"<html>no server is available", "503 Busy")], ids=["ours", "a balancer's"]
+)
+def test_a_server_that_answers_503_is_passed_over_and_the_next_is_asked_anew(answer: bytes) -> None:
+    first, second = network(), network()
+    with answering(first[0], answer) as one, answering(second[0], OK) as other:
+        assert call(f"{first[1]},{second[1]}").members["RequestId"] == "ok"
+    asked = [
+        dict(line.partition(b":")[::2] for line in got().lower().split(b"\r\n")[1:] if line)
+        for got in (one, other)
+    ]
+    assert [got[b"host"].strip().decode() for got in asked] == [
+        url.partition("//")[2] for _, url in (first, second)
+    ]
+    assert len({got[b"x-acs-signature-nonce"] for got in asked}) == 2
+
+
+def test_a_server_that_is_not_there_or_speaks_something_else_is_passed_over() -> None:
+    other, second = network(), network()
+
+    def greet() -> None:
+        connection, _ = other[0].accept()
+        with connection:
+            connection.sendall(b"220 mail\r\n")
+            connection.recv(65536)
+
+    thread = threading.Thread(target=greet)
+    thread.start()
+    with other[0], answering(second[0], OK):
+        https = other[1].replace("http:", "https:")
+        assert call(f"{GONE},{https},{second[1]}").status == 200
+        thread.join(20)
+
+
+def test_the_one_that_answered_is_asked_the_next_time_too() -> None:
+    second = network()
+    with Session(
+        Endpoint(f"{GONE},{second[1]}", None, PAIR), FixedClock(), SeededEntropy(b"t"), "tests"
+    ) as session:
+        assert session.url == GONE
+        with answering(second[0], OK):
+            session.call("Encrypt", "2016-01-20", {})
+        assert session.url == second[1]
+
+
+def test_where_all_answer_503_that_is_the_answer_and_where_none_is_there_each_is_told() -> None:
+    first, second = network(), network()
+    with answering(first[0], LATER), answering(second[0], LATER):
+        assert call(f"{first[1]},{second[1]}").status == 503
+    third = network()
+    with answering(third[0], LATER):
+        assert call(f"{third[1]},{GONE}").status == 503
+    fourth = network()
+    with (
+        answering(fourth[0], reply(b"busy", "503 Busy")),
+        pytest.raises(OperatorError, match=r"\(status 503\)"),
+    ):
+        call(f"{fourth[1]},{GONE}")
+    with pytest.raises(Unreachable) as error:
+        call(f"{GONE},http://127.0.0.1:2")
+    told = "none of 2 servers: cannot reach http://127.0.0.1:1: Connection refused; cannot reach http://127.0.0.1:2: "
+    assert error.value.message.startswith(told)
+    assert error.value.hint
+
+
+@pytest.mark.parametrize(
+    "answer", [b"", b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{"], ids=["none", "half"]
+)
+def test_what_was_sent_and_is_not_answered_is_not_sent_to_another(answer: bytes) -> None:
+    first, second = network(), network()
+    with answering(first[0], answer), pytest.raises(OperatorError):
+        call(f"{first[1]},{second[1]}")
+    assert unasked(second[0])
+
+
+def test_a_refusal_is_the_answer_of_all() -> None:
+    first, second = network(), network()
+    with answering(first[0], reply(b'{"Code": "Forbidden.NoPermission"}', "403 Forbidden")):
+        assert call(f"{first[1]},{second[1]}").status == 403
+    assert unasked(second[0])

@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from keystead.proxy.http1 import as_request, body_of, headers_of, once, one_request
+from keystead.proxy.http1 import as_request, body_of, headers_of, once, one_request, whole_body
 
 HEAD = ["GET /?a=b HTTP/1.1", "Host: h", "content-length:  3 ", "Connection: keep-alive", "", ""]
 
@@ -29,6 +29,33 @@ def test_one_request_is_its_head_and_what_its_length_says() -> None:
 def test_a_length_is_digits(length: str, body: bytes) -> None:
     async def scenario() -> None:
         assert await body_of(["POST / HTTP/1.1", f"Content-Length: {length}"], reading(b"abc")) == body
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(("length", "fits"), [(0, True), (4_194_304, True), (4_194_305, False)])
+def test_a_whole_body_has_at_most_four_mebibytes(length: int, fits: bool) -> None:
+    async def scenario() -> None:
+        told = whole_body({"content-length": str(length)}, reading(b"a" * length))
+        if fits:
+            assert await told == b"a" * length
+        else:
+            with pytest.raises(ConnectionError):
+                await told
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(("chunks", "fits"), [(1, True), (4, True), (5, False)])
+def test_so_has_one_in_chunks_with_their_heads(chunks: int, fits: bool) -> None:
+    async def scenario() -> None:
+        framed = (b"ffff0\r\n%b\r\n" % (b"a" * 0xFFFF0)) * chunks + b"0\r\n\r\n"
+        told = whole_body({"transfer-encoding": "chunked"}, reading(framed))
+        if fits:
+            assert await told == framed
+        else:
+            with pytest.raises(ConnectionError):
+                await told
 
     asyncio.run(scenario())
 

@@ -55,9 +55,12 @@ def test_what_it_is_told(manager: tuple[str, socket.socket]) -> None:
         "RELOADING=1\nMONOTONIC_USEC=12500000",
         "READY=1",
     ]
-    one.stopping()
-    one.inform(2, "another one")
-    assert told(receiver) == ["STOPPING=1\nSTATUS=finishes what it accepted, and stops"]
+    one.stopping(40.5)
+    one.inform(2, "another one")  # it lives on, whatever happens
+    one.reloading()
+    one.ready()
+    stopping = "STOPPING=1\nEXTEND_TIMEOUT_USEC=40500000\nSTATUS=finishes what it accepted, and stops"
+    assert told(receiver) == [stopping, "WATCHDOG=1"]
 
 
 def test_its_names_are_taken_out_of_the_environment(manager: tuple[str, socket.socket]) -> None:
@@ -101,7 +104,7 @@ def test_without_a_manager_nobody_is_told() -> None:
     one = ServiceManager.of({"WATCHDOG_USEC": "1000000"}, CLOCK)
     one.ready()
     one.inform(1, "serves")
-    one.stopping()
+    one.stopping(1)
 
 
 @pytest.mark.parametrize("address", ["relative/path", "vsock:2:1234", " "])

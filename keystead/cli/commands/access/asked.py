@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from keystead.access.callers import Caller
 from keystead.access.documents import Document, Malformed, identity_document
 from keystead.api import questions
-from keystead.cli import output
+from keystead.cli import output, policy_words
 from keystead.errors import MalformedPolicyDocument, OperatorError, Refused
 
 if TYPE_CHECKING:
@@ -67,7 +67,9 @@ def document_of(name: str) -> Document:
             f"cannot read {shown}: {problem.strerror}", hint="check its name and its mode"
         ) from None
     try:
-        return identity_document(content.decode())
+        document = identity_document(content.decode())
+        policy_words.warn_of_idle(document, shown)
+        return document
     except UnicodeDecodeError:
         problem_text = "it is not UTF-8"
     except Malformed as problem:

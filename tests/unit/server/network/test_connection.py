@@ -392,6 +392,40 @@ def test_a_stop_answers_what_was_accepted_and_closes_the_idle() -> None:
     run(scenario, hold=True)
 
 
+def test_while_it_drains_each_connection_ends_with_its_next_answer_and_new_ones_are_served() -> None:
+    async def scenario(edge: Endpoint) -> None:
+        reader, writer = await edge.connect()
+        writer.write(GET)
+        assert b"Connection: close" not in await asyncio.wait_for(reader.read(65536), 5)
+        edge.http.draining = True
+        writer.write(GET)
+        assert b"Connection: close" in await asyncio.wait_for(reader.read(), 5)
+        assert b"Connection: close" in await edge.send(GET)
+        assert edge.closed
+
+    run(scenario)
+
+
+def test_all_that_was_accepted_before_on_one_connection_is_answered_before_it_ends() -> None:
+    async def scenario(edge: Endpoint) -> None:
+        reader, writer = await edge.connect()
+        writer.write(GET * 3)
+        while len(edge.waiting) < 3:
+            await asyncio.sleep(0.01)
+        stopping = asyncio.create_task(edge.http.stop(20))
+        while not edge.http.stopping:
+            await asyncio.sleep(0)
+        for number, reply in enumerate(edge.waiting):
+            reply(ok(b"answer %d" % number))
+        answers = await asyncio.wait_for(reader.read(), 5)
+        assert [answers.count(b"answer %d" % number) for number in range(3)] == [1, 1, 1]
+        assert answers.count(b"Connection: close") == 1
+        assert answers.endswith(b"answer 2")
+        await stopping
+
+    run(scenario, hold=True)
+
+
 def test_a_client_that_is_gone_disturbs_nobody() -> None:
     async def scenario(edge: Endpoint) -> None:
         _, writer = await edge.connect()

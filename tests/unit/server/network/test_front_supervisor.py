@@ -396,6 +396,23 @@ def test_a_stop_waits_for_what_was_accepted_and_takes_nothing_more() -> None:
     play(scenario)
 
 
+def test_while_it_drains_it_serves_on_and_is_not_ready_even_after_it_was_started_again() -> None:
+    async def scenario(desk: Desk) -> None:
+        await desk.front.start()
+        client = await desk.connect()
+        assert b"Connection: close" not in await client.ask()
+        desk.front.drain()
+        assert desk.front.problem == "the server is about to stop"
+        # What was sent goes ahead of what an answer would follow.
+        assert b"Connection: close" in await client.ask()
+        assert await client.reader.read() == b""
+        os.kill(desk.front.pid, signal.SIGKILL)
+        await desk.until(lambda: desk.reasons and desk.front._listening.is_set())
+        assert b"Connection: close" in await (await desk.connect()).ask()
+
+    play(scenario)
+
+
 def test_a_signal_in_its_first_moments_does_not_end_it() -> None:
     async def scenario(desk: Desk) -> None:
         starting = asyncio.create_task(desk.front.start())
