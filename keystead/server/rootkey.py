@@ -106,10 +106,12 @@ def rotate(data: str, setting: str, to: str, command: str) -> Rotated:
     directory = _with_data(data)
     with _alone(directory, setting) as opened:
         keys = RootKeys(directory, SystemEntropy(), SystemClock())
-        needed = keys.needed()
-        before = Choice("file") if needed.facts is None else choose(needed.facts.provider)
+        opened.store.begin()
+        noted = opened.store.keyring.root()
+        opened.store.rollback()
+        before = Choice("file") if noted is None else choose(noted.provider)
         made = keys.make(target)
-        if made.root.fingerprint == needed.fingerprint:
+        if made.root.fingerprint == opened.root.fingerprint:
             raise OperatorError(
                 f"{target.text} is the root key already",
                 hint="name another one, or another place for a new one",
@@ -126,7 +128,7 @@ def rotate(data: str, setting: str, to: str, command: str) -> Rotated:
     return Rotated(
         provider=target.text,
         fingerprint=made.root.fingerprint,
-        before=needed.fingerprint,
+        before=opened.root.fingerprint,
         kept=place,
         to_be_set=target.kind not in LOCAL,
     )

@@ -187,7 +187,7 @@ class RootKeys:
             else:
                 root = self._file(choice, needed)
         except OperatorError as problem:
-            if noted.kind == choice.kind or isinstance(problem, WrongSetting):
+            if noted == choice or isinstance(problem, WrongSetting):
                 raise
             raise _another(needed, noted, problem.message) from None
         if root.fingerprint != needed.fingerprint:
