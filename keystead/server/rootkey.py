@@ -17,8 +17,8 @@ from keystead.entropy import SystemEntropy
 from keystead.errors import OperatorError
 from keystead.server.data.directory import DataDirectory
 from keystead.server.data.opened_store import OpenedStore, open_store
-from keystead.server.data.root_key_choice import LOCAL, Choice, Kind, choose
-from keystead.server.data.root_keys import RootKeys
+from keystead.server.data.root_key_choice import LOCAL, Kind, choose
+from keystead.server.data.root_keys import RootKeys, noted_choice
 from keystead.server.operator import answer_here
 from keystead.store.copying import server_of
 from keystead.store.ports import StoreFailure
@@ -84,11 +84,11 @@ def status(data: str) -> Status:
     """Which root key a data directory needs, whether its server runs or not; the key itself is not looked for."""
     directory = _with_data(data)
     needed = root_key_needed(directory.database)
-    provider = "file" if needed.facts is None else needed.facts.provider
-    protects, exposed = _PROTECTS[choose(provider).kind]
+    choice = noted_choice(needed.facts)
+    protects, exposed = _PROTECTS[choice.kind]
     own = directory.root_key
     return Status(
-        provider=f"file ({own})" if provider == "file" else provider,
+        provider=f"file ({own})" if choice.text == "file" else choice.text,
         fingerprint=needed.fingerprint,
         since=needed.since,
         protects=protects,
@@ -107,9 +107,8 @@ def rotate(data: str, setting: str, to: str, command: str) -> Rotated:
     with _alone(directory, setting) as opened:
         keys = RootKeys(directory, SystemEntropy(), SystemClock())
         opened.store.begin()
-        noted = opened.store.keyring.root()
+        before = noted_choice(opened.store.keyring.root())
         opened.store.rollback()
-        before = Choice("file") if noted is None else choose(noted.provider)
         made = keys.make(target)
         if made.root.fingerprint == opened.root.fingerprint:
             raise OperatorError(
