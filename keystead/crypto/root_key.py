@@ -4,8 +4,10 @@ A provider offers wrap, unwrap and a fingerprint, never the key itself, so that 
 """
 
 import base64
+import errno
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -79,24 +81,26 @@ def create_file(path: Path, entropy: Entropy, key: bytes | None = None) -> Softw
     key = entropy.take(KEY_BYTES) if key is None else key
     root = SoftwareRootKey(key, entropy)
     text = f"{_HEADER}\n{base64.b64encode(key).decode()}\n{root.fingerprint}\n"
+    if os.path.lexists(path):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+    part = path.with_name(f"{path.name}.part")  # cut off, it is no root key file, and nothing is under it
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    except FileExistsError:
-        raise
-    except OSError as error:
-        raise OperatorError(
-            f"cannot make the root key file {path}: {error.strerror}", hint=owners.hint(path.parent)
-        ) from None
-    try:
+        with suppress(FileNotFoundError):
+            part.unlink()
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         with open(descriptor, "w", encoding="ascii") as file:
             file.write(text)
             file.flush()
             sync(file.fileno())
+        part.rename(path)
         sync_directory(path.parent)
     except OSError as error:
-        path.unlink()  # nothing is under it yet, and half of one would be taken for a damaged one
+        for one in (part, path):
+            with suppress(OSError):
+                one.unlink()
         raise OperatorError(
-            f"cannot write the root key file {path}: {error.strerror}", hint="check the free space there"
+            f"cannot write the root key file {path}: {error.strerror}",
+            hint=f"check the free space there; {owners.hint(path.parent)}",
         ) from None
     return root
 

@@ -17,8 +17,8 @@ from keystead.entropy import SystemEntropy
 from keystead.errors import OperatorError
 from keystead.server.data.directory import DataDirectory
 from keystead.server.data.opened_store import OpenedStore, open_store
-from keystead.server.data.root_key_choice import LOCAL, Choice, Kind, choose
-from keystead.server.data.root_keys import RootKeys
+from keystead.server.data.root_key_choice import LOCAL, Kind, choose
+from keystead.server.data.root_keys import RootKeys, noted_choice
 from keystead.server.operator import answer_here
 from keystead.store.copying import server_of
 from keystead.store.ports import StoreFailure
@@ -84,11 +84,11 @@ def status(data: str) -> Status:
     """Which root key a data directory needs, whether its server runs or not; the key itself is not looked for."""
     directory = _with_data(data)
     needed = root_key_needed(directory.database)
-    provider = "file" if needed.facts is None else needed.facts.provider
-    protects, exposed = _PROTECTS[choose(provider).kind]
+    choice = noted_choice(needed.facts)
+    protects, exposed = _PROTECTS[choice.kind]
     own = directory.root_key
     return Status(
-        provider=f"file ({own})" if provider == "file" else provider,
+        provider=f"file ({own})" if choice.text == "file" else choice.text,
         fingerprint=needed.fingerprint,
         since=needed.since,
         protects=protects,
@@ -106,10 +106,11 @@ def rotate(data: str, setting: str, to: str, command: str) -> Rotated:
     directory = _with_data(data)
     with _alone(directory, setting) as opened:
         keys = RootKeys(directory, SystemEntropy(), SystemClock())
-        needed = keys.needed()
-        before = Choice("file") if needed.facts is None else choose(needed.facts.provider)
+        opened.store.begin()
+        before = noted_choice(opened.store.keyring.root())
+        opened.store.rollback()
         made = keys.make(target)
-        if made.root.fingerprint == needed.fingerprint:
+        if made.root.fingerprint == opened.root.fingerprint:
             raise OperatorError(
                 f"{target.text} is the root key already",
                 hint="name another one, or another place for a new one",
@@ -126,7 +127,7 @@ def rotate(data: str, setting: str, to: str, command: str) -> Rotated:
     return Rotated(
         provider=target.text,
         fingerprint=made.root.fingerprint,
-        before=needed.fingerprint,
+        before=opened.root.fingerprint,
         kept=place,
         to_be_set=target.kind not in LOCAL,
     )

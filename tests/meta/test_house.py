@@ -41,6 +41,7 @@ TESTED_IN = {
     "server/data/discovery": "tests/cli",
     "server/data/opened_store": "tests/cli",
     "server/ephemeral": "tests/interop",
+    "server/rootkey": "tests/cli",
     "server/network/certificate_watch": "tests/cli",
     "server/network/console_process": "tests/unit/server/network/test_console_supervisor.py",
     "server/network/limits": "tests/unit/server/network/test_connection.py",

@@ -19,7 +19,7 @@ from keystead.portable import sync, sync_directory
 # What is in a directory of nobody's: of a file system, a repository, or a first start of ours that was cut off.
 _HARMLESS = re.compile(
     r"lost\+found|\.git(?:keep|ignore)|\.keep|\.placeholder|\.DS_Store|\.snapshot|\.zfs|\.nfs[0-9a-f]+|.+\.toml|"
-    r"lock|control\.sock|proxy|authority\.json|(?:server\.json|ca\.pem|root-access-key\.json)(?:\.new)?"
+    r"lock|root\.key(?:\.next)?\.part|control\.sock|proxy|authority\.json|(?:server\.json|ca\.pem|root-access-key\.json)(?:\.new)?"
 )
 _SHOWN = 3  # names
 

@@ -59,9 +59,7 @@ class RootKeys:
         """Which provider is meant: that of the setting, else the one the data was last sealed under."""
         if setting:
             return choose(setting)
-        if needed.facts is None:
-            return Choice("file")
-        choice = _noted(needed.facts)
+        choice = noted_choice(needed.facts)
         if choice.kind not in LOCAL:
             raise OperatorError(
                 f"the root key of {self._directory.path} is {choice.text}, and no setting says so",
@@ -127,7 +125,7 @@ class RootKeys:
 
         The old key is never removed: older backups need it.
         """
-        own, choice = self._directory.root_key, _noted(facts)
+        own, choice = self._directory.root_key, noted_choice(facts)
         retired, moved = None, False
         if own.exists() and (old := self._fingerprint(own)) not in ("", facts.fingerprint):
             coming = choice == Choice("file") and self._fingerprint(self._next) == facts.fingerprint
@@ -169,7 +167,7 @@ class RootKeys:
 
     def _open(self, choice: Choice, needed: RootKeyNeeded) -> RootKey:
         facts = needed.facts
-        noted = Choice("file") if facts is None else _noted(facts)
+        noted = noted_choice(facts)
         if choice.kind in ("passphrase", "kms"):
             if facts is None or noted.kind != choice.kind:
                 raise _another(needed, noted, f"there is none of {choice.text}")
@@ -187,7 +185,7 @@ class RootKeys:
             else:
                 root = self._file(choice, needed)
         except OperatorError as problem:
-            if noted.kind == choice.kind or isinstance(problem, WrongSetting):
+            if noted == choice or isinstance(problem, WrongSetting):
                 raise
             raise _another(needed, noted, problem.message) from None
         if root.fingerprint != needed.fingerprint:
@@ -213,13 +211,16 @@ class RootKeys:
         return kms_root_key.of(choice.kms, self._clock, self._entropy)
 
 
-def _noted(facts: RootKeyFacts) -> Choice:
+def noted_choice(facts: RootKeyFacts | None) -> Choice:
+    """What the data says of where its root key is from. OperatorError if that can't be."""
+    if facts is None:
+        return Choice("file")
     try:
         return choose(facts.provider)
     except WrongSetting:
         raise OperatorError(
             "the database names no root key that could be: it was altered or is damaged, or is of a newer version",
-            hint="restore the data directory from a backup, or set root-key",
+            hint="restore the data directory from a backup",
         ) from None
 
 

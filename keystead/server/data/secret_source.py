@@ -112,15 +112,16 @@ def _read_file(path: Path, what: str) -> bytes:
         raise OperatorError(
             f"cannot read {path}, which has {what}: {error.strerror}", hint=owners.hint(path)
         ) from None
+    status, why, hint = os.fstat(descriptor), "", "name the file itself"
+    if not stat.S_ISREG(status.st_mode):
+        why = "is not a plain file"
+    elif status.st_mode & 0o077:
+        why = f"is open to other users (mode {stat.S_IMODE(status.st_mode):04o})"
+        hint = f"chmod 600 {path}"
+    if why:
+        os.close(descriptor)
+        raise OperatorError(f"{path}, which has {what}, {why}", hint=hint)
     with open(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise OperatorError(f"{path}, which has {what}, is not a plain file", hint="name the file itself")
-        if status.st_mode & 0o077:
-            raise OperatorError(
-                f"{path}, which has {what}, is open to other users (mode {stat.S_IMODE(status.st_mode):04o})",
-                hint=f"chmod 600 {path}",
-            )
         return file.read(MOST + 1)
 
 

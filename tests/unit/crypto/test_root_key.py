@@ -48,7 +48,7 @@ def test_a_file_may_be_of_a_key_that_is_given(tmp_path: Path) -> None:
 
 
 def test_where_no_file_can_be_made(tmp_path: Path) -> None:
-    with pytest.raises(OperatorError, match="cannot make the root key file"):
+    with pytest.raises(OperatorError, match="cannot write the root key file"):
         root_key.create_file(tmp_path / "nowhere" / "root.key", SystemEntropy())
 
 
