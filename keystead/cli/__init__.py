@@ -27,6 +27,7 @@ COMMANDS = (
     "console",
     "ca",
     "backup",
+    "restore",
     "config",
     "completion",
     "status",

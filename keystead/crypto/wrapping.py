@@ -11,6 +11,8 @@ from keystead.domain.keys.key import Wrapped
 from keystead.entropy import Entropy
 from keystead.errors import OperatorError
 
+_CANARY = b"keystead/wrap/canary/1"
+
 
 class Wrapping:
     """Holds the unwrapped wrapping keys, and the service's own keys."""
@@ -71,6 +73,29 @@ class Wrapping:
                 f"{what} does not open: the database was altered or is damaged",
                 hint="restore the data directory from a backup",
             ) from None
+
+    # --- what proves that a backup can be opened, and that another generation has taken over
+
+    @property
+    def newest(self) -> int:
+        """The generation that wraps what is new."""
+        return self._newest
+
+    def canary(self, generation: int) -> bytes:
+        """A text sealed under a generation, which shows later that this is it."""
+        return seal(self._wrapping[generation].prf, _CANARY, str(generation).encode(), b"", self._entropy)
+
+    def opens_canary(self, generation: int, canary: bytes) -> bool:
+        """Whether there is the generation that sealed this."""
+        try:
+            unseal(self._wrapping[generation].prf, _CANARY, str(generation).encode(), canary)
+        except (KeyError, Unopenable):
+            return False
+        return True
+
+    def forget_wrapping_key(self, generation: int) -> None:
+        """Have an older generation no longer: nothing that it wrapped opens from here on."""
+        del self._wrapping[generation]
 
     # --- inside
 

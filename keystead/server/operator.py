@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode
 
 import msgspec
@@ -23,7 +24,7 @@ from keystead.domain.authorities import bundle, serving
 from keystead.domain.products import KEYSTEAD
 from keystead.entropy import SystemEntropy
 from keystead.errors import OperatorError
-from keystead.server.data import backup
+from keystead.server.backup import last_backup, making, proof, restoring, revived
 from keystead.server.data.directory import DataDirectory
 from keystead.server.data.opened_store import open_store, read_authority
 from keystead.settings import Settings
@@ -40,11 +41,13 @@ __all__ = [
     "is_root_access_key",
     "open_audit",
     "own_authorities",
+    "restore",
     "root_key_problem",
     "run_in_server",
     "run_operation",
     "sm2_problem",
     "snapshot",
+    "verify_backup",
 ]
 
 
@@ -161,9 +164,55 @@ def first_account(reader: Reader) -> str:
     return reader.accounts()[0]
 
 
-def back_up(data: str, into: Path, keep: int | None, clock: Clock) -> backup.Backup:
-    """See keystead.server.data.backup.back_up."""
-    return backup.back_up(_with_data(data), into, keep, clock)
+def back_up(
+    data: str, to: Path, *, root_file: Path | None = None, clock: Clock | None = None, **options: Any
+) -> making.Backup:
+    """See keystead.server.backup.making.back_up, of which `options` are; the root key is that of the directory if no other
+    is named."""
+    directory, entropy = _with_data(data), SystemEntropy()
+    root = root_key.read_file(root_file or directory.root_key, entropy)
+    return making.back_up(directory, to, root, clock or SystemClock(), entropy, **options)
+
+
+def verify_backup(data: str, path: Path, *, root_file: Path | None = None, **options: Any) -> proof.Proved:
+    """See keystead.server.backup.proof.verify; the root key is that of the data directory if no other is named. That the
+    directory's own server has a backup that was proved is noted there."""
+    directory, entropy, clock = DataDirectory(data), SystemEntropy(), SystemClock()
+    root = root_key.read_file(root_file or directory.root_key, entropy)
+    proved = proof.verify(path, root, clock, entropy, **options)
+    last_backup.note(directory, proved, clock)
+    return proved
+
+
+def restore(
+    path: Path,
+    data: str,
+    *,
+    old: Path | None = None,
+    log: Path | None = None,
+    root_file: Path | None = None,
+    keys: Path | None = None,
+    tell: proof.Tell = proof.no_tell,
+) -> tuple[restoring.Restored, revived.Since | None]:
+    """See keystead.server.backup.restoring.restore; and what happened since, if the old data directory or an exported log
+    tells."""
+    ended = restoring.end_of(path)
+    since = None
+    if old is not None:
+        since = revived.in_directory(old, *ended)
+    elif log is not None:
+        since = revived.in_log(log, *ended)
+    restored = restoring.restore(
+        path,
+        DataDirectory(data),
+        SystemClock(),
+        SystemEntropy(),
+        root_file=root_file,
+        keys=keys,
+        not_before=0 if since is None else since.latest_nonce,
+        tell=tell,
+    )
+    return restored, since
 
 
 def _with_data(data: str) -> DataDirectory:

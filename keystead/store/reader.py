@@ -206,6 +206,11 @@ def _noted(expect: Head | None, head: Head) -> bool | None:
 
 def open_reader(path: Path) -> Reader:
     """The records in a database, as of now. OperatorError if it can't be read."""
+    return Reader(connect(path))
+
+
+def connect(path: Path) -> apsw.Connection:
+    """A snapshot of a database. OperatorError if it can't be read, or another version has used it last."""
     try:
         connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
         connection.set_busy_timeout(5000)
@@ -220,7 +225,7 @@ def open_reader(path: Path) -> Reader:
             f"the database {path} was last used by another version of keystead",
             hint="start keystead serve on it once, which brings it up to date",
         )
-    return Reader(connection)
+    return connection
 
 
 def _unreadable(path: str, error: apsw.Error) -> OperatorError:

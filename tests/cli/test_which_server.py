@@ -32,10 +32,10 @@ ABOUT_A_DIRECTORY = {
     "ca": ["ca", "show"],
     "console": ["console", "login"],
     "env": ["env"],
-    "backup": ["backup", "BACKUPS"],
+    "backup": ["backup", "BACKUPS/"],
 }
-# `serve` and `run` make the server; `config` reads a file, `completion` what was built.
-NEITHER = {"serve", "run", "config", "completion"}
+# `serve`, `run` and `restore` make the server; `config` reads a file, `completion` what was built.
+NEITHER = {"serve", "run", "restore", "config", "completion"}
 
 
 @pytest.fixture(scope="module")

@@ -46,7 +46,7 @@ CALLS = {
 }
 # They call none: `run` and `env` only say where one is, others read what is in the directory.
 NO_CALLS = {
-    "serve", "run", "env", "config check", "audit list", "audit export", "audit verify", "ca show", "backup", "file check",
+    "serve", "run", "env", "config check", "audit list", "audit export", "audit verify", "ca show", "backup", "restore", "file check",
     "completion", "access explain", "access simulate", "access suggest", "access diff",
 }  # fmt: skip
 USER = pwd.getpwuid(os.getuid()).pw_name

@@ -43,6 +43,11 @@ def open_store(
     OperatorError if the root key is missing, damaged, open to others or another one, or if the database is missing
     although there was one, damaged, or newer than this program.
     """
+    if not directory.database.exists() and directory.restoring.exists():
+        raise OperatorError(
+            f"a restore into {directory.path} did not come to its end",
+            hint="run the same keystead restore again",
+        )
     if not directory.database.exists() and directory.root_access_key.exists():
         raise OperatorError(
             f"the database {directory.database} is missing, although this data directory had one",

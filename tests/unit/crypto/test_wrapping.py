@@ -30,3 +30,20 @@ def test_an_own_key_of_another_name_or_root_key_is_named() -> None:
         Wrapping(root, entropy).load([], [msgspec.structs.replace(row, name="two")])
     with pytest.raises(OperatorError, match="this data was sealed under another root key"):
         Wrapping(root_key.ephemeral(entropy), entropy).load([], [row])
+
+
+def test_a_canary_opens_under_its_own_generation_alone() -> None:
+    entropy = SeededEntropy()
+    wrapping = Wrapping(root_key.ephemeral(entropy), entropy)
+    rows = [wrapping.make_wrapping_key(1), wrapping.make_wrapping_key(2)]
+    assert wrapping.newest == 2
+    first, second = wrapping.canary(1), wrapping.canary(2)
+    assert wrapping.opens_canary(1, first)
+    assert wrapping.opens_canary(2, second)
+    assert not wrapping.opens_canary(2, first)
+    assert not wrapping.opens_canary(1, first[:-1])
+    assert not wrapping.opens_canary(3, first)
+    wrapping.forget_wrapping_key(1)
+    assert not wrapping.opens_canary(1, first)
+    wrapping.load(rows)
+    assert wrapping.opens_canary(1, first)
