@@ -24,6 +24,11 @@ class Wrapping:
         self._own: dict[str, bytes] = {}
         self._newest = 0
 
+    @property
+    def root(self) -> RootKey:
+        """What all of it is wrapped by."""
+        return self._root
+
     def make_wrapping_key(self, now: int) -> WrappingKey:
         """A new generation, wrapped by the root key and in use from here on."""
         generation = self._newest + 1

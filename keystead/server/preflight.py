@@ -5,6 +5,7 @@ What only the data can tell (a root key that does not open it, a seed beside oth
 """
 
 from contextlib import closing, suppress
+from pathlib import Path
 
 from keystead.clock import Clock
 from keystead.crypto.authority import describe
@@ -52,6 +53,12 @@ def check(settings: Settings, clock: Clock, running: Settings | None = None) -> 
         _check_authority(directory, names, clock.now())
     if settings.log_file not in ("", "-"):
         logs.check_file(settings.log_file)
+    for name, value in (("backup-into", settings.backup_into), ("backup-keys", settings.backup_keys)):
+        if value and Path(value).resolve().is_relative_to(directory.path.resolve()):
+            raise WrongSetting(
+                f"{name} is in the data directory itself, and would be lost with it",
+                hint="choose a folder elsewhere, best on another disk",
+            )
     if settings.seed:
         seed_file.read(settings.seed)
     if running is None or settings.listen != running.listen:

@@ -27,7 +27,10 @@ def handler(
         if path == "/metrics":
             return HttpResponse(status=200, content_type=_METRICS_TYPE, body=metrics.text())
         found = await problems()
-        return _json(503 if found else 200, {"status": "not ready" if found else "ready", "problems": found})
+        status = "not ready" if found else "ready"
+        return _json(
+            503 if found else 200, {"status": status, "problems": found, "backup": metrics.backups()}
+        )
 
     async def answered(request: HttpRequest, reply: Callable[[HttpResponse], None]) -> None:
         reply(await answer(request))

@@ -16,11 +16,14 @@ from keystead.api.scheduled import (
 from keystead.clock import Clock
 from keystead.entropy import Entropy
 from keystead.server import logs
+from keystead.server.data.directory import DataDirectory
 from keystead.server.data.opened_store import OpenedStore
-from keystead.server.service import refusals
+from keystead.server.service import backups, refusals
+from keystead.server.service.backups import Backups
 from keystead.server.service.metrics import Metrics
 from keystead.server.service.sequencer import Sequencer
 from keystead.server.service.underway import LOOP, Hanging, Underway
+from keystead.settings import Settings
 
 _DELETIONS_EVERY = 1.0  # seconds; it also finds out within so long that the store can't commit, or can again
 _ROTATIONS_EVERY = 60.0
@@ -60,6 +63,7 @@ class Service:
         self.hanging = Hanging(self._underway, self.metrics.hanging)
         self.sequencer = Sequencer(self.pipeline, self.metrics, loop, patience, self._underway)
         self._loop = loop
+        self._backups: Backups | None = None
         self._timers: dict[str, asyncio.TimerHandle] = {}
 
     def start_timers(self) -> None:
@@ -73,6 +77,22 @@ class Service:
         self.every(_NONCES_EVERY, "nonces", lambda: self.sequencer.run(purge_nonces))
         self.every(refusals.EVERY, "refusals", self.metrics.refusals.begin_anew)
 
+    def watch(self, directory: DataDirectory, settings: Callable[[], Settings]) -> None:
+        """Show how the data directory grows, and make backups of it when they are due, as the settings say then."""
+        self.metrics.watch_database(directory.database)
+        pipeline = self.pipeline
+        made = self._backups = Backups(
+            directory,
+            settings,
+            pipeline.vault.root,
+            pipeline.clock,
+            self._loop,
+            self.sequencer.run,
+            self.metrics.backup_failed,
+        )
+        self.metrics.watch_backups(made.age, made.detail)
+        self.every(backups.EVERY, "backups", made.look)
+
     def every(self, seconds: float, name: str, action: Callable[[], None]) -> None:
         """Do something now and then every so many seconds until the stop."""
         try:
@@ -85,6 +105,8 @@ class Service:
         """Answer all that was accepted, then end. Clients had their time: slow work that has not begun is refused."""
         for timer in self._timers.values():
             timer.cancel()
+        if self._backups is not None:
+            self._backups.stop()
         self.sequencer.abandon()
         await self.sequencer.drain()
         self.metrics.refusals.begin_anew()
