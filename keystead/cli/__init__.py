@@ -26,6 +26,7 @@ COMMANDS = (
     "access-key",
     "console",
     "ca",
+    "wrapping-key",
     "backup",
     "restore",
     "config",

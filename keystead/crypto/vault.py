@@ -280,6 +280,14 @@ class Vault(Wrapping):
         secret = self._unwrap(_SECRET, facts, access_key.secret)
         return msgspec.structs.replace(access_key, secret=self._wrap(_SECRET, facts, secret))
 
+    def rewrap_seed(self, account: str, name: str, wrapped: Wrapped) -> Wrapped:
+        """As `rewrap_version`, of an MFA device."""
+        return self.wrap_seed(account, name, self.unwrap_seed(account, name, wrapped))
+
+    def rewrap_private_key(self, purpose: str, wrapped: Wrapped) -> Wrapped:
+        """As `rewrap_version`, of a private key of the service itself."""
+        return self.wrap_private_key(purpose, self.unwrap_private_key(purpose, wrapped))
+
     # --- inside
 
     def _material_of(self, version: KeyVersion) -> bytes:

@@ -1,6 +1,6 @@
 """What the root key wraps: the wrapping keys, by generation, and the service's own keys, by name; and what those wrap."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from keystead.crypto.derivation import KEY_BYTES, prefixed
 from keystead.crypto.material import Material
@@ -31,14 +31,22 @@ class Wrapping:
 
     def make_wrapping_key(self, now: int) -> WrappingKey:
         """A new generation, wrapped by the root key and in use from here on."""
-        generation = self._newest + 1
-        key = self._entropy.take(KEY_BYTES)
-        wrapped = self._root.wrap(_wrapping_key_facts(generation), key)
-        self._wrapping[generation] = Material(key)
-        self._newest = generation
+        made = self.new_wrapping_key(now, self._newest + 1)
+        self.load([made])
+        return made
+
+    def new_wrapping_key(self, now: int, generation: int) -> WrappingKey:
+        """A new generation, wrapped by the root key; it is in use when `follow` is told of it."""
+        wrapped = self._root.wrap(_wrapping_key_facts(generation), self._entropy.take(KEY_BYTES))
         return WrappingKey(
             generation=generation, root_fingerprint=self._root.fingerprint, blob=wrapped, created=now
         )
+
+    def follow(self, wrapping_keys: Sequence[WrappingKey]) -> None:
+        """Have these generations and no others, one at least. They are those that are kept."""
+        self.load(row for row in wrapping_keys if row.generation not in self._wrapping)
+        for generation in self._wrapping.keys() - {row.generation for row in wrapping_keys}:
+            del self._wrapping[generation]
 
     def load(self, wrapping_keys: Iterable[WrappingKey], secrets: Iterable[ServiceSecret] = ()) -> None:
         """Unwrap all generations, and the service's own keys. OperatorError if the root key is not the one they were
@@ -97,10 +105,6 @@ class Wrapping:
         except (KeyError, Unopenable):
             return False
         return True
-
-    def forget_wrapping_key(self, generation: int) -> None:
-        """Have an older generation no longer: nothing that it wrapped opens from here on."""
-        del self._wrapping[generation]
 
     # --- inside
 

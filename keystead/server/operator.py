@@ -13,6 +13,7 @@ import keystead.operations  # noqa: F401 - fills the catalogue
 from keystead import owners
 from keystead.api.http.message import Channel, HttpRequest
 from keystead.api.pipeline import Answer, Pipeline
+from keystead.api.rewrapping import Rewrapping
 from keystead.client import handshake, transport
 from keystead.client.access_key import read_access_key
 from keystead.client.transport import Address, send_control, user_agent
@@ -22,11 +23,11 @@ from keystead.crypto.authority import Described, describe
 from keystead.crypto.primitives import libcrypto
 from keystead.domain.authorities import bundle, serving
 from keystead.domain.products import KEYSTEAD
-from keystead.entropy import SystemEntropy
+from keystead.entropy import Entropy, SystemEntropy
 from keystead.errors import OperatorError
 from keystead.server.backup import last_backup, making, proof, restoring, revived
 from keystead.server.data.directory import DataDirectory
-from keystead.server.data.opened_store import open_store, read_authority
+from keystead.server.data.opened_store import OpenedStore, open_store, read_authority
 from keystead.settings import Settings
 from keystead.store.ports import StoreFailure
 from keystead.store.reader import Reader, Wanted, open_reader
@@ -43,12 +44,15 @@ __all__ = [
     "own_authorities",
     "restore",
     "root_key_problem",
+    "rotate_wrapping_key",
     "run_in_server",
     "run_operation",
     "sm2_problem",
     "snapshot",
     "verify_backup",
 ]
+
+_REWRAPPED_AT_ONCE = 1000  # rows, where nobody waits
 
 
 def run_operation(
@@ -103,15 +107,7 @@ def _run_here(directory: DataDirectory, action: str, parameters: Mapping[str, st
     user = os.geteuid()  # as the kernel tells a server of its peer
     opened = open_store(directory, clock, entropy)
     try:
-        pipeline = Pipeline(
-            store=opened.store,
-            vault=opened.vault,
-            clock=clock,
-            entropy=entropy,
-            region=Settings().region,
-            account=opened.account,
-            server_id=opened.server_id,
-        )
+        pipeline = _pipeline(opened, clock, entropy)
         body = urlencode({**parameters, "Action": action, "Version": KEYSTEAD.version}).encode()
         request = HttpRequest(
             method="POST",
@@ -134,6 +130,53 @@ def _run_here(directory: DataDirectory, action: str, parameters: Mapping[str, st
     finally:
         opened.store.close()
     return answer
+
+
+def rotate_wrapping_key(data: str, command: str, unsure: str) -> tuple[transport.Answer, bool]:
+    """Have a new generation of the wrapping key; and whether all is wrapped by it already: a server takes its time for that,
+    and without one it is done here."""
+    answer = run_operation(data, "RotateWrappingKey", {}, command, unsure)
+    directory = DataDirectory(data)
+    if answer.status != 200 or directory.locked():
+        return answer, False
+    directory.lock()
+    try:
+        _rewrap_here(directory)
+    except StoreFailure as failure:
+        raise OperatorError(str(failure), hint="check the free space; a server goes on with it") from None
+    finally:
+        directory.unlock()
+    return answer, True
+
+
+def _rewrap_here(directory: DataDirectory) -> None:
+    """Wrap all anew on a directory that this process has locked."""
+    clock, entropy = SystemClock(), SystemEntropy()
+    opened = open_store(directory, clock, entropy)
+    try:
+        pipeline = _pipeline(opened, clock, entropy)
+        rewrapping, begun = Rewrapping(_REWRAPPED_AT_ONCE), False
+        while rewrapping.busy or not begun:
+            begun = True
+            opened.store.begin()
+            batch = pipeline.open_batch()
+            rewrapping(pipeline, batch)
+            batch.write()
+            opened.store.commit()
+    finally:
+        opened.store.close()
+
+
+def _pipeline(opened: OpenedStore, clock: Clock, entropy: Entropy) -> Pipeline:
+    return Pipeline(
+        store=opened.store,
+        vault=opened.vault,
+        clock=clock,
+        entropy=entropy,
+        region=Settings().region,
+        account=opened.account,
+        server_id=opened.server_id,
+    )
 
 
 def is_root_access_key(data: str, access_key_id: str) -> bool:

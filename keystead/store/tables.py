@@ -57,6 +57,10 @@ class Keyring:
             (wrapping_key.root_fingerprint, wrapping_key.blob, wrapping_key.generation),
         )
 
+    def remove(self, wrapping_key: WrappingKey) -> None:
+        self._database.revise()
+        self._database.rows("DELETE FROM wrapping_keys WHERE generation = ?", (wrapping_key.generation,))
+
     def secrets(self) -> tuple[ServiceSecret, ...]:
         rows = self._database.rows(
             "SELECT name, root_fingerprint, blob, created FROM service_secrets ORDER BY name"
@@ -199,6 +203,12 @@ class Accounts:
 
     def access_keys(self, account: str) -> tuple[AccessKey, ...]:
         rows = self._database.rows(f"{_ACCESS_KEY} WHERE account = ? ORDER BY position", (account,))
+        return tuple(_access_key(row) for row in rows)
+
+    def access_keys_after(self, access_key_id: str, limit: int) -> tuple[AccessKey, ...]:
+        rows = self._database.rows(
+            f"{_ACCESS_KEY} WHERE access_key_id > ? ORDER BY access_key_id LIMIT ?", (access_key_id, limit)
+        )
         return tuple(_access_key(row) for row in rows)
 
     def expired_access_keys(self, now: int) -> tuple[AccessKey, ...]:

@@ -30,6 +30,7 @@ ABOUT_A_DIRECTORY = {
     "account": ["account", "list"],
     "access-key": ["access-key", "list"],
     "ca": ["ca", "show"],
+    "wrapping-key": ["wrapping-key", "show"],
     "console": ["console", "login"],
     "env": ["env"],
     "backup": ["backup", "BACKUPS/"],

@@ -41,6 +41,8 @@ CALLS = {
     "console code": (["console", "code"], "console code"),
     "ca rotate": (["ca", "rotate", "--name", "canary.example.org"], "ca rotate"),
     "ca retire": (["ca", "retire"], "ca retire"),
+    "wrapping-key show": (["wrapping-key", "show"], "wrapping-key show"),
+    "wrapping-key rotate": (["wrapping-key", "rotate"], "wrapping-key rotate"),
     "status": (["status"], "status"),
     "doctor": (["doctor"], "doctor"),
 }

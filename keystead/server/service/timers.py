@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import keystead.operations  # noqa: F401 - fills the catalogue
 from keystead.api.pipeline import Pipeline
+from keystead.api.rewrapping import Rewrapping
 from keystead.api.scheduled import (
     delete_due,
     expire_due,
@@ -29,6 +30,9 @@ _DELETIONS_EVERY = 1.0  # seconds; it also finds out within so long that the sto
 _ROTATIONS_EVERY = 60.0
 _ACCESS_KEYS_EVERY = 60.0
 _NONCES_EVERY = 30.0
+_WRAPPING_EVERY = 1.0
+# A thousand rows a second: each batch holds up calls for a millisecond or two.
+_REWRAPS_EVERY, _REWRAPPED_AT_ONCE = 0.025, 25
 _TURNS_EVERY = 0.5
 
 
@@ -75,6 +79,11 @@ class Service:
         self.every(_ACCESS_KEYS_EVERY, "access keys", lambda: self.sequencer.run(purge_access_keys))
         self.every(_ACCESS_KEYS_EVERY, "sessions", lambda: self.sequencer.run(purge_sessions))
         self.every(_NONCES_EVERY, "nonces", lambda: self.sequencer.run(purge_nonces))
+        rewrapping = Rewrapping(_REWRAPPED_AT_ONCE)
+        self.every(_WRAPPING_EVERY, "wrapping keys", lambda: self.sequencer.run(rewrapping))
+        self.every(
+            _REWRAPS_EVERY, "rewraps", lambda: self.sequencer.run(rewrapping) if rewrapping.busy else None
+        )
         self.every(refusals.EVERY, "refusals", self.metrics.refusals.begin_anew)
 
     def watch(self, directory: DataDirectory, settings: Callable[[], Settings]) -> None:

@@ -43,7 +43,11 @@ def test_a_canary_opens_under_its_own_generation_alone() -> None:
     assert not wrapping.opens_canary(2, first)
     assert not wrapping.opens_canary(1, first[:-1])
     assert not wrapping.opens_canary(3, first)
-    wrapping.forget_wrapping_key(1)
+    wrapping.follow(rows[1:])
     assert not wrapping.opens_canary(1, first)
-    wrapping.load(rows)
+    assert wrapping.opens_canary(2, second)
+    third = wrapping.new_wrapping_key(3, 3)
+    assert wrapping.newest == 2
+    wrapping.follow([*rows, third])
+    assert wrapping.newest == 3
     assert wrapping.opens_canary(1, first)
