@@ -40,6 +40,7 @@ __all__ = [
     "database_problem",
     "first_account",
     "is_root_access_key",
+    "last_backup_of",
     "open_audit",
     "own_authorities",
     "restore",
@@ -225,6 +226,11 @@ def verify_backup(data: str, path: Path, *, root_file: Path | None = None, **opt
     proved = proof.verify(path, root, clock, entropy, **options)
     last_backup.note(directory, proved, clock)
     return proved
+
+
+def last_backup_of(directory: DataDirectory) -> last_backup.LastBackup | None:
+    """The last backup of a data directory that was verified."""
+    return last_backup.read(directory)
 
 
 def restore(

@@ -21,6 +21,7 @@ from keystead.store.migrate import known
 from keystead.store.tables import AUTHORITIES, authorities
 
 SELECT_RECORD = f"SELECT {', '.join(COLUMNS)}, hash FROM audit"  # noqa: S608 - constant names
+STRETCH = 2000  # records that are read of one snapshot
 
 _CALLER = "(principal = ? OR access_key_id = ? OR session = ? OR principal IN (SELECT user_id FROM users WHERE name = ?))"
 
@@ -63,8 +64,7 @@ class Reader:
 
     def each(self, wanted: Wanted) -> Iterator[Record]:
         """Every record that matches, whatever the limit, oldest first, as they come."""
-        where, values = conditions_of(wanted)
-        for row in self._rows(f"{SELECT_RECORD} WHERE {where} ORDER BY position", values):
+        for row in self._records(*conditions_of(wanted)):
             yield record_of(row)[0]
 
     def places_of_key(self, key_id: str) -> tuple[tuple[str, str], ...]:
@@ -126,15 +126,46 @@ class Reader:
 
     def all(self) -> Iterator[Record]:
         """Every record, in the order of the log."""
-        for row in self._rows(f"{SELECT_RECORD} ORDER BY position"):
+        for row in self._records():
             yield record_of(row)[0]
 
     def verify(self, expect: Head | None = None) -> tuple[Verdict, ...]:
         """Recompute every chain. `expect` is a head noted before, that must be on a chain."""
         verdicts: dict[str, Verdict] = {}
-        for row in self._rows(f"{SELECT_RECORD} ORDER BY position"):
+        for row in self._records():
             follow(verdicts, row, expect)
         return tuple(verdicts[chain] for chain in sorted(verdicts))
+
+    def _records(self, where: str = "1", values: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
+        """The rows of the records that match and are there now, oldest first, as they come.
+
+        Records stay as they are. So the snapshot is let go after each stretch of them, and another one begun: whoever reads
+        slowly does not keep a server from cutting its write-ahead log.
+        """
+        start, last = next(self._rows("SELECT min(position), max(position) FROM audit"))
+        while start is not None and start <= last:
+            (end,) = next(
+                self._rows(
+                    "SELECT max(position) FROM (SELECT position FROM audit WHERE position >= ? ORDER BY position LIMIT ?)",
+                    (start, STRETCH),
+                )
+            )
+            stretch = (start, min(end, last), *values)
+            yield from [
+                *self._rows(
+                    f"{SELECT_RECORD} WHERE position >= ? AND position <= ? AND {where} ORDER BY position",
+                    stretch,
+                )
+            ]
+            start = end + 1
+            self._renew()
+
+    def _renew(self) -> None:
+        try:
+            self._connection.execute("END").fetchall()
+            self._connection.execute("BEGIN").fetchall()
+        except apsw.Error as error:
+            raise _unreadable(self._connection.filename, error) from None
 
     def _rows(self, sql: str, values: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
         """The rows of a statement, as they come. OperatorError if the database is damaged."""

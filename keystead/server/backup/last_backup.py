@@ -1,6 +1,7 @@
 """The last backup of a data directory that was proved: noted beside the data, for metrics, `/ready` and the doctor."""
 
 from contextlib import closing, suppress
+from datetime import datetime
 from pathlib import Path
 
 import msgspec
@@ -19,13 +20,19 @@ class LastBackup(msgspec.Struct, frozen=True):
     made: str
     verified: int
 
+    def age(self, now: float) -> float:
+        """Seconds since it was made."""
+        return max(0.0, now - datetime.fromisoformat(self.made).timestamp())
+
 
 def read(directory: DataDirectory) -> LastBackup | None:
     """The last one; None if there is none, or that was lost."""
     try:
-        return msgspec.json.decode(directory.backups.read_bytes(), type=LastBackup)
-    except (OSError, msgspec.MsgspecError):
+        found = msgspec.json.decode(directory.backups.read_bytes(), type=LastBackup)
+        found.age(0)
+    except (OSError, ValueError):  # msgspec's are such, and so is that of a time that is none
         return None
+    return found
 
 
 def note(directory: DataDirectory, proved: Proved, clock: Clock) -> None:

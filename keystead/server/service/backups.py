@@ -5,7 +5,6 @@ import subprocess
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import datetime
 from typing import Any
 
 from keystead.api.batch import Batch
@@ -64,8 +63,7 @@ class Backups:
     def age(self) -> float:
         """Seconds since the last backup was made that was proved; infinite if there is none."""
         last = last_backup.read(self._directory)
-        made = float("-inf") if last is None else datetime.fromisoformat(last.made).timestamp()
-        return max(0.0, self._clock.now() - made)
+        return float("inf") if last is None else last.age(self._clock.now())
 
     def look(self) -> None:
         """Begin one if it is due and none is under way."""
