@@ -92,7 +92,7 @@ class DataDirectory:
 
     def _refuse_strange(self, beside: Iterable[str]) -> None:
         names = set(os.listdir(self.path))
-        own = {self.database.name, self.root_key.name, self.root_access_key.name}
+        own = {self.database.name, self.root_key.name, self.root_access_key.name, self.restoring.name}
         if own & names:
             return
         real = os.path.realpath(self.path)
