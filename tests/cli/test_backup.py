@@ -1,6 +1,7 @@
 """`keystead backup`: what it copies opens elsewhere, with the root key and not without it."""
 
 import fcntl
+import json
 import os
 import re
 import shutil
@@ -207,6 +208,15 @@ def test_a_name_of_its_own_is_taken_over_by_the_next_one_of_the_same_server(
         assert f"{to} exists, and is {what}: it is not replaced" in told.stderr
         assert to.read_bytes() == content
     assert sorted(os.listdir(tmp_path)) == ["keystead.backup", "other", "other.log"]
+
+
+def test_one_is_verified_as_soon_as_it_is_made(data: Path, tmp_path: Path) -> None:
+    told = keystead("backup", f"{tmp_path}/b/", "--verify", "--data", str(data))
+    backup = made(told)
+    assert told.stderr.endswith("verified: everything in it opens\n")
+    assert json.loads((data / "backups.json").read_text())["file"] == str(backup)
+    told = keystead("backup", "verify", str(backup), "--verify", "--data", str(data))
+    assert (told.returncode, told.stdout) == (2, "")
 
 
 def test_what_was_left_of_a_backup_that_was_killed_goes_at_the_next(data: Path, tmp_path: Path) -> None:

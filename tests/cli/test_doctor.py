@@ -766,7 +766,7 @@ def test_the_environment_of_env(tmp_path: Path) -> None:
     with live(tmp_path / "data", "--proxy") as server:
         made = environment_of(server.data)
         found = doctor(made)
-        assert (found.status, found.wrong) == (0, set()), found
+        assert (found.status, found.wrong) == (0, {("warning", "backup")}), found
         assert made[RUN_PROXY] == made["HTTPS_PROXY"] != STRANGE["HTTPS_PROXY"]
         url = server.description["url"]
     found = doctor(made)

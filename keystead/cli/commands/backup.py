@@ -41,6 +41,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         type=_amount,
         help="FILE is a folder; afterwards remove all backups of this server in it but the newest N (default: none)",
     )
+    parser.add_argument("--verify", action="store_true", help="verify the backup as soon as it is made")
     parser.add_argument(
         "--root-key", metavar="FILE", type=Path, help="the root key (default: that of the data directory)"
     )
@@ -70,7 +71,7 @@ def main(args: argparse.Namespace) -> int:
 
 
 def _make(args: argparse.Namespace) -> int:
-    from keystead.server.operator import back_up
+    from keystead.server.operator import back_up, verify_backup
 
     made = back_up(
         target.directory(args.data),
@@ -97,14 +98,26 @@ def _make(args: argparse.Namespace) -> int:
                 f"the backup is made, but its audit log is damaged: {verdict.bad}",
                 hint="compare with an older backup; keystead backup verify proves each one",
             )
+    if args.verify and status == output.DONE:
+        verify_backup(
+            target.directory(args.data),
+            made.path,
+            root_file=args.root_key,
+            keys=args.keys,
+            place=args.aside,
+            tell=output.progress,
+        )
+        output.note("verified: everything in it opens")
     return status
 
 
 def _verify(args: argparse.Namespace) -> int:
     from keystead.server.operator import verify_backup
 
-    if args.keep is not None:
-        raise output.WrongCommandLine("verify removes nothing", hint="leave --keep out")
+    if args.keep is not None or args.verify:
+        raise output.WrongCommandLine(
+            "verify makes and removes nothing", hint="leave --keep and --verify out"
+        )
     proved = verify_backup(
         target.directory(args.data),
         Path(args.file),
