@@ -138,6 +138,30 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid
             description="the CA certificate (PEM) of the server of such a key; empty: those of this machine"
         ),
     ] = ""
+    backup_into: Annotated[
+        str,
+        msgspec.Meta(
+            description="a folder, best on another disk, that the server makes backups in; empty: none",
+            extra=_RELOADED,
+        ),
+    ] = ""
+    backup_every: Annotated[
+        int,
+        msgspec.Meta(
+            description="hours from one of these backups to the next", extra=_RELOADED, ge=1, le=720
+        ),
+    ] = 24
+    backup_keep: Annotated[
+        int,
+        msgspec.Meta(description="how many of these backups stay", extra=_RELOADED, ge=1, le=100_000),
+    ] = 30
+    backup_keys: Annotated[
+        str,
+        msgspec.Meta(
+            description="a file for the wrapping keys of these backups; empty: each has its own in it",
+            extra=_RELOADED,
+        ),
+    ] = ""
     log_format: Annotated[
         Literal["json", "text", "auto"],
         msgspec.Meta(

@@ -1,5 +1,5 @@
-"""Records of what the service itself does: to keys, by a timer, from a seed, or so that a call can be answered; and of what
-it finds."""
+"""Records of what the service itself does: to keys, by a timer, from a seed, so that a call can be answered; to itself; and
+of what it finds."""
 
 import msgspec
 
@@ -9,7 +9,7 @@ from keystead.clock import Clock
 from keystead.domain.arns import key_arn
 from keystead.domain.audit import Kind, Record
 from keystead.domain.keys.key import Key
-from keystead.domain.products import KMS
+from keystead.domain.products import KEYSTEAD, KMS, Product
 from keystead.entropy import Entropy, uuid4
 
 
@@ -24,7 +24,15 @@ def record_event(
     """Record what the service itself did to a key."""
     arn = key_arn(key.account, key.region, key.key_id)
     record_service(
-        batch, clock, entropy, key.account, action, parameters, region=key.region, resources=(arn,)
+        batch,
+        clock,
+        entropy,
+        key.account,
+        action,
+        parameters,
+        product=KMS,
+        region=key.region,
+        resources=(arn,),
     )
 
 
@@ -36,6 +44,7 @@ def record_service(
     action: str,
     parameters: dict[str, str] | None = None,
     *,
+    product: Product = KEYSTEAD,
     region: str = "",
     resources: tuple[str, ...] = (),
     operator: str = "",
@@ -50,8 +59,8 @@ def record_service(
             kind=Kind.OPERATOR_COMMAND if operator else Kind.SERVICE_EVENT,
             account=account,
             region=region,
-            product=KMS.name,
-            version=KMS.version,
+            product=product.name,
+            version=product.version,
             action=action,
             caller_type=caller.value,
             principal=operator or "keystead",

@@ -187,6 +187,11 @@ def open_authority(vault: Vault, kept: KeptAuthority) -> Authority:
     return Authority.load(kept.certificate.encode(), vault.unwrap_private_key(_PURPOSE, kept.key))
 
 
+def rewrap_authority(vault: Vault, kept: KeptAuthority) -> KeptAuthority:
+    """A CA that was kept, its private key wrapped anew. OperatorError if it does not open."""
+    return msgspec.structs.replace(kept, key=vault.rewrap_private_key(_PURPOSE, kept.key))
+
+
 def describe(certificate_pem: bytes) -> Described:
     """What the first certificate says; ValueError if there is none."""
     with _reading():

@@ -100,6 +100,10 @@ class Vault(Wrapping):
             version, material=self._wrap(_MATERIAL, _version_facts(version), material)
         )
 
+    def prove_version(self, version: KeyVersion) -> None:
+        """OperatorError if the version's material does not open."""
+        self._material_of(version)
+
     def has_material(self, version: KeyVersion, material: bytes) -> bool:
         """Whether this is the version's material."""
         return hmac.compare_digest(self._material_of(version), material)
@@ -263,6 +267,26 @@ class Vault(Wrapping):
     def unwrap_private_key(self, purpose: str, wrapped: Wrapped) -> bytes:
         """The PEM private key; OperatorError if it does not open."""
         return self._unwrap(_PRIVATE_KEY, prefixed("private_key", purpose), wrapped)
+
+    # --- from one generation of the wrapping key to the next
+
+    def rewrap_version(self, version: KeyVersion) -> KeyVersion:
+        """The version with the material that it has, wrapped anew. OperatorError if it does not open."""
+        return self.keep_material(version, self._material_of(version))
+
+    def rewrap_secret(self, access_key: AccessKey) -> AccessKey:
+        """As `rewrap_version`, of an AccessKey's secret."""
+        facts = _secret_facts(access_key.account, access_key.access_key_id)
+        secret = self._unwrap(_SECRET, facts, access_key.secret)
+        return msgspec.structs.replace(access_key, secret=self._wrap(_SECRET, facts, secret))
+
+    def rewrap_seed(self, account: str, name: str, wrapped: Wrapped) -> Wrapped:
+        """As `rewrap_version`, of an MFA device."""
+        return self.wrap_seed(account, name, self.unwrap_seed(account, name, wrapped))
+
+    def rewrap_private_key(self, purpose: str, wrapped: Wrapped) -> Wrapped:
+        """As `rewrap_version`, of a private key of the service itself."""
+        return self.wrap_private_key(purpose, self.unwrap_private_key(purpose, wrapped))
 
     # --- inside
 

@@ -1,7 +1,7 @@
 """What the root key wraps: the wrapping keys, by generation, and the service's own keys, by name; and what those wrap."""
 
 import hmac
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -17,6 +17,7 @@ from keystead.entropy import Entropy
 from keystead.errors import OperatorError
 
 SEALS = "seals"  # the own key that rows are sealed with
+_CANARY = b"keystead/wrap/canary/1"
 
 
 class Rewrapped(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,16 +42,29 @@ class Wrapping:
         as they are, they would open in a store whose seals were all taken away."""
         self._offered: tuple[RootKey, RootKeyFacts] | None = None
 
+    @property
+    def root(self) -> RootKey:
+        """What all of it is wrapped by."""
+        return self._root
+
     def make_wrapping_key(self, now: int) -> WrappingKey:
         """A new generation, wrapped by the root key and in use from here on."""
-        generation = self._newest + 1
-        key = self._entropy.take(KEY_BYTES)
-        wrapped = self._root.wrap(_wrapping_key_facts(generation), key)
-        self._wrapping[generation] = Material(key)
-        self._newest = generation
+        made = self.new_wrapping_key(now, self._newest + 1)
+        self.load([made])
+        return made
+
+    def new_wrapping_key(self, now: int, generation: int) -> WrappingKey:
+        """A new generation, wrapped by the root key; it is in use when `follow` is told of it."""
+        wrapped = self._root.wrap(_wrapping_key_facts(generation), self._entropy.take(KEY_BYTES))
         return WrappingKey(
             generation=generation, root_fingerprint=self._root.fingerprint, blob=wrapped, created=now
         )
+
+    def follow(self, wrapping_keys: Sequence[WrappingKey]) -> None:
+        """Have these generations and no others, one at least. They are those that are kept."""
+        self.load(row for row in wrapping_keys if row.generation not in self._wrapping)
+        for generation in self._wrapping.keys() - {row.generation for row in wrapping_keys}:
+            del self._wrapping[generation]
 
     def load(self, wrapping_keys: Iterable[WrappingKey], secrets: Iterable[ServiceSecret] = ()) -> None:
         """Unwrap all generations, and the service's own keys. OperatorError if the root key is not the one they were
@@ -152,6 +166,25 @@ class Wrapping:
     def row_seals(self) -> RowSeals:
         """What seals rows, under the own key `seals`."""
         return RowSeals(self._own[SEALS], self._entropy)
+
+    # --- what proves that a backup can be opened, and that another generation has taken over
+
+    @property
+    def newest(self) -> int:
+        """The generation that wraps what is new."""
+        return self._newest
+
+    def canary(self, generation: int) -> bytes:
+        """A text sealed under a generation, which shows later that this is it."""
+        return seal(self._wrapping[generation].prf, _CANARY, str(generation).encode(), b"", self._entropy)
+
+    def opens_canary(self, generation: int, canary: bytes) -> bool:
+        """Whether there is the generation that sealed this."""
+        try:
+            unseal(self._wrapping[generation].prf, _CANARY, str(generation).encode(), canary)
+        except (KeyError, Unopenable):
+            return False
+        return True
 
     # --- inside
 

@@ -267,7 +267,7 @@ class Server:
     def watch(self) -> None:
         """Look after the certificate, and take figures of the store, now and then until the stop."""
         service, metrics, certificate = self.service, self.service.metrics, self._certificate
-        metrics.watch_database(self.directory.database)
+        service.watch(self.directory, lambda: self.settings)
 
         def figures(pipeline: Pipeline, batch: Batch) -> bool:
             metrics.stored(pipeline.store.keys.amounts(), batch.next - 1)

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode
 
 import msgspec
@@ -12,6 +13,7 @@ import keystead.operations  # noqa: F401 - fills the catalogue
 from keystead import owners
 from keystead.api.http.message import Channel, HttpRequest
 from keystead.api.pipeline import Answer, Pipeline
+from keystead.api.rewrapping import Rewrapping
 from keystead.client import handshake, transport
 from keystead.client.access_key import read_access_key
 from keystead.client.transport import Address, send_control, user_agent
@@ -21,12 +23,13 @@ from keystead.crypto.notes import NoteRefused, opened, public_key
 from keystead.crypto.primitives import libcrypto
 from keystead.domain.authorities import bundle, serving
 from keystead.domain.products import KEYSTEAD
-from keystead.entropy import SystemEntropy
+from keystead.entropy import Entropy, SystemEntropy
 from keystead.errors import OperatorError
-from keystead.server.data import backup, verification
+from keystead.server.backup import last_backup, making, proof, restoring, revived
+from keystead.server.data import verification
 from keystead.server.data.directory import DataDirectory
 from keystead.server.data.opened_store import OpenedStore, open_store, read_authority
-from keystead.server.data.root_key_choice import is_local
+from keystead.server.data.root_key_choice import KINDS, is_local
 from keystead.server.data.root_keys import RootKeys
 from keystead.settings import Settings, root_key_setting
 from keystead.store.ports import StoreFailure
@@ -45,17 +48,23 @@ __all__ = [
     "database_problem",
     "first_account",
     "is_root_access_key",
+    "last_backup_of",
     "look_at_root_key",
     "open_audit",
     "opened",
     "own_authorities",
     "public_key",
+    "restore",
+    "rotate_wrapping_key",
     "run_in_server",
     "run_operation",
     "sm2_problem",
     "snapshot",
+    "verify_backup",
     "verify_store",
 ]
+
+_REWRAPPED_AT_ONCE = 1000  # rows, where nobody waits
 
 
 def run_operation(
@@ -118,15 +127,7 @@ def answer_here(world: OpenedStore, action: str, parameters: Mapping[str, str], 
     """Run an operation on a store that this process has opened, in a batch of its own."""
     clock, entropy = SystemClock(), SystemEntropy()
     user = os.geteuid()  # as the kernel tells a server of its peer
-    pipeline = Pipeline(
-        store=world.store,
-        vault=world.vault,
-        clock=clock,
-        entropy=entropy,
-        region=Settings().region,
-        account=world.account,
-        server_id=world.server_id,
-    )
+    pipeline = _pipeline(world, clock, entropy)
     body = urlencode({**parameters, "Action": action, "Version": KEYSTEAD.version}).encode()
     request = HttpRequest(
         method="POST",
@@ -147,6 +148,53 @@ def answer_here(world: OpenedStore, action: str, parameters: Mapping[str, str], 
     batch.write()
     world.store.commit()
     return answer
+
+
+def rotate_wrapping_key(data: str, command: str, unsure: str) -> tuple[transport.Answer, bool]:
+    """Have a new generation of the wrapping key; and whether all is wrapped by it already: a server takes its time for that,
+    and without one it is done here."""
+    answer = run_operation(data, "RotateWrappingKey", {}, command, unsure)
+    directory = DataDirectory(data)
+    if answer.status != 200 or directory.locked():
+        return answer, False
+    directory.lock()
+    try:
+        _rewrap_here(directory)
+    except StoreFailure as failure:
+        raise OperatorError(str(failure), hint="check the free space; a server goes on with it") from None
+    finally:
+        directory.unlock()
+    return answer, True
+
+
+def _rewrap_here(directory: DataDirectory) -> None:
+    """Wrap all anew on a directory that this process has locked."""
+    clock, entropy = SystemClock(), SystemEntropy()
+    world = open_store(directory, clock, entropy, root_key_setting=root_key_setting())
+    try:
+        pipeline = _pipeline(world, clock, entropy)
+        rewrapping, begun = Rewrapping(_REWRAPPED_AT_ONCE), False
+        while rewrapping.busy or not begun:
+            begun = True
+            world.store.begin()
+            batch = pipeline.open_batch()
+            rewrapping(pipeline, batch)
+            batch.write()
+            world.store.commit()
+    finally:
+        world.store.close()
+
+
+def _pipeline(world: OpenedStore, clock: Clock, entropy: Entropy) -> Pipeline:
+    return Pipeline(
+        store=world.store,
+        vault=world.vault,
+        clock=clock,
+        entropy=entropy,
+        region=Settings().region,
+        account=world.account,
+        server_id=world.server_id,
+    )
 
 
 def is_root_access_key(data: str, access_key_id: str) -> bool:
@@ -177,9 +225,68 @@ def first_account(reader: Reader) -> str:
     return reader.accounts()[0]
 
 
-def back_up(data: str, into: Path, keep: int | None, clock: Clock) -> backup.Backup:
-    """See keystead.server.data.backup.back_up."""
-    return backup.back_up(_with_data(data), into, keep, clock)
+def back_up(
+    data: str, to: Path, *, root_key: str = "", clock: Clock | None = None, **options: Any
+) -> making.Backup:
+    """See keystead.server.backup.making.back_up, of which `options` are; the root key is that of the directory if no other
+    is named."""
+    directory, clock, entropy = _with_data(data), clock or SystemClock(), SystemEntropy()
+    root = RootKeys(directory, entropy, clock).open(_root_key_setting(root_key))
+    return making.back_up(directory, to, root, clock, entropy, **options)
+
+
+def verify_backup(data: str, path: Path, *, root_key: str = "", **options: Any) -> proof.Proved:
+    """See keystead.server.backup.proof.verify; the root key is that of the data directory if no other is named. That the
+    directory's own server has a backup that was proved is noted there."""
+    directory, entropy, clock = DataDirectory(data), SystemEntropy(), SystemClock()
+    root_keys = RootKeys(directory, entropy, clock)
+    root, _ = root_keys.open_of(_root_key_setting(root_key), proof.root_key_needed(path))
+    proved = proof.verify(path, root, clock, entropy, **options)
+    last_backup.note(directory, proved, clock)
+    return proved
+
+
+def _root_key_setting(named: str) -> str:
+    """Which root key a command is to use: the file or the provider that was named, else what the settings say."""
+    if named and named.partition(":")[0] not in KINDS:
+        return f"file:{named}"
+    return named or root_key_setting()
+
+
+def last_backup_of(directory: DataDirectory) -> last_backup.LastBackup | None:
+    """The last backup of a data directory that was verified."""
+    return last_backup.read(directory)
+
+
+def restore(
+    path: Path,
+    data: str,
+    *,
+    old: Path | None = None,
+    log: Path | None = None,
+    root_key: str = "",
+    keys: Path | None = None,
+    tell: proof.Tell = proof.no_tell,
+) -> tuple[restoring.Restored, revived.Since | None]:
+    """See keystead.server.backup.restoring.restore; and what happened since, if the old data directory or an exported log
+    tells."""
+    ended = restoring.end_of(path)
+    since = None
+    if old is not None:
+        since = revived.in_directory(old, *ended)
+    elif log is not None:
+        since = revived.in_log(log, *ended)
+    restored = restoring.restore(
+        path,
+        DataDirectory(data),
+        SystemClock(),
+        SystemEntropy(),
+        root_key=_root_key_setting(root_key),
+        keys=keys,
+        not_before=0 if since is None else since.latest_nonce,
+        tell=tell,
+    )
+    return restored, since
 
 
 def _with_data(data: str) -> DataDirectory:

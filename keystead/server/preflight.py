@@ -61,6 +61,12 @@ def check(settings: Settings, clock: Clock, running: Settings | None = None) -> 
     if settings.log_file not in ("", "-"):
         logs.check_file(settings.log_file)
     _check_checkpoints(settings, directory)
+    for name, value in (("backup-into", settings.backup_into), ("backup-keys", settings.backup_keys)):
+        if value and Path(value).resolve().is_relative_to(directory.path.resolve()):
+            raise WrongSetting(
+                f"{name} is in the data directory itself, and would be lost with it",
+                hint="choose a folder elsewhere, best on another disk",
+            )
     if settings.seed:
         seed_file.read(settings.seed)
     anchor_of(settings, clock, SystemEntropy())

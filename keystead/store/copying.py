@@ -1,12 +1,22 @@
-"""A whole copy of a database, of a running server's too, as of one moment."""
+"""A whole copy of a database, of a running server's too, as of one moment; with its wrapping keys or without."""
 
 import os
+from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 import apsw
 
+from keystead.domain.accounts import WrappingKey
 from keystead.errors import OperatorError
 from keystead.portable import sync
+from keystead.store.database import Database
+from keystead.store.tables import Keyring
+
+# How far the write-ahead log may grow beside a copy that is being made: as long as a snapshot is read, nothing of what was
+# written since can leave the log.
+LOG_BYTES = 1 << 30
+_STEP = 1024  # pages between two looks at the log
 
 
 def server_of(database: Path) -> str | None:
@@ -28,24 +38,77 @@ def server_of(database: Path) -> str | None:
     return str(rows[0][0]) if rows else None
 
 
-def copy(source: Path, target: Path) -> None:
-    """Make the new file `target`, mode 0600 and durable, of what is committed in `source`. Nothing deleted is in it.
+def copy(source: Path, target: Path, most_log: int = LOG_BYTES) -> None:
+    """Make the new file `target`, mode 0600, of what is committed in `source`.
 
-    The server that owns `source` goes on meanwhile. OperatorError if it can't be read or written; then there may be a part.
+    The server that owns `source` goes on meanwhile; its log grows by no more than `most_log` bytes, and some megabytes.
+    OperatorError if that does not do, or it can't be read or written; then there may be a part.
     """
-    descriptor = os.open(target, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    log = source.with_name(f"{source.name}-wal")
     try:
-        connection = apsw.Connection(str(source), flags=apsw.SQLITE_OPEN_READONLY)
-        try:
-            connection.set_busy_timeout(5000)
-            connection.execute("VACUUM INTO ?", (str(target),))
-        finally:
-            connection.close()
-        sync(descriptor)
+        os.close(os.open(target, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        with (
+            closing(apsw.Connection(str(source), flags=apsw.SQLITE_OPEN_READONLY)) as origin,
+            closing(apsw.Connection(str(target), flags=apsw.SQLITE_OPEN_READWRITE)) as made,
+        ):
+            origin.set_busy_timeout(5000)
+            made.execute("PRAGMA synchronous = OFF").fetchall()  # nobody has it yet, and a part is of no use
+            made.execute("PRAGMA journal_mode = OFF").fetchall()
+            origin.execute("BEGIN")
+            origin.execute("SELECT count(*) FROM sqlite_schema").fetchall()
+            before = _size(log)
+            with made.backup("main", origin, "main") as backup:
+                while not backup.done:
+                    backup.step(_STEP)
+                    if _size(log) - before > most_log:
+                        raise OperatorError(
+                            f"{log} has grown by {most_log >> 20} MiB since the backup began, and none is made: the "
+                            "server writes faster than its database can be copied",
+                            hint="try again when it has less to do, or name a faster disk with --aside",
+                        )
     except (apsw.Error, OSError) as error:
         raise OperatorError(
             f"cannot copy the database {source} to {target}: {error}",
             hint="check the free space there, and their owner",
         ) from None
+
+
+def take_out_wrapping_keys(database: Path) -> tuple[WrappingKey, ...]:
+    """Have a copy without the wrapping keys that it had, and give these. What they wrapped stays, and opens no more."""
+    with closing(_alone(database)) as connection, connection:
+        kept = Keyring(Database(connection)).all()
+        connection.execute("UPDATE wrapping_keys SET blob = x''")
+    return kept
+
+
+def put_in_wrapping_keys(database: Path, keys: Sequence[WrappingKey]) -> None:
+    """Undo `take_out_wrapping_keys`."""
+    with closing(_alone(database)) as connection, connection:
+        connection.executemany(
+            "UPDATE wrapping_keys SET blob = ? WHERE generation = ?",
+            [(one.blob, one.generation) for one in keys],
+        )
+
+
+def durable(database: Path) -> None:
+    """Have a database that nobody has open on the disk itself."""
+    descriptor = os.open(database, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        sync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _alone(database: Path) -> apsw.Connection:
+    """A connection to a database that nobody else has, which leaves one file and nothing of what it overwrites."""
+    connection = apsw.Connection(str(database), flags=apsw.SQLITE_OPEN_READWRITE)
+    for pragma in ("journal_mode = DELETE", "secure_delete = ON", "synchronous = FULL"):
+        connection.execute(f"PRAGMA {pragma}").fetchall()
+    return connection
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:  # no server has it
+        return 0

@@ -114,6 +114,12 @@ class Keys:
             remember(self._versions, (account, version_id), found)
         return found
 
+    def versions_after(self, version_id: str, limit: int) -> tuple[KeyVersion, ...]:
+        rows = self._version_rows.select(
+            "WHERE version_id > ? ORDER BY version_id LIMIT ?", (version_id, limit)
+        )
+        return tuple(map(version_of, rows))
+
     def has_version(self, version_id: str) -> bool:
         return bool(self._database.rows("SELECT 1 FROM key_versions WHERE version_id = ?", (version_id,)))
 

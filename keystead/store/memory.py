@@ -37,6 +37,9 @@ class Keyring:
 
     put = add
 
+    def remove(self, wrapping_key: WrappingKey) -> None:
+        self._rows.remove(wrapping_key.generation)
+
     def secrets(self) -> tuple[ServiceSecret, ...]:
         return tuple(sorted(self._secrets.values(), key=lambda one: one.name))
 
@@ -95,6 +98,10 @@ class Accounts:
 
     def access_keys(self, account: str) -> tuple[AccessKey, ...]:
         return tuple(one for one in self._access_keys.values() if one.account == account)
+
+    def access_keys_after(self, access_key_id: str, limit: int) -> tuple[AccessKey, ...]:
+        found = sorted(self._access_keys.values(), key=lambda one: one.access_key_id)
+        return tuple([one for one in found if one.access_key_id > access_key_id][:limit])
 
     def expired_access_keys(self, now: int) -> tuple[AccessKey, ...]:
         return tuple(one for one in self._access_keys.values() if one.gone(now))
@@ -194,6 +201,10 @@ class Keys:
 
     def version(self, account: str, version_id: str) -> KeyVersion | None:
         return self._versions.get((account, version_id))
+
+    def versions_after(self, version_id: str, limit: int) -> tuple[KeyVersion, ...]:
+        found = sorted(self._versions.values(), key=lambda one: one.version_id)
+        return tuple([one for one in found if one.version_id > version_id][:limit])
 
     def has_version(self, version_id: str) -> bool:
         return any(one.version_id == version_id for one in self._versions.values())

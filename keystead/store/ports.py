@@ -79,6 +79,10 @@ class Keys(Protocol):
         """The account's version, of whatever region, or None."""
         ...
 
+    def versions_after(self, version_id: str, limit: int) -> tuple[KeyVersion, ...]:
+        """Versions of all accounts and regions, in the order of their ids, behind this one."""
+        ...
+
     def has_version(self, version_id: str) -> bool:
         """Whether any account has this version."""
         ...
@@ -194,6 +198,10 @@ class Accounts(Protocol):
         """All AccessKeys of the account and of its users, oldest first."""
         ...
 
+    def access_keys_after(self, access_key_id: str, limit: int) -> tuple[AccessKey, ...]:
+        """AccessKeys of all accounts, in the order of their ids, behind this one."""
+        ...
+
     def expired_access_keys(self, now: int) -> tuple[AccessKey, ...]:
         """The temporary ones of all accounts whose time is over."""
         ...
@@ -210,6 +218,10 @@ class Keyring(Protocol):
 
     def put(self, wrapping_key: WrappingKey) -> None:
         """Replace an existing generation: it was wrapped anew."""
+        ...
+
+    def remove(self, wrapping_key: WrappingKey) -> None:
+        """Destroy an existing generation, which has wrapped nothing that is there."""
         ...
 
     def secrets(self) -> tuple[ServiceSecret, ...]:

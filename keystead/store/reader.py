@@ -27,6 +27,7 @@ from keystead.store.tables import AUTHORITIES, authorities
 from keystead.store.verification import SELECT_HASHED, Verification
 
 SELECT_RECORD = f"SELECT {', '.join(COLUMNS)}, hash FROM audit"  # noqa: S608 - constant names
+STRETCH = 2000  # records that are read of one snapshot
 
 _CALLER = "(principal = ? OR access_key_id = ? OR session = ? OR principal IN (SELECT user_id FROM users WHERE name = ?))"
 
@@ -71,7 +72,7 @@ class Reader:
     def each(self, wanted: Wanted) -> Iterator[Record]:
         """Every record that matches, whatever the limit, oldest first, as they come."""
         where, values = conditions_of(wanted)
-        for row in self._rows(f"{SELECT_RECORD} WHERE {where} ORDER BY position", values):
+        for row in self._records(SELECT_RECORD, where, values):
             yield record_of(row)[0]
 
     def places_of_key(self, key_id: str) -> tuple[tuple[str, str], ...]:
@@ -133,7 +134,7 @@ class Reader:
 
     def all(self) -> Iterator[Record]:
         """Every record, in the order of the log."""
-        for row in self._rows(f"{SELECT_RECORD} ORDER BY position"):
+        for row in self._records():
             yield record_of(row)[0]
 
     def keyring(self) -> tables.Keyring:
@@ -153,16 +154,49 @@ class Reader:
 
     def rows(self) -> Iterator[tuple[tuple[object, ...], bytes]]:
         """Every record's columns, whatever somebody made of them, and its hash, in the order of the log."""
-        for row in self._rows(f"{SELECT_RECORD} ORDER BY position"):
+        for row in self._records():
             yield row[:-1], row[-1]
 
     def verify(self, expect: Head | None = None) -> tuple[Verdict, ...]:
         """Recompute every chain. `expect` is a head noted before, that must be on a chain."""
         verification = Verification(expect=expect)
         follow = verification.follow
-        for row in self._rows(f"{SELECT_HASHED} ORDER BY position"):
+        for row in self._records(SELECT_HASHED):
             follow(*row)
         return verification.verdicts
+
+    def _records(
+        self, select: str = SELECT_RECORD, where: str = "1", values: Sequence[Any] = ()
+    ) -> Iterator[tuple[Any, ...]]:
+        """The rows of the records that match and are there now, oldest first, as they come.
+
+        Records stay as they are. So the snapshot is let go after each stretch of them, and another one begun: whoever reads
+        slowly does not keep a server from cutting its write-ahead log.
+        """
+        start, last = next(self._rows("SELECT min(position), max(position) FROM audit"))
+        while start is not None and start <= last:
+            (end,) = next(
+                self._rows(
+                    "SELECT max(position) FROM (SELECT position FROM audit WHERE position >= ? ORDER BY position LIMIT ?)",
+                    (start, STRETCH),
+                )
+            )
+            stretch = (start, min(end, last), *values)
+            yield from [
+                *self._rows(
+                    f"{select} WHERE position >= ? AND position <= ? AND {where} ORDER BY position",
+                    stretch,
+                )
+            ]
+            start = end + 1
+            self._renew()
+
+    def _renew(self) -> None:
+        try:
+            self._connection.execute("END").fetchall()
+            self._connection.execute("BEGIN").fetchall()
+        except apsw.Error as error:
+            raise _unreadable(self._connection.filename, error) from None
 
     def _rows(self, sql: str, values: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
         """The rows of a statement, as they come. OperatorError if the database is damaged."""
@@ -204,6 +238,11 @@ def conditions_of(wanted: Wanted) -> tuple[str, "list[Any]"]:
 
 def open_reader(path: Path) -> Reader:
     """The records in a database, as of now. OperatorError if it can't be read."""
+    return Reader(connect(path))
+
+
+def connect(path: Path) -> apsw.Connection:
+    """A snapshot of a database. OperatorError if it can't be read, or another version has used it last."""
     try:
         connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
         connection.set_busy_timeout(5000)
@@ -218,7 +257,7 @@ def open_reader(path: Path) -> Reader:
             f"the database {path} was last used by another version of keystead",
             hint="start keystead serve on it once, which brings it up to date",
         )
-    return Reader(connection)
+    return connection
 
 
 class RootKeyNeeded(msgspec.Struct, frozen=True, kw_only=True):

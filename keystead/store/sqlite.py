@@ -25,8 +25,8 @@ from keystead.store.lookup_tables import DatabaseLookups
 from keystead.store.nonce_tables import Nonces
 from keystead.store.ports import StoreFailure
 from keystead.store.seal_check import Examined, examine
-from keystead.store.sealed import SEALED
-from keystead.store.sealed_table import seal_table
+from keystead.store.sealed import META, SEALED
+from keystead.store.sealed_table import SealedTable, seal_table
 from keystead.store.seals import Blocked, Sealer, Seals
 from keystead.store.session_tables import Sessions
 from keystead.store.tally_tables import Tallies
@@ -177,6 +177,14 @@ class SqliteStore:
         """The account that the server was made with, its row altered or not; "" if there is none yet."""
         row = self._database.row("SELECT account FROM accounts ORDER BY position LIMIT 1")
         return "" if row is None else str(row[0])
+
+    def become(self, server_id: str, horizon: int) -> None:
+        """Be another server's from here on: with a chain of its own, without anybody who has signed in, and with no request
+        accepted that is of the second `horizon` or before. Within a batch."""
+        SealedTable(self._database, META).put(("server_id", server_id))
+        self.server_id = server_id
+        self.nonces.move_horizon(horizon)
+        self.sessions.end_all()
 
     # --- the seals of rows
 

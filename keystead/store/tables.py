@@ -51,6 +51,9 @@ class Keyring:
             (wrapping_key.generation,), root_fingerprint=wrapping_key.root_fingerprint, blob=wrapping_key.blob
         )
 
+    def remove(self, wrapping_key: WrappingKey) -> None:
+        self._wrapping_keys.delete("WHERE generation = ?", (wrapping_key.generation,))
+
     def secrets(self) -> tuple[ServiceSecret, ...]:
         return tuple(
             ServiceSecret(name=row[0], root_fingerprint=row[1], blob=row[2], created=row[3])
@@ -161,6 +164,12 @@ class Accounts:
     def access_keys(self, account: str) -> tuple[AccessKey, ...]:
         rows = self._access_keys.select(
             "WHERE account = ? ORDER BY position", (account,), f"account {account}"
+        )
+        return tuple(map(_access_key, rows))
+
+    def access_keys_after(self, access_key_id: str, limit: int) -> tuple[AccessKey, ...]:
+        rows = self._access_keys.select(
+            "WHERE access_key_id > ? ORDER BY access_key_id LIMIT ?", (access_key_id, limit)
         )
         return tuple(map(_access_key, rows))
 

@@ -1,7 +1,7 @@
 """`keystead backup`: what it copies opens elsewhere, with the root key and not without it."""
 
-import errno
 import fcntl
+import json
 import os
 import re
 import shutil
@@ -14,20 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from keystead.clock import SystemClock
-from keystead.server import operator
+from tests.backups import back_up, made, restore, verify
 from tests.live import LiveServer, keystead, live
 
 TEXT = "对称加密 secret"
-
-
-def made(told: "subprocess.CompletedProcess[str]") -> Path:
-    assert told.returncode == 0, told.stderr
-    return Path(told.stdout.strip())
-
-
-def back_up(data: Path, into: Path, *more: str) -> Path:
-    return made(keystead("backup", str(into), "--data", str(data), *more))
+NAME = re.compile(r"[0-9]{8}T[0-9]{6}\.[0-9]{3}Z\.keystead")
 
 
 def until(happened: Callable[[], bool]) -> None:
@@ -35,13 +26,6 @@ def until(happened: Callable[[], bool]) -> None:
     while not happened():
         assert time.monotonic() < deadline
         time.sleep(0.01)
-
-
-def restore(backup: Path, root_key: Path, to: Path) -> Path:
-    """As the page says it: the backup, and the root key that was kept apart."""
-    shutil.copytree(backup, to)
-    shutil.copy(root_key, to)
-    return to
 
 
 def test_a_backup_of_a_server_under_load_opens_elsewhere(tmp_path: Path) -> None:
@@ -73,14 +57,13 @@ def test_a_backup_of_a_server_under_load_opens_elsewhere(tmp_path: Path) -> None
             thread.join()
         client.close()
         ca = (data / "ca.pem").read_bytes()
-    assert re.fullmatch(r"[0-9]{8}T[0-9]{6}\.[0-9]{3}Z", backup.name)
-    assert sorted(one.name for one in backup.iterdir()) == ["ca.pem", "keystead.db"]
-    assert backup.stat().st_mode & 0o777 == into.stat().st_mode & 0o777 == 0o700
-    assert (backup / "keystead.db").stat().st_mode & 0o777 == 0o600
-    copied = b"".join(one.read_bytes() for one in backup.iterdir())
+    assert NAME.fullmatch(backup.name)
+    assert into.stat().st_mode & 0o777 == 0o700
+    assert backup.stat().st_mode & 0o777 == 0o600
+    content = backup.read_bytes()
     root_key = (data / "root.key").read_text().splitlines()[1]
-    for secret in (root_key, access_key[1], TEXT):
-        assert secret.encode() not in copied
+    for secret in (root_key, access_key[1], access_key[0], TEXT, key_id, "SQLite format 3", "CreateKey"):
+        assert secret.encode() not in content
 
     elsewhere = restore(backup, data / "root.key", tmp_path / "elsewhere")
     shutil.copy(data / "root-access-key.json", elsewhere)
@@ -95,10 +78,10 @@ def test_a_backup_of_a_server_under_load_opens_elsewhere(tmp_path: Path) -> None
 
     # Without the root key it opens nothing.
     alone = tmp_path / "alone"
-    shutil.copytree(backup, alone)
-    told = keystead("serve", "--data", str(alone), "--listen", "localhost:0")
+    told = keystead("restore", str(backup), "--data", str(alone))
     assert told.returncode == 1
-    assert "the root key file" in told.stderr
+    assert f"the root key file {alone / 'root.key'} is missing" in told.stderr
+    assert not alone.exists()
 
 
 @pytest.mark.parametrize("end", ["stop", "kill"])
@@ -143,9 +126,7 @@ def test_old_backups_are_removed_but_for_so_many(data: Path, tmp_path: Path) -> 
     first, second = back_up(data, into), back_up(data, into)
     (into / "20200101T000000.000Z-mine").mkdir()
     (into / "notes").write_text("mine")
-    (into / ".20200101T000000.000Z.part").mkdir()  # of one that was killed
-    (into / ".99990101T000000.000Z.part").mkdir()  # of one that may be under way
-    others = {"20200101T000000.000Z-mine", "notes", ".99990101T000000.000Z.part"}
+    others = {"20200101T000000.000Z-mine", "notes"}
     third = back_up(data, into)
     assert {first.name, second.name, third.name} < set(os.listdir(into))
     fourth = back_up(data, into, "--keep", "2")
@@ -155,12 +136,20 @@ def test_old_backups_are_removed_but_for_so_many(data: Path, tmp_path: Path) -> 
     sixth = back_up(data, into, "--keep", "999999")
     assert set(os.listdir(into)) == {fifth.name, sixth.name, *others}
     # A clock that was ahead once does not cost the backups that are made since.
-    fifth.rename(into / "99990101T000000.000Z")
+    ahead = "99990101T000000.000Z.keystead"
+    fifth.rename(into / ahead)
     told = keystead("backup", str(into), "--data", str(data), "--keep", "1")
-    assert set(os.listdir(into)) == {made(told).name, "99990101T000000.000Z", *others}
-    assert (
-        f"warning: {into / '99990101T000000.000Z'} is not counted, and stays: it is dated in" in told.stderr
-    )
+    assert set(os.listdir(into)) == {made(told).name, ahead, *others}
+    assert f"warning: {into / ahead} is not counted, and stays: it is dated in" in told.stderr
+
+
+def folder_of(data: Path, into: Path, name: str) -> Path:
+    """A backup as earlier versions made it: a folder with a copy of the database."""
+    (into / name).mkdir(parents=True)
+    with sqlite3.connect(data / "keystead.db") as connection:
+        connection.execute("VACUUM INTO ?", (str(into / name / "keystead.db"),))
+    connection.close()
+    return into / name
 
 
 def test_only_the_backups_of_the_same_server_are_counted_and_removed(data: Path, tmp_path: Path) -> None:
@@ -168,91 +157,83 @@ def test_only_the_backups_of_the_same_server_are_counted_and_removed(data: Path,
     with live(elsewhere):
         pass
     theirs = [back_up(elsewhere, into).name for _ in range(2)]
+    earlier = folder_of(data, into, "20190101T000000.000Z")
     ours = [back_up(data, into).name for _ in range(2)]
-    kinds = ["empty", "more", "cut", "none", "link", "file", "restored"]
+    kinds = ["empty", "more", "none", "restored", "link", "file", "cut"]
     strange = {kind: into / f"2020010{day}T000000.000Z" for day, kind in enumerate(kinds, 1)}
-    for kind in ("more", "cut", "none", "restored"):
-        shutil.copytree(into / ours[0], strange[kind])
+    for kind in ("link", "file", "cut"):
+        strange[kind] = strange[kind].with_name(f"{strange[kind].name}.keystead")
+    for kind in ("more", "restored"):
+        shutil.copytree(earlier, strange[kind])
     strange["empty"].mkdir()
     (strange["more"] / "notes").write_text("mine")
-    (strange["cut"] / "keystead.db").write_bytes((into / ours[0] / "keystead.db").read_bytes()[:1000])
+    strange["none"].mkdir()
     (strange["none"] / "keystead.db").write_bytes(b"no database" * 1000)
+    shutil.copy(data / "root.key", strange["restored"])  # somebody serves it perhaps
     strange["link"].symlink_to(into / ours[0])
     strange["file"].write_text("mine")
-    shutil.copy(data / "root.key", strange["restored"])  # somebody serves it perhaps
-    before = {path: path.stat().st_mtime_ns for path in into.rglob("*")}
+    strange["cut"].write_bytes((into / ours[0]).read_bytes()[:100])
     told = keystead("backup", str(into), "--data", str(data), "--keep", "2")
     assert {path.name for path in into.iterdir()} == {
-        *theirs, *ours[1:], made(told).name, *(one.name for one in strange.values()),
+        *theirs, ours[1], made(told).name, *(one.name for one in strange.values()),
     }  # fmt: skip
     for path in strange.values():
         assert (
             f"warning: {path} is not counted, and stays: it is named as a backup, and is not" in told.stderr
         )
     assert "backups of other servers, which are not counted and stay: 2\n" in told.stderr
+    assert f"removed {earlier}\n" in told.stderr
     assert f"removed {into / ours[0]}\n" in told.stderr
-    for path, when in before.items():  # looking leaves nothing
-        if path.name != ours[0] and path.parent.name != ours[0] and path != strange["link"]:
-            assert path.stat().st_mtime_ns == when
-    # One that was looked into, or that an earlier version made, is one still.
-    assert keystead("audit", "verify", "--data", str(into / ours[1])).returncode == 0
-    keystead("serve", "--data", str(into / ours[1]), "--listen", "localhost:0")
-    with sqlite3.connect(into / ours[1] / "keystead.db") as connection:
-        connection.execute("PRAGMA user_version = 1")
-    connection.close()
-    for one in (*strange.values(), *(into / name for name in theirs)):
-        one.unlink() if one.is_symlink() or one.is_file() else shutil.rmtree(one)
-    told = keystead("backup", str(into), "--data", str(data), "--keep", "1")
-    assert os.listdir(into) == [made(told).name]
-    assert "warning" not in told.stderr
-    assert "other servers" not in told.stderr
 
 
-def test_a_part_that_is_under_way_is_left_alone(data: Path, tmp_path: Path) -> None:
-    into = tmp_path / "backups"
-    under_way, left, strange = (into / f".2020010{day}T000000.000Z.part" for day in (1, 2, 3))
-    for one in (under_way, left, strange):
-        one.mkdir(parents=True)
-        (one / "keystead.db").touch()
-    (strange / "notes").write_text("mine")
+def test_a_name_of_its_own_is_taken_over_by_the_next_one_of_the_same_server(
+    data: Path, tmp_path: Path
+) -> None:
+    to, other = tmp_path / "keystead.backup", tmp_path / "other"
+    assert keystead("backup", str(to), "--data", str(data)).returncode == 0
+    before = to.read_bytes()
+    assert keystead("backup", str(to), "--data", str(data)).returncode == 0
+    assert before != to.read_bytes()
+    assert verify(to, data).returncode == 0
+    with live(other):
+        pass
+    for content, what in (
+        (to.read_bytes(), "a backup of another server"),
+        (b"mine", "no backup"),
+        (b"", "no backup"),
+    ):
+        to.write_bytes(content)
+        told = keystead("backup", str(to), "--data", str(other))
+        assert (told.returncode, told.stdout) == (1, "")
+        assert f"{to} exists, and is {what}: it is not replaced" in told.stderr
+        assert to.read_bytes() == content
+    assert sorted(os.listdir(tmp_path)) == ["keystead.backup", "other", "other.log"]
+
+
+def test_one_is_verified_as_soon_as_it_is_made(data: Path, tmp_path: Path) -> None:
+    told = keystead("backup", f"{tmp_path}/b/", "--verify", "--data", str(data))
+    backup = made(told)
+    assert told.stderr.endswith("verified: everything in it opens\n")
+    assert json.loads((data / "backups.json").read_text())["file"] == str(backup)
+    told = keystead("backup", "verify", str(backup), "--verify", "--data", str(data))
+    assert (told.returncode, told.stdout) == (2, "")
+
+
+def test_what_was_left_of_a_backup_that_was_killed_goes_at_the_next(data: Path, tmp_path: Path) -> None:
+    left = data / ".keystead-aside-left"
+    under_way = data / ".keystead-aside-now"
+    for one in (left, under_way):
+        one.mkdir(mode=0o700)
+        (one / "keystead.db").write_bytes(b"x")
     descriptor = os.open(under_way, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
-        kept = back_up(data, into, "--keep", "1")
-        assert set(os.listdir(into)) == {kept.name, under_way.name, strange.name}
+        back_up(data, tmp_path / "backups")
+        assert (left.exists(), under_way.exists()) == (False, True)
     finally:
         os.close(descriptor)
-    kept = back_up(data, into, "--keep", "1")
-    assert set(os.listdir(into)) == {kept.name, strange.name}
-
-
-def test_a_part_of_another_server_is_left_alone(data: Path, tmp_path: Path) -> None:
-    into, other = tmp_path / "backups", tmp_path / "other"
-    with live(other):
-        pass
-    for number, whose in ((1, data), (2, other)):
-        (into / f".2020010{number}T000000.000Z.part").mkdir(parents=True)
-        shutil.copy(whose / "keystead.db", into / f".2020010{number}T000000.000Z.part")
-    kept = back_up(data, into, "--keep", "1")
-    assert set(os.listdir(into)) == {kept.name, ".20200102T000000.000Z.part"}
-
-
-@pytest.mark.parametrize(("age", "left"), [(86_300, True), (86_500, False)])
-def test_where_nothing_can_be_locked_the_age_of_a_part_tells(
-    age: float, left: bool, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def unsupported(descriptor: int, how: int) -> None:
-        raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
-
-    monkeypatch.setattr(fcntl, "flock", unsupported)
-    part, clock = tmp_path / "backups" / ".20200101T000000.000Z.part", SystemClock()
-    part.mkdir(parents=True)
-    (part / "keystead.db").touch()
-    began = clock.now() - age
-    os.utime(part, (began, began))
-    made = operator.back_up(str(data), tmp_path / "backups", 1, clock)
-    assert part.exists() == left
-    assert (part in made.removed) == (not left)
+    back_up(data, tmp_path / "backups")
+    assert not under_way.exists()
 
 
 @pytest.mark.parametrize(
@@ -272,12 +253,16 @@ def test_what_is_in_the_way_is_said(data: Path, tmp_path: Path) -> None:
         assert told.returncode == 1
         assert "is in the data directory itself" in told.stderr
     (tmp_path / "file").write_text("")
-    told = keystead("backup", str(tmp_path / "file"), "--data", str(data))
+    told = keystead("backup", str(tmp_path / "file"), "--keep", "1", "--data", str(data))
     assert (told.returncode, told.stdout) == (1, "")
-    assert "cannot make the backup" in told.stderr
+    assert "cannot make the folder" in told.stderr
+    told = keystead("backup", str(tmp_path / "none" / "b"), "--data", str(data))
+    assert (told.returncode, told.stdout) == (1, "")
+    assert f"there is no folder {tmp_path / 'none'}" in told.stderr
     for content in (b"", b"x", b"no database" * 1000):
         broken = tmp_path / "broken"
         broken.mkdir(exist_ok=True)
+        shutil.copy(data / "root.key", broken)
         (broken / "keystead.db").write_bytes(content)
         told = keystead("backup", str(tmp_path / "b"), "--data", str(broken))
         assert (told.returncode, told.stdout) == (1, "")
@@ -285,10 +270,10 @@ def test_what_is_in_the_way_is_said(data: Path, tmp_path: Path) -> None:
         assert not (tmp_path / "b").exists()
     told = keystead("backup", "", "--data", str(data), cwd=tmp_path)
     assert told.returncode == 2
-    assert "the folder has no name" in told.stderr
+    assert "the backup has no name" in told.stderr
     told = keystead("backup", "-", "--data", str(data), cwd=tmp_path)
     assert (told.returncode, (tmp_path / "-").exists()) == (2, False)
-    assert "a backup is a folder" in told.stderr
+    assert "goes to no standard output" in told.stderr
     told = keystead("backup", str(tmp_path / "b"), "--data", str(tmp_path / "nothing"))
     assert (told.returncode, told.stdout) == (1, "")
     assert "there is no data in" in told.stderr
@@ -299,16 +284,19 @@ def test_what_is_in_the_way_is_said(data: Path, tmp_path: Path) -> None:
 def test_a_full_disk_leaves_the_old_backups_and_no_half_one(data: Path, tmp_path: Path) -> None:
     into = tmp_path / "backups"
     into.mkdir()
-    size = 3 * (data / "keystead.db").stat().st_size // 2
+    pages = back_up(data, tmp_path / "first").stat().st_size // 4096 + 1
+    size = 4096 * (pages + pages // 2)  # for one, and no second one
     subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(into)], check=True)
     try:
         kept = back_up(data, into)
         told = keystead("backup", str(into), "--data", str(data), "--keep", "1")
         assert (told.returncode, told.stdout) == (1, "")
-        assert "error: cannot " in told.stderr
-        assert "hint: check the free space there" in told.stderr
+        assert "No space left" in told.stderr
         assert os.listdir(into) == [kept.name]
-        assert keystead("audit", "verify", "--data", str(kept)).returncode == 0
+        assert verify(kept, data).returncode == 0
+        told = keystead("backup", str(kept), "--data", str(data))  # in its place
+        assert told.returncode == 1
+        assert verify(kept, data).returncode == 0
     finally:
         subprocess.run(["umount", str(into)], check=True)
 
@@ -324,4 +312,6 @@ def test_a_damaged_log_is_backed_up_and_said(data: Path, tmp_path: Path) -> None
     assert told.returncode == 1
     assert good.exists()  # it is what is left
     assert "the backup is made, but its audit log is damaged: record 2 of chain" in told.stderr
-    assert (Path(told.stdout.strip()) / "keystead.db").exists()
+    proved = verify(Path(told.stdout.strip()), damaged)
+    assert (proved.returncode, proved.stdout) == (5, "")
+    assert "is damaged: record 2 of chain" in proved.stderr

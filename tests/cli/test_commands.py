@@ -671,6 +671,7 @@ def test_a_directory_of_others_is_no_data_directory(tmp_path: Path) -> None:
         assert (told.returncode, (tmp_path / "-").exists()) == (0, False)
         assert json.loads(told.stdout)["AccessKey"]["AccessKeySecret"]
     backups = tmp_path / "backups"
+    backups.mkdir()
     assert keystead("backup", str(backups), "--data", str(data)).returncode == 0
     (tmp_path / "work").mkdir()
     (tmp_path / "work" / "notes").write_text("mine")

@@ -29,10 +29,11 @@ from keystead.cli.diagnosis.scene import Scene
 from keystead.cli.target import Target
 from keystead.client import handshake, health
 from keystead.client.transport import Address
-from keystead.clock import SystemClock
+from keystead.clock import SystemClock, iso8601
 from keystead.crypto.authority import Authority
 from keystead.crypto.primitives import libcrypto
 from keystead.variables import OF_CLIENTS, OF_RUN, RUN_PROXY
+from tests.backups import back_up, verify
 from tests.live import KEYSTEAD, STRANGE, LiveServer, keystead, live, without_ours
 from tests.strangers import AnswersWith, showing, tls_server
 
@@ -98,7 +99,11 @@ def examine(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
 
 
 @pytest.fixture
-def of(server: LiveServer) -> list[str]:
+def of(server: LiveServer, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """A server that has a backup."""
+    if not (server.data / "backups.json").exists():
+        backup = back_up(server.data, tmp_path_factory.mktemp("backups"))
+        assert verify(backup, server.data).returncode == 0
     return ["--data", str(server.data)]
 
 
@@ -119,12 +124,40 @@ def test_a_healthy_server(server: LiveServer, examine: Any, of: list[str]) -> No
     assert (found.status, found.wrong) == (0, set())
     assert [one["Subject"] for one in found.findings] == [
         "server", "readiness", "ops port", "version", "certificate", "CA", "AccessKey", "clock", "data directory", "disk",
-        "database", "root key", "AccessKey file", "log", "SM2", "environment",
+        "database", "root key", "backup", "AccessKey file", "log", "SM2", "environment",
     ]  # fmt: skip
     account, key = server.description["account"], server.client().access_key
     assert found.only("AccessKey")[1].startswith(f"{key[0]} of account {account}, from {server.data}")
     assert key[1] not in json.dumps(found.findings)
     assert "localhost, 127.0.0.1, ::1" in found.only("certificate")[1]
+
+
+@pytest.mark.parametrize(
+    ("noted", "text"),
+    [
+        (None, "none of this server was verified"),
+        ("{}", "none of this server was verified"),
+        ('{"file": "/b", "made": "never", "verified": 1}', "none of this server was verified"),
+        ('{"file": "/b", "made": "2026-01-01T00:00:00Z", "verified": 1}', "/b was verified; it is "),
+    ],
+)
+def test_a_backup_that_is_missing_or_old(
+    noted: str | None, text: str, server: LiveServer, examine: Any, of: list[str]
+) -> None:
+    file = server.data / "backups.json"
+    before = file.read_text()
+    try:
+        if noted is None:
+            file.unlink()
+        else:
+            file.write_text(noted)
+        level, told, remedy = examine(*of).only("backup")
+        assert (level, told.startswith(text), "keystead backup" in remedy) == ("warning", True, True)
+        made = iso8601(time.time() - 8 * 86_400 + 60)
+        file.write_text(json.dumps({"file": "/b", "made": made, "verified": 1}))
+        assert examine(*of).only("backup")[:2] == ("ok", "/b was verified; it is 7 days old")
+    finally:
+        file.write_text(before)
 
 
 def test_a_client_host_that_has_endpoint_ca_file_and_access_key(
@@ -733,7 +766,7 @@ def test_the_environment_of_env(tmp_path: Path) -> None:
     with live(tmp_path / "data", "--proxy") as server:
         made = environment_of(server.data)
         found = doctor(made)
-        assert (found.status, found.wrong) == (0, set()), found
+        assert (found.status, found.wrong) == (0, {("warning", "backup")}), found
         assert made[RUN_PROXY] == made["HTTPS_PROXY"] != STRANGE["HTTPS_PROXY"]
         url = server.description["url"]
     found = doctor(made)

@@ -30,14 +30,15 @@ ABOUT_A_DIRECTORY = {
     "account": ["account", "list"],
     "access-key": ["access-key", "list"],
     "ca": ["ca", "show"],
+    "wrapping-key": ["wrapping-key", "show"],
     "console": ["console", "login"],
     "env": ["env"],
-    "backup": ["backup", "BACKUPS"],
+    "backup": ["backup", "BACKUPS/"],
     "store": ["store", "verify"],
     "rootkey": ["rootkey", "status"],
 }
-# `serve` and `run` make the server; `config` reads a file, `completion` what was built.
-NEITHER = {"serve", "run", "config", "completion"}
+# `serve`, `run` and `restore` make the server; `config` reads a file, `completion` what was built.
+NEITHER = {"serve", "run", "restore", "config", "completion"}
 
 
 @pytest.fixture(scope="module")

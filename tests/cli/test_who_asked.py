@@ -43,13 +43,15 @@ CALLS = {
     "ca rotate": (["ca", "rotate", "--name", "canary.example.org"], "ca rotate"),
     "rootkey export": (["rootkey", "export", "--shares", "2/3", "--into", "canary"], "rootkey export"),
     "ca retire": (["ca", "retire"], "ca retire"),
+    "wrapping-key show": (["wrapping-key", "show"], "wrapping-key show"),
+    "wrapping-key rotate": (["wrapping-key", "rotate"], "wrapping-key rotate"),
     "status": (["status"], "status"),
     "doctor": (["doctor"], "doctor"),
 }
 # They call none: `run` and `env` only say where one is, others read what is in the directory.
 NO_CALLS = {
-    "serve", "run", "env", "config check", "audit list", "audit export", "audit verify", "ca show", "backup", "file check",
-    "store verify", "store accept", "rootkey status", "rootkey rotate", "rootkey import", "completion", "access explain",
+    "serve", "run", "env", "config check", "audit list", "audit export", "audit verify", "ca show", "backup", "restore",
+    "file check", "store verify", "store accept", "rootkey status", "rootkey rotate", "rootkey import", "completion", "access explain",
     "access simulate", "access suggest", "access diff",
 }  # fmt: skip
 USER = pwd.getpwuid(os.getuid()).pw_name

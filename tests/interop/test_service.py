@@ -352,7 +352,7 @@ def a_server_that_hangs(where: Machine, regular: Regular) -> None:
 
 def backups(page: Page, where: Machine, regular: Regular, keys: int) -> None:
     told = page.run(where, "Back up")
-    assert re.search(r"^[0-9]{8}T[0-9]{6}\.[0-9]{3}Z$", told, re.MULTILINE)
+    assert re.search(r"^[0-9]{8}T[0-9]{6}\.[0-9]{3}Z\.keystead$", told, re.MULTILINE)
     assert re.search(r"audit [0-9]+:[0-9a-f]{64}", told)
     # The timer's own doing, at another time than each night.
     before = where.tell("ls /var/backups/keystead").split()

@@ -81,12 +81,14 @@ def test_an_operators_dry_run_changes_nothing() -> None:
         ("DeleteAccessKey", {"AccessKeyId": service.access_key[0]}),
         ("RotateAuthority", {}),
         ("RetireAuthorities", {}),
+        ("RotateWrappingKey", {}),
     ):
         _, members = service.operate(action, **asked, DryRun="true")
         assert members["Code"] == "DryRunOperationError", action
     _, after = service.operate("ListAccessKeys")
     assert {**after, "RequestId": ""} == {**before, "RequestId": ""}
     assert service.store.authorities.all() == ()
+    assert len(service.store.keyring.all()) == 1
     service.key()  # the AccessKey signs as before
 
 

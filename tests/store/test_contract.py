@@ -167,6 +167,11 @@ def test_what_the_root_key_wraps_can_be_wrapped_anew(store: Store) -> None:
     wrapping_key = WrappingKey(generation=1, root_fingerprint="g", blob=b"4", created=1)
     store.keyring.put(wrapping_key)
     assert store.keyring.all() == (wrapping_key,)
+    second = WrappingKey(generation=2, root_fingerprint="g", blob=b"5", created=2)
+    store.keyring.add(second)
+    assert store.keyring.all() == (wrapping_key, second)
+    store.keyring.remove(second)
+    assert store.keyring.all() == (wrapping_key,)
 
 
 def test_which_root_key_it_is_is_noted_and_replaced(store: Store) -> None:
@@ -289,6 +294,30 @@ def test_versions_are_kept_by_number(store: Store) -> None:
     assert store.keys.versions(ACCOUNT, REGION, "key-1", 2, 2) == Page((first,), 3)
     assert store.keys.versions(ACCOUNT, REGION, "key-1", 3, 2) == Page((), 3)
     assert store.keys.versions(ACCOUNT, "elsewhere", "key-1", 0, 2) == Page((), 0)
+
+
+def test_versions_and_access_keys_are_walked_in_the_order_of_their_ids(store: Store) -> None:
+    for number in (2, 1, 3):
+        store.keys.add(*key(number), {})
+    versions = [key(number)[1] for number in (1, 2, 3)]
+    assert store.keys.versions_after("", 2) == tuple(versions[:2])
+    assert store.keys.versions_after("version-2", 2) == tuple(versions[2:])
+    assert store.keys.versions_after("version-3", 2) == ()
+    made = [
+        AccessKey(
+            access_key_id=name,
+            account=ACCOUNT,
+            status=AccessKeyStatus.ACTIVE,
+            created=1,
+            secret=Wrapped(1, b"s"),
+        )
+        for name in ("b", "a", "c")
+    ]
+    for one in made:
+        store.accounts.add_access_key(one)
+    assert store.accounts.access_keys_after("", 2) == (made[1], made[0])
+    assert store.accounts.access_keys_after("b", 2) == (made[2],)
+    assert store.accounts.access_keys_after("c", 2) == ()
 
 
 def test_a_removed_key_takes_versions_tags_and_aliases_along(store: Store) -> None:

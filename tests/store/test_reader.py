@@ -9,7 +9,8 @@ import pytest
 
 from keystead.domain.audit import COLUMNS, GENESIS, Head, link
 from keystead.errors import OperatorError
-from keystead.store.reader import Verdict, Wanted, open_reader
+from keystead.store.reader import STRETCH, Verdict, Wanted, open_reader
+from keystead.store.sqlite import SqliteStore
 from tests.store.test_sqlite import opened
 from tests.unit.domain.test_audit import RECORD
 
@@ -173,4 +174,59 @@ def test_a_damaged_database_is_told(path: Path) -> None:
     path.write_bytes(whole)
     with pytest.raises(OperatorError, match="cannot read"):
         list(reader.all())
+    reader.close()
+
+
+def append(store: SqliteStore, count: int) -> None:
+    """More records on its chain, in one batch."""
+    store.begin()
+    head = store.audit.head(store.server_id)
+    previous, rows = head.hash, []
+    for number in range(head.count + 1, head.count + 1 + count):
+        record = msgspec.structs.replace(RECORD, chain=store.server_id, sequence=number, time=number)
+        previous = link(previous, record)
+        rows.append((record, previous))
+    store.audit.append(rows)
+    store.commit()
+
+
+@pytest.mark.parametrize("read", ["all", "each"])
+def test_a_slow_reader_lets_the_log_be_cut_and_reads_what_was_there_when_it_began(
+    read: str, tmp_path: Path
+) -> None:
+    store = opened(tmp_path)
+    append(store, 3 * STRETCH)
+    reader = open_reader(tmp_path / "k.db")
+    records = reader.all() if read == "all" else reader.each(Wanted())
+    log, sizes, found = tmp_path / "k.db-wal", [], 0
+    for found, record in enumerate(records, 1):
+        assert record.sequence == found
+        if found % 200 == 0:  # whoever reads does something else meanwhile
+            for _ in range(10):
+                append(store, 100)
+            sizes.append(log.stat().st_size)
+    assert found == 3 * STRETCH
+    # 30,000 records more: that would be a log of three times this size.
+    assert max(sizes) < 24 << 20
+    assert reader.verify()[0].head == store.audit.head(store.server_id)
+    reader.close()
+    store.close()
+
+
+@pytest.mark.parametrize("count", [1, STRETCH - 1, STRETCH, STRETCH + 1])
+def test_stretches_lose_nothing_at_their_ends(count: int, tmp_path: Path) -> None:
+    store = opened(tmp_path)
+    append(store, count)
+    reader = open_reader(tmp_path / "k.db")
+    assert [record.sequence for record in reader.all()] == list(range(1, count + 1))
+    assert reader.verify()[0].head.count == count
+    reader.close()
+    store.close()
+
+
+def test_a_row_before_all_others_is_read_as_well(path: Path) -> None:
+    change(path, "UPDATE audit SET position = -9223372036854775807 - 1 WHERE sequence = 3")
+    assert verdict(path).bad.startswith("record 1 of chain")
+    reader = open_reader(path)
+    assert len(list(reader.all())) == COUNT
     reader.close()

@@ -1,4 +1,4 @@
-"""`keystead backup`: a whole copy of a data directory, without its root key."""
+"""`keystead backup`: a whole and encrypted copy of a data directory, without its root key; and the proof of one."""
 
 import argparse
 from pathlib import Path
@@ -10,32 +10,83 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     """Add the command."""
     parser = subparsers.add_parser(
         "backup",
-        help="copy a data directory, while its server runs",
-        description="Make a folder, named by the time, with a copy of the database as of one moment and of the certificate "
-        "authority, whether the server runs or not. The copy is proved as `keystead audit verify` does it. It has no root "
-        "key and no AccessKey in it: keep these apart, since without the root key no backup opens.",
-        examples=("keystead backup /var/backups/keystead", "keystead backup /var/backups/keystead --keep 7"),
+        help="back up a data directory, while its server runs, or verify a backup",
+        description="Make one file with a copy of the database as of one moment, whether the server runs or not: all keys, "
+        "users and records, and the certificate authority. It is encrypted under the root key, and has no root key and no "
+        "AccessKey in it: keep these apart, since without the root key no backup opens. With the word verify before the "
+        "file, a backup is restored aside, and everything in it is opened once.",
+        examples=(
+            "keystead backup /var/backups/keystead --keep 7",
+            "keystead backup keystead.backup",
+            "keystead backup verify keystead.backup",
+        ),
     )
     parser.add_argument(
-        "into", metavar="FOLDER", type=_folder, help="where backups are; made if it is missing"
+        "verb",
+        nargs="?",
+        choices=("verify",),
+        metavar="verify",
+        help="prove the backup FILE; nothing is changed",
+    )
+    parser.add_argument(
+        "file",
+        metavar="FILE",
+        type=_place,
+        help="the backup; in a folder, or with / at its end, it gets a name by the time",
     )
     parser.add_argument("--data", metavar="DIR", help=target.DATA)
     parser.add_argument(
         "--keep",
         metavar="N",
         type=_amount,
-        help="afterwards remove all backups of this server but the newest N (default: none)",
+        help="FILE is a folder; afterwards remove all backups of this server in it but the newest N (default: none)",
+    )
+    parser.add_argument("--verify", action="store_true", help="verify the backup as soon as it is made")
+    parser.add_argument(
+        "--root-key",
+        metavar="FILE",
+        default="",
+        help="the root key: its file, or what the setting root-key may say (default: that of the data directory)",
+    )
+    parser.add_argument("--keys", metavar="FILE", type=Path, help=KEYS)
+    parser.add_argument(
+        "--aside",
+        metavar="FOLDER",
+        type=Path,
+        help="where the database lies meanwhile, readable by nobody else (default: the data directory, and where temporary "
+        "files are for what is verified)",
     )
     parser.set_defaults(func=main)
 
 
-def main(args: argparse.Namespace) -> int:
-    """Make one, and print its path."""
-    from keystead.clock import SystemClock
-    from keystead.server.operator import back_up
+KEYS = "the file that has the wrapping keys of backups, in place of these: when one is in no such file, no backup opens it"
 
-    made = back_up(target.directory(args.data), args.into, args.keep, SystemClock())
-    output.line(str(made.folder))
+
+def main(args: argparse.Namespace) -> int:
+    """Make one and print its path, or prove one."""
+    if args.verb is not None:
+        return _verify(args)
+    if args.file == "verify":
+        raise output.WrongCommandLine(
+            "verify needs a backup", hint="keystead backup verify FILE; a file of that name is ./verify"
+        )
+    return _make(args)
+
+
+def _make(args: argparse.Namespace) -> int:
+    from keystead.server.operator import back_up, verify_backup
+
+    made = back_up(
+        target.directory(args.data),
+        Path(args.file),
+        folder=args.file.endswith("/"),
+        keep=args.keep,
+        keys=args.keys,
+        place=args.aside,
+        root_key=args.root_key,
+        tell=output.progress,
+    )
+    output.line(str(made.path))
     for old in made.removed:
         output.note(f"removed {old}")
     if made.others:
@@ -48,17 +99,58 @@ def main(args: argparse.Namespace) -> int:
         if verdict.bad:
             status = output.error(
                 f"the backup is made, but its audit log is damaged: {verdict.bad}",
-                hint="compare with an older backup; keystead audit verify proves each one",
+                hint="compare with an older backup; keystead backup verify proves each one",
             )
+    if args.verify and status == output.DONE:
+        verify_backup(
+            target.directory(args.data),
+            made.path,
+            root_key=args.root_key,
+            keys=args.keys,
+            place=args.aside,
+            tell=output.progress,
+        )
+        output.note("verified: everything in it opens")
     return status
 
 
-def _folder(text: str) -> Path:
+def _verify(args: argparse.Namespace) -> int:
+    from keystead.server.operator import verify_backup
+
+    if args.keep is not None or args.verify:
+        raise output.WrongCommandLine(
+            "verify makes and removes nothing", hint="leave --keep and --verify out"
+        )
+    proved = verify_backup(
+        target.directory(args.data),
+        Path(args.file),
+        root_key=args.root_key,
+        keys=args.keys,
+        place=args.aside,
+        tell=output.progress,
+    )
+    manifest = proved.manifest
+    output.fact("backup", f"{proved.path} is whole, and everything in it opens")
+    output.fact("made", f"{manifest.made}, by keystead {manifest.program}")
+    output.fact("server", manifest.server)
+    output.fact("root key", manifest.root)
+    generations = ", ".join(str(one.generation) for one in manifest.canaries)
+    output.fact("wrapping keys", generations + (f", in {args.keys}" if manifest.apart else ""))
+    for what in ("keys", "key_versions", "access_keys", "users", "audit"):
+        output.fact(what.replace("_", " "), f"{manifest.amounts.get(what, 0):,}")
+    for verdict in proved.verdicts:
+        output.note(f"audit {verdict.head}  chain {verdict.chain}")
+    return output.DONE
+
+
+def _place(text: str) -> str:
     if not text:  # a variable that is not set
-        raise argparse.ArgumentTypeError("the folder has no name")
+        raise argparse.ArgumentTypeError("the backup has no name")
     if text == "-":  # what stands for a file elsewhere
-        raise argparse.ArgumentTypeError("a backup is a folder, and goes to no standard output")
-    return Path(text)
+        raise argparse.ArgumentTypeError(
+            "a backup is made as a whole or not at all, and goes to no standard output"
+        )
+    return text
 
 
 def _amount(text: str) -> int:

@@ -6,14 +6,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from keystead import owners
+from keystead.cli import output
 from keystead.cli.diagnosis.finding import Finding, ok, problem, trouble, warning
 from keystead.cli.diagnosis.scene import Scene
 from keystead.client.access_key import read_access_key
+from keystead.clock import SystemClock
+from keystead.domain.keys.key import DAY
 from keystead.errors import OperatorError
 from keystead.server.data.directory import DataDirectory
-from keystead.server.operator import database_problem, look_at_root_key
+from keystead.server.operator import database_problem, last_backup_of, look_at_root_key
 
 _MIB = 1 << 20
+BACKUP_DAYS = 8  # more than from one week's to the next
 ROOM_NEEDED, ROOM_SOON = 16 * _MIB, 256 * _MIB  # bytes; the audit log grows by some 400 a call
 
 
@@ -100,6 +104,27 @@ def root_key(scene: Scene) -> Iterator[Finding]:
         yield ok("root key", f"{look.shown}; keep a copy apart from the backups")
 
 
+def backup(scene: Scene) -> Iterator[Finding]:
+    """There is a backup that was proved, and not long ago."""
+    found = _directory(scene)
+    if found is None or not found.database.exists():
+        return
+    last = last_backup_of(found)
+    if last is None:
+        yield warning(
+            "backup",
+            "none of this server was verified",
+            "keystead backup FOLDER/, then keystead backup verify FILE; or the setting backup-into",
+        )
+        return
+    days = int(last.age(SystemClock().now()) // DAY)
+    told = f"{last.file} was verified; it is {output.amount(days, 'day')} old"
+    if days >= BACKUP_DAYS:
+        yield warning("backup", told, "make a new one, and see why there was none: keystead backup FOLDER/")
+    else:
+        yield ok("backup", told)
+
+
 def access_key_files(scene: Scene) -> Iterator[Finding]:
     """Nobody else can read the files with AccessKeys."""
     found = _directory(scene)
@@ -178,4 +203,4 @@ def _mount(path: Path) -> Path:
     return next((one for one in (path, *path.parents) if one.is_mount()), path)
 
 
-CHECKS = (directory, disk, database, root_key, access_key_files, log)
+CHECKS = (directory, disk, database, root_key, backup, access_key_files, log)

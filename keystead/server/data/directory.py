@@ -46,6 +46,8 @@ class DataDirectory:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path).expanduser().absolute()
         self.database = self.path / "keystead.db"
+        self.restoring = self.path / "restoring.db"  # what a restore has not brought to its end
+        self.backups = self.path / "backups.json"  # the last backup that was proved
         self.root_key = self.path / "root.key"
         self.root_access_key = self.path / "root-access-key.json"
         self.certificate = self.path / "ca.pem"
@@ -91,7 +93,7 @@ class DataDirectory:
 
     def _refuse_strange(self, beside: Iterable[str]) -> None:
         names = set(os.listdir(self.path))
-        own = {self.database.name, self.root_key.name, self.root_access_key.name}
+        own = {self.database.name, self.root_key.name, self.root_access_key.name, self.restoring.name}
         if own & names:
             return
         real = os.path.realpath(self.path)
@@ -105,7 +107,7 @@ class DataDirectory:
             if os.path.exists(one.root_key) and os.path.exists(one.database):
                 hint = f"the data directory {one.path} is in it: name that"
             elif os.path.exists(one.database):
-                hint = f"{one.path} looks like a backup; to restore one, copy it and its root key to a new directory"
+                hint = f"{one.path} looks like a backup: keystead restore makes a data directory of it"
         raise WrongSetting(
             f"{self.path} is not empty, and no data directory of Keystead: it holds {', '.join(strange[:_SHOWN])}{more}",
             hint=hint,

@@ -55,6 +55,11 @@ def open_store(
     OperatorError if the root key can't be had, is damaged, open to others or another one, or if the database is missing
     although there was one, damaged, newer than this program, or older than its anchor.
     """
+    if not directory.database.exists() and directory.restoring.exists():
+        raise OperatorError(
+            f"a restore into {directory.path} did not come to its end",
+            hint="run the same keystead restore again",
+        )
     if not directory.database.exists() and directory.root_access_key.exists():
         raise OperatorError(
             f"the database {directory.database} is missing, although this data directory had one",

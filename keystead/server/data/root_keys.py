@@ -92,6 +92,11 @@ class RootKeys:
             )
         return self._open(self.chosen(setting, needed), needed)
 
+    def open_of(self, setting: str, needed: RootKeyNeeded) -> tuple[RootKey, Choice]:
+        """The root key that other data than that of the directory needs, and which one that is."""
+        choice = self.chosen(setting, needed)
+        return self._open(choice, needed), choice
+
     def look(self, choice: Choice, needed: RootKeyNeeded) -> None:
         """OperatorError if this is not the root key that is needed; without a database, if its file is none."""
         if needed.fingerprint:

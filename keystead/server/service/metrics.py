@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from itertools import accumulate
 from pathlib import Path
+from typing import Any
 
 from prometheus_client import (
     CollectorRegistry,
@@ -139,6 +140,12 @@ class Metrics:
         )
         Info("keystead_build", "The running program", registry=registry).info({"version": __version__})
         ProcessCollector(registry=registry)
+        self._backup_failures = Counter(
+            "keystead_backup_failures",
+            "Backups by schedule that could not be made or proved",
+            registry=registry,
+        )
+        self.backups: Callable[[], dict[str, Any]] = dict  # how they stand, for `/ready`
         self.store_problem = ""
         self.refusals = Refusals()
 
@@ -153,6 +160,19 @@ class Metrics:
             "When the served certificate, or one of its chain, expires, in seconds since 1970",
             registry=self.registry,
         ).set_function(expires)
+
+    def watch_backups(self, age: Callable[[], float], detail: Callable[[], dict[str, Any]]) -> None:
+        """Add how old the last backup is."""
+        Gauge(
+            "keystead_backup_age_seconds",
+            "Since the last verified backup was made; +Inf if there is none",
+            registry=self.registry,
+        ).set_function(age)
+        self.backups = detail
+
+    def backup_failed(self) -> None:
+        """One that was due was not made."""
+        self._backup_failures.inc()
 
     def watch_database(self, database: Path) -> None:
         """Add the size of the database and of its write-ahead log."""

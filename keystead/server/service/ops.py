@@ -29,7 +29,12 @@ def handler(
         if path == "/metrics":
             return HttpResponse(status=200, content_type=_METRICS_TYPE, body=metrics.text())
         found = await problems()
-        told = {"status": "not ready" if found else "ready", "problems": found, "warnings": warnings()}
+        told = {
+            "status": "not ready" if found else "ready",
+            "problems": found,
+            "warnings": warnings(),
+            "backup": metrics.backups(),
+        }
         return _json(503 if found else 200, told)
 
     async def answered(request: HttpRequest, reply: Callable[[HttpResponse], None]) -> None:

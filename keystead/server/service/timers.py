@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 
 import keystead.operations  # noqa: F401 - fills the catalogue
 from keystead.api.pipeline import Pipeline
+from keystead.api.rewrapping import Rewrapping
 from keystead.api.scheduled import (
     delete_due,
     expire_due,
@@ -19,14 +20,17 @@ from keystead.clock import Clock
 from keystead.entropy import Entropy
 from keystead.server import logs
 from keystead.server.data.anchor import Anchor
+from keystead.server.data.directory import DataDirectory
 from keystead.server.data.opened_store import OpenedStore
-from keystead.server.service import anchoring, refusals
+from keystead.server.service import anchoring, backups, refusals
 from keystead.server.service.alarms import Alarms
 from keystead.server.service.anchoring import Anchoring
+from keystead.server.service.backups import Backups
 from keystead.server.service.checkpoints import Checkpoints, Target
 from keystead.server.service.metrics import Metrics
 from keystead.server.service.sequencer import Sequencer
 from keystead.server.service.underway import LOOP, Hanging, Underway
+from keystead.settings import Settings
 from keystead.store.sqlite import SqliteStore
 
 _DELETIONS_EVERY = 1.0  # seconds; it also finds out within so long that the store can't commit, or can again
@@ -35,6 +39,9 @@ _ACCESS_KEYS_EVERY = 60.0
 _NONCES_EVERY = 30.0
 _TALLIES_EVERY = 60.0
 _MANY_TALLIES_EVERY = 5.0
+_WRAPPING_EVERY = 1.0
+# A thousand rows a second: each batch holds up calls for a millisecond or two.
+_REWRAPS_EVERY, _REWRAPPED_AT_ONCE = 0.025, 25
 _TURNS_EVERY = 0.5
 
 
@@ -73,6 +80,7 @@ class Service:
         self.sequencer = Sequencer(self.pipeline, self.metrics, loop, patience, self._underway)
         self.alarms = Alarms(opened.store.blocked, self.metrics, self.sequencer, loop)
         self._loop = loop
+        self._backups: Backups | None = None
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._anchoring: Anchoring | None = None
 
@@ -94,6 +102,11 @@ class Service:
             self.every(
                 self.checkpoints.often, "checkpoints", lambda: self.sequencer.run(self.checkpoints.sign)
             )
+        rewrapping = Rewrapping(_REWRAPPED_AT_ONCE)
+        self.every(_WRAPPING_EVERY, "wrapping keys", lambda: self.sequencer.run(rewrapping))
+        self.every(
+            _REWRAPS_EVERY, "rewraps", lambda: self.sequencer.run(rewrapping) if rewrapping.busy else None
+        )
         self.every(refusals.EVERY, "refusals", self.metrics.refusals.begin_anew)
 
     def _keep(self, anchor: Anchor) -> None:
@@ -116,6 +129,22 @@ class Service:
         if self.pipeline.tallies.many:
             self.sequencer.run(write_tallies)
 
+    def watch(self, directory: DataDirectory, settings: Callable[[], Settings]) -> None:
+        """Show how the data directory grows, and make backups of it when they are due, as the settings say then."""
+        self.metrics.watch_database(directory.database)
+        pipeline = self.pipeline
+        made = self._backups = Backups(
+            directory,
+            settings,
+            lambda: pipeline.vault.root,
+            pipeline.clock,
+            self._loop,
+            self.sequencer.run,
+            self.metrics.backup_failed,
+        )
+        self.metrics.watch_backups(made.age, made.detail)
+        self.every(backups.EVERY, "backups", made.look)
+
     def every(self, seconds: float, name: str, action: Callable[[], None]) -> None:
         """Do something now and then every so many seconds until the stop."""
         try:
@@ -128,6 +157,8 @@ class Service:
         """Answer all that was accepted, then end. Clients had their time: slow work that has not begun is refused."""
         for timer in self._timers.values():
             timer.cancel()
+        if self._backups is not None:
+            self._backups.stop()
         self.sequencer.abandon()
         await self.sequencer.drain()
         self.sequencer.run(write_all_tallies)

@@ -73,3 +73,24 @@ def test_what_does_not_open_again_is_not_given() -> None:
         wrapping.rewrap(keys, [])
     with pytest.raises(OperatorError, match="wrapping key 1 does not open"):
         wrapping.rewrap([msgspec.structs.replace(keys[0], blob=bytes(100))], [])
+
+
+def test_a_canary_opens_under_its_own_generation_alone() -> None:
+    entropy = SeededEntropy()
+    wrapping = Wrapping(root_key.ephemeral(entropy), entropy)
+    rows = [wrapping.make_wrapping_key(1), wrapping.make_wrapping_key(2)]
+    assert wrapping.newest == 2
+    first, second = wrapping.canary(1), wrapping.canary(2)
+    assert wrapping.opens_canary(1, first)
+    assert wrapping.opens_canary(2, second)
+    assert not wrapping.opens_canary(2, first)
+    assert not wrapping.opens_canary(1, first[:-1])
+    assert not wrapping.opens_canary(3, first)
+    wrapping.follow(rows[1:])
+    assert not wrapping.opens_canary(1, first)
+    assert wrapping.opens_canary(2, second)
+    third = wrapping.new_wrapping_key(3, 3)
+    assert wrapping.newest == 2
+    wrapping.follow([*rows, third])
+    assert wrapping.newest == 3
+    assert wrapping.opens_canary(1, first)

@@ -139,7 +139,7 @@ def test_what_was_probably_meant_is_named(tmp_path: Path) -> None:
     (backup / "keystead.db").touch()
     with pytest.raises(WrongSetting) as error:
         DataDirectory(tmp_path).prepare()
-    assert error.value.hint.startswith(f"{backup} looks like a backup; to restore one")
+    assert error.value.hint.startswith(f"{backup} looks like a backup: keystead restore makes")
     (backup / "root.key").touch()
     with pytest.raises(WrongSetting) as error:
         DataDirectory(tmp_path).prepare()

@@ -1,0 +1,1 @@
+"""Backups: how one is made, proved and restored, and what comes back to life with it."""
