@@ -231,6 +231,7 @@ def back_up(
     """See keystead.server.backup.making.back_up, of which `options` are; the root key is that of the directory if no other
     is named."""
     directory, clock, entropy = _with_data(data), clock or SystemClock(), SystemEntropy()
+    open_reader(directory.database).close()  # what is wrong with it is said before anything of the root key
     root = RootKeys(directory, entropy, clock).open(_root_key_setting(root_key))
     return making.back_up(directory, to, root, clock, entropy, **options)
 

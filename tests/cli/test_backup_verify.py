@@ -112,7 +112,7 @@ def test_what_is_no_backup_of_ours(world: World, tmp_path: Path) -> None:
         pass
     told = verify(world.backup, tmp_path / "other")
     assert (told.returncode, told.stdout) == (1, "")
-    assert f"needs the root key {world.manifest.root}, this one is " in told.stderr
+    assert f"sealed under another root key (it needs {world.manifest.root}; file is " in told.stderr
     assert not (tmp_path / "other" / "backups.json").exists()
 
 
@@ -152,8 +152,9 @@ EDITS = {
     "UPDATE wrapping_keys SET blob = zeroblob(length(blob))": "wrapping key 1 does not open",
     "UPDATE meta SET value = replace(value, substr(value, instr(value, '\"blob\":\"') + 12, 8), 'AAAAAAAA') "
     "WHERE name = 'authorities'": "the certificate authority does not open",
-    "UPDATE meta SET value = 'another' WHERE name = 'server_id'": "what is in .* is not what its manifest says",
-    "DELETE FROM users": "what is in .* is not what its manifest says",
+    "UPDATE meta SET value = 'another' WHERE name = 'server_id'": "rows that had been altered before .*: meta server_id",
+    "DELETE FROM users": "rows that had been altered before it was made: users of account .* a row was removed",
+    "UPDATE keys SET state = 'Disabled'": "rows that had been altered before it was made: keys ",
     "DELETE FROM accounts": "is damaged: a row of .* belongs to none of accounts",
 }
 

@@ -12,12 +12,16 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from keystead.clock import SystemClock
 from keystead.crypto import backup_file, root_key
 from keystead.crypto.vault import Vault
+from keystead.domain.keys.lifecycle import KeyState
 from keystead.entropy import SystemEntropy
 from keystead.errors import OperatorError
 from keystead.server.backup import key_file
 from keystead.server.backup.manifest import Manifest
+from keystead.server.data.directory import DataDirectory
+from keystead.server.data.opened_store import open_store
 from keystead.store.contents import Contents
 from keystead.store.copying import put_in_wrapping_keys
 from tests.backups import back_up, restore, verify
@@ -128,12 +132,15 @@ class Deleted:
         self.before = back_up(self.data, folder / "apart", "--keys", str(self.keys))
         self.whole = back_up(self.data, folder / "whole")
         self.old_keys = self.keys.read_bytes()
-        with sqlite3.connect(self.data / "keystead.db") as connection:  # its waiting period is over
-            connection.execute("PRAGMA foreign_keys = OFF")
-            connection.execute(
-                "UPDATE keys SET state = 'PendingDeletion', deletion_at = 1 WHERE key_id = ?", (self.key,)
-            )
-        connection.close()
+        opened = open_store(DataDirectory(self.data), SystemClock(), SystemEntropy())
+        opened.store.begin()
+        key = opened.store.keys.get(opened.account, "cn-hangzhou", self.key)
+        assert key is not None
+        # Its waiting period is over.
+        gone = msgspec.structs.replace(key, state=KeyState.PENDING_DELETION, deletion_at=1)
+        opened.store.keys.put(gone)
+        opened.store.commit()
+        opened.store.close()
         with live(self.data) as server:
             deadline = time.monotonic() + 30
             while server.client().call("DescribeKey", KeyId=self.key)[0] != 404:

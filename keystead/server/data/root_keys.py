@@ -230,7 +230,7 @@ def noted_choice(facts: RootKeyFacts | None) -> Choice:
 
 
 def _another(needed: RootKeyNeeded, noted: Choice, found: str) -> OperatorError:
-    since = f", since {iso8601(needed.since)}"
+    since = f", since {iso8601(needed.since)}" if needed.since else ""
     return OperatorError(
         f"this data was sealed under another root key (it needs {needed.fingerprint}{since}; {found})",
         hint=f'set root-key = "{noted.text}", which it was sealed under; if that key was moved, name its place',
