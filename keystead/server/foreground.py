@@ -12,6 +12,7 @@ from keystead.server import logs
 from keystead.server.app import Server, log_of
 from keystead.server.data.anchor import anchor_of
 from keystead.server.network import confinement
+from keystead.server.service.facts import size_of
 from keystead.server.systemd import ServiceManager
 from keystead.settings import Given, settle
 
@@ -62,6 +63,7 @@ async def serve(
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopped.set)
     loop.add_signal_handler(signal.SIGHUP, hang_up)
+    manager.starting(size_of(server.directory.database))
     await server.start()
     server.watch()
     started = True
