@@ -13,6 +13,7 @@ from keystead.server import logs
 from keystead.server.app import Server
 from keystead.server.data.anchor import anchor_of
 from keystead.server.network import confinement
+from keystead.server.service.facts import size_of
 from keystead.server.systemd import ServiceManager
 from keystead.settings import Given, settle
 
@@ -71,6 +72,7 @@ async def serve(
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop)
     loop.add_signal_handler(signal.SIGHUP, hang_up)
+    manager.starting(size_of(server.directory.database))
     await server.start()
     server.watch()
     started = True

@@ -12,6 +12,8 @@ from keystead.server import logs
 
 _PATIENCE = 1.0  # seconds that a message may wait for a manager that is busy
 _AT_LEAST_EVERY, _AT_MOST_EVERY = 5.0, 0.1  # seconds
+_START = 90.0  # seconds that a start may take, as by default
+_READ = 2_000_000  # bytes a second that are checked, or sealed, on a slow machine
 _VARIABLES = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
 
 
@@ -41,6 +43,11 @@ class ServiceManager:
         if not address or process not in ("", str(os.getpid())):
             watchdog = 0.0
         return cls(address, clock, watchdog)
+
+    def starting(self, size: int) -> None:
+        """The start reads all of a database of so many bytes: it may take longer than usual."""
+        seconds = _START + size / _READ
+        self._tell(f"EXTEND_TIMEOUT_USEC={int(seconds * 1e6)}", "STATUS=opens its database")
 
     def ready(self) -> None:
         """Requests are answered; at the start, and after each `reloading`."""

@@ -12,7 +12,7 @@ CACHED = 10_000  # entries of one read cache; beyond it the oldest goes
 
 
 class Database:
-    """One connection. `revise` must be called before anything but nonces, records and tallies is written."""
+    """One connection. `revised` says that something but nonces, records and tallies is written in this batch."""
 
     def __init__(self, connection: apsw.Connection) -> None:
         self._connection = connection
@@ -45,10 +45,6 @@ class Database:
             self._connection.executemany(sql, values)
         except apsw.Error as error:
             raise self.failure(error) from None
-
-    def revise(self) -> None:
-        """Something that is sealed, or read through a cache, is changed in this batch."""
-        self.revised = True
 
     def next_position(self, table: str) -> int:
         """The position of the next row of a table; none is given twice."""

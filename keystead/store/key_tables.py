@@ -161,7 +161,7 @@ class Keys:
         return dict(found)
 
     def put_tags(self, account: str, region: str, key_id: str, tags: dict[str, str]) -> None:
-        self._database.revise()
+        self._database.revised = True
         self._tag_rows.delete(_OF_KEY, (account, region, key_id))
         self._add_tags(account, region, key_id, tags)
 

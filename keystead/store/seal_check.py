@@ -78,7 +78,7 @@ def examine(database: _Rows, codes: Codes, progress: Callable[[int], None] = lam
             so_far[2] += element * location(key_of(row))
     for bucket in sorted(stored.keys() | sums.keys()):
         amount, plain, placed = sums.get(bucket, (0, 0, 0))
-        is_now = Sums(amount, plain % PRIME, placed % PRIME)
+        is_now = Sums(amount, plain, placed).reduced
         was = stored.get(bucket, NOTHING)
         if was is not None and was != is_now:
             found += _explained(database, codes, bucket, was, is_now, bad.get(bucket, []))
@@ -99,6 +99,7 @@ def _buckets(database: _Rows, codes: Codes, found: list[Found]) -> tuple[dict[st
             found.append(altered_bucket(bucket))
         _, element = codes.of(BUCKET_ROWS, (bucket, blob))
         total = total.plus(element, BUCKET_ROWS.location((bucket,)))
+    total = total.reduced
     if record is None:
         found.append(altered_record("was altered or removed"))
         return {**stored, **dict.fromkeys(KEY_BUCKETS)}, -1

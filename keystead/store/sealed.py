@@ -5,7 +5,7 @@ Every table of the schema is here or in UNSEALED, every column in its table: a t
 
 from collections.abc import Callable, Sequence
 from operator import itemgetter
-from typing import Any
+from typing import Any, get_type_hints
 from zlib import crc32
 
 from keystead.domain.identities import Attachment, CustomPolicy, Group, Member, PolicyVersion, User
@@ -22,7 +22,7 @@ Row = tuple[Any, ...]
 
 class Table:
     """A sealed table. `columns` are all but `seal`, `key` are those that a row is known by from all others, `scope` those
-    that say whose it is; `kind` is what that is: key, alias, account or server."""
+    that say whose it is; `kind` is what that is: key, alias, account or server. `truths` are true or false."""
 
     def __init__(
         self,
@@ -32,6 +32,7 @@ class Table:
         key: Sequence[str],
         kind: str = "account",
         scope: Sequence[str] = ("account",),
+        truths: Sequence[str] = (),
     ) -> None:
         self.number = number  # it stands for the name in seals, and never changes
         self.name = name
@@ -39,6 +40,8 @@ class Table:
         self.key = tuple(key)
         self.kind = kind
         self.scope_columns = tuple(scope)
+        self._truths = [self.columns.index(one) for one in truths]
+        self._texts = not _NUMBERS & set(self.key)
         self.key_of = _picker(self.columns, self.key)
         self._scope_of = _picker(self.columns, self.scope_columns)
         self._scope_of_key = (
@@ -57,9 +60,19 @@ class Table:
             return SERVER
         return None if self._scope_of_key is None else " ".join((self.kind, *self._scope_of_key(key)))
 
+    def plain(self, values: Sequence[Any]) -> Row:
+        """The values of a row as they come out of a database: it has no truth values."""
+        if not self._truths:
+            return tuple(values)
+        row = list(values)
+        for place in self._truths:
+            row[place] = int(row[place])
+        return tuple(row)
+
     def location(self, key: Row) -> int:
         """A number below 2^40 that finds the row again, of its key and its table; by chance another's as well."""
-        return crc32("\0".join(map(str, key)).encode()) << 8 | self.number
+        words = key if self._texts else map(str, key)
+        return crc32("\0".join(words).encode()) << 8 | self.number
 
 
 def bucket_of(scope: str) -> str:
@@ -78,7 +91,15 @@ def _picker(columns: tuple[str, ...], some: tuple[str, ...]) -> Callable[[Row], 
 
 
 def _of_identity(number: int, name: str, kind: type[Identity]) -> Table:
-    return Table(number, name, ("position", *kind.__struct_fields__), IDENTITIES[kind])
+    columns = ("position", *kind.__struct_fields__)
+    return Table(number, name, columns, IDENTITIES[kind], truths=_truths_of(kind))
+
+
+def _truths_of(kind: type[Any]) -> list[str]:
+    return [name for name, hint in get_type_hints(kind).items() if hint is bool]
+
+
+_NUMBERS = {"number", "generation", "digest"}  # columns of keys that are no texts
 
 
 _PLACE = ("account", "region", "key_id")
@@ -101,7 +122,7 @@ KEYS = Table(
         "rotated", "instance", "deletion_at", "rotation_interval", "rotation_due", "protected", "protection_reason",
         "policy", "absent", "material_check", "expires", "service",
     ),
-    _PLACE, "key", _PLACE,
+    _PLACE, "key", _PLACE, ("protected", "absent"),
 )  # fmt: skip
 KEY_VERSIONS = Table(
     4,
@@ -112,7 +133,7 @@ KEY_VERSIONS = Table(
 TAGS = Table(5, "tags", (*_PLACE, "name", "value"), (*_PLACE, "name"), "key", _PLACE)
 _ALIAS = ("account", "region", "name")
 ALIASES = Table(6, "aliases", ("position", *_ALIAS, "key_id", "created"), _ALIAS, "alias", _ALIAS)
-SESSIONS = Table(7, "sessions", Session.__struct_fields__, ("digest",))
+SESSIONS = Table(7, "sessions", Session.__struct_fields__, ("digest",), truths=_truths_of(Session))
 TICKETS = Table(8, "tickets", Ticket.__struct_fields__, ("digest",))
 _WRAPPED = ("root_fingerprint", "blob", "created")
 WRAPPING_KEYS = Table(9, "wrapping_keys", ("generation", *_WRAPPED), ("generation",), SERVER, ())

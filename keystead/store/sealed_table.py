@@ -5,7 +5,7 @@ from typing import Any
 
 from keystead.store.database import Database
 from keystead.store.sealed import Row, Table
-from keystead.store.seals import Seals, plain
+from keystead.store.seals import Seals
 
 
 class SealedTable:
@@ -21,7 +21,7 @@ class SealedTable:
         self._insert = f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"  # noqa: S608
         self._delete = f"DELETE FROM {table.name} WHERE {table.by_key}"  # noqa: S608 - our own names
         self._get = f"{table.select} WHERE {table.by_key}"
-        self._position = table.columns.index("position") if "position" in table.columns else None
+        self._placed = table.columns[0] == "position"
 
     def select(self, more: str, values: Sequence[Any] = (), scope: str | None = None) -> list[Row]:
         """The rows of the statement that ends with this. `scope`: whose they are, if they are one's; then the lack of them
@@ -54,24 +54,22 @@ class SealedTable:
 
     def insert(self, values: Sequence[Any]) -> Row:
         """A new row, of values in the order of the columns; a position of None is given the next one."""
-        row = plain(values)
-        if self._position is not None and row[self._position] is None:
-            place = self._position
-            row = (*row[:place], self._database.next_position(self.table.name), *row[place + 1 :])
-        self._database.revise()
+        row = self.table.plain(values)
+        if self._placed and row[0] is None:
+            row = (self._database.next_position(self.table.name), *row[1:])
+        self._database.revised = True
         seals = self._database.seals
         self._database.rows(self._insert, (*row, b"" if seals is None else seals.add(self.table, row)))
         return row
 
     def put(self, values: Sequence[Any]) -> Row | None:
         """Replace the row of the same key, whose position stays; gives what it was, None if there is none."""
-        row = plain(values)
+        row = self.table.plain(values)
         old = self.get(*self.table.key_of(row))
         if old is None:
             return None
-        if self._position is not None:
-            place = self._position
-            row = (*row[:place], old[place], *row[place + 1 :])
+        if self._placed:
+            row = (old[0], *row[1:])
         self._replace(old, row)
         return old
 
@@ -82,7 +80,7 @@ class SealedTable:
             row = list(old[:-1])
             for column, value in values.items():
                 row[self.table.columns.index(column)] = value
-            self._replace(old, plain(row))
+            self._replace(old, self.table.plain(row))
         return old
 
     def delete(self, more: str, values: Sequence[Any] = ()) -> list[Row]:
@@ -95,7 +93,7 @@ class SealedTable:
         """Remove these rows, as they were read."""
         seals = self._database.seals
         for row in rows:
-            self._database.revise()
+            self._database.revised = True
             if seals is not None:
                 seals.remove(self.table, row)
             self._database.rows(self._delete, self.table.key_of(row))
@@ -105,7 +103,7 @@ class SealedTable:
         changed = [place for place, value in enumerate(row) if value != old[place]]
         if not changed:
             return
-        self._database.revise()
+        self._database.revised = True
         values = [row[place] for place in changed]
         names = [f"{columns[place]} = ?" for place in changed]
         seals = self._database.seals

@@ -11,7 +11,7 @@ its location. Whoever can't read the sums can't choose rows that add up to them.
 """
 
 import hmac
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
@@ -48,15 +48,18 @@ class Sums(NamedTuple):
     placed: int = 0
 
     def plus(self, element: int, location: int, sign: int = 1) -> "Sums":
-        return Sums(
-            self.rows + sign,
-            (self.plain + sign * element) % PRIME,
-            (self.placed + sign * element * location) % PRIME,
-        )
+        element *= sign
+        return Sums(self.rows + sign, self.plain + element, self.placed + element * location)
+
+    @property
+    def reduced(self) -> "Sums":
+        """The same modulo the prime, to be compared and kept."""
+        return Sums(self.rows, self.plain % PRIME, self.placed % PRIME)
 
     def packed(self) -> bytes:
         """As 72 bytes."""
-        return self.rows.to_bytes(8, "big") + self.plain.to_bytes(32, "big") + self.placed.to_bytes(32, "big")
+        rows, plain, placed = self.reduced
+        return rows.to_bytes(8, "big") + plain.to_bytes(32, "big") + placed.to_bytes(32, "big")
 
 
 NOTHING = Sums()
@@ -90,11 +93,6 @@ class Record(NamedTuple):
         return cls(int.from_bytes(content[:8], "big"), unpacked(sums[0]), tuple(sums[1:]))
 
 
-def plain(values: Iterable[Any]) -> Row:
-    """The values as they come out of a database: it has no truth values."""
-    return tuple([int(value) if value.__class__ is bool else value for value in values])
-
-
 class Codes:
     """Seals and elements of rows, under one key. From any thread."""
 
@@ -104,7 +102,7 @@ class Codes:
     def of(self, table: Table, row: Row) -> tuple[bytes, int]:
         """The seal of a row, and its element."""
         code = self.sealer.code(table.number, _encode(row))
-        return code[:SEAL_BYTES], int.from_bytes(code[32:], "big") % PRIME
+        return code[:SEAL_BYTES], int.from_bytes(code[32:], "big")
 
     def holds(self, table: Table, sealed: Row) -> int | None:
         """The element of a row whose last column is its seal; None if that is another's."""
@@ -164,9 +162,15 @@ class Blocked:
                 blocked or ("scope", table.number, scope) in found or ("bucket", bucket_of(scope)) in found
             )
         else:  # whose it would be is not known: it may be what is missing
-            blocked = blocked or any(one[0] == "scope" and one[1] == table.number for one in found)
+            blocked = blocked or any(_may_lack(one, table) for one in found)
         if blocked:
             raise StoredRowAltered
+
+
+def _may_lack(blocks: tuple[Any, ...], table: Table) -> bool:
+    if blocks[0] == "scope":
+        return blocks[1] == table.number
+    return blocks[0] == "bucket" and blocks[1].startswith("account " if table.kind == "account" else "keys ")
 
 
 class _Rows(Protocol):

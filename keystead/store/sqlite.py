@@ -220,7 +220,7 @@ class SqliteStore:
         amount = 0
         for table in SEALED:
             amount += seal_table(self._database, seals, table)
-        self._database.revise()
+        self._database.revised = True
         self._forget()
         return amount
 

@@ -82,8 +82,8 @@ def test_every_setting_has_a_variable_that_is_read_as_its_flag_is(setting: setti
         if value is not None:
             break
     else:
-        # tls-cert and tls-key alone are refused, by whichever way they come.
-        assert setting.name in ("tls-cert", "tls-key")
+        # These alone are refused, by whichever way they come.
+        assert setting.name in ("tls-cert", "tls-key", "anchor-access-key", "anchor-ca")
         assert setting.variable in refused(environment={setting.variable: "x"}).message
         return
     found = getattr(value, setting.attribute)
