@@ -117,7 +117,10 @@ def test_a_start_from_each_provider(tmp_path: Path) -> None:
         alpha.run(block("A credential of systemd", "sh"))
         unit(alpha, block("A credential of systemd", "ini"))
         assert starts(alpha) == found
-        assert "Accounts" in alpha.run(block("A credential of systemd", "sh", 1)).stdout
+        command = block("A credential of systemd", "sh", 1)
+        assert "--pipe --wait --quiet" in command  # which need D-Bus
+        alpha.run(command.replace("--pipe --wait --quiet", "--unit=account"))
+        alpha.until("journalctl -u account -o cat | grep -q AccountId")
         unit(alpha, "[Service]\nEnvironment=KEYSTEAD_ROOT_KEY=credential:root-key\n")
         refuses(alpha, "this process was given none", 1)
 
