@@ -24,7 +24,8 @@ DROP_IN = "/etc/systemd/system/keystead.service.d/root-key.conf"
 def block(heading: str, language: str, number: int = 0) -> str:
     """A block of the page below a heading."""
     (section,) = [part for part in re.split(r"^## ", PAGE, flags=re.MULTILINE) if part.startswith(heading)]
-    return re.findall(rf"^```{language}\n(.*?)^```", section, re.MULTILINE | re.DOTALL)[number]
+    found: list[str] = re.findall(rf"^```{language}\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
+    return found[number]
 
 
 def install(where: Machine) -> None:
