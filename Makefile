@@ -112,7 +112,7 @@ build/projects/.made: requirements/build.txt requirements/projects.txt
 
 # New versions of everything; needs uv.
 lock:
-	cd requirements && for name in build runtime dev bench scan clients projects; do \
+	cd requirements && for name in build runtime extras dev bench scan clients projects; do \
 	    uv pip compile --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	        --no-header --no-annotate --quiet --output-file $$name.txt $$name.in || exit 1; \
 	done

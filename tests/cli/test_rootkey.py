@@ -4,7 +4,6 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -31,7 +30,7 @@ def phrase(tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def token(tmp_path: Path) -> Iterator[Token]:
+def token(tmp_path: Path) -> Token:
     return Token(tmp_path / "token")
 
 
@@ -111,14 +110,11 @@ def test_a_start_by_another_provider_says_which_is_needed(data: Path, tmp_path: 
     needed = facts(data)["Fingerprint"]
     config = tmp_path / "keystead.toml"
     config.write_text(f'root-key = "file:{tmp_path}/elsewhere.key"\n')
-    for more in (
-        {"env": {"KEYSTEAD_CONFIG": str(config)}},
-        {"env": {"KEYSTEAD_ROOT_KEY": phrase}},
-    ):
-        told = refused("account", "list", "--data", str(data), **more)
+    for env in ({"KEYSTEAD_CONFIG": str(config)}, {"KEYSTEAD_ROOT_KEY": phrase}):
+        told = refused("account", "list", "--data", str(data), env=env)
         assert f"it needs {needed}" in told
         assert 'set root-key = "file"' in told
-        assert f"it needs {needed}" in refused_by_doctor(data, **more)
+        assert f"it needs {needed}" in refused_by_doctor(data, env=env)
     told = refused("serve", "--data", str(data), "--config", str(config), "--listen", "localhost:0")
     assert 'set root-key = "file"' in told
     config.write_text('root-key = "fil"\n')
@@ -237,9 +233,9 @@ def test_shares_are_exported_from_a_running_server_and_printed_when_asked(data: 
 
 def test_a_token_is_named_by_the_setting_and_keeps_its_key(data: Path, token: Token) -> None:
     address, env = token.address(), token.environment
-    told = keystead("rootkey", "rotate", "--to", address, "--data", str(data), env=env)
-    assert told.returncode == 0, told.stderr
-    assert f'root-key = "{address}"' in told.stderr
+    rotated = keystead("rootkey", "rotate", "--to", address, "--data", str(data), env=env)
+    assert rotated.returncode == 0, rotated.stderr
+    assert f'root-key = "{address}"' in rotated.stderr
     assert "no setting says so" in refused("account", "list", "--data", str(data), env=env)
     env = {**env, "KEYSTEAD_ROOT_KEY": address}
     with live(data, env=env) as server:

@@ -82,11 +82,11 @@ def main(last: int, data: str, setting: str, to: str) -> None:
         connection.pragma("locking_mode", "exclusive")  # the shared memory of a WAL is beyond such a VFS
         return connection
 
-    vars(apsw)["Connection"] = counted
+    setattr(apsw, "Connection", counted)  # noqa: B010 - it is a class to the type checkers
     sys.addaudithook(steps.audit)
     rootkey.rotate(data, setting, to, "tests")
     count = steps.count
-    assert vfs
+    del vfs  # it lived until here
     print(count, flush=True)
 
 

@@ -82,7 +82,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "replaced. keystead rootkey rotate changes to another root key afterwards.",
         examples=(
             "keystead rootkey import",
-            "keystead rootkey import share-1-of-5.txt share-4-of-5.txt share-5-of-5.txt",
+            "keystead rootkey import papers/share-[124]-of-5-*.txt",
         ),
     )
     import_from.add_argument(

@@ -91,9 +91,10 @@ def announce(server: "Server") -> None:
     lines.append(f"  checkpoints     {running.checkpoint_key}")
     if server.first_start:
         lines.append(f"  root AccessKey  {directory.root_access_key} (readable by you alone)")
-        lines.append(
-            f"  root key        {directory.root_key}: keep a copy elsewhere, nothing opens without it"
-        )
+        root_key = server.settings.root_key
+        if root_key.partition(":")[0] in ("", "file"):
+            root_key = root_key.partition(":")[2] or str(directory.root_key)
+        lines.append(f"  root key        {root_key}: keep a copy elsewhere, nothing opens without it")
     option = "" if str(directory.path) == settings.default_data() else f" --data {directory.path}"
     lines += [
         "next, in another terminal:",
