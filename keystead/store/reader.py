@@ -59,13 +59,13 @@ class Reader:
         rows = self._rows(
             f"{SELECT_RECORD} WHERE {where} ORDER BY time DESC, position DESC LIMIT ?", (*values, limit)
         )
-        return [record_of(row)[0] for row in rows][::-1]
+        return [self._record(row) for row in rows][::-1]
 
     def each(self, wanted: Wanted) -> Iterator[Record]:
         """Every record that matches, whatever the limit, oldest first, as they come."""
         where, values = conditions_of(wanted)
         for row in self._rows(f"{SELECT_RECORD} WHERE {where} ORDER BY position", values):
-            yield record_of(row)[0]
+            yield self._record(row)
 
     def places_of_key(self, key_id: str) -> tuple[tuple[str, str], ...]:
         """The account and region of the key of this id, if there is one."""
@@ -127,7 +127,7 @@ class Reader:
     def all(self) -> Iterator[Record]:
         """Every record, in the order of the log."""
         for row in self._rows(f"{SELECT_RECORD} ORDER BY position"):
-            yield record_of(row)[0]
+            yield self._record(row)
 
     def rows(self) -> Iterator[tuple[tuple[object, ...], bytes]]:
         """Every record's columns, whatever somebody made of them, and its hash, in the order of the log."""
@@ -141,6 +141,16 @@ class Reader:
         for row in self._rows(f"{SELECT_HASHED} ORDER BY position"):
             follow(*row)
         return verification.verdicts
+
+    def _record(self, row: Sequence[Any]) -> Record:
+        """The record of a row. OperatorError for what was never written as one."""
+        try:
+            return record_of(row)[0]
+        except (ValueError, TypeError):
+            raise OperatorError(
+                f"record {row[2]} of chain {row[1]} was altered: a column holds what none can",
+                hint="keystead audit verify tells more; compare with an export or a backup",
+            ) from None
 
     def _rows(self, sql: str, values: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
         """The rows of a statement, as they come. OperatorError if the database is damaged."""
