@@ -28,17 +28,12 @@ def add_parsers(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         examples=(
             "keystead audit verify",
             "keystead audit verify --checkpoint FILE --key audit.pub",
-            "keystead audit verify --log records.jsonl --checkpoint FILE --key audit.pub",
+            "keystead audit verify --log FILE --checkpoint FILE --key audit.pub",
             'keystead audit verify --expect "$(cat head.txt)"',
         ),
     )
     verify.add_argument("--expect", metavar="COUNT:HASH", help="what was printed before")
-    verify.add_argument("--checkpoint", metavar="FILE", help="a signed checkpoint, which was kept elsewhere")
-    verify.add_argument(
-        "--key",
-        metavar="KEY",
-        help="the public key of checkpoints, or a file with it, which was kept elsewhere",
-    )
+    add_checkpoint(verify)
     verify.add_argument(
         "--log",
         metavar="FILE",
