@@ -40,6 +40,11 @@ class Batch:
         """Those records."""
         return [record for record, _ in self._records]
 
+    @property
+    def writes_tallies(self) -> bool:
+        """Whether it writes any already."""
+        return bool(self.written_uses or self.written_minutes)
+
     def use_nonce(self, second: int, digest: bytes) -> bool:
         """Take a nonce; False if it was taken before, in this batch or ever."""
         nonce = (second, digest)

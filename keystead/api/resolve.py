@@ -118,12 +118,14 @@ class Resolver:
         return self
 
     def used(self) -> list[tuple[Place, str]]:
-        """The keys that a call of this kind uses, each with the id of the version."""
+        """The keys that a call of this kind uses, each once, with the id of the version."""
         found = (
             [] if self.key is None or self.version is None else [(self.key.place, self.version.version_id)]
         )
         if self.source is not None:
-            found.append((self.source.key.place, self.source.version.version_id))
+            source = self.source.key.place, self.source.version.version_id
+            if source not in found:
+                found.append(source)
         return found
 
     def _need_of(self, role: Role, key: Key) -> Need:

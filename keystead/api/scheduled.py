@@ -49,14 +49,14 @@ def rotate_due(pipeline: Pipeline, batch: Batch) -> bool:
 
 def write_tallies(pipeline: Pipeline, batch: Batch) -> bool:
     """Write some of who used keys, and how many calls came. True as with `delete_due`."""
-    if batch.written_uses:
+    if batch.writes_tallies:
         return False  # another job does
     return pipeline.tallies.write(pipeline.store, batch, int(pipeline.clock.now()))
 
 
 def write_all_tallies(pipeline: Pipeline, batch: Batch) -> bool:
     """The same before the end, all at once."""
-    if not batch.written_uses:
+    if not batch.writes_tallies:
         pipeline.tallies.write(pipeline.store, batch, int(pipeline.clock.now()), 2**31)
     return False
 

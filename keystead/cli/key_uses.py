@@ -38,7 +38,7 @@ def table(members: Mapping[str, Any]) -> None:
     if shown < total:
         output.note(f"the latest {shown} of {total} callers, versions and operations")
     before = f"keystead audit list --key {members['KeyId']} shows what was before"
-    output.note(f"{'used' if shown else 'nobody used it'} since {members['Since']}; {before}")
+    output.note(f"{'counted' if shown else 'nobody used it'} since {members['Since']}; {before}")
 
 
 def warn(session: "Session", parameters: Mapping[str, str]) -> None:

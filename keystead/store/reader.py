@@ -67,13 +67,13 @@ class Reader:
         rows = self._rows(
             f"{SELECT_RECORD} WHERE {where} ORDER BY time DESC, position DESC LIMIT ?", (*values, limit)
         )
-        return [record_of(row)[0] for row in rows][::-1]
+        return [self._record(row) for row in rows][::-1]
 
     def each(self, wanted: Wanted) -> Iterator[Record]:
         """Every record that matches, whatever the limit, oldest first, as they come."""
         where, values = conditions_of(wanted)
         for row in self._records(SELECT_RECORD, where, values):
-            yield record_of(row)[0]
+            yield self._record(row)
 
     def places_of_key(self, key_id: str) -> tuple[tuple[str, str], ...]:
         """The account and region of the key of this id, if there is one."""
@@ -135,7 +135,7 @@ class Reader:
     def all(self) -> Iterator[Record]:
         """Every record, in the order of the log."""
         for row in self._records():
-            yield record_of(row)[0]
+            yield self._record(row)
 
     def keyring(self) -> tables.Keyring:
         """What the root key wraps; only to be read."""
@@ -181,6 +181,8 @@ class Reader:
                     (start, STRETCH),
                 )
             )
+            if end is None:  # somebody removed them meanwhile
+                return
             stretch = (start, min(end, last), *values)
             yield from [
                 *self._rows(
@@ -197,6 +199,16 @@ class Reader:
             self._connection.execute("BEGIN").fetchall()
         except apsw.Error as error:
             raise _unreadable(self._connection.filename, error) from None
+
+    def _record(self, row: Sequence[Any]) -> Record:
+        """The record of a row. OperatorError for what was never written as one."""
+        try:
+            return record_of(row)[0]
+        except (ValueError, TypeError):
+            raise OperatorError(
+                f"record {row[2]} of chain {row[1]} was altered: a column holds what none can",
+                hint="keystead audit verify tells more; compare with an export or a backup",
+            ) from None
 
     def _rows(self, sql: str, values: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
         """The rows of a statement, as they come. OperatorError if the database is damaged."""

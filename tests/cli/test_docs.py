@@ -153,6 +153,25 @@ def test_the_page_on_keys(tmp_path: Path) -> None:
     assert "CreateServiceKey" in told
 
 
+def test_the_page_on_audit_has_an_auditors_transcript(tmp_path: Path) -> None:
+    page = ROOT / "docs" / "how-to" / "audit.md"
+    shutil.copytree(ROOT / "examples" / "auditor", tmp_path / "examples" / "auditor")
+    with live(tmp_path / "data") as server:
+        env = {"KEYSTEAD_DATA": str(server.data)}
+        shell(
+            "keystead kms CreateKey && keystead kms CreateAlias --AliasName alias/web --KeyId $(\\\n"
+            "keystead kms ListKeys -q 'Keys.Key[0].KeyId')",
+            tmp_path,
+            **env,
+        )
+        for first in ("keystead audit report", "keystead audit key"):
+            (script,) = (block for block in blocks(page, "sh") if block.startswith(first))
+            told = shell(script, tmp_path, **env)
+    assert "records of chain" in told
+    assert "are those that were signed" in told
+    assert "Audit report" in (tmp_path / "report.html").read_text()
+
+
 def test_a_backup_without_a_unit_and_its_return(tmp_path: Path) -> None:
     page = (ROOT / "docs" / "how-to" / "serve.md").read_text(encoding="utf-8")
     section = page.partition("\n## Back up\n")[2].partition("\n## ")[0]

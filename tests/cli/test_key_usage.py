@@ -40,7 +40,7 @@ def test_uses_are_shown_by_id_alias_and_arn(server: LiveServer, client: Client) 
         assert cells[0] == metadata["PrimaryKeyVersion"]
         assert cells[1].startswith("root@")
         assert (cells[2], cells[3], *cells[5:]) == (client.access_key[0], "Encrypt", "1", "0")
-        assert "used since" in told.stderr
+        assert "counted since" in told.stderr
         assert f"keystead audit list --key {key_id}" in told.stderr
     (use,) = json.loads(keystead("key", "usage", key_id, "--json", *data).stdout)["Uses"]["Use"]
     assert (use["Action"], use["Count"]) == ("Encrypt", 1)

@@ -251,7 +251,7 @@ def test_for_people(server: LiveServer) -> None:
     names = [line[:16].strip() for line in shown.stdout.splitlines()]
     assert names == [
         "server", "data directory", "state", "version", "account", "region", "AccessKey", "certificate", "CA",
-        "health, metrics",
+        "health, metrics", "checkpoints",
     ]  # fmt: skip
     assert "state           ready" in shown.stdout
     assert server.client().access_key[1] not in shown.stdout

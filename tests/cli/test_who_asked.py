@@ -38,6 +38,8 @@ CALLS = {
     "account rename": (["account", "rename", "1234567890123456", "canary"], "account rename"),
     "account disable": (["account", "disable", "1234567890123456"], "account disable"),
     "account enable": (["account", "enable", "1234567890123456"], "account enable"),
+    "audit checkpoint": (["audit", "checkpoint"], "audit checkpoint"),
+    "audit key": (["audit", "key"], "audit key"),
     "console login": (["console", "login"], "console login"),
     "console code": (["console", "code"], "console code"),
     "ca rotate": (["ca", "rotate", "--name", "canary.example.org"], "ca rotate"),

@@ -135,7 +135,8 @@ def _facts(scene: "Scene", wrong: OperatorError | None) -> list[tuple[str, str]]
             found.append(("CA", f"{shaken.served.issuer}, of the system's CAs"))
     if scene.running is not None:
         found.append(("health, metrics", scene.running.ops_url))
-        found.append(("checkpoints", scene.running.checkpoint_key))
+        if scene.running.checkpoint_key:  # a server of the version before has none
+            found.append(("checkpoints", scene.running.checkpoint_key))
     return found
 
 

@@ -155,6 +155,17 @@ def test_both_keys_of_a_re_encryption_are_used() -> None:
     ]
 
 
+def test_a_call_that_uses_a_version_twice_is_one_use() -> None:
+    service = Service()
+    key_id = service.key()
+    blob = service.ok("Encrypt", KeyId=key_id, Plaintext="x")["CiphertextBlob"]
+    service.ok("ReEncrypt", CiphertextBlob=blob, DestinationKeyId=key_id)
+    assert {(user.action, use.calls) for user, use in told(service, key_id)} == {
+        ("Encrypt", 1),
+        ("ReEncrypt", 1),
+    }
+
+
 def test_the_version_that_a_ciphertext_needs_is_the_one_that_is_used() -> None:
     service = Service()
     key_id = service.key()
@@ -188,7 +199,7 @@ def test_minutes_are_told_before_and_after_they_are_written(service: Service) ->
     service.key()
     service.refused("Encrypt", KeyId="nowhere", Plaintext="x")
     assert counted() == {minute: (2, 1)}
-    run(service, write_tallies)
+    run(service, write_tallies, write_tallies, write_all_tallies)
     assert counted() == {minute: (2, 1)}
     service.key()
     assert counted() == {minute: (3, 1)}

@@ -48,6 +48,8 @@ def refused(folder: Path, running: Settings | None = None, /, **more: Any) -> Op
         ({"listen": "0.0.0.0:0", "http": True}, "plain HTTP on 0.0.0.0"),
         ({"front_process": "no", "front_confinement": "yes"}, "there is no front process"),
         ({"name": ("not a name",)}, "neither a host name nor an IP address"),
+        ({"checkpoint_command": "curl 'https://x"}, "checkpoint-command has a quote that does not end"),
+        ({"checkpoint_command": "/nowhere/curl -T -"}, "checkpoint-command names no program"),
     ],
 )
 def test_what_trying_again_will_not_mend(tmp_path: Path, more: dict[str, Any], told: str) -> None:
@@ -257,3 +259,12 @@ def test_what_no_file_can_be_called_is_refused_in_words(length: int, tmp_path: P
     for ask in (DataDirectory(path).check_access, DataDirectory(path).prepare):
         with pytest.raises(OperatorError, match="File name too long"):
             ask()
+
+
+def test_checkpoints_belong_elsewhere(tmp_path: Path) -> None:
+    for inside in (tmp_path / "data", tmp_path / "data" / "checkpoints"):
+        problem = refused(tmp_path, checkpoint_folder=(str(tmp_path), str(inside)))
+        assert isinstance(problem, WrongSetting)
+        assert "is in the data directory" in problem.message
+    # One that is not there is told by the log: a disk that is not mounted must not keep a server from its start.
+    check(made(tmp_path, checkpoint_folder=(str(tmp_path / "none"),), checkpoint_command="cat"), CLOCK)

@@ -4,15 +4,11 @@ import argparse
 import json
 from collections.abc import Sequence
 from contextlib import closing
-from typing import TYPE_CHECKING
 
 from keystead.cli import moments, output, target
-from keystead.cli.commands.audit import exported, proof
+from keystead.cli.commands.audit import exported, proof, report, words
 from keystead.clock import iso8601
 from keystead.domain.audit import REVEALING, Kind, Record
-
-if TYPE_CHECKING:
-    from keystead.server.operator import Reader
 
 _UNASKED = 50
 _READS = ("Describe", "List", "Get", "Search", "Summarize", "LookUp", "Count", "Check")
@@ -27,9 +23,14 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     """Add the command."""
     parser = subparsers.add_parser(
         "audit",
-        help="list, export and verify the audit records",
-        description="List, export and verify the audit records. These commands only read; a server may run meanwhile.",
-        examples=("keystead audit list --since 1h", "keystead audit verify"),
+        help="list, report on, export and verify the audit records",
+        description="List, report on, export and verify the audit records. These commands only read; a server may run "
+        "meanwhile.",
+        examples=(
+            "keystead audit list --since 1h",
+            "keystead audit report alias/demo --since 30d",
+            "keystead audit verify",
+        ),
     )
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
     listing = verbs.add_parser(
@@ -94,6 +95,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     export.set_defaults(func=export_records)
     for one in (listing, export):
         one.add_argument("--data", metavar="DIR", help=target.DATA)
+    report.add_parser(verbs)
     proof.add_parsers(verbs)
 
 
@@ -107,10 +109,10 @@ def list_records(args: argparse.Namespace) -> int:
         wanted = Wanted(
             since=args.since,
             until=args.until,
-            action=_action(reader, args.action),
-            resource=_named(reader, args.key),
-            caller=_caller(reader, args.caller),
-            account=_account(reader, args.account or ""),
+            action=words.action_of(reader, args.action),
+            resource=words.resource(reader, args.key),
+            caller=words.caller_of(reader, args.caller),
+            account=words.account_of(reader, args.account or ""),
             revealing=args.reveals,
             failed=None if args.outcome is None else args.outcome == "failure",
             limit=args.limit,
@@ -155,76 +157,6 @@ def export_records(args: argparse.Namespace) -> int:
         for record in reader.all():
             output.record(render(record))
     return output.DONE
-
-
-# --- the words of the command line
-
-
-def _action(reader: "Reader", action: str) -> str:
-    """An action that there is, or that a record names."""
-    import keystead.operations  # noqa: F401 - fills the catalogue
-    from keystead.api.operation import CATALOGUE
-
-    if not action or action in {one.action for one in CATALOGUE}:
-        return action
-    recorded = [one for one in reader.actions() if one]
-    if action in recorded:
-        return action
-    raise _unknown("operation", action, [*(one.action for one in CATALOGUE), *recorded])
-
-
-def _caller(reader: "Reader", caller: str) -> str:
-    """A caller that the store knows, or that a record names."""
-    known = reader.callers() if caller else ()
-    if caller and caller not in known:
-        # It is not shown: people paste secrets where an AccessKey id belongs.
-        raise _unknown("user, account or AccessKey of this name", caller, known, shown=False)
-    return caller
-
-
-def _account(reader: "Reader", account: str) -> str:
-    """An account that the store has."""
-    if account and account not in (known := reader.accounts()):
-        near = output.nearest(account, known)
-        raise output.WrongCommandLine(
-            "there is no account of this id",
-            hint=f"did you mean {near}?" if near else "keystead account list shows all",
-        )
-    return account
-
-
-def _named(reader: "Reader", key: str) -> str:
-    """The end of the ARN that is meant by an id, an alias, or an ARN; an alias stands for its key."""
-    name = key.rpartition(":")[2] if key.startswith("acs:kms:") else key
-    if not name:
-        return ""
-    if name.startswith("alias/"):
-        keys = sorted(set(reader.keys_of_alias(name)))
-        if len(keys) > 1:
-            raise output.WrongCommandLine(
-                f"{name} stands for several keys", hint=f"name one of them: --key {keys[0]}"
-            )
-        if keys:
-            output.note(f"{name} is key {keys[0]} now")
-            return f"key/{keys[0]}"
-        resource = name
-    else:
-        resource = f"key/{name.removeprefix('key/')}"
-        if reader.has_key(resource.removeprefix("key/")):
-            return resource
-    if not reader.has_resource(resource):
-        raise output.WrongCommandLine(
-            f"there is no key or alias {key!r}, and no record names one",
-            hint="keystead kms ListKeys and ListAliases show all",
-        )
-    return resource
-
-
-def _unknown(what: str, name: str, known: Sequence[str], *, shown: bool = True) -> output.WrongCommandLine:
-    near = output.nearest(name, known)
-    hint = f"did you mean {near}?" if near else "keystead audit list shows those of the newest records"
-    told = f"{what} {name!r}" if shown else what
-    return output.WrongCommandLine(f"there is no {told}, and no record names one", hint=hint)
 
 
 def _count(text: str) -> int:

@@ -28,17 +28,12 @@ def add_parsers(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         examples=(
             "keystead audit verify",
             "keystead audit verify --checkpoint FILE --key audit.pub",
-            "keystead audit verify --log records.jsonl --checkpoint FILE --key audit.pub",
+            "keystead audit verify --log FILE --checkpoint FILE --key audit.pub",
             'keystead audit verify --expect "$(cat head.txt)"',
         ),
     )
     verify.add_argument("--expect", metavar="COUNT:HASH", help="what was printed before")
-    verify.add_argument("--checkpoint", metavar="FILE", help="a signed checkpoint, which was kept elsewhere")
-    verify.add_argument(
-        "--key",
-        metavar="KEY",
-        help="the public key of checkpoints, or a file with it, which was kept elsewhere",
-    )
+    add_checkpoint(verify)
     verify.add_argument(
         "--log",
         metavar="FILE",
@@ -62,6 +57,25 @@ def add_parsers(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     key.set_defaults(func=print_key)
     for one in (verify, checkpoint, key):
         one.add_argument("--data", metavar="DIR", help=target.DATA)
+
+
+def add_checkpoint(parser: argparse.ArgumentParser) -> None:
+    """Add what names a checkpoint."""
+    parser.add_argument("--checkpoint", metavar="FILE", help="a signed checkpoint, which was kept elsewhere")
+    parser.add_argument(
+        "--key",
+        metavar="KEY",
+        dest="public_key",
+        help="the public key of checkpoints, or a file with it, which was kept elsewhere",
+    )
+
+
+def checkpoint_of(args: argparse.Namespace) -> "Checkpoint | None":
+    """The checkpoint that is named, if one is; OperatorError if it is not to be believed."""
+    if bool(args.checkpoint) != bool(args.public_key):
+        missing = "--key" if args.checkpoint else "--checkpoint"
+        raise output.WrongCommandLine(f"{missing} is missing", hint="--checkpoint and --key belong together")
+    return _checkpoint(args.checkpoint, args.public_key) if args.checkpoint else None
 
 
 def print_checkpoint(args: argparse.Namespace) -> int:
@@ -93,47 +107,52 @@ def _asked(args: argparse.Namespace, action: str) -> tuple[int, dict[str, Any]]:
 
 def verify_records(args: argparse.Namespace) -> int:
     """Print each chain's COUNT:HASH, and the first bad record."""
-    checkpoint = None
-    if args.checkpoint or args.key:
-        if not (args.checkpoint and args.key):
-            missing = "--key" if args.checkpoint else "--checkpoint"
-            raise output.WrongCommandLine(
-                f"{missing} is missing", hint="--checkpoint and --key belong together"
-            )
-        if args.expect:
-            raise output.WrongCommandLine(
-                "--expect and --checkpoint exclude each other", hint="leave one of them out"
-            )
-        checkpoint = _checkpoint(args.checkpoint, args.key)
+    if args.expect and (args.checkpoint or args.public_key):
+        raise output.WrongCommandLine(
+            "--expect and --checkpoint exclude each other", hint="leave one of them out"
+        )
+    checkpoint = checkpoint_of(args)
     if args.log and args.data is not None:
         raise output.WrongCommandLine("--log and --data exclude each other", hint="leave one of them out")
     expect = checkpoint.head if checkpoint else _head(args.expect) if args.expect else None
     verdicts = _verdicts(args, expect)
-    status = output.DONE
     for verdict in verdicts:
         output.line(f"{verdict.head}  chain {verdict.chain}")
-    output.flush()
-    bad = [verdict.bad for verdict in verdicts if verdict.bad]
-    for found in bad:
-        status = output.error(found, hint="what follows it is not proved; compare with an export or a backup")
     if not verdicts:
         output.line(f"{Head()}  no records")
-    if expect is None:
-        return status
+    output.flush()
+    status = output.DONE
+    for found in (verdict.bad for verdict in verdicts if verdict.bad):
+        status = output.error(found, hint="what follows it is not proved; compare with an export or a backup")
     if checkpoint is not None:
-        return _against(checkpoint, verdicts) or status
-    if expect == Head() or any(verdict.noted for verdict in verdicts):
-        return status
+        problem, hint, proved = against(checkpoint, verdicts)
+    else:
+        problem, hint = _expected(expect, verdicts)
+        proved = ""
+    if proved:
+        output.note(proved)
+    return output.error(problem, hint) if problem else status
+
+
+def _expected(expect: Head | None, verdicts: "Sequence[Verdict]") -> tuple[str, str]:
+    """What is wrong with the log by a head that was noted, and what to do."""
+    if expect is None or expect == Head() or any(verdict.noted for verdict in verdicts):
+        return "", ""
     longest = max((verdict.head.count for verdict in verdicts), default=0)
-    if bad:
+    if any(verdict.bad for verdict in verdicts):
         why = "nothing is proved beyond the record above"
     elif longest < expect.count:
         why = f"the log ends at record {longest}, so its end was cut off"
     else:
         why = "the log was written anew"
-    return output.error(
-        f"the head {expect} that was noted is on no chain: {why}", hint="compare with a backup"
-    )
+    return f"the head {expect} that was noted is on no chain: {why}", "compare with a backup"
+
+
+def judged(checkpoint: "Checkpoint | None", verdicts: "Sequence[Verdict]") -> tuple[str, str, str]:
+    """What is wrong with the log, what to do, and what the checkpoint proves; each "" if there is nothing to say."""
+    problem, hint, proved = against(checkpoint, verdicts) if checkpoint is not None else ("", "", "")
+    bad = next((one.bad for one in verdicts if one.bad), "")
+    return problem or bad, hint or "compare with an export or a backup", proved
 
 
 def _verdicts(args: argparse.Namespace, expect: Head | None) -> "Sequence[Verdict]":
@@ -150,37 +169,37 @@ def _verdicts(args: argparse.Namespace, expect: Head | None) -> "Sequence[Verdic
     return verification.verdicts
 
 
-def _against(checkpoint: "Checkpoint", verdicts: "Sequence[Verdict]") -> int:
-    """Say what the checkpoint proves; the exit status."""
+def against(checkpoint: "Checkpoint", verdicts: "Sequence[Verdict]") -> tuple[str, str, str]:
+    """What is wrong with the log by a checkpoint, what to do, and what it proves."""
     signed, count = iso8601(checkpoint.time), checkpoint.head.count
     found = next((one for one in verdicts if one.chain == checkpoint.chain), None)
+    compare = "compare with an export or a backup"
     if found is None and count:
         others = ", ".join(one.chain for one in verdicts)
-        return output.error(
-            f"the checkpoint is of chain {checkpoint.chain}, and the log has "
-            + (f"chain {others} only" if others else "no records"),
-            hint="it is of another server, or all records of this one are gone",
+        has = f"chain {others} only" if others else "no records"
+        return (
+            f"the checkpoint is of chain {checkpoint.chain}, and the log has {has}",
+            "it is of another server, or all records of this one are gone",
+            "",
         )
     reached = 0 if found is None else found.head.count
     if found is not None and found.bad and reached < count:
-        return output.error(
-            f"the log is not what was signed on {signed}: {found.bad}",
-            hint="compare with an export or a backup",
-        )
+        return f"the log is not what was signed on {signed}: {found.bad}", compare, ""
     if reached < count:
-        return output.error(
+        return (
             f"the log ends at record {reached}, and record {count} was there when the checkpoint was signed on {signed}",
-            hint="its end was cut off, or an older copy was put in its place; compare with a backup",
+            "its end was cut off, or an older copy was put in its place; compare with a backup",
+            "",
         )
     if found is not None and not found.noted:
-        return output.error(
+        return (
             f"record {count} is not the one that was signed on {signed}: the log was written anew",
-            hint="compare with an export or a backup",
+            compare,
+            "",
         )
     after = reached - count
     later = f"; {output.amount(after, 'record')} after that, which it does not cover" if after else ""
-    output.note(f"proved: the first {output.amount(count, 'record')} as signed on {signed}{later}")
-    return output.DONE
+    return "", "", f"proved: the first {output.amount(count, 'record')} as signed on {signed}{later}"
 
 
 def _checkpoint(file: str, key: str) -> "Checkpoint":
