@@ -106,7 +106,7 @@ build/projects/.made: requirements/build.txt requirements/projects.txt
 	@$(PYTHON) -m venv build/projects/maker
 	@build/projects/maker/bin/python -m pip --quiet --disable-pip-version-check install --require-hashes -r requirements/build.txt
 	@build/projects/maker/bin/python -m pip --quiet --disable-pip-version-check wheel --no-deps --no-build-isolation \
-	    --require-hashes --wheel-dir build/projects -r requirements/projects.txt
+	    --require-hashes --wheel-dir build/projects -r requirements/build.txt -r requirements/projects.txt
 	@rm -rf build/projects/maker
 	@touch $@
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mkdocs.structure.files import File, Files
+from prometheus_client.core import Metric
 
 import keystead.operations  # noqa: F401 - fills the catalogue
 from keystead import cli, settings, variables
@@ -260,15 +261,20 @@ def _clients() -> str:
     )
 
 
-def metrics_page() -> str:
-    """Every metric of the ops listener."""
+def all_metrics() -> list[Metric]:
+    """Every metric of a server, but those of its front process."""
     metrics = Metrics()
     metrics.watch_certificate(lambda: 0)
     metrics.watch_database(Path("keystead.db"))
+    return list(metrics.registry.collect())
+
+
+def metrics_page() -> str:
+    """Every metric of the ops listener."""
     suffix = {"counter": "_total", "info": "_info"}
     rows = [
         (f"`{one.name}{suffix.get(one.type, '')}`", one.type, _cell(one.documentation.rstrip(".")))
-        for one in metrics.registry.collect()
+        for one in all_metrics()
     ]
     head = (
         "`/metrics` of the ops listener has these in the Prometheus text format; `ops_url` in `server.json` is its address. "
