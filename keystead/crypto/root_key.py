@@ -13,6 +13,7 @@ from typing import Protocol
 
 from keystead import owners
 from keystead.crypto.derivation import KEY_BYTES
+from keystead.crypto.primitives.concealed import Concealed
 from keystead.crypto.primitives.prf import KeyedHash, Prf
 from keystead.crypto.sealing import seal, unseal
 from keystead.entropy import Entropy
@@ -40,7 +41,7 @@ class RootKey(Protocol):
         ...
 
 
-class SealingRootKey:
+class SealingRootKey(Concealed):
     """A root key that seals with HMAC-SHA-512 under it, wherever it is: every row under a key of its own (see sealing)."""
 
     def __init__(self, keyed: KeyedHash, entropy: Entropy) -> None:

@@ -1,11 +1,13 @@
 """What `keystead rootkey` does: tell of a data directory's root key, rotate it, and give and take shares of it."""
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
 
+from keystead import owners
 from keystead.client.transport import Answer, send_control
 from keystead.clock import SystemClock
 from keystead.crypto import root_key
@@ -136,6 +138,7 @@ def rotate(data: str, setting: str, to: str, command: str) -> Rotated:
 def export(data: str, setting: str, needed: int, of: int, command: str) -> Exported:
     """Shares of the root key in use, whether a server runs or not; recorded before they are given. OperatorError if it can't
     leave its token."""
+    shares.check_library()
     directory = _with_data(data)
     entropy, clock = SystemEntropy(), SystemClock()
     if directory.locked():
@@ -191,6 +194,8 @@ def restore(data: str, given: Sequence[Share], to: str) -> tuple[Path, str]:
             hint="put the backup there first, or name a file with --to",
         )
     path = Path(to).expanduser().absolute() if to else directory.root_key
+    if not to:
+        _check_owner(directory.path)
     try:
         root_key.create_file(path, entropy, root.reveal())
     except FileExistsError:
@@ -224,6 +229,12 @@ def _with_data(data: str) -> DataDirectory:
     return directory
 
 
+def _check_owner(path: Path) -> None:
+    """A file that somebody else makes there, root among them, the server could not read."""
+    if path.stat().st_uid != os.geteuid():
+        raise OperatorError(f"{path} belongs to another user", hint=owners.hint(path))
+
+
 @contextmanager
 def _alone(directory: DataDirectory, setting: str) -> Iterator[OpenedStore]:
     """The store of a directory that no server runs on."""
@@ -232,6 +243,7 @@ def _alone(directory: DataDirectory, setting: str) -> Iterator[OpenedStore]:
             f"a server runs on {directory.path}",
             hint="stop it first: the root key is rotated while nothing else uses the data; that takes a second",
         )
+    _check_owner(directory.path)
     directory.lock()
     try:
         opened = open_store(directory, SystemClock(), SystemEntropy(), root_key_setting=setting)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.live import LiveServer, keystead, live
+from tests.live import LiveServer, keystead, live, without_room
 from tests.tokens import Token
 
 PHRASE = "correct horse battery staple"
@@ -281,3 +281,15 @@ def test_a_passphrase_by_a_descriptor(data: Path, phrase: str) -> None:
         start_new_session=True,
     )
     assert "asked for on a terminal, and there is none" in told
+
+
+def test_a_full_disk_leaves_the_old_root_key_in_use(data: Path, tmp_path: Path, phrase: str) -> None:
+    before = facts(data)
+    for to in ("file", phrase):
+        told = without_room(tmp_path, "rootkey", "rotate", "--to", to, "--data", str(data))
+        assert told.returncode == 1
+        assert told.stderr.startswith("error: ")
+    assert facts(data) == before
+    assert "Accounts" in done("account", "list", "--data", str(data))
+    done("rootkey", "rotate", "--to", "file", "--data", str(data))
+    assert "Accounts" in done("account", "list", "--data", str(data))

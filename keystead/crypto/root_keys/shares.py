@@ -20,7 +20,7 @@ class Share:
 
     def __init__(self, words: str, name: str) -> None:
         """OperatorError if these are not the words of a share; `name` tells which one is meant."""
-        _library()
+        check_library()
         from shamir_mnemonic.share import Share as Read
         from shamir_mnemonic.utils import MnemonicError
         from shamir_mnemonic.wordlist import WORDLIST
@@ -62,7 +62,7 @@ class Share:
 
 def split(root: SoftwareRootKey, needed: int, of: int) -> list[str]:
     """The words of `of` shares, any `needed` of which make the key. 2 ≤ needed ≤ of ≤ 16."""
-    _library()
+    check_library()
     from shamir_mnemonic import generate_mnemonics
 
     (group,) = generate_mnemonics(1, [(needed, of)], root.reveal())
@@ -71,7 +71,7 @@ def split(root: SoftwareRootKey, needed: int, of: int) -> list[str]:
 
 def combine(shares: Sequence[Share], entropy: Entropy) -> SoftwareRootKey:
     """The root key. OperatorError for shares that are too few, twice the same, or of different exports."""
-    _library()
+    check_library()
     from shamir_mnemonic import combine_mnemonics
     from shamir_mnemonic.utils import MnemonicError
 
@@ -103,7 +103,8 @@ def combine(shares: Sequence[Share], entropy: Entropy) -> SoftwareRootKey:
     return SoftwareRootKey(key, entropy)
 
 
-def _library() -> None:
+def check_library() -> None:
+    """OperatorError if this machine can make no shares, and read none."""
     try:
         import shamir_mnemonic  # noqa: F401 - whether it is there
     except ImportError:

@@ -135,7 +135,7 @@ class RootKeys:
         if own.exists() and (old := self._fingerprint(own)) not in ("", facts.fingerprint):
             coming = choice == Choice("file") and self._fingerprint(self._next) == facts.fingerprint
             if coming or choice.kind != "file":
-                retired = own.with_name(f"{own.name}.retired-{old}")
+                retired = self._retired(old)
                 own.rename(retired)
         if not own.exists() and self._fingerprint(self._next) == facts.fingerprint:
             self._next.rename(own)
@@ -175,7 +175,7 @@ class RootKeys:
         noted = noted_choice(facts)
         if choice.kind in ("passphrase", "kms"):
             if facts is None or noted.kind != choice.kind:
-                raise _another(needed, noted, f"there is none of {choice.text}")
+                raise self._another(choice, needed, f"there is none of {choice.text}")
             if choice.kind == "passphrase":
                 text = choice.source.read(f"the {_PASSPHRASE}")
                 return passphrase.open_with(text, facts.parameters, facts.fingerprint, self._entropy)
@@ -192,10 +192,30 @@ class RootKeys:
         except OperatorError as problem:
             if noted == choice or isinstance(problem, WrongSetting):
                 raise
-            raise _another(needed, noted, problem.message) from None
+            raise self._another(choice, needed, problem.message) from None
         if root.fingerprint != needed.fingerprint:
-            raise _another(needed, noted, f"{choice.text} is {root.fingerprint}")
+            raise self._another(choice, needed, f"{choice.text} is {root.fingerprint}")
         return root
+
+    def _another(self, choice: Choice, needed: RootKeyNeeded, found: str) -> OperatorError:
+        noted = noted_choice(needed.facts)
+        hint = (
+            f'set root-key = "{noted.text}", which it was sealed under; if that key was moved, name its place'
+        )
+        retired = self._retired(needed.fingerprint)
+        if retired.exists():  # as after a backup of that time was put back
+            hint = f'that key is in {retired}: set root-key = "file:{retired}"'
+        elif choice == noted:
+            hint = "put back the root key that belongs to this data"
+        since = f", since {iso8601(needed.since)}" if needed.since else ""
+        return OperatorError(
+            f"this data was sealed under another root key (it needs {needed.fingerprint}{since}; {found})",
+            hint=hint,
+        )
+
+    def _retired(self, fingerprint: str) -> Path:
+        own = self._directory.root_key
+        return own.with_name(f"{own.name}.retired-{fingerprint}")
 
     def _file(self, choice: Choice, needed: RootKeyNeeded) -> RootKey:
         """The file or, where a rotation was cut off after its commit, the one that is to have its name."""
@@ -227,11 +247,3 @@ def noted_choice(facts: RootKeyFacts | None) -> Choice:
             "the database names no root key that could be: it was altered or is damaged, or is of a newer version",
             hint="restore the data directory from a backup",
         ) from None
-
-
-def _another(needed: RootKeyNeeded, noted: Choice, found: str) -> OperatorError:
-    since = f", since {iso8601(needed.since)}" if needed.since else ""
-    return OperatorError(
-        f"this data was sealed under another root key (it needs {needed.fingerprint}{since}; {found})",
-        hint=f'set root-key = "{noted.text}", which it was sealed under; if that key was moved, name its place',
-    )

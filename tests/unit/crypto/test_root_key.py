@@ -1,4 +1,5 @@
 import os
+import pickle
 from pathlib import Path
 
 import pytest
@@ -127,3 +128,10 @@ def test_half_a_root_key_is_never_left(tmp_path: Path, monkeypatch: pytest.Monke
     with pytest.raises(OperatorError, match=r"cannot write the root key file .*: No space left on device"):
         root_key.create_file(tmp_path / "root.key", SystemEntropy())
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_root_key_shows_itself_to_nobody() -> None:
+    made = root_key.ephemeral(SeededEntropy())
+    assert repr(made) == "<SoftwareRootKey>"
+    with pytest.raises(TypeError):
+        pickle.dumps(made)

@@ -196,6 +196,37 @@ def test_files_are_brought_in_line_from_wherever_a_rotation_was_cut_off(tmp_path
     assert (own.exists(), aside.exists()) == (False, True)
 
 
+def test_a_backup_of_before_a_rotation_is_told_where_its_key_is(tmp_path: Path) -> None:
+    data, backup = tmp_path / "data", tmp_path / "backup.db"
+    old = start(data)
+    backup.write_bytes((data / "keystead.db").read_bytes())
+    rootkey.rotate(str(data), "", "file", "tests")
+    for suffix in ("", "-wal", "-shm"):
+        (data / f"keystead.db{suffix}").unlink(missing_ok=True)
+    (data / "keystead.db").write_bytes(backup.read_bytes())
+    retired = data / f"root.key.retired-{old}"
+    told = refusal(data)
+    assert f"it needs {old}" in told.message
+    assert f'root-key = "file:{retired}"' in told.hint
+    assert start(data, f"file:{retired}") == old
+    retired.unlink()
+    assert refusal(data).hint == "put back the root key that belongs to this data"
+
+
+def test_nobody_else_makes_root_keys_there(tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root may give files away")
+    data = tmp_path / "data"
+    start(data)
+    os.chown(data, 65534, 65534)
+    for call in (
+        lambda: rootkey.rotate(str(data), "", "file", "tests"),
+        lambda: rootkey.export(str(data), "", 2, 2, "tests"),
+    ):
+        with pytest.raises(OperatorError, match="belongs to another user"):
+            call()
+
+
 def test_data_of_before_the_note_needs_the_file(tmp_path: Path) -> None:
     data = tmp_path / "data"
     made = start(data)
