@@ -245,15 +245,17 @@ def restore(
 ) -> tuple[restoring.Restored, revived.Since | None]:
     """See keystead.server.backup.restoring.restore; and what happened since, if the old data directory or an exported log
     tells."""
-    ended = restoring.end_of(path)
+    ended, directory = restoring.end_of(path), DataDirectory(data)
     since = None
+    if root_file is None and old is not None and not directory.root_key.exists():
+        root_file = DataDirectory(old).root_key
     if old is not None:
         since = revived.in_directory(old, *ended)
     elif log is not None:
         since = revived.in_log(log, *ended)
     restored = restoring.restore(
         path,
-        DataDirectory(data),
+        directory,
         SystemClock(),
         SystemEntropy(),
         root_file=root_file,

@@ -27,8 +27,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "again: with --old or --since-log it is listed, from what was recorded since. Also restores a folder that an "
         "earlier version made.",
         examples=(
-            "keystead restore /mnt/20260102T030405.678Z.keystead --data /srv/keystead --root-key /mnt/root.key",
-            "keystead restore keystead.backup --data new --root-key old/root.key --old old",
+            "keystead restore keystead.backup --data new --root-key root.key",
+            "keystead restore keystead.backup --data new --old old",
         ),
     )
     parser.add_argument("file", metavar="FILE", type=Path, help="the backup")
@@ -42,7 +42,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "--root-key",
         metavar="FILE",
         type=Path,
-        help="the root key, which is copied into the new directory (default: root.key in it)",
+        help="the root key, which is copied into the new directory (default: root.key in it, else that of --old)",
     )
     parser.add_argument("--keys", metavar="FILE", type=Path, help=KEYS)
     since = parser.add_mutually_exclusive_group()
