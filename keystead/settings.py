@@ -7,10 +7,8 @@ Secrets are never written in any of them, only paths to them.
 
 import os
 import re
-import tomllib
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -233,112 +231,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid
     ] = 20
 
 
-class Given(NamedTuple):
-    """What one setting is to be, and where that was said: `--listen`, `KEYSTEAD_LISTEN`, or the name of a file."""
-
-    value: Any
-    source: str
-
-
-def gather(file: str | None, flags: Mapping[str, Any], environment: Mapping[str, str]) -> dict[str, Given]:
-    """All that is said of settings, by their names. `file` is a TOML file, `flags` those that were given, by name, and
-    None for others.
-
-    WrongSetting if the file can't be read, or if it or the environment names a setting that there is not.
-    """
-    found: dict[str, Given] = {}
-    file = file or environment.get(variables.CONFIG) or None
-    if file is not None:
-        for name, value in _in(file).items():
-            if name not in _BY_NAME:
-                hint = (
-                    "settings stand at the top level, without tables"
-                    if isinstance(value, dict)
-                    else _meant(name)
-                )
-                raise WrongSetting(f"there is no setting {name!r}, which {file} has", hint=hint)
-            found[name] = Given(value, file)
-    for name, near in variables.unknown(environment, [one.variable for one in SETTINGS]):
-        if near:  # else it is somebody's own
-            raise WrongSetting(
-                f"there is no variable {name}, which the environment has",
-                hint=f"did you mean {near}? where it is meant for another program, name it otherwise",
-            )
-    for one in SETTINGS:
-        if (value := flags.get(one.name)) is not None:
-            flag = f"--{one.name}" if value is not False else f"--no-{one.name}"
-            if isinstance(value, list):  # a flag for each, or one for several
-                value = [word for text in value for word in one.read(text, flag)]
-            found[one.name] = Given(one.read(value, flag) if isinstance(value, str) else value, flag)
-        elif text := environment.get(one.variable, ""):
-            found[one.name] = Given(one.read(text, one.variable), one.variable)
-    return found
-
-
-def root_key_setting(config: str | None = None, environment: Mapping[str, str] = os.environ) -> str:
-    """The setting `root-key` alone, for commands on a data directory: by its variable, else the file of settings; else "".
-
-    WrongSetting if that file can't be read, or has none that is a text.
-    """
-    one = _BY_NAME["root-key"]
-    if text := environment.get(one.variable, ""):
-        return text
-    file = config or environment.get(variables.CONFIG) or None
-    value = "" if file is None else _in(file).get(one.name, "")
-    one.check(value, str(file))
-    return str(value)
-
-
-def settle(given: Mapping[str, Given]) -> Settings:
-    """The settings, with the defaults for what is not given. WrongSetting for a value that a setting can't have, and for
-    two that exclude each other; of what is on this machine nothing is known here."""
-    for name, (value, source) in given.items():
-        _BY_NAME[name].check(value, source)
-    settings: Settings = msgspec.convert({name: one.value for name, one in given.items()}, Settings)
-
-    def said(name: str) -> str:
-        source = given[name].source
-        return source if source.startswith("--") else f"{name} ({source})"
-
-    if not settings.data:  # a variable that is not set
-        raise WrongSetting("the data directory has no name", hint="leave --data out, or name a directory")
-    if settings.data == "-":  # what stands for a file elsewhere
-        raise WrongSetting("- is no data directory", hint="name a directory, or ./- if you mean that name")
-    if bool(settings.tls_cert) != bool(settings.tls_key):
-        there, missing = ("tls-cert", "tls-key") if settings.tls_cert else ("tls-key", "tls-cert")
-        raise WrongSetting(
-            f"tls-cert and tls-key belong together: there is {said(there)}, and no {missing}",
-            hint="give both, or neither",
-        )
-    for name, value in (("anchor-access-key", settings.anchor_access_key), ("anchor-ca", settings.anchor_ca)):
-        if value and not settings.anchor.startswith("kms:"):
-            raise WrongSetting(
-                f"{said(name)} is for an anchor in a key, and there is none",
-                hint="anchor: kms:KEY@https://HOST:PORT",
-            )
-    if settings.http and settings.tls_cert:
-        raise WrongSetting(
-            f"{said('http')} and {said('tls-cert')} exclude each other", hint="leave one of them out"
-        )
-    return settings
-
-
-def _in(file: str) -> dict[str, Any]:
-    try:
-        return tomllib.loads(Path(file).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise WrongSetting(
-            f"cannot read the configuration file {file}: {error.strerror}", hint="check the path of --config"
-        ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise WrongSetting(f"{file} is not valid TOML: {error}", hint="see https://toml.io") from None
-
-
-def _meant(name: str) -> str:
-    near = forms.nearest(name.replace("_", "-"), list(_BY_NAME))
-    return f"did you mean {near}?" if near else "keystead serve --help lists all settings"
-
-
 _TRUTHS: dict[str, bool] = {
     **dict.fromkeys(("true", "yes", "on", "1"), True),
     **dict.fromkeys(("false", "no", "off", "0"), False),
@@ -446,4 +338,4 @@ def _rule(kind: type, choices: tuple[str, ...], form: forms.Form | None, meta: m
 
 
 SETTINGS = _declared()
-_BY_NAME = {one.name: one for one in SETTINGS}
+BY_NAME = {one.name: one for one in SETTINGS}

@@ -9,13 +9,13 @@ from contextlib import suppress
 from keystead.clock import SystemClock
 from keystead.entropy import SystemEntropy
 from keystead.errors import OperatorError
+from keystead.given_settings import Given, settle
 from keystead.server import logs
 from keystead.server.app import Server
 from keystead.server.data.anchor import anchor_of
 from keystead.server.network import confinement
 from keystead.server.service.facts import size_of
 from keystead.server.systemd import ServiceManager
-from keystead.settings import Given, settle
 
 _LAST = 15.0  # seconds for what comes after the last answer
 

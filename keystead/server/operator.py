@@ -3,8 +3,6 @@
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
-from pathlib import Path
-from typing import Any
 from urllib.parse import urlencode
 
 import msgspec
@@ -13,7 +11,6 @@ import keystead.operations  # noqa: F401 - fills the catalogue
 from keystead import owners
 from keystead.api.http.message import Channel, HttpRequest
 from keystead.api.pipeline import Answer, Pipeline
-from keystead.api.rewrapping import Rewrapping
 from keystead.client import handshake, transport
 from keystead.client.access_key import read_access_key
 from keystead.client.transport import Address, send_control, user_agent
@@ -25,13 +22,13 @@ from keystead.domain.authorities import bundle, serving
 from keystead.domain.products import KEYSTEAD
 from keystead.entropy import Entropy, SystemEntropy
 from keystead.errors import OperatorError
-from keystead.server.backup import last_backup, making, proof, restoring, revived
+from keystead.given_settings import root_key_setting
 from keystead.server.data import verification
 from keystead.server.data.directory import DataDirectory
 from keystead.server.data.opened_store import OpenedStore, open_store, read_authority
-from keystead.server.data.root_key_choice import KINDS, is_local
+from keystead.server.data.root_key_choice import is_local
 from keystead.server.data.root_keys import RootKeys
-from keystead.settings import Settings, root_key_setting
+from keystead.settings import Settings
 from keystead.store.ports import StoreFailure
 from keystead.store.reader import Reader, RootKeyNeeded, Verdict, Wanted, open_reader
 from keystead.store.verification import Verification
@@ -44,27 +41,20 @@ __all__ = [
     "Verification",
     "Wanted",
     "accept_store",
-    "back_up",
     "database_problem",
     "first_account",
     "is_root_access_key",
-    "last_backup_of",
     "look_at_root_key",
     "open_audit",
     "opened",
     "own_authorities",
     "public_key",
-    "restore",
-    "rotate_wrapping_key",
     "run_in_server",
     "run_operation",
     "sm2_problem",
     "snapshot",
-    "verify_backup",
     "verify_store",
 ]
-
-_REWRAPPED_AT_ONCE = 1000  # rows, where nobody waits
 
 
 def run_operation(
@@ -97,7 +87,7 @@ def run_in_server(
     data: str, action: str, parameters: Mapping[str, str], command: str
 ) -> tuple[transport.Answer, str]:
     """Run an operation about the console in the server that runs on the directory, and nowhere else; with its URL."""
-    directory = _with_data(data)
+    directory = with_data(data)
     running = directory.running() if directory.locked() else None
     if running is None:
         raise OperatorError(
@@ -127,7 +117,7 @@ def answer_here(world: OpenedStore, action: str, parameters: Mapping[str, str], 
     """Run an operation on a store that this process has opened, in a batch of its own."""
     clock, entropy = SystemClock(), SystemEntropy()
     user = os.geteuid()  # as the kernel tells a server of its peer
-    pipeline = _pipeline(world, clock, entropy)
+    pipeline = pipeline_of(world, clock, entropy)
     body = urlencode({**parameters, "Action": action, "Version": KEYSTEAD.version}).encode()
     request = HttpRequest(
         method="POST",
@@ -150,42 +140,8 @@ def answer_here(world: OpenedStore, action: str, parameters: Mapping[str, str], 
     return answer
 
 
-def rotate_wrapping_key(data: str, command: str, unsure: str) -> tuple[transport.Answer, bool]:
-    """Have a new generation of the wrapping key; and whether all is wrapped by it already: a server takes its time for that,
-    and without one it is done here."""
-    answer = run_operation(data, "RotateWrappingKey", {}, command, unsure)
-    directory = DataDirectory(data)
-    if answer.status != 200 or directory.locked():
-        return answer, False
-    directory.lock()
-    try:
-        _rewrap_here(directory)
-    except StoreFailure as failure:
-        raise OperatorError(str(failure), hint="check the free space; a server goes on with it") from None
-    finally:
-        directory.unlock()
-    return answer, True
-
-
-def _rewrap_here(directory: DataDirectory) -> None:
-    """Wrap all anew on a directory that this process has locked."""
-    clock, entropy = SystemClock(), SystemEntropy()
-    world = open_store(directory, clock, entropy, root_key_setting=root_key_setting())
-    try:
-        pipeline = _pipeline(world, clock, entropy)
-        rewrapping, begun = Rewrapping(_REWRAPPED_AT_ONCE), False
-        while rewrapping.busy or not begun:
-            begun = True
-            world.store.begin()
-            batch = pipeline.open_batch()
-            rewrapping(pipeline, batch)
-            batch.write()
-            world.store.commit()
-    finally:
-        world.store.close()
-
-
-def _pipeline(world: OpenedStore, clock: Clock, entropy: Entropy) -> Pipeline:
+def pipeline_of(world: OpenedStore, clock: Clock, entropy: Entropy) -> Pipeline:
+    """What answers calls of a store that this process has opened."""
     return Pipeline(
         store=world.store,
         vault=world.vault,
@@ -207,7 +163,7 @@ def is_root_access_key(data: str, access_key_id: str) -> bool:
 
 def open_audit(data: str) -> Reader:
     """The audit records of a data directory, whether its server runs or not; read-only."""
-    return open_reader(_with_data(data).database)
+    return open_reader(with_data(data).database)
 
 
 @contextmanager
@@ -225,72 +181,8 @@ def first_account(reader: Reader) -> str:
     return reader.accounts()[0]
 
 
-def back_up(
-    data: str, to: Path, *, root_key: str = "", clock: Clock | None = None, **options: Any
-) -> making.Backup:
-    """See keystead.server.backup.making.back_up, of which `options` are; the root key is that of the directory if no other
-    is named."""
-    directory, clock, entropy = _with_data(data), clock or SystemClock(), SystemEntropy()
-    open_reader(directory.database).close()  # what is wrong with it is said before anything of the root key
-    root = RootKeys(directory, entropy, clock).open(_root_key_setting(root_key))
-    return making.back_up(directory, to, root, clock, entropy, **options)
-
-
-def verify_backup(data: str, path: Path, *, root_key: str = "", **options: Any) -> proof.Proved:
-    """See keystead.server.backup.proof.verify; the root key is that of the data directory if no other is named. That the
-    directory's own server has a backup that was proved is noted there."""
-    directory, entropy, clock = DataDirectory(data), SystemEntropy(), SystemClock()
-    root_keys = RootKeys(directory, entropy, clock)
-    root, _ = root_keys.open_of(_root_key_setting(root_key), proof.root_key_needed(path))
-    proved = proof.verify(path, root, clock, entropy, **options)
-    last_backup.note(directory, proved, clock)
-    return proved
-
-
-def _root_key_setting(named: str) -> str:
-    """Which root key a command is to use: the file or the provider that was named, else what the settings say."""
-    if named and named.partition(":")[0] not in KINDS:
-        return f"file:{named}"
-    return named or root_key_setting()
-
-
-def last_backup_of(directory: DataDirectory) -> last_backup.LastBackup | None:
-    """The last backup of a data directory that was verified."""
-    return last_backup.read(directory)
-
-
-def restore(
-    path: Path,
-    data: str,
-    *,
-    old: Path | None = None,
-    log: Path | None = None,
-    root_key: str = "",
-    keys: Path | None = None,
-    tell: proof.Tell = proof.no_tell,
-) -> tuple[restoring.Restored, revived.Since | None]:
-    """See keystead.server.backup.restoring.restore; and what happened since, if the old data directory or an exported log
-    tells."""
-    ended = restoring.end_of(path)
-    since = None
-    if old is not None:
-        since = revived.in_directory(old, *ended)
-    elif log is not None:
-        since = revived.in_log(log, *ended)
-    restored = restoring.restore(
-        path,
-        DataDirectory(data),
-        SystemClock(),
-        SystemEntropy(),
-        root_key=_root_key_setting(root_key),
-        keys=keys,
-        not_before=0 if since is None else since.latest_nonce,
-        tell=tell,
-    )
-    return restored, since
-
-
-def _with_data(data: str) -> DataDirectory:
+def with_data(data: str) -> DataDirectory:
+    """A data directory that has data, or OperatorError."""
     directory = DataDirectory(data)
     directory.check_access()
     if not directory.database.exists():
@@ -300,14 +192,14 @@ def _with_data(data: str) -> DataDirectory:
 
 def verify_store(data: str) -> verification.Examination:
     """See keystead.server.data.verification.verify."""
-    return verification.verify(_with_data(data), SystemClock(), SystemEntropy())
+    return verification.verify(with_data(data), SystemClock(), SystemEntropy())
 
 
 def accept_store(data: str) -> tuple[str, ...]:
     """See keystead.server.data.verification.accept; gives what was wrong."""
     try:
         found = verification.accept(
-            _with_data(data), SystemClock(), SystemEntropy(), owners.name_of(os.geteuid())
+            with_data(data), SystemClock(), SystemEntropy(), owners.name_of(os.geteuid())
         )
     except StoreFailure as failure:
         raise OperatorError(str(failure), hint="check the free space and the files' owner") from None

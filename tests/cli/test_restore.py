@@ -107,10 +107,10 @@ def test_nobody_is_signed_in(world: World, restored: LiveServer) -> None:
 
 @pytest.mark.parametrize("by", ["--old", "--since-log"])
 def test_what_came_back_to_life_is_listed(by: str, world: World, tmp_path: Path) -> None:
-    told = keystead(
-        "restore", str(world.backup), "--data", str(tmp_path / "new"), "--root-key", str(world.data / "root.key"),
-        by, str(world.data if by == "--old" else world.log),
-    )  # fmt: skip
+    words = ["--old", str(world.data)]  # which has the root key, too
+    if by == "--since-log":
+        words = ["--since-log", str(world.log), "--root-key", str(world.data / "root.key")]
+    told = keystead("restore", str(world.backup), "--data", str(tmp_path / "new"), *words)
     assert told.returncode == 0, told.stderr
     revived, _, rest = told.stdout.partition("back to life: ")[2].partition("lost: ")
     lost, _, undone = rest.partition("as before: ")

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from keystead import settings
+from keystead import given_settings, settings
 from keystead.errors import WrongSetting
 
 REGEX = ("\\A", "\\Z", "[a-z", "(?", ")*", "|", "^", "$.", " - at ", "matching")  # and msgspec's own words
@@ -15,7 +15,9 @@ def load(content: str | None = None, /, folder: Path | None = None, **more: Any)
         assert folder is not None
         (folder / "k.toml").write_text(content)
         file = str(folder / "k.toml")
-    return settings.settle(settings.gather(file, more.get("flags", {}), more.get("environment", {})))
+    return given_settings.settle(
+        given_settings.gather(file, more.get("flags", {}), more.get("environment", {}))
+    )
 
 
 def refused(content: str | None = None, /, folder: Path | None = None, **more: Any) -> WrongSetting:
@@ -45,7 +47,7 @@ def test_a_flag_wins_over_the_variable_that_over_the_file_and_that_over_the_defa
 def test_where_each_value_comes_from_is_known(tmp_path: Path) -> None:
     file = tmp_path / "k.toml"
     file.write_text('region = "cn-beijing"\nhttp = true\n')
-    given = settings.gather(
+    given = given_settings.gather(
         None,
         {"http": False, "proxy": True},
         {"KEYSTEAD_CONFIG": str(file), "KEYSTEAD_NAME": "a", "KEYSTEAD_SEED": ""},
@@ -58,7 +60,7 @@ def test_where_each_value_comes_from_is_known(tmp_path: Path) -> None:
     }
     other = tmp_path / "other.toml"
     other.write_text("")
-    assert settings.gather(str(other), {}, {"KEYSTEAD_CONFIG": str(file)}) == {}
+    assert given_settings.gather(str(other), {}, {"KEYSTEAD_CONFIG": str(file)}) == {}
 
 
 OTHER = {
@@ -76,7 +78,11 @@ def test_every_setting_has_a_variable_that_is_read_as_its_flag_is(setting: setti
     choices = [word for word in ("auto", "yes", "no", "json", "info", "debug") if word != default]
     for text in (OTHER.get(setting.name, ""), "7", "cn-beijing", "localhost:1", *choices):
         try:
-            value = settings.settle(settings.gather(None, {}, {setting.variable: text})) if text else None
+            value = (
+                given_settings.settle(given_settings.gather(None, {}, {setting.variable: text}))
+                if text
+                else None
+            )
         except WrongSetting:
             continue
         if value is not None:
@@ -229,12 +235,12 @@ def test_what_excludes_each_other_is_told_with_where_it_was_said(tmp_path: Path)
 
 def test_a_missing_or_binary_file(tmp_path: Path) -> None:
     with pytest.raises(WrongSetting, match="cannot read"):
-        settings.gather(str(tmp_path / "none"), {}, {})
+        given_settings.gather(str(tmp_path / "none"), {}, {})
     with pytest.raises(WrongSetting, match="cannot read"):
-        settings.gather(None, {}, {"KEYSTEAD_CONFIG": str(tmp_path)})
+        given_settings.gather(None, {}, {"KEYSTEAD_CONFIG": str(tmp_path)})
     (tmp_path / "b").write_bytes(b"\xff")
     with pytest.raises(WrongSetting, match="not valid TOML"):
-        settings.gather(str(tmp_path / "b"), {}, {})
+        given_settings.gather(str(tmp_path / "b"), {}, {})
 
 
 def test_the_data_directory_follows_xdg(monkeypatch: pytest.MonkeyPatch) -> None:

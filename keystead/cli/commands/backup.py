@@ -10,7 +10,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     """Add the command."""
     parser = subparsers.add_parser(
         "backup",
-        help="back up a data directory, while its server runs, or verify a backup",
+        help="back up a data directory, or verify a backup",
         description="Make one file with a copy of the database as of one moment, whether the server runs or not: all keys, "
         "users and records, and the certificate authority. It is encrypted under the root key, and has no root key and no "
         "AccessKey in it: keep these apart, since without the root key no backup opens. With the word verify before the "
@@ -74,7 +74,7 @@ def main(args: argparse.Namespace) -> int:
 
 
 def _make(args: argparse.Namespace) -> int:
-    from keystead.server.operator import back_up, verify_backup
+    from keystead.server.recovery import back_up, verify_backup
 
     made = back_up(
         target.directory(args.data),
@@ -115,7 +115,7 @@ def _make(args: argparse.Namespace) -> int:
 
 
 def _verify(args: argparse.Namespace) -> int:
-    from keystead.server.operator import verify_backup
+    from keystead.server.recovery import verify_backup
 
     if args.keep is not None or args.verify:
         raise output.WrongCommandLine(

@@ -5,7 +5,7 @@ import os
 
 import msgspec
 
-from keystead import settings
+from keystead import given_settings
 from keystead.cli import output
 from keystead.cli.commands import serve
 
@@ -36,8 +36,8 @@ def main(args: argparse.Namespace) -> int:
     from keystead.clock import SystemClock
     from keystead.server import preflight
 
-    given = settings.gather(args.config, serve.flags(args), os.environ)
-    found = settings.settle(given)
+    given = given_settings.gather(args.config, serve.flags(args), os.environ)
+    found = given_settings.settle(given)
     preflight.check(found, SystemClock())
     for name, value in msgspec.to_builtins(found).items():
         # A JSON string, number, boolean or array of strings is the same in TOML.

@@ -27,8 +27,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "again: with --old or --since-log it is listed, from what was recorded since. Also restores a folder that an "
         "earlier version made.",
         examples=(
-            "keystead restore /mnt/20260102T030405.678Z.keystead --data /srv/keystead --root-key /mnt/root.key",
-            "keystead restore keystead.backup --data new --root-key old/root.key --old old",
+            "keystead restore keystead.backup --data new --root-key root.key",
+            "keystead restore keystead.backup --data new --old old",
         ),
     )
     parser.add_argument("file", metavar="FILE", type=Path, help="the backup")
@@ -43,7 +43,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         metavar="FILE",
         default="",
         help="the root key: its file, which is copied into the new directory, or what the setting root-key may say "
-        "(default: root.key in the new directory, or where the backup says that it came from)",
+        "(default: root.key in the new directory, else that of --old, else where the backup says that it came from)",
     )
     parser.add_argument("--keys", metavar="FILE", type=Path, help=KEYS)
     since = parser.add_mutually_exclusive_group()
@@ -61,7 +61,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def main(args: argparse.Namespace) -> int:
     """Restore, and print what came back to life."""
-    from keystead.server.operator import restore
+    from keystead.server.recovery import restore
 
     restored, since = restore(
         args.file,

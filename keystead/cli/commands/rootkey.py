@@ -134,8 +134,8 @@ def show(args: argparse.Namespace) -> int:
 
 def rotate(args: argparse.Namespace) -> int:
     """Change to another one."""
+    from keystead.given_settings import root_key_setting
     from keystead.server import rootkey
-    from keystead.settings import root_key_setting
 
     setting = root_key_setting(args.config)
     done = rootkey.rotate(target.directory(args.data), setting, args.to, args.command_name)
@@ -151,8 +151,8 @@ def rotate(args: argparse.Namespace) -> int:
 
 def export(args: argparse.Namespace) -> int:
     """Write shares, or print them."""
+    from keystead.given_settings import root_key_setting
     from keystead.server import rootkey
-    from keystead.settings import root_key_setting
 
     needed, of = args.shares
     folder = None if args.printed else _new_folder(args.into)

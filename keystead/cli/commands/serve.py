@@ -7,7 +7,7 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from keystead import settings
+from keystead import given_settings, settings
 
 if TYPE_CHECKING:
     from keystead.server.app import Server
@@ -63,8 +63,8 @@ def flags(args: argparse.Namespace) -> dict[str, Any]:
 
 def main(args: argparse.Namespace) -> int:
     """Serve until told to stop."""
-    load = partial(settings.gather, args.config, flags(args), os.environ)
-    settings.settle(load())  # what is wrong in them is said at once
+    load = partial(given_settings.gather, args.config, flags(args), os.environ)
+    given_settings.settle(load())  # what is wrong in them is said at once
     # Late: these take most of the start-up time, and other commands do without them.
     import uvloop
 

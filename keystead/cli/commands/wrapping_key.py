@@ -37,7 +37,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def main(args: argparse.Namespace) -> int:
     """Print its generations, after there is another one if that is asked for."""
-    from keystead.server.operator import rotate_wrapping_key, run_operation
+    from keystead.server.operator import run_operation
+    from keystead.server.recovery import rotate_wrapping_key
 
     data, done = target.directory(args.data), True
     if args.action == "RotateWrappingKey":

@@ -14,7 +14,8 @@ from keystead.clock import SystemClock
 from keystead.domain.keys.key import DAY
 from keystead.errors import OperatorError
 from keystead.server.data.directory import DataDirectory
-from keystead.server.operator import database_problem, last_backup_of, look_at_root_key
+from keystead.server.operator import database_problem, look_at_root_key
+from keystead.server.recovery import last_backup_of
 
 _MIB = 1 << 20
 BACKUP_DAYS = 8  # more than from one week's to the next

@@ -12,10 +12,10 @@ from keystead.crypto.vault import Vault
 from keystead.crypto.wrapping import SEALS
 from keystead.entropy import Entropy
 from keystead.errors import OperatorError
+from keystead.given_settings import root_key_setting
 from keystead.server.data.directory import DataDirectory
 from keystead.server.data.protection import listed
 from keystead.server.data.root_keys import RootKeys
-from keystead.settings import root_key_setting
 from keystead.store.reader import open_reader
 from keystead.store.seals import Found, altered_record
 from keystead.store.sqlite import SqliteStore

@@ -1,0 +1,125 @@
+"""What commands on a data directory do so that its keys outlive it, or are gone for good: backups, and new wrapping keys."""
+
+from pathlib import Path
+from typing import Any
+
+from keystead.api.rewrapping import Rewrapping
+from keystead.client import transport
+from keystead.clock import Clock, SystemClock
+from keystead.entropy import SystemEntropy
+from keystead.errors import OperatorError
+from keystead.given_settings import root_key_setting
+from keystead.server.backup import last_backup, making, proof, restoring, revived
+from keystead.server.data.directory import DataDirectory
+from keystead.server.data.opened_store import open_store
+from keystead.server.data.root_key_choice import KINDS
+from keystead.server.data.root_keys import RootKeys
+from keystead.server.operator import pipeline_of, run_operation, with_data
+from keystead.store.ports import StoreFailure
+from keystead.store.reader import open_reader
+
+_REWRAPPED_AT_ONCE = 1000  # rows, where nobody waits
+
+
+def back_up(
+    data: str, to: Path, *, root_key: str = "", clock: Clock | None = None, **options: Any
+) -> making.Backup:
+    """See keystead.server.backup.making.back_up, of which `options` are; the root key is that of the directory if no other
+    is named."""
+    directory, clock, entropy = with_data(data), clock or SystemClock(), SystemEntropy()
+    open_reader(directory.database).close()  # what is wrong with it is said before anything of the root key
+    root = RootKeys(directory, entropy, clock).open(_root_key_setting(root_key))
+    return making.back_up(directory, to, root, clock, entropy, **options)
+
+
+def verify_backup(data: str, path: Path, *, root_key: str = "", **options: Any) -> proof.Proved:
+    """See keystead.server.backup.proof.verify; the root key is that of the data directory if no other is named. That the
+    directory's own server has a backup that was proved is noted there."""
+    directory, entropy, clock = DataDirectory(data), SystemEntropy(), SystemClock()
+    root_keys = RootKeys(directory, entropy, clock)
+    root, _ = root_keys.open_of(_root_key_setting(root_key), proof.root_key_needed(path))
+    proved = proof.verify(path, root, clock, entropy, **options)
+    last_backup.note(directory, proved, clock)
+    return proved
+
+
+def _root_key_setting(named: str) -> str:
+    """Which root key a command is to use: the file or the provider that was named, else what the settings say."""
+    if named and named.partition(":")[0] not in KINDS:
+        return f"file:{named}"
+    return named or root_key_setting()
+
+
+def last_backup_of(directory: DataDirectory) -> last_backup.LastBackup | None:
+    """The last backup of a data directory that was verified."""
+    return last_backup.read(directory)
+
+
+def restore(
+    path: Path,
+    data: str,
+    *,
+    old: Path | None = None,
+    log: Path | None = None,
+    root_key: str = "",
+    keys: Path | None = None,
+    tell: proof.Tell = proof.no_tell,
+) -> tuple[restoring.Restored, revived.Since | None]:
+    """See keystead.server.backup.restoring.restore; and what happened since, if the old data directory or an exported log
+    tells."""
+    ended, directory = restoring.end_of(path), DataDirectory(data)
+    since = None
+    root_key = _root_key_setting(root_key)
+    if not root_key and old is not None and not directory.root_key.exists():
+        theirs = DataDirectory(old).root_key
+        root_key = f"file:{theirs}" if theirs.exists() else ""
+    if old is not None:
+        since = revived.in_directory(old, *ended)
+    elif log is not None:
+        since = revived.in_log(log, *ended)
+    restored = restoring.restore(
+        path,
+        directory,
+        SystemClock(),
+        SystemEntropy(),
+        root_key=root_key,
+        keys=keys,
+        not_before=0 if since is None else since.latest_nonce,
+        tell=tell,
+    )
+    return restored, since
+
+
+def rotate_wrapping_key(data: str, command: str, unsure: str) -> tuple[transport.Answer, bool]:
+    """Have a new generation of the wrapping key; and whether all is wrapped by it already: a server takes its time for that,
+    and without one it is done here."""
+    answer = run_operation(data, "RotateWrappingKey", {}, command, unsure)
+    directory = DataDirectory(data)
+    if answer.status != 200 or directory.locked():
+        return answer, False
+    directory.lock()
+    try:
+        _rewrap_here(directory)
+    except StoreFailure as failure:
+        raise OperatorError(str(failure), hint="check the free space; a server goes on with it") from None
+    finally:
+        directory.unlock()
+    return answer, True
+
+
+def _rewrap_here(directory: DataDirectory) -> None:
+    """Wrap all anew on a directory that this process has locked."""
+    clock, entropy = SystemClock(), SystemEntropy()
+    world = open_store(directory, clock, entropy, root_key_setting=root_key_setting())
+    try:
+        pipeline = pipeline_of(world, clock, entropy)
+        rewrapping, begun = Rewrapping(_REWRAPPED_AT_ONCE), False
+        while rewrapping.busy or not begun:
+            begun = True
+            world.store.begin()
+            batch = pipeline.open_batch()
+            rewrapping(pipeline, batch)
+            batch.write()
+            world.store.commit()
+    finally:
+        world.store.close()
