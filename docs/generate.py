@@ -17,9 +17,11 @@ from keystead.api.operation import CATALOGUE, Operation
 from keystead.api.parameters import Role
 from keystead.cli import output, target
 from keystead.cli.commands import kms
+from keystead.clock import SystemClock
 from keystead.domain.keys.lifecycle import GATES, TRANSITIONS, Gate, KeyState
 from keystead.domain.products import KMS
 from keystead.errors import CODES
+from keystead.server.service.checkpoints import Checkpoints
 from keystead.server.service.metrics import Metrics
 
 ROOT = Path(__file__).parents[1]
@@ -266,6 +268,8 @@ def all_metrics() -> list[Metric]:
     metrics = Metrics()
     metrics.watch_certificate(lambda: 0)
     metrics.watch_database(Path("keystead.db"))
+    metrics.watch_backups(lambda: 0, dict)
+    Checkpoints((), 0, SystemClock(), metrics.registry)
     return list(metrics.registry.collect())
 
 

@@ -24,6 +24,8 @@ PAGE = (ROOT / "docs" / "how-to" / "monitoring.md").read_text(encoding="utf-8")
 
 # Metrics that need neither an alert nor a panel, each with its reason.
 UNSEEN = {
+    "keystead_checkpoint_failures": "what fails now has an alert",
+    "keystead_checkpoint_time": "how old it may be depends on the interval that is set",
     "process_virtual_memory_bytes": "says nothing that its resident memory does not",
 }
 OTHERS = {"node_systemd_unit_state", "node_systemd_timer_last_trigger_seconds"}  # of node_exporter
@@ -244,6 +246,42 @@ ALERTS: dict[str, tuple[dict[str, str], dict[str, str], dict[str, str], str]] = 
         {},
         " cannot write its log",
     ),
+    "KeysteadAltered": (
+        {f"keystead_store_altered_rows{{{JOB}}}": "3x60"},
+        {f"keystead_store_altered_rows{{{JOB}}}": "0x60"},
+        {},
+        ": 3 rows of the database were altered, and are not used",
+    ),
+    "KeysteadForeignWrites": (
+        {f"keystead_store_foreign_writes_total{{{JOB}}}": "0x28 1x20"},
+        {f"keystead_store_foreign_writes_total{{{JOB}}}": "1x60"},
+        {},
+        ": another program writes to the database",
+    ),
+    "KeysteadAnchor": (
+        {f"keystead_anchor_failures_total{{{JOB}}}": "0x28 1x20"},
+        {f"keystead_anchor_failures_total{{{JOB}}}": "1x60"},
+        {},
+        " cannot write its anchor",
+    ),
+    "KeysteadCheckpoints": (
+        {f"keystead_checkpoints_failing{{{JOB}}}": "2x60"},
+        {f"keystead_checkpoints_failing{{{JOB}}}": "0x20 1x10 0x30"},
+        {},
+        ": 2 places do not get the checkpoints of the audit log",
+    ),
+    "KeysteadBackupNotMade": (
+        {f"keystead_backup_failures_total{{{JOB}}}": "0x28 1x20"},
+        {f"keystead_backup_failures_total{{{JOB}}}": "1x60"},
+        {},
+        " could not make or verify a backup",
+    ),
+    "KeysteadBackupNotVerified": (
+        {f"keystead_backup_age_seconds{{{JOB}}}": "691201x100"},
+        {f"keystead_backup_age_seconds{{{JOB}}}": "691200x100"},
+        {},
+        " has no verified backup of the last 8 days",
+    ),
     "KeysteadBackupFailed": (
         {f'node_systemd_unit_state{{{JOB},name="keystead-backup.service",state="failed"}}': "1x60"},
         {f'node_systemd_unit_state{{{JOB},name="keystead-backup.service",state="failed"}}': "0x60"},
@@ -257,7 +295,7 @@ ALERTS: dict[str, tuple[dict[str, str], dict[str, str], dict[str, str], str]] = 
         ": the last backup began 2d 0h 1m 0s ago",
     ),
 }
-LATE = {"KeysteadDatabase": "180m"}
+LATE = {"KeysteadDatabase": "180m", "KeysteadBackupNotVerified": "90m"}
 ALONE = {
     "KeysteadHangs",
     "KeysteadFront",
