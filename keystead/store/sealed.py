@@ -99,7 +99,7 @@ def _truths_of(kind: type[Any]) -> list[str]:
     return [name for name, hint in get_type_hints(kind).items() if hint is bool]
 
 
-_NUMBERS = {"number", "generation", "digest"}  # columns of keys that are no texts
+_NUMBERS = {"one", "number", "generation", "digest"}  # columns of keys that are no texts
 
 
 _PLACE = ("account", "region", "key_id")
