@@ -39,6 +39,7 @@ def logged(capsys: pytest.CaptureFixture[str]) -> list[str]:
 def test_what_it_is_told(manager: tuple[str, socket.socket]) -> None:
     address, receiver = manager
     one = ServiceManager.of({"NOTIFY_SOCKET": address}, CLOCK)
+    one.starting(20_000_000)
     one.ready()
     one.inform(0, "serves\nhttps://localhost:8443")
     one.inform(0, "serves\nhttps://localhost:8443")
@@ -47,6 +48,7 @@ def test_what_it_is_told(manager: tuple[str, socket.socket]) -> None:
     one.reloading()
     one.ready()
     assert told(receiver) == [
+        "EXTEND_TIMEOUT_USEC=100000000\nSTATUS=opens its database",
         "READY=1",
         "WATCHDOG=1",
         "STATUS=serves https://localhost:8443",
