@@ -2,6 +2,7 @@
 
 import getpass
 import os
+import signal
 import stat
 from collections.abc import Mapping
 from pathlib import Path
@@ -134,12 +135,16 @@ def _ask(what: str, twice: bool) -> str:
             hint="name where it is: fd:N, credential:NAME or file:PATH",
         ) from None
     os.close(terminal)
+    # A server that starts has a handler that waits for its event loop, which waits for this.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         text = getpass.getpass(f"{what}: ")
         if twice and getpass.getpass(f"{what}, again: ") != text:
             raise OperatorError("the two are not the same", hint="nothing was changed; try again")
     except EOFError:
         text = ""
+    finally:
+        signal.signal(signal.SIGINT, before)
     if not text:
         raise OperatorError(f"{what} is empty", hint="nothing was changed; try again")
     return text
