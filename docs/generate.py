@@ -251,8 +251,10 @@ def _clients() -> str:
             ),
             _table(("Variable", "Option", "Meaning"), rows),
             (
-                "`KEYSTEAD_CA_FILE` belongs to the server at `KEYSTEAD_ENDPOINT`; to the one at `--endpoint` only where "
-                "that is the same, or `KEYSTEAD_ENDPOINT` is not set. "
+                "`KEYSTEAD_ENDPOINT` may name [several addresses of one service]"
+                "(../how-to/load-balancing.md#commands-with-several-addresses), with commas. "
+                "`KEYSTEAD_CA_FILE` belongs to the servers at `KEYSTEAD_ENDPOINT`; to those at `--endpoint` only where "
+                "they are among these, or `KEYSTEAD_ENDPOINT` is not set. "
                 "`KEYSTEAD_ACCESS_KEY_FILE` wins over `ALIBABA_CLOUD_ACCESS_KEY_ID` and `…_SECRET`. For a server on a data "
                 "directory, each counts only if it is one of that server's."
             ),

@@ -153,6 +153,15 @@ def as_user(image: Path, data: Path, *command: str, **more: str) -> "subprocess.
     )
 
 
+def described(data: Path) -> dict[str, Any]:
+    """What the server there says of itself; nothing if there is none yet."""
+    try:
+        found: dict[str, Any] = json.loads((data / "server.json").read_text())
+    except (OSError, ValueError):
+        return {}
+    return found
+
+
 @contextmanager
 def served(image: Path, data: Path, **more: str) -> Iterator[dict[str, Any]]:
     """A container that runs, by what its server says of itself; stopped as an engine does it."""
@@ -161,13 +170,7 @@ def served(image: Path, data: Path, **more: str) -> Iterator[dict[str, Any]]:
     process = as_user(image, data, *command, **more)
     try:
         deadline = time.monotonic() + 60
-        while True:
-            try:
-                found = json.loads((data / "server.json").read_text())
-                if found["pid"] == process.pid:
-                    break
-            except (OSError, ValueError):
-                pass
+        while (found := described(data)).get("pid") != process.pid:
             assert process.poll() is None, process.stdout and process.stdout.read()
             assert time.monotonic() < deadline
             time.sleep(0.05)
@@ -191,11 +194,17 @@ def checked(image: Path, data: Path, ops_url: str) -> int:
     return process.returncode
 
 
-def test_it_starts_as_another_user_and_keeps_its_ca_when_it_is_made_anew(image: Path) -> None:
-    data = image.parent / f"{image.name}-volume"
+def volume(image: Path, name: str) -> Path:
+    """An empty one, which belongs to the image's user."""
+    data = image.parent / f"{image.name}-{name}"
     data.mkdir(mode=0o700)
     if other_user(image) is not None:
         os.chown(data, USER, USER)
+    return data
+
+
+def test_it_starts_as_another_user_and_keeps_its_ca_when_it_is_made_anew(image: Path) -> None:
+    data = volume(image, "volume")
     before = {path: path.stat().st_mtime_ns for path in image.rglob("*")}
     with served(image, data, KEYSTEAD_NAME="kms.example.org") as found:
         authority = (data / "ca.pem").read_bytes()
@@ -203,6 +212,14 @@ def test_it_starts_as_another_user_and_keeps_its_ca_when_it_is_made_anew(image: 
     assert checked(image, data, found["ops_url"]) != 0
     with served(image, data, KEYSTEAD_NAME="kms.example.org", HOSTNAME="another"):
         assert (data / "ca.pem").read_bytes() == authority
+    # With the root key alone, as a volume has it whose root key is a Secret, a server begins anew.
+    fresh = volume(image, "fresh")
+    shutil.copy2(data / "root.key", fresh)
+    if other_user(image) is not None:
+        os.chown(fresh / "root.key", USER, USER)
+    with served(image, fresh, KEYSTEAD_NAME="kms.example.org"):
+        assert (fresh / "ca.pem").read_bytes() != authority
+    assert (fresh / "root.key").read_bytes() == (data / "root.key").read_bytes()
     # Nothing was written but to the volume: the rest may be read-only.
     assert {path: path.stat().st_mtime_ns for path in image.rglob("*")} == before
 

@@ -11,6 +11,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from http.client import HTTPException
 from pathlib import Path
 
@@ -131,6 +132,9 @@ def test_no_call_is_lost_while_the_servers_stop_one_after_the_other(tmp_path: Pa
             for caller in callers:
                 caller.start()
 
+            def is_called(server: LiveServer) -> bool:
+                return takes_calls() and "keystead_requests_total" in metrics(server)
+
             def go_on() -> None:
                 wanted = [caller.answered + 5 for caller in callers]
                 until(
@@ -145,9 +149,7 @@ def test_no_call_is_lost_while_the_servers_stop_one_after_the_other(tmp_path: Pa
                     restarted(server)
                     go_on()
                     # Before the other one stops: the balancer has found this one, and sends it calls.
-                    until(
-                        lambda server=server: takes_calls() and "keystead_requests_total" in metrics(server)
-                    )
+                    until(partial(is_called, server))
                     assert other.process is not None
                     assert other.process.poll() is None
             finally:
