@@ -16,7 +16,7 @@ from keystead.entropy import SeededEntropy, SystemEntropy
 from keystead.errors import OperatorError
 from keystead.server.data.directory import DataDirectory
 from keystead.server.data.opened_store import open_store
-from keystead.server.data.protection import found_in, protect
+from keystead.server.data.protection import protect
 from keystead.store import sqlite
 from keystead.store.database import Database
 from keystead.store.reader import open_reader
@@ -55,7 +55,7 @@ class Durable(Service):
         sqlite_store.begin()
         vault.load(sqlite_store.keyring.all(), sqlite_store.keyring.secrets())
         protect(sqlite_store, vault, self.clock)
-        assert found_in(sqlite_store) == ()
+        assert sqlite_store.blocked.found == {}
         self.account = sqlite_store.accounts.all()[0].account_id
         sqlite_store.rollback()
         self.access_key = read_access_key(directory.root_access_key)

@@ -157,9 +157,8 @@ class Wrapping:
             ) from None
 
     def wrap_anew(self, row: WrappingKey) -> WrappingKey:
-        """The generation as it is wrapped in a store whose rows are sealed."""
-        facts = _unsealed_facts if row.generation in self.unsealed else _wrapping_key_facts
-        key = self._unwrap_by_root(facts(row.generation), row, f"wrapping key {row.generation}")
+        """A generation of `unsealed` as it is wrapped in a store whose rows are sealed."""
+        key = self._unwrap_by_root(_unsealed_facts(row.generation), row, f"wrapping key {row.generation}")
         self.unsealed.discard(row.generation)
         return msgspec.structs.replace(row, blob=self._root.wrap(_wrapping_key_facts(row.generation), key))
 

@@ -8,6 +8,7 @@ import apsw
 from keystead.store.ports import StoreFailure
 from keystead.store.seals import Seals
 
+_UNREADABLE = (apsw.Error, UnicodeError)  # a text that somebody wrote may be none
 CACHED = 10_000  # entries of one read cache; beyond it the oldest goes
 
 
@@ -24,14 +25,14 @@ class Database:
         """All rows of one statement."""
         try:
             return self._connection.execute(sql, values).fetchall()
-        except apsw.Error as error:
+        except _UNREADABLE as error:
             raise self.failure(error) from None
 
     def each(self, sql: str, values: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
         """The rows of one statement, as they come."""
         try:
             yield from self._connection.execute(sql, values)
-        except apsw.Error as error:
+        except _UNREADABLE as error:
             raise self.failure(error) from None
 
     def row(self, sql: str, values: Sequence[Any] = ()) -> tuple[Any, ...] | None:
@@ -43,7 +44,7 @@ class Database:
         """One statement for each of many rows."""
         try:
             self._connection.executemany(sql, values)
-        except apsw.Error as error:
+        except _UNREADABLE as error:
             raise self.failure(error) from None
 
     def next_position(self, table: str) -> int:

@@ -195,10 +195,10 @@ def _candidates(database: _Rows, table: Table, bucket: str) -> Iterable[Row]:
         yield from _places(database)
     elif table is KEY_VERSIONS:
         for place in _places(database):
-            (last,) = database.rows(
-                "SELECT max(number) FROM key_versions WHERE account = ? AND region = ? AND key_id = ?", place
+            (count,) = database.rows(
+                "SELECT count(*) FROM key_versions WHERE account = ? AND region = ? AND key_id = ?", place
             )[0]
-            yield from ((*place, number) for number in range(1, int(last or 0) + 2))
+            yield from ((*place, number) for number in range(1, int(count) + 2))
     elif table.name == "aliases":
         for account, region, resource in _resources(database, "alias/"):
             yield account, region, resource
@@ -238,7 +238,8 @@ def _places(database: _Rows) -> Iterator[Row]:
 
 def _resources(database: _Rows, kind: str) -> Iterator[tuple[str, str, str]]:
     """Account, region and name of what records are about: ARNs such as acs:kms:cn-hangzhou:1000000000000001:key/id."""
-    sql = "SELECT DISTINCT value FROM audit, json_each(resources) WHERE value LIKE ?"
-    for (arn,) in database.each(sql, (f"acs:kms:%:{kind}%",)):
+    resources = "json_each(CASE WHEN json_valid(resources) THEN resources ELSE '[]' END)"
+    sql = f"SELECT DISTINCT value FROM audit, {resources} WHERE value LIKE ?"  # noqa: S608 - a constant
+    for (arn,) in database.each(sql, (f"acs:kms:%:%:{kind}%",)):
         _, _, region, account, resource = str(arn).split(":", 4)
         yield account, region, resource

@@ -168,9 +168,10 @@ class Blocked:
 
 
 def _may_lack(blocks: tuple[Any, ...], table: Table) -> bool:
-    if blocks[0] == "scope":
-        return blocks[1] == table.number
-    return blocks[0] == "bucket" and blocks[1].startswith("account " if table.kind == "account" else "keys ")
+    kind, what = blocks[:2]
+    if kind == "scope":
+        return bool(what == table.number)
+    return kind == "bucket" and str(what).startswith("account " if table.kind == "account" else "keys ")
 
 
 class _Rows(Protocol):

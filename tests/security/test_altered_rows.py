@@ -222,3 +222,12 @@ def test_yesterdays_file_is_refused_by_its_anchor(tmp_path: Path) -> None:
     assert told.returncode == 1
     assert "has seen revision" in told.stderr
     assert keystead("store", "verify", "--data", str(data)).returncode == 0  # by itself it is whole
+
+
+def test_what_is_no_text_any_more_is_told_and_no_traceback(stopped: LiveServer) -> None:
+    as_another_program(stopped, "UPDATE keys SET description = CAST(x'ff' AS TEXT)")
+    for words in (("serve", "--listen", "localhost:0"), ("store", "verify")):
+        told = keystead(*words, "--data", str(stopped.data))
+        assert told.returncode == 1
+        assert "hint: " in told.stderr
+        assert "Traceback" not in told.stderr

@@ -506,6 +506,21 @@ def test_an_undone_purge_leaves_the_horizon(store: Store) -> None:
     assert store.nonces.horizon() == 10
 
 
+def test_the_horizon_can_be_moved_to_a_second_without_nonces_and_never_back(store: Store) -> None:
+    store.nonces.add([(100, b"a" * 16)])
+    with store.savepoint() as undo:
+        store.nonces.move_horizon(70)
+        assert store.nonces.horizon() == 70
+        undo()
+    assert store.nonces.horizon() == 0
+    store.nonces.move_horizon(50)
+    store.nonces.move_horizon(40)
+    store.commit()
+    store.begin()
+    assert store.nonces.horizon() == 50
+    assert store.nonces.seen(100, b"a" * 16)
+
+
 @pytest.mark.parametrize("again", [[(10, b"a" * 16)], [(10, b"c" * 16), (10, b"c" * 16)]])
 def test_a_nonce_is_not_remembered_twice(store: Store, again: list[tuple[int, bytes]]) -> None:
     store.nonces.add([(10, b"a" * 16), (10, b"b" * 16)])
@@ -981,3 +996,30 @@ def test_tickets_are_used_once_and_sessions_forgotten_when_they_have_ended(store
     store.begin()
     store.sessions.purge(day + IDLE)
     assert store.sessions.of(ACCOUNT) == (there,)
+
+
+def test_all_sessions_and_tickets_of_all_accounts_end_together(store: Store) -> None:
+    other = "1000000000000002"
+    store.accounts.add(Account(account_id=other, created=1))
+    store.sessions.add(session("a"))
+    store.sessions.add(msgspec.structs.replace(session("b"), account=other))
+    store.sessions.add_ticket(Ticket(digest=b"t", account=other, kind=TicketKind.LINK, expires=100))
+    store.commit()
+    store.begin()
+    assert store.sessions.end_all() == 2
+    assert store.sessions.of(ACCOUNT) == store.sessions.of(other) == ()
+    assert store.sessions.ticket(b"t") is None
+    assert store.sessions.end_all() == 0
+
+
+def test_a_head_is_on_a_chain_by_number_and_hash(store: Store) -> None:
+    first = msgspec.structs.replace(RECORD, chain="a server", sequence=1)
+    second = msgspec.structs.replace(first, sequence=2)
+    hashes = [link(GENESIS, first)]
+    hashes.append(link(hashes[0], second))
+    store.audit.append(list(zip((first, second), hashes, strict=True)))
+    assert store.audit.has("a server", Head(1, hashes[0]))
+    assert store.audit.has("a server", Head(2, hashes[1]))
+    assert not store.audit.has("a server", Head(2, hashes[0]))
+    assert not store.audit.has("another", Head(1, hashes[0]))
+    assert not store.audit.has("a server", Head(3, hashes[1]))

@@ -8,16 +8,12 @@ from keystead.crypto.wrapping import SEALS
 from keystead.entropy import Entropy
 from keystead.errors import OperatorError
 from keystead.server import logs
+from keystead.store.ports import StoreFailure
 from keystead.store.seals import Found
 from keystead.store.sqlite import SqliteStore
 
 SHOWN = 20  # of what was found, in one message
 _LONG = 1.0  # seconds
-
-
-def found_in(store: SqliteStore) -> tuple[Found, ...]:
-    """What was found to be altered in a store that is protected."""
-    return () if store.seals is None else tuple(store.seals.blocked.found.values())
 
 
 def protect(store: SqliteStore, vault: Vault, clock: Clock) -> int:
@@ -27,6 +23,27 @@ def protect(store: SqliteStore, vault: Vault, clock: Clock) -> int:
     taken away, or what belongs to the server itself was altered.
     """
     began = clock.monotonic()
+    try:
+        sealed = _protect(store, vault, int(clock.now()))
+    except StoreFailure as failure:
+        raise OperatorError(
+            f"the rows of the database cannot be checked: {failure}",
+            hint="restore the data directory from a backup",
+        ) from None
+    took = clock.monotonic() - began
+    if took > _LONG:
+        what = "the rows of the database were sealed" if sealed else "the seals of the database were checked"
+        logs.event(what, seconds=round(took, 3))
+    if store.blocked.everything:
+        raise OperatorError(
+            f"the database was altered: {listed(tuple(store.blocked.found.values()))}",
+            hint="`keystead store verify` names all that is wrong; restore a backup, or `keystead store accept` seals "
+            "what is there",
+        )
+    return sealed
+
+
+def _protect(store: SqliteStore, vault: Vault, now: int) -> int:
     sealed = 0
     if vault.has_own_key(SEALS):
         store.protect(vault.row_seals())
@@ -37,20 +54,10 @@ def protect(store: SqliteStore, vault: Vault, clock: Clock) -> int:
                 "the seals of this database, or their key, were taken away",
                 hint="restore the data directory from a backup",
             )
-        store.keyring.put_secret(vault.make_own_key(SEALS, int(clock.now())))
+        store.keyring.put_secret(vault.make_own_key(SEALS, now))
         for row in rows:
             store.keyring.put(vault.wrap_anew(row))
         sealed = store.seal_all(vault.row_seals())
-    took = clock.monotonic() - began
-    if took > _LONG:
-        what = "the rows of the database were sealed" if sealed else "the seals of the database were checked"
-        logs.event(what, seconds=round(took, 3))
-    if store.seals is not None and store.seals.blocked.everything:
-        raise OperatorError(
-            f"the database was altered: {listed(found_in(store))}",
-            hint="`keystead store verify` names all that is wrong; restore a backup, or `keystead store accept` seals "
-            "what is there",
-        )
     return sealed
 
 
