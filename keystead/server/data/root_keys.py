@@ -202,7 +202,7 @@ class RootKeys:
             hint = f'that key is in {retired}: set root-key = "file:{retired}"'
         elif choice == noted:
             hint = "put back the root key that belongs to this data"
-        since = f", since {iso8601(needed.since)}"
+        since = f", since {iso8601(needed.since)}" if needed.since else ""
         return OperatorError(
             f"this data was sealed under another root key (it needs {needed.fingerprint}{since}; {found})",
             hint=hint,
