@@ -209,13 +209,25 @@ def first_account(reader: Reader) -> str:
 
 
 def back_up(
-    data: str, to: Path, *, root_file: Path | None = None, clock: Clock | None = None, **options: Any
+    data: str,
+    to: Path,
+    *,
+    root_file: Path | None = None,
+    verify: bool = False,
+    keys: Path | None = None,
+    place: Path | None = None,
+    **options: Any,
 ) -> making.Backup:
-    """See keystead.server.backup.making.back_up, of which `options` are; the root key is that of the directory if no other
-    is named."""
+    """See keystead.server.backup.making.back_up, of which the options are; the root key is that of the directory if no other
+    is named. With `verify` it is proved before older ones go."""
     directory, entropy = _with_data(data), SystemEntropy()
     root = root_key.read_file(root_file or directory.root_key, entropy)
-    return making.back_up(directory, to, root, clock or SystemClock(), entropy, **options)
+
+    def prove(path: Path) -> None:
+        verify_backup(data, path, root_file=root_file, keys=keys, place=place or directory.path)
+
+    options |= {"prove": prove if verify else None, "keys": keys, "place": place}
+    return making.back_up(directory, to, root, SystemClock(), entropy, **options)
 
 
 def verify_backup(data: str, path: Path, *, root_file: Path | None = None, **options: Any) -> proof.Proved:

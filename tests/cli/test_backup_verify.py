@@ -153,6 +153,8 @@ EDITS = {
     "UPDATE meta SET value = replace(value, substr(value, instr(value, '\"blob\":\"') + 12, 8), 'AAAAAAAA') "
     "WHERE name = 'authorities'": "the certificate authority does not open",
     "UPDATE meta SET value = 'another' WHERE name = 'server_id'": "what is in .* is not what its manifest says",
+    "UPDATE key_versions SET spec = 'NONE'": "the first row does not open, or the row after it",
+    "UPDATE access_keys SET status = 'Perhaps'": "does not open, or the row after it",
     "DELETE FROM users": "what is in .* is not what its manifest says",
     "DELETE FROM accounts": "is damaged: a row of .* belongs to none of accounts",
 }

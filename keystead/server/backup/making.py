@@ -5,7 +5,7 @@ import os
 import re
 import shutil
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -59,10 +59,13 @@ def back_up(
     keep: int | None = None,
     keys: Path | None = None,
     place: Path | None = None,
+    prove: Callable[[Path], object] | None = None,
     tell: Tell = no_tell,
 ) -> Backup:
     """Make the file `to`; if that is a folder, or is meant as one, a file in it that is named by the time (UTC). A server
     may run meanwhile. Of the backups of the same server in the folder the newest `keep` stay.
+
+    `prove` is called with the new one before older ones go, and raises OperatorError to keep them.
 
     With `keys`, the wrapping keys go to that file and not into the backup. `place` is where the copy of the database lies
     meanwhile: by default in the data directory.
@@ -99,6 +102,8 @@ def back_up(
             file.finish()
         if keys is not None:
             key_file.write(keys, manifest.server, wrapping_keys, entropy)
+    if prove is not None:
+        prove(path)
     made = Backup(path=path, manifest=manifest, verdicts=verdicts)
     damaged = any(verdict.bad for verdict in verdicts)  # then the older ones are what is left
     return made if damaged or keep is None else _prune(made, keep)
@@ -169,11 +174,16 @@ def _described(
 def _deflated(database: Path, size: int, tell: Tell) -> Iterator[bytes]:
     """The file, compressed as far as that is quick."""
     deflating, done = zlib.compressobj(1), 0
-    with database.open("rb") as file:
-        while piece := file.read(_PIECE):
-            yield deflating.compress(piece)
-            done += len(piece)
-            tell("writing", done, size)
+    try:
+        with database.open("rb") as file:
+            while piece := file.read(_PIECE):
+                yield deflating.compress(piece)
+                done += len(piece)
+                tell("writing", done, size)
+    except OSError as error:
+        raise OperatorError(
+            f"cannot read the copy {database}: {error.strerror}", hint="name another disk with --aside"
+        ) from None
     yield deflating.flush()
 
 

@@ -6,14 +6,15 @@ no data directory, and the same command begins again.
 """
 
 import os
-from collections.abc import Sequence
-from contextlib import closing, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import msgspec
 
 from keystead.api.batch import Batch
 from keystead.api.events import record_of_service
+from keystead.api.http.signature import WINDOW
 from keystead.clock import Clock, iso8601
 from keystead.crypto import root_key
 from keystead.crypto.root_key import RootKey
@@ -28,6 +29,7 @@ from keystead.server.data.directory import DataDirectory
 from keystead.settings import Settings
 from keystead.store.contents import Contents, schema
 from keystead.store.copying import begin_anew, copy, durable
+from keystead.store.ports import StoreFailure
 from keystead.store.reader import Verdict
 from keystead.store.sqlite import SqliteStore
 
@@ -70,6 +72,13 @@ def restore(
     """
     _check_empty(directory)
     root = root_key.read_file(root_file or directory.root_key, entropy)
+    if directory.root_key.exists():
+        there = root_key.read_file(directory.root_key, entropy).fingerprint
+        if there != root.fingerprint:
+            raise WrongSetting(
+                f"{directory.root_key} is another root key ({there}) than {root_file} ({root.fingerprint})",
+                hint="leave --root-key out, or remove the one that does not belong to the backup",
+            )
     try:
         directory.path.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
@@ -95,8 +104,11 @@ def end_of(path: Path) -> tuple[str, Head]:
     with Source(path, schema()) as source:
         chain = source.manifest.server
         ends = {one.chain: one.head for one in source.manifest.chains}
-    count, _, last = ends.get(chain, f"0:{bytes(32).hex()}").partition(":")
-    return chain, Head(int(count), bytes.fromhex(last))
+        count, _, last = ends.get(chain, f"0:{bytes(32).hex()}").partition(":")
+        try:
+            return chain, Head(int(count), bytes.fromhex(last))
+        except ValueError:
+            raise source.damaged() from None
 
 
 def _restore(
@@ -120,7 +132,9 @@ def _restore(
             made = source.manifest.made
             extract(source, root, database, keys, tell)
             verdicts = prove(database, source, root, clock, entropy, tell)
-    restored = _begin(database, made, verdicts, max(int(clock.now()), not_before), clock, entropy)
+    # No request was ever accepted that is of later than this.
+    horizon = max(int(clock.now()), min(not_before, int(clock.now()) + WINDOW))
+    restored = _begin(database, made, verdicts, horizon, clock, entropy)
     durable(database)
     if path.is_dir():
         for name in _OF_A_FOLDER:
@@ -168,7 +182,7 @@ def _begin(
     old_head = next((one.head for one in verdicts if one.chain == old_chain), Head())
     new_chain = uuid4(entropy)
     begin_anew(database, new_chain, horizon)
-    with closing(SqliteStore.open(database, clock=clock, entropy=entropy)) as store:
+    with closing(SqliteStore.open(database, clock=clock, entropy=entropy)) as store, _told():
         store.begin()
         batch = Batch(store, new_chain)
         told = {
@@ -189,6 +203,14 @@ def _begin(
         disabled=disabled,
         leaving=leaving,
     )
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    try:
+        yield
+    except StoreFailure as failure:
+        raise OperatorError(str(failure), hint="check the free space there, and its owner") from None
 
 
 def _check_empty(directory: DataDirectory) -> None:
