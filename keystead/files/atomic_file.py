@@ -84,6 +84,13 @@ class Whole:
         except OSError as error:
             raise self._error(error) from None
 
+    def settle(self) -> None:
+        """Have what was written so far on the disk: `finish` has little left to do, for which others' syncs would wait."""
+        try:
+            sync(self._file)
+        except OSError as error:
+            raise self._error(error) from None
+
     def status(self) -> os.stat_result:
         """Of the file itself, whether it has its name yet or not."""
         return os.fstat(self._file)

@@ -5,7 +5,7 @@ from typing import Any
 
 from keystead.api.rewrapping import Rewrapping
 from keystead.client import transport
-from keystead.clock import Clock, SystemClock
+from keystead.clock import SystemClock
 from keystead.entropy import SystemEntropy
 from keystead.errors import OperatorError
 from keystead.given_settings import root_key_setting
@@ -22,13 +22,26 @@ _REWRAPPED_AT_ONCE = 1000  # rows, where nobody waits
 
 
 def back_up(
-    data: str, to: Path, *, root_key: str = "", clock: Clock | None = None, **options: Any
+    data: str,
+    to: Path,
+    *,
+    root_key: str = "",
+    verify: bool = False,
+    keys: Path | None = None,
+    place: Path | None = None,
+    **options: Any,
 ) -> making.Backup:
-    """See keystead.server.backup.making.back_up, of which `options` are; the root key is that of the directory if no other
-    is named."""
-    directory, clock, entropy = with_data(data), clock or SystemClock(), SystemEntropy()
+    """See keystead.server.backup.making.back_up, of which the options are; the root key is that of the directory if no other
+    is named. With `verify` it is proved before older ones go."""
+    directory, clock, entropy = with_data(data), SystemClock(), SystemEntropy()
     open_reader(directory.database).close()  # what is wrong with it is said before anything of the root key
     root = RootKeys(directory, entropy, clock).open(_root_key_setting(root_key))
+
+    def prove(path: Path) -> None:
+        proved = proof.verify(path, root, clock, entropy, keys=keys, place=place or directory.path)
+        last_backup.note(directory, proved, clock)
+
+    options |= {"prove": prove if verify else None, "keys": keys, "place": place}
     return making.back_up(directory, to, root, clock, entropy, **options)
 
 

@@ -1,13 +1,16 @@
 """All that a database holds, read from one end to the other, for who proves or moves it."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from keystead.domain.accounts import AccessKey
+from keystead.domain.accounts import AccessKey, ServiceSecret, WrappingKey
 from keystead.domain.keys.key import Key, KeyVersion
 from keystead.domain.sign_in import MfaDevice
+from keystead.errors import OperatorError
 from keystead.store.key_rows import key_of, version_of
 from keystead.store.migrate import known
+from keystead.store.ports import StoreFailure
 from keystead.store.reader import Reader, connect
 from keystead.store.sealed import KEY_VERSIONS, KEYS
 from keystead.store.seals import Sealer, read_record
@@ -48,6 +51,16 @@ class Contents(Reader):
         """How many rows each table has."""
         return {name: self._count(name) for name in COUNTED}
 
+    def wrapping_keys(self) -> tuple[WrappingKey, ...]:
+        """All generations."""
+        with self._told():
+            return self.keyring().all()
+
+    def secrets(self) -> tuple[ServiceSecret, ...]:
+        """The service's own keys."""
+        with self._told():
+            return self.keyring().secrets()
+
     def versions(self) -> Iterator[KeyVersion]:
         """Every version of every key."""
         return map(version_of, self._rows(KEY_VERSIONS.select))
@@ -55,13 +68,17 @@ class Contents(Reader):
     def access_keys(self) -> Iterator[AccessKey]:
         """Every AccessKey."""
         for account in self.accounts():
-            yield from self.holdings.accounts.access_keys(account)
+            with self._told():
+                found = self.holdings.accounts.access_keys(account)
+            yield from found
 
     def devices(self) -> Iterator[MfaDevice]:
         """Every MFA device."""
         identities = self.holdings.identities
         for account in self.accounts():
-            yield from identities.all(MfaDevice, account)
+            with self._told():
+                found = identities.all(MfaDevice, account)
+            yield from found
 
     def disabled(self) -> tuple[Key, ...]:
         """The keys that are disabled, in order of their creation."""
@@ -79,6 +96,14 @@ class Contents(Reader):
             f"SELECT max(second) FROM ({seconds.format('nonces')} UNION ALL {seconds.format('recent_nonces')})"  # noqa: S608
         )
         return max(int(next(rows)[0] or 0), int(str(self._meta("horizon"))))
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """OperatorError for what can't be read."""
+        try:
+            yield
+        except StoreFailure as failure:
+            raise OperatorError(str(failure), hint="check its owner and mode, or restore a backup") from None
 
     def _meta(self, name: str) -> object:
         return next(iter(self._rows("SELECT value FROM meta WHERE name = ?", (name,))), (0,))[0]

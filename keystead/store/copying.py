@@ -1,8 +1,8 @@
 """A whole copy of a database, of a running server's too, as of one moment; with its wrapping keys or without."""
 
 import os
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import apsw
@@ -11,6 +11,7 @@ from keystead.domain.accounts import WrappingKey
 from keystead.errors import OperatorError
 from keystead.portable import sync
 from keystead.store.database import Database
+from keystead.store.ports import StoreFailure
 from keystead.store.tables import Keyring
 
 # How far the write-ahead log may grow beside a copy that is being made: as long as a snapshot is read, nothing of what was
@@ -75,7 +76,7 @@ def copy(source: Path, target: Path, most_log: int = LOG_BYTES) -> None:
 
 def take_out_wrapping_keys(database: Path) -> tuple[WrappingKey, ...]:
     """Have a copy without the wrapping keys that it had, and give these. What they wrapped stays, and opens no more."""
-    with closing(_alone(database)) as connection, connection:
+    with _alone(database) as connection:
         kept = Keyring(Database(connection)).all()
         connection.execute("UPDATE wrapping_keys SET blob = x''")
     return kept
@@ -83,7 +84,7 @@ def take_out_wrapping_keys(database: Path) -> tuple[WrappingKey, ...]:
 
 def put_in_wrapping_keys(database: Path, keys: Sequence[WrappingKey]) -> None:
     """Undo `take_out_wrapping_keys`."""
-    with closing(_alone(database)) as connection, connection:
+    with _alone(database) as connection:
         connection.executemany(
             "UPDATE wrapping_keys SET blob = ? WHERE generation = ?",
             [(one.blob, one.generation) for one in keys],
@@ -99,12 +100,19 @@ def durable(database: Path) -> None:
         os.close(descriptor)
 
 
-def _alone(database: Path) -> apsw.Connection:
-    """A connection to a database that nobody else has, which leaves one file and nothing of what it overwrites."""
-    connection = apsw.Connection(str(database), flags=apsw.SQLITE_OPEN_READWRITE)
-    for pragma in ("journal_mode = DELETE", "secure_delete = ON", "synchronous = FULL"):
-        connection.execute(f"PRAGMA {pragma}").fetchall()
-    return connection
+@contextmanager
+def _alone(database: Path) -> Iterator[apsw.Connection]:
+    """A transaction on a database that nobody else has, which leaves one file and nothing of what it overwrites."""
+    try:
+        with closing(apsw.Connection(str(database), flags=apsw.SQLITE_OPEN_READWRITE)) as connection:
+            for pragma in ("journal_mode = DELETE", "secure_delete = ON", "synchronous = FULL"):
+                connection.execute(f"PRAGMA {pragma}").fetchall()
+            with connection:
+                yield connection
+    except (apsw.Error, StoreFailure) as error:
+        raise OperatorError(
+            f"cannot write to {database}: {error}", hint="check the free space there, and its owner"
+        ) from None
 
 
 def _size(path: Path) -> int:

@@ -219,6 +219,19 @@ def test_one_is_verified_as_soon_as_it_is_made(data: Path, tmp_path: Path) -> No
     assert (told.returncode, told.stdout) == (2, "")
 
 
+def test_older_ones_stay_if_the_new_one_is_not_proved(data: Path, tmp_path: Path) -> None:
+    damaged = tmp_path / "damaged"
+    shutil.copytree(data, damaged)
+    good = [back_up(damaged, tmp_path / "b").name for _ in range(2)]
+    with sqlite3.connect(damaged / "keystead.db") as connection:
+        connection.execute("UPDATE key_versions SET material = zeroblob(length(material))")
+    connection.close()
+    told = keystead("backup", f"{tmp_path}/b", "--keep", "1", "--verify", "--data", str(damaged))
+    assert (told.returncode, told.stdout) == (5, "")
+    assert "does not open" in told.stderr
+    assert set(good) < set(os.listdir(tmp_path / "b"))
+
+
 def test_what_was_left_of_a_backup_that_was_killed_goes_at_the_next(data: Path, tmp_path: Path) -> None:
     left = data / ".keystead-aside-left"
     under_way = data / ".keystead-aside-now"

@@ -205,6 +205,14 @@ def test_only_an_empty_place_will_do(world: World, tmp_path: Path) -> None:
     assert told.returncode == 2
     assert "is not empty: it holds notes" in told.stderr
     assert os.listdir(tmp_path / "mine") == ["notes"]
+    # Another root key than is named would keep the server from starting.
+    with live(tmp_path / "other"):
+        pass
+    (tmp_path / "keyed").mkdir()
+    shutil.copy(tmp_path / "other" / "root.key", tmp_path / "keyed")
+    told = keystead("restore", str(world.backup), "--data", str(tmp_path / "keyed"), "--root-key", str(key))
+    assert (told.returncode, os.listdir(tmp_path / "keyed")) == (2, ["root.key"])
+    assert "is another root key" in told.stderr
     # The root key may be there already, and what a restore has left that was killed.
     to = tmp_path / "new"
     (to / "lost+found").mkdir(parents=True)

@@ -13,7 +13,7 @@ from bench.grow import Size, build
 from tests.backups import back_up, restore, verify
 from tests.live import KEYSTEAD, keystead, without_ours
 
-CYCLES = 200 if os.environ.get("TEST_EVIDENCE") else 12
+CYCLES = 40 if os.environ.get("TEST_EVIDENCE") else 12
 pytestmark = pytest.mark.crash
 
 

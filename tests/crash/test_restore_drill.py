@@ -107,10 +107,12 @@ def test_a_large_store_is_backed_up_under_load_lost_and_restored(tmp_path: Path)
         figures["log before"] = load.longest_log / _MIB
         told, figures["backup"] = timed("backup", f"{tmp_path}/backups/", "--data", str(data))
         ended = time.monotonic()
-        time.sleep(0.5)
+        time.sleep(SECONDS)
+        after = time.monotonic()
         load.stop()
         figures["log, at most"] = load.longest_log / _MIB
-        figures["p99 without, ms"] = load.p99(since, until) * 1e3
+        # Before and after it: what else the machine does must not count as the backup's.
+        figures["p99 without, ms"] = max(load.p99(since, until), load.p99(ended, after)) * 1e3
         figures["p99 beside, ms"] = load.p99(until, ended) * 1e3
     backup, (blobs, sent) = Path(told.stdout.strip()), (load.blobs, load.sent)
     figures["database, MiB"] = (data / "keystead.db").stat().st_size / _MIB

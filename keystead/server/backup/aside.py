@@ -11,6 +11,7 @@ from pathlib import Path
 from keystead.errors import OperatorError
 
 _PREFIX = ".keystead-aside-"
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _SPARE = 64 << 20  # bytes that stay free for the server
 
 
@@ -27,33 +28,44 @@ def folder_in(place: Path, needed: int) -> Iterator[Path]:
                 "much is left beside it",
                 hint="make room, or name another folder with --aside",
             )
-        made = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=place))
+        made, descriptor = _held(place)
     except OSError as error:
         raise OperatorError(
             f"cannot make a folder in {place}: {error.strerror}",
             hint="check its owner and mode, or name another folder with --aside",
         ) from None
-    descriptor = os.open(made, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        with suppress(OSError):  # a file system without locks
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield made
     finally:
         shutil.rmtree(made, ignore_errors=True)
         os.close(descriptor)
 
 
+def _held(place: Path) -> tuple[Path, int]:
+    """A new folder, and what shows others that it is in use as long as this process lives."""
+    while True:
+        made = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=place))
+        descriptor = os.open(made, _FOLDER)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:  # somebody takes it for one that was left, and removes it
+            os.close(descriptor)
+            continue
+        except OSError:  # a file system without locks, where nobody removes any
+            return made, descriptor
+        if made.exists():
+            return made, descriptor
+        os.close(descriptor)
+
+
 def _sweep(place: Path) -> None:
     """Remove the folders of processes that are gone."""
-    with suppress(OSError):
-        for path in place.glob(f"{_PREFIX}*"):
-            descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    for path in place.glob(f"{_PREFIX}*"):
+        with suppress(OSError):  # it is another user's, is gone, or under way; or this file system can't tell
+            descriptor = os.open(path, _FOLDER | os.O_NOFOLLOW)
             try:
-                if os.fstat(descriptor).st_uid == os.geteuid():
-                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    shutil.rmtree(path, ignore_errors=True)
-            except OSError:  # one that is under way, or a file system that can't tell
-                continue
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(path, ignore_errors=True)
             finally:
                 os.close(descriptor)
 

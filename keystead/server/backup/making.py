@@ -5,7 +5,7 @@ import os
 import re
 import shutil
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -35,6 +35,7 @@ _DATABASE = "keystead.db"
 # What a folder has that is a backup of an earlier version, and what looking into it may leave.
 _CONTENT = frozenset({_DATABASE, f"{_DATABASE}-wal", f"{_DATABASE}-shm", "ca.pem", "authority.json", "lock"})
 _PIECE = 1 << 20
+_SETTLED = 128  # pieces of 64 KiB; a server on the same disk waits with its commits for no more than these
 
 
 class Backup(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,10 +60,13 @@ def back_up(
     keep: int | None = None,
     keys: Path | None = None,
     place: Path | None = None,
+    prove: Callable[[Path], object] | None = None,
     tell: Tell = no_tell,
 ) -> Backup:
     """Make the file `to`; if that is a folder, or is meant as one, a file in it that is named by the time (UTC). A server
     may run meanwhile. Of the backups of the same server in the folder the newest `keep` stay.
+
+    `prove` is called with the new one before older ones go, and raises OperatorError to keep them.
 
     With `keys`, the wrapping keys go to that file and not into the backup. `place` is where the copy of the database lies
     meanwhile: by default in the data directory.
@@ -94,11 +98,17 @@ def back_up(
         manifest = msgspec.structs.replace(manifest, bytes=database.stat().st_size)
         with Whole(path, 0o600, entropy, replace=replaced) as file:
             content = _deflated(database, manifest.bytes, tell)
-            for piece in backup_file.seal(content, msgspec.json.encode(manifest), root, entropy):
+            for number, piece in enumerate(
+                backup_file.seal(content, msgspec.json.encode(manifest), root, entropy), 1
+            ):
                 file.write(piece)
+                if number % _SETTLED == 0:
+                    file.settle()
             file.finish()
         if keys is not None:
             key_file.write(keys, manifest.server, wrapping_keys, entropy)
+    if prove is not None:
+        prove(path)
     made = Backup(path=path, manifest=manifest, verdicts=verdicts)
     damaged = any(verdict.bad for verdict in verdicts)  # then the older ones are what is left
     return made if damaged or keep is None else _prune(made, keep)
@@ -143,8 +153,8 @@ def _described(
     contents: Contents, root: RootKey, entropy: Entropy, now: float, apart: bool
 ) -> tuple[Manifest, tuple[Verdict, ...], tuple[WrappingKey, ...]]:
     """What the copy is. OperatorError if the root key is not its own."""
-    wrapping, wrapping_keys = Wrapping(root, entropy), contents.keyring().all()
-    wrapping.load(wrapping_keys, contents.keyring().secrets())
+    wrapping, wrapping_keys = Wrapping(root, entropy), contents.wrapping_keys()
+    wrapping.load(wrapping_keys, contents.secrets())
     verdicts = contents.verify()
     canaries = [
         Canary(one.generation, base64.b64encode(wrapping.canary(one.generation)).decode())
@@ -170,11 +180,16 @@ def _described(
 def _deflated(database: Path, size: int, tell: Tell) -> Iterator[bytes]:
     """The file, compressed as far as that is quick."""
     deflating, done = zlib.compressobj(1), 0
-    with database.open("rb") as file:
-        while piece := file.read(_PIECE):
-            yield deflating.compress(piece)
-            done += len(piece)
-            tell("writing", done, size)
+    try:
+        with database.open("rb") as file:
+            while piece := file.read(_PIECE):
+                yield deflating.compress(piece)
+                done += len(piece)
+                tell("writing", done, size)
+    except OSError as error:
+        raise OperatorError(
+            f"cannot read the copy {database}: {error.strerror}", hint="name another disk with --aside"
+        ) from None
     yield deflating.flush()
 
 

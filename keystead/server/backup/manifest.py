@@ -76,7 +76,7 @@ class Source:
         except backup_file.NewerFormat:
             self._file.close()
             raise _newer(path, "a newer keystead") from None
-        except (Unopenable, msgspec.MsgspecError, OSError):
+        except (Unopenable, ValueError, OSError):  # msgspec's errors are ValueErrors
             self._file.close()
             raise self.damaged() from None
         if self.manifest.schema > newest_schema:

@@ -38,9 +38,14 @@ def _told(link: Link, job: dict[str, Any]) -> dict[str, Any]:
     root = LinkedRootKey(link, job["root"])
     keys = Path(job["keys"]) if job["keys"] else None
     try:
-        made = making.back_up(directory, Path(job["into"]), root, clock, entropy, keep=job["keep"], keys=keys)
-        proved = proof.verify(made.path, root, clock, entropy, keys=keys, place=directory.path)
-        last_backup.note(directory, proved, clock)
+
+        def prove(path: Path) -> None:
+            proved = proof.verify(path, root, clock, entropy, keys=keys, place=directory.path)
+            last_backup.note(directory, proved, clock)
+
+        made = making.back_up(
+            directory, Path(job["into"]), root, clock, entropy, keep=job["keep"], keys=keys, prove=prove
+        )
     except OperatorError as problem:
         return {"problem": problem.message}
     heads = {one.chain: one.head for one in made.manifest.chains}

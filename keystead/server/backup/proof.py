@@ -164,18 +164,21 @@ def open_all(contents: Contents, root: RootKey, entropy: Entropy, tell: Tell = n
     """Unwrap whatever is wrapped, once: every generation, version, AccessKey, seed and CA. OperatorError names what does
     not open."""
     vault = Vault(root, entropy)
-    vault.load(contents.keyring().all(), contents.keyring().secrets())
+    vault.load(contents.wrapping_keys(), contents.secrets())
     amounts = contents.amounts()
     total = max(1, amounts["key_versions"] + amounts["access_keys"])
-    for done, (what, check) in enumerate(_openings(contents, vault)):
-        try:
+    what = "the first row"
+    try:
+        for done, (name, check) in enumerate(_openings(contents, vault)):
+            what = name
             check()
-        except (OperatorError, ValueError):
-            raise DoesNotOpen(
-                f"{what} does not open: the database was altered or is damaged", hint="take another backup"
-            ) from None
-        if done % _TOLD_EVERY == 0:
-            tell("opening keys", min(done, total), total)
+            if done % _TOLD_EVERY == 0:
+                tell("opening keys", min(done, total), total)
+    except (OperatorError, ValueError, TypeError):  # the last two: what is no row of ours at all
+        raise DoesNotOpen(
+            f"{what} does not open, or the row after it: the database was altered or is damaged",
+            hint="take another backup",
+        ) from None
     tell("opening keys", total, total)
     return vault
 

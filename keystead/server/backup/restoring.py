@@ -6,16 +6,17 @@ no data directory, and the same command begins again.
 """
 
 import os
-from collections.abc import Sequence
-from contextlib import closing, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import msgspec
 
 from keystead.api.batch import Batch
 from keystead.api.events import record_service
+from keystead.api.http.signature import WINDOW
 from keystead.clock import Clock, iso8601
-from keystead.crypto.root_key import RootKey
+from keystead.crypto.root_key import RootKey, read_file
 from keystead.crypto.vault import Vault
 from keystead.domain.audit import Head
 from keystead.domain.keys.key import Key
@@ -33,11 +34,12 @@ from keystead.server.backup.proof import (
     root_key_needed,
 )
 from keystead.server.data.directory import DataDirectory
-from keystead.server.data.protection import found_in, protect
+from keystead.server.data.protection import protect
 from keystead.server.data.root_keys import RootKeys
 from keystead.settings import Settings
 from keystead.store.contents import Contents, schema
 from keystead.store.copying import copy, durable
+from keystead.store.ports import StoreFailure
 from keystead.store.reader import Verdict
 from keystead.store.sqlite import SqliteStore
 
@@ -83,6 +85,13 @@ def restore(
     _check_empty(directory)
     root, choice = RootKeys(directory, entropy, clock).open_of(root_key, root_key_needed(path))
     root_file = Path(choice.place) if choice.kind == "file" and choice.place else None
+    if root_file is not None and directory.root_key.exists():
+        there = read_file(directory.root_key, entropy).fingerprint
+        if there != root.fingerprint:
+            raise WrongSetting(
+                f"{directory.root_key} is another root key ({there}) than {root_file} ({root.fingerprint})",
+                hint="leave --root-key out, or remove the one that does not belong to the backup",
+            )
     try:
         directory.path.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
@@ -108,8 +117,11 @@ def end_of(path: Path) -> tuple[str, Head]:
     with Source(path, schema()) as source:
         chain = source.manifest.server
         ends = {one.chain: one.head for one in source.manifest.chains}
-    count, _, last = ends.get(chain, f"0:{bytes(32).hex()}").partition(":")
-    return chain, Head(int(count), bytes.fromhex(last))
+        count, _, last = ends.get(chain, f"0:{bytes(32).hex()}").partition(":")
+        try:
+            return chain, Head(int(count), bytes.fromhex(last))
+        except ValueError:
+            raise source.damaged() from None
 
 
 def _restore(
@@ -133,7 +145,9 @@ def _restore(
             made = source.manifest.made
             extract(source, root, database, keys, tell)
             verdicts = prove(database, source, root, clock, entropy, tell, altered_too=True)
-    restored = _begin(database, root, made, verdicts, max(int(clock.now()), not_before), clock, entropy)
+    # No request was ever accepted that is of later than this.
+    horizon = max(int(clock.now()), min(not_before, int(clock.now()) + WINDOW))
+    restored = _begin(database, root, made, verdicts, horizon, clock, entropy)
     durable(database)
     if path.is_dir():
         for name in _OF_A_FOLDER:
@@ -186,7 +200,7 @@ def _begin(
         account = contents.accounts()[0]
     old_head = next((one.head for one in verdicts if one.chain == old_chain), Head())
     new_chain = uuid4(entropy)
-    with closing(SqliteStore.open(database, clock=clock, entropy=entropy)) as store:
+    with closing(SqliteStore.open(database, clock=clock, entropy=entropy)) as store, _told():
         store.begin()
         vault = Vault(root, entropy)
         vault.load(store.keyring.all(), store.keyring.secrets())
@@ -206,7 +220,7 @@ def _begin(
         record_service(batch, clock, entropy, account, ACTION, told, region=Settings().region)
         batch.write()
         store.commit()
-        altered = tuple(one.text for one in found_in(store))
+        altered = tuple(one.text for one in store.blocked.found.values())
     return Restored(
         made=made,
         old_chain=old_chain,
@@ -217,6 +231,14 @@ def _begin(
         leaving=leaving,
         altered=altered,
     )
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    try:
+        yield
+    except StoreFailure as failure:
+        raise OperatorError(str(failure), hint="check the free space there, and its owner") from None
 
 
 def _check_empty(directory: DataDirectory) -> None:
