@@ -133,7 +133,7 @@ def altered(world: World, folder: Path, change: str) -> Path:
             del lines[2:]
         case "cut line":
             lines[-1] = lines[-1][:-5]
-        case "nothing left":
+        case _:
             lines.clear()
     found = folder / "altered.jsonl"
     found.write_text("".join(lines))

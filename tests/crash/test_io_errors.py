@@ -8,7 +8,14 @@ from typing import Any
 import apsw
 import pytest
 
-from keystead.api.scheduled import delete_due, expire_due, purge_access_keys, purge_nonces, rotate_due
+from keystead.api.scheduled import (
+    delete_due,
+    expire_due,
+    purge_access_keys,
+    purge_nonces,
+    rotate_due,
+    write_tallies,
+)
 from keystead.crypto.primitives import sm2
 from keystead.domain.accounts import AccessKey, AccessKeyStatus
 from keystead.domain.keys.key import DAY
@@ -74,6 +81,7 @@ TIMERS = {
     "purge_access_keys": purge_access_keys,
     "purge_nonces": purge_nonces,
     "rotate_due": rotate_due,
+    "write_tallies": write_tallies,
 }
 NEEDED = {"expire_due": "ImportKeyMaterial", "rotate_due": "UpdateRotationPolicy"}
 WRAPPING = {"WrappingKeySpec": "EC_SM2", "WrappingAlgorithm": "SM2PKE"}
@@ -102,9 +110,22 @@ class Case:
             self.do(one)
         if action == "purge_access_keys":
             self.prepare_access_key()
+        if action == "write_tallies":
+            self.prepare_uses()
         self.action = action
         if action in TIMERS:
             self.service.clock.time += 8 * DAY
+
+    def prepare_uses(self) -> None:
+        """Something to write: a key that was used."""
+        service = self.service
+        service.sqlite.begin()
+        batch = service.pipeline.open_batch()
+        asked = service.request("Encrypt", {"KeyId": self.ids["other"], "Plaintext": "x"})
+        assert service.pipeline.answer_now(batch, asked).code == ""
+        batch.write()
+        service.sqlite.commit()
+        service.pipeline.committed(batch)
 
     def prepare_import(self) -> None:
         """A key that waits for its material, and that material, wrapped."""

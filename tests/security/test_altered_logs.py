@@ -149,7 +149,9 @@ def test_every_column_is_proved(name: str) -> None:
 def test_another_type_with_the_same_text_is_no_record(name: str) -> None:
     record = json.loads(WHOLE[3])
     value = record[name]
-    others = [str(value), float(value), [value]] if isinstance(value, int) else [[value], {"a": value}, None]
+    others: list[object] = (
+        [str(value), float(value), [value]] if isinstance(value, int) else [[value], {"a": value}, None]
+    )
     if isinstance(value, str) and value.isdigit():
         others.append(int(value))
     for other in others:

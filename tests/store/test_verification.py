@@ -1,6 +1,7 @@
 """What SQLite puts together of a record is what is hashed of it."""
 
 from pathlib import Path
+from typing import Any
 
 import apsw
 import msgspec
@@ -23,6 +24,13 @@ def table() -> apsw.Connection:
     )
     connection.execute(f"CREATE TABLE audit (position INTEGER PRIMARY KEY, {types}, hash BLOB) STRICT")
     return connection
+
+
+def rows_of(connection: apsw.Connection) -> list[tuple[Any, ...]]:
+    """The rows of a log, as they are verified; the connection is closed."""
+    rows = connection.execute(f"{SELECT_HASHED} ORDER BY position").fetchall()
+    connection.close()
+    return rows
 
 
 def of_sqlite(connection: apsw.Connection, record: Record) -> bytes:
@@ -56,8 +64,7 @@ def test_letters_of_all_kinds(text: str) -> None:
 def test_text_that_is_no_utf_8_is_named_as_altered(path: Path, column: str) -> None:
     connection = apsw.Connection(str(path))
     connection.execute(f"UPDATE audit SET {column} = CAST(x'ff' AS TEXT) WHERE position = 2")
-    rows = connection.execute(f"{SELECT_HASHED} ORDER BY position").fetchall()
-    connection.close()
+    rows = rows_of(connection)
     verification = Verification()
     for row in rows:
         verification.follow(*row)
@@ -66,8 +73,7 @@ def test_text_that_is_no_utf_8_is_named_as_altered(path: Path, column: str) -> N
 
 def test_a_verification_goes_on_where_it_ended(path: Path) -> None:
     connection = apsw.Connection(str(path))
-    rows = connection.execute(f"{SELECT_HASHED} ORDER BY position").fetchall()
-    connection.close()
+    rows = rows_of(connection)
     whole = Verification()
     for row in rows:
         whole.follow(*row)
@@ -83,8 +89,7 @@ def test_a_verification_goes_on_where_it_ended(path: Path) -> None:
 
 def test_a_head_that_was_noted_must_be_the_very_one(path: Path) -> None:
     connection = apsw.Connection(str(path))
-    rows = connection.execute(f"{SELECT_HASHED} ORDER BY position").fetchall()
-    connection.close()
+    rows = rows_of(connection)
     for count, noted in ((2, True), (3, False)):
         verification = Verification(expect=Head(count, rows[1][3]))
         for row in rows:

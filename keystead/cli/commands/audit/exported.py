@@ -16,7 +16,7 @@ _TYPES = tuple(int if column in _NUMBERS else str for column in COLUMNS)
 
 def line(columns: Sequence[object], stored: object) -> str:
     """One record, with its newline; ASCII alone, so that nothing on its way can alter it unseen."""
-    content = dict(zip(COLUMNS, columns, strict=True))
+    content: dict[str, object] = dict(zip(COLUMNS, columns, strict=True))
     content["hash"] = stored.hex() if isinstance(stored, bytes) else ""
     return json.dumps(content) + "\n"
 
