@@ -197,7 +197,7 @@ def checked(image: Path, data: Path, ops_url: str) -> int:
     assert "http://127.0.0.1:8444" in words[-1]
     words[-1] = words[-1].replace("http://127.0.0.1:8444", ops_url)
     words[0] = str(image / "opt" / "keystead" / "bin" / words[0])
-    process = as_user(image, data, *words)
+    process = as_user(image, data, *words, http_proxy="http://127.0.0.1:1")
     process.communicate(timeout=60)
     return process.returncode
 
