@@ -122,7 +122,7 @@ def test_it_is_ready_when_it_answers(server: LiveServer, manager: Manager) -> No
         assert b"NOTIFY_SOCKET" not in Path(f"/proc/{pid}/environ").read_bytes()
         assert b"WATCHDOG" not in Path(f"/proc/{pid}/environ").read_bytes()
     assert server.stop() == 0
-    assert manager.until("STOPPING=1")[-1].startswith("STOPPING=1\nSTATUS=")
+    assert manager.until("STOPPING=1")[-1].startswith("STOPPING=1\nEXTEND_TIMEOUT_USEC=35000000\nSTATUS=")
     assert manager.listen(0.1) == []
 
 

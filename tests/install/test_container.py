@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -53,15 +54,22 @@ def environment() -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def image() -> Iterator[Path]:
     """A directory that stands for the image's `/`, with what the first stage makes."""
     if not WHEELS.exists():
         pytest.skip("the wheels are not there: make build/projects/.made")
-    root = tmp_path_factory.mktemp("image")
-    root.chmod(0o755)
-    for one in root.parents:
-        if one.stat().st_uid == os.geteuid() and one != Path("/tmp"):
-            one.chmod(one.stat().st_mode | 0o011)  # so that another user comes to it
+    # Not where pytest has its directories: those are closed to other users, again at the start of each run.
+    with TemporaryDirectory(prefix="keystead-image-") as folder:
+        Path(folder).chmod(0o755)
+        root = Path(folder) / "image"
+        root.mkdir()
+        root.chmod(0o755)
+        _build(root)
+        yield root
+
+
+def _build(root: Path) -> None:
+    """Run the first stage's instructions."""
     where = root
     for word, rest in stages()[1]:
         match word:
@@ -78,6 +86,7 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 ended = subprocess.run(
                     ["sh", "-ec", script],
                     cwd=where,
+                    umask=0o022,
                     env={**clean(), "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(WHEELS), "HOME": str(root)},
                     capture_output=True,
                     text=True,
@@ -86,7 +95,6 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 assert ended.returncode == 0, ended.stdout + ended.stderr
             case _:
                 assert word == "FROM"
-    return root
 
 
 def _copy(source: Path, to: Path, *, into: bool) -> None:
@@ -189,7 +197,7 @@ def checked(image: Path, data: Path, ops_url: str) -> int:
     assert "http://127.0.0.1:8444" in words[-1]
     words[-1] = words[-1].replace("http://127.0.0.1:8444", ops_url)
     words[0] = str(image / "opt" / "keystead" / "bin" / words[0])
-    process = as_user(image, data, *words)
+    process = as_user(image, data, *words, http_proxy="http://127.0.0.1:1")
     process.communicate(timeout=60)
     return process.returncode
 

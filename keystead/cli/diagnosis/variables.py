@@ -85,10 +85,11 @@ def endpoints(scene: Scene) -> Iterator[Finding]:
         )
     if url and data and scene.running is None and not environment.get(RUN_PROXY):
         there = _served_on(data)
-        yield _warning(
-            f"{ENDPOINT} goes before {DATA}, whose server is {there or 'not running'}",
-            "unset the one that is not meant",
-        )
+        if there not in url.split(","):
+            yield _warning(
+                f"{ENDPOINT} goes before {DATA}, whose server is {there or 'not running'}",
+                "unset the one that is not meant",
+            )
     if not scene.is_vendors and (named := environment.get("ALIBABA_CLOUD_ENDPOINT", "")):
         yield _warning(
             "ALIBABA_CLOUD_ENDPOINT is set: official clients that read it call what it names"

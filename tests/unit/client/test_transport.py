@@ -322,7 +322,11 @@ def test_a_server_that_answers_503_is_passed_over_and_the_next_is_asked_anew(ans
     with answering(first[0], answer) as one, answering(second[0], OK) as other:
         assert call(f"{first[1]},{second[1]}").members["RequestId"] == "ok"
     asked = [
-        dict(line.partition(b":")[::2] for line in got().lower().split(b"\r\n")[1:] if line)
+        {
+            line.partition(b":")[0]: line.partition(b":")[2]
+            for line in got().lower().split(b"\r\n")[1:]
+            if line
+        }
         for got in (one, other)
     ]
     assert [got[b"host"].strip().decode() for got in asked] == [
