@@ -1,6 +1,7 @@
 """Makes of a database one of the version before rows were sealed."""
 
 from pathlib import Path
+from typing import Any
 
 import apsw
 
@@ -16,7 +17,8 @@ def without_seals(data: Path) -> None:
     root = root_key.read_file(data / "root.key", SystemEntropy())
     connection = apsw.Connection(str(data / "keystead.db"))
     with connection:
-        for generation, blob in connection.execute("SELECT generation, blob FROM wrapping_keys").fetchall():
+        rows: list[Any] = connection.execute("SELECT generation, blob FROM wrapping_keys").fetchall()
+        for generation, blob in rows:
             key = root.unwrap(wrapping._wrapping_key_facts(generation), blob)
             old = root.wrap(wrapping._unsealed_facts(generation), key)
             connection.execute("UPDATE wrapping_keys SET blob = ? WHERE generation = ?", (old, generation))
