@@ -8,6 +8,7 @@ from typing import Any
 import apsw
 import pytest
 
+from keystead.api.rewrapping import Rewrapping
 from keystead.api.scheduled import delete_due, expire_due, purge_access_keys, purge_nonces, rotate_due
 from keystead.crypto.primitives import sm2
 from keystead.domain.accounts import AccessKey, AccessKeyStatus
@@ -74,6 +75,7 @@ TIMERS = {
     "purge_access_keys": purge_access_keys,
     "purge_nonces": purge_nonces,
     "rotate_due": rotate_due,
+    "rewrap": Rewrapping(100),
 }
 NEEDED = {"expire_due": "ImportKeyMaterial", "rotate_due": "UpdateRotationPolicy"}
 WRAPPING = {"WrappingKeySpec": "EC_SM2", "WrappingAlgorithm": "SM2PKE"}
@@ -102,6 +104,9 @@ class Case:
             self.do(one)
         if action == "purge_access_keys":
             self.prepare_access_key()
+        self.job = Rewrapping(100) if action == "rewrap" else TIMERS.get(action)
+        if action == "rewrap":
+            self.prepare_wrapping_key()
         self.action = action
         if action in TIMERS:
             self.service.clock.time += 8 * DAY
@@ -137,6 +142,22 @@ class Case:
         )
         store.commit()
 
+    def prepare_wrapping_key(self) -> None:
+        """A new generation, which an earlier batch has seen."""
+        store, vault = self.service.pipeline.store, self.service.pipeline.vault
+        store.begin()
+        store.keyring.add(vault.new_wrapping_key(int(self.service.clock.now()), vault.newest + 1))
+        store.commit()
+        self.run_job()
+
+    def run_job(self) -> None:
+        assert self.job is not None
+        self.service.sqlite.begin()
+        batch = self.service.pipeline.open_batch()
+        self.job(self.service.pipeline, batch)
+        batch.write()
+        self.service.sqlite.commit()
+
     def do(self, action: str) -> dict[str, Any]:
         parameters = {name: value.format(**self.ids) for name, value in WRITING[action][1].items()}
         (answer,), _ = self.service.run([(action, parameters)])
@@ -149,11 +170,7 @@ class Case:
         if self.action in WRITING:
             self.do(self.action)
             return
-        self.service.sqlite.begin()
-        batch = self.service.pipeline.open_batch()
-        TIMERS[self.action](self.service.pipeline, batch)
-        batch.write()
-        self.service.sqlite.commit()
+        self.run_job()
 
 
 def sweep(
