@@ -191,6 +191,21 @@ def test_a_backup_without_a_unit_and_its_return(tmp_path: Path) -> None:
         shell(f"keystead kms DescribeKey --KeyId {key} --data ~/keystead-restored", tmp_path, **env)
 
 
+def test_the_commands_about_backups(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "how-to" / "backup.md").read_text(encoding="utf-8")
+    written = re.findall(r"^```sh\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    home = tmp_path / "home"
+    home.mkdir()
+    env = {"HOME": str(home), "XDG_DATA_HOME": str(tmp_path / "share")}
+    (tmp_path / "share").mkdir()
+    with live(tmp_path / "share" / "keystead"):
+        told = shell("".join(written), tmp_path, **env)
+    assert "is whole, and everything in it opens" in told
+    assert '"Generation": 2' in told
+    assert len(list((home / "keystead-backups").glob("*.keystead"))) == 1
+    assert (home / "keystead.backup").exists()
+
+
 def test_the_programs_that_need_no_run(tmp_path: Path) -> None:
     page = ROOT / "docs" / "how-to" / "clients.md"
     node = ROOT / "tests" / "interop" / "node" / "node_modules"

@@ -246,7 +246,17 @@ def test_a_folder_of_an_earlier_version_is_restored(world: World, tmp_path: Path
         "restore", str(tmp_path), "--data", str(tmp_path / "x"), "--root-key", str(world.data / "root.key")
     )
     assert told.returncode == 1
-    assert "cannot read the database" in told.stderr or "it has no keystead.db" in told.stderr
+    assert f"error: {tmp_path} is a folder, and no backup" in told.stderr
+    told = keystead(
+        "restore",
+        str(world.backup.parent),
+        "--data",
+        str(tmp_path / "x"),
+        "--root-key",
+        str(world.data / "root.key"),
+    )
+    assert f"hint: name a file in it, such as {world.backup}" in told.stderr
+    assert not (tmp_path / "x").exists()
 
 
 def test_a_request_of_a_fast_clock_is_not_accepted_again_either(tmp_path: Path) -> None:

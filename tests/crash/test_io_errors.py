@@ -8,6 +8,7 @@ from typing import Any
 import apsw
 import pytest
 
+from keystead.api.rewrapping import Rewrapping
 from keystead.api.scheduled import (
     delete_due,
     expire_due,
@@ -82,6 +83,7 @@ TIMERS = {
     "purge_nonces": purge_nonces,
     "rotate_due": rotate_due,
     "write_tallies": write_tallies,
+    "rewrap": Rewrapping(100),
 }
 NEEDED = {"expire_due": "ImportKeyMaterial", "rotate_due": "UpdateRotationPolicy"}
 WRAPPING = {"WrappingKeySpec": "EC_SM2", "WrappingAlgorithm": "SM2PKE"}
@@ -112,6 +114,9 @@ class Case:
             self.prepare_access_key()
         if action == "write_tallies":
             self.prepare_uses()
+        self.job = Rewrapping(100) if action == "rewrap" else TIMERS.get(action)
+        if action == "rewrap":
+            self.prepare_wrapping_key()
         self.action = action
         if action in TIMERS:
             self.service.clock.time += 8 * DAY
@@ -158,6 +163,22 @@ class Case:
         )
         store.commit()
 
+    def prepare_wrapping_key(self) -> None:
+        """A new generation, which an earlier batch has seen."""
+        store, vault = self.service.pipeline.store, self.service.pipeline.vault
+        store.begin()
+        store.keyring.add(vault.new_wrapping_key(int(self.service.clock.now()), vault.newest + 1))
+        store.commit()
+        self.run_job()
+
+    def run_job(self) -> None:
+        assert self.job is not None
+        self.service.sqlite.begin()
+        batch = self.service.pipeline.open_batch()
+        self.job(self.service.pipeline, batch)
+        batch.write()
+        self.service.sqlite.commit()
+
     def do(self, action: str) -> dict[str, Any]:
         parameters = {name: value.format(**self.ids) for name, value in WRITING[action][1].items()}
         (answer,), _ = self.service.run([(action, parameters)])
@@ -170,11 +191,7 @@ class Case:
         if self.action in WRITING:
             self.do(self.action)
             return
-        self.service.sqlite.begin()
-        batch = self.service.pipeline.open_batch()
-        TIMERS[self.action](self.service.pipeline, batch)
-        batch.write()
-        self.service.sqlite.commit()
+        self.run_job()
 
 
 def sweep(

@@ -111,7 +111,7 @@ def restore(
 def end_of(path: Path) -> tuple[str, Head]:
     """The chain of a backup and its end, as far as it says so before it is opened. OperatorError if it is none."""
     if path.is_dir():
-        with closing(Contents(path / "keystead.db")) as contents:
+        with closing(Contents(_database_in(path))) as contents:
             chain = contents.server()
             return chain, next((one.head for one in contents.verify() if one.chain == chain), Head())
     with Source(path, schema()) as source:
@@ -166,13 +166,7 @@ def _from_folder(
     path: Path, database: Path, root: RootKey, clock: Clock, entropy: Entropy, tell: Tell
 ) -> tuple[Verdict, ...]:
     """Copy what an earlier version made, and prove it as far as that goes without a manifest."""
-    origin = path / "keystead.db"
-    if not origin.exists():
-        raise OperatorError(
-            f"{path} is no backup: it has no keystead.db",
-            hint="name a file or folder that keystead backup has made",
-        )
-    copy(origin, database)
+    copy(_database_in(path), database)
     with closing(SqliteStore.open(database, clock=clock, entropy=entropy)):
         pass
     with closing(Contents(database)) as contents:
@@ -182,6 +176,20 @@ def _from_folder(
         check_chains(path, verdicts)
         open_all(contents, root, entropy, tell)
     return verdicts
+
+
+def _database_in(folder: Path) -> Path:
+    """The database of a folder that an earlier version made as a backup. OperatorError if it is none."""
+    database = folder / "keystead.db"
+    if not database.exists():
+        newest = max(folder.glob("*.keystead"), default=None)
+        raise OperatorError(
+            f"{folder} is a folder, and no backup",
+            hint="name a file that keystead backup has made"
+            if newest is None
+            else f"name a file in it, such as {newest}",
+        )
+    return database
 
 
 def _begin(

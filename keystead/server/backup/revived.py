@@ -5,7 +5,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
-from typing import NamedTuple
 
 import msgspec
 
@@ -68,11 +67,6 @@ class Since(msgspec.Struct, frozen=True, kw_only=True):
     latest_nonce: int = (
         0  # the second of the latest request that is known to have been accepted; 0 where that is not known
     )
-
-
-class _Found(NamedTuple):
-    change: Change
-    key: tuple[str, str]
 
 
 def in_directory(path: Path, chain: str, head: Head) -> Since:

@@ -130,3 +130,11 @@ def test_one_more_rotation_while_one_goes_on() -> None:
     finish(service, rewrapping)
     assert generations(service) == {3}
     assert [row.generation for row in service.store.keyring.all()] == [3]
+
+
+def test_a_service_without_a_ca_of_its_own_and_without_keys() -> None:
+    service, rewrapping = Service(), Rewrapping(10)
+    service.operate("RotateWrappingKey")
+    finish(service, rewrapping)
+    assert generations(service) == {2}
+    assert service.store.authorities.all() == ()
