@@ -15,7 +15,7 @@ from keystead.api.operation import Operation
 from keystead.api.slow import Attempt
 from keystead.api.wire_types import Reply
 from keystead.domain.audit import Kind, Record
-from keystead.domain.keys.uses import Place, Use, User
+from keystead.domain.keys.uses import Place
 from keystead.domain.products import KMS, Product
 from keystead.domain.sessions import Session
 
@@ -84,10 +84,17 @@ class Ask(NamedTuple):
         )
         if trace.used and not self.bound.dry_run:
             access_key_id = "" if asked.channel is Channel.CONSOLE else caller.access_key_id
-            who = (caller.account, caller.type.value, caller.principal, caller.session, access_key_id)
-            use = Use(self.now, 1, 1 if code else 0)
+            who = (
+                caller.account,
+                caller.type.value,
+                caller.principal,
+                caller.session,
+                access_key_id,
+                trace.action,
+            )
+            refused = 1 if code else 0
             for place, version in trace.used:
-                batch.uses.append((place, User(version, *who, trace.action), use))
+                batch.uses.append((place, (version, *who), self.now, refused))
 
     def answer(self, operation: Operation, reply: Reply) -> HttpResponse:
         return encode.success(operation.action, reply, self.request_id, self.xml)

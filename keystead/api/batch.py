@@ -19,7 +19,8 @@ class Batch:
         self._nonces: dict[tuple[int, bytes], None] = {}
         self._records: list[tuple[Record, bytes]] = []
         self._used: dict[str, int] = {}
-        self.uses: list[tuple[Place, User, Use]] = []
+        # Uses of keys: of which, by whom (as `User`), when, and 1 if it was refused.
+        self.uses: list[tuple[Place, tuple[str, ...], int, int]] = []
         # Of the tallies, what this batch writes:
         self.written_uses: dict[Place, dict[User, Use]] = {}
         self.written_minutes: dict[tuple[str, int], tuple[int, int]] = {}
@@ -36,9 +37,9 @@ class Batch:
         return len(self._records)
 
     @property
-    def appended(self) -> list[Record]:
-        """Those records."""
-        return [record for record, _ in self._records]
+    def appended(self) -> list[tuple[Record, bytes]]:
+        """Those records, with their hashes."""
+        return self._records
 
     @property
     def writes_tallies(self) -> bool:

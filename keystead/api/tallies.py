@@ -16,6 +16,10 @@ MANY = 20_000  # uses in memory, from which on they are written before their min
 KEPT = 120  # minutes of which the calls are counted
 
 _Minute = tuple[str, int]  # an account, and a minute since 1970
+_User = tuple[
+    str, ...
+]  # as `User`, and `_Use` as `Use`: they are made and changed for each call, and told seldom
+_Use = list[int]
 
 
 class Tallies:
@@ -23,7 +27,7 @@ class Tallies:
 
     def __init__(self, now: int) -> None:
         self.begun = now
-        self._uses: dict[Place, dict[User, Use]] = {}
+        self._uses: dict[Place, dict[_User, _Use]] = {}
         self._amount = 0
         self._minutes: dict[_Minute, tuple[int, int]] = {}
 
@@ -36,25 +40,31 @@ class Tallies:
         """Count what a batch did that is durable now."""
         for place, users in batch.written_uses.items():
             left = self._uses[place]
-            for user in users:
-                del left[user]
+            for written in users:
+                del left[written]
             self._amount -= len(users)
             if not left:
                 del self._uses[place]
         for minute in batch.written_minutes:
             del self._minutes[minute]
         minutes = self._minutes
-        for record in batch.appended:
+        for record, _ in batch.appended:
             if record.kind is not Kind.SERVICE_EVENT:
                 minute = record.account, record.time // 60_000
                 calls, refused = minutes.get(minute, (0, 0))
                 minutes[minute] = calls + 1, refused + (record.code != "")
-        for place, user, use in batch.uses:
-            of_key = self._uses.setdefault(place, {})
-            before = of_key.get(user)
-            if before is None:
+        for place, user, second, refused in batch.uses:
+            of_key = self._uses.get(place)
+            if of_key is None:
+                of_key = self._uses[place] = {}
+            use = of_key.get(user)
+            if use is None:
+                of_key[user] = [second, 1, refused]
                 self._amount += 1
-            of_key[user] = use if before is None else before.plus(use)
+            else:
+                use[0] = max(use[0], second)
+                use[1] += 1
+                use[2] += refused
 
     def write(self, store: Store, batch: Batch, now: int, most: int = AT_ONCE) -> bool:
         """Write at most so many uses, and all else, within a batch that wrote none yet. True if there are more."""
@@ -63,7 +73,7 @@ class Tallies:
             store.tallies.add_minutes(batch.written_minutes, now // 60 - KEPT)
         room = most
         for place, users in self._uses.items():
-            some = dict(islice(users.items(), room))
+            some = {User(*user): Use(*use) for user, use in islice(users.items(), room)}
             batch.written_uses[place] = some
             store.tallies.add_uses(place, some)
             room -= len(some)
@@ -74,7 +84,8 @@ class Tallies:
     def uses(self, store: Store, place: Place) -> list[tuple[User, Use]]:
         """Who used a key, the latest first."""
         found = store.tallies.uses(place)
-        for user, use in self._uses.get(place, {}).items():
+        for raw, counted in self._uses.get(place, {}).items():
+            user, use = User(*raw), Use(*counted)
             found[user] = use.plus(found[user]) if user in found else use
         return sorted(found.items(), key=lambda one: (-one[1].last, one[0]))
 

@@ -65,7 +65,8 @@ class Folder:
             raise
         sync_directory(self._path)
         own = sorted(self._path.glob(f"{checkpoint.chain}-*{_SUFFIX}"))
-        for old in own[:-KEPT]:
+        killed = self._path.glob(f".{checkpoint.chain}-*.part")  # of a server that was, while it wrote one
+        for old in (*own[:-KEPT], *killed):
             old.unlink(missing_ok=True)
 
 

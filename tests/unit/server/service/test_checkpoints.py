@@ -145,6 +145,7 @@ def test_a_folder_keeps_each_and_the_newest_of_many(tmp_path: Path, monkeypatch:
     assert (tmp_path / "chain-000000000007.checkpoint").read_text() == "note"
     monkeypatch.setattr(module, "KEPT", 2)
     (tmp_path / "other-000000000001.checkpoint").write_text("of another server")
+    (tmp_path / ".chain-000000000006.checkpoint.part").write_text("of one that was killed")
     for count in (8, 9, 10):
         folder.deliver(Checkpoint("chain", Head(count, bytes(32)), 5), "note")
     assert sorted(file.name for file in tmp_path.iterdir()) == [
