@@ -21,6 +21,7 @@ from keystead.crypto.primitives import sm2
 from keystead.domain.accounts import AccessKey, AccessKeyStatus
 from keystead.domain.keys.key import DAY
 from keystead.domain.policies import of_everybody
+from keystead.server.service.sequencer import Job
 from keystead.store import sqlite
 from keystead.store.ports import StoreFailure
 from tests.durable import Durable, members, prepare, reopened, state
@@ -76,7 +77,7 @@ WRITING: dict[str, tuple[list[str], dict[str, str]]] = {
     "Encrypt": ([], {"KeyId": "{key}", "Plaintext": "x" * 6000}),
     "DescribeKey": ([], {"KeyId": "{key}"}),
 }
-TIMERS = {
+TIMERS: dict[str, Job] = {
     "delete_due": delete_due,
     "expire_due": expire_due,
     "purge_access_keys": purge_access_keys,
