@@ -45,7 +45,9 @@ class ServiceManager:
         return cls(address, clock, watchdog)
 
     def starting(self, size: int) -> None:
-        """The start reads all of a database of so many bytes: it may take longer than usual."""
+        """The start reads all of a database of so many bytes, if there is one: it may take longer than usual."""
+        if not size:
+            return
         seconds = _START + size / _READ
         self._tell(f"EXTEND_TIMEOUT_USEC={int(seconds * 1e6)}", "STATUS=opens its database")
 

@@ -103,11 +103,7 @@ def server(request: pytest.FixtureRequest, tmp_path: Path, manager: Manager) -> 
 
 
 def test_it_is_ready_when_it_answers(server: LiveServer, manager: Manager) -> None:
-    *before, now = manager.until("READY=1")
-    assert now == "READY=1"
-    assert [one.partition("=")[0] for one in before] == [
-        "EXTEND_TIMEOUT_USEC"
-    ]  # it reads all of its database
+    assert manager.until("READY=1") == ["READY=1"]
     # Both listeners are there the moment that it says so.
     client = server.client()
     client.ok("CreateKey")

@@ -39,6 +39,7 @@ def logged(capsys: pytest.CaptureFixture[str]) -> list[str]:
 def test_what_it_is_told(manager: tuple[str, socket.socket]) -> None:
     address, receiver = manager
     one = ServiceManager.of({"NOTIFY_SOCKET": address}, CLOCK)
+    one.starting(0)
     one.starting(20_000_000)
     one.ready()
     one.inform(0, "serves\nhttps://localhost:8443")
