@@ -25,7 +25,8 @@ def without_seals(data: Path) -> None:
         connection.execute("DELETE FROM service_secrets")
         for table in SEALED:
             connection.execute(f"ALTER TABLE {table.name} DROP COLUMN seal")
-        connection.execute("DROP TABLE seals")
+        for name in ("seals", "root_key", "key_uses", "minutes"):
+            connection.execute(f"DROP TABLE {name}")
         connection.execute("INSERT INTO meta VALUES ('revision', 7)")
         connection.execute("DELETE FROM migrations WHERE number >= ?", (FIRST,))
         connection.pragma("user_version", FIRST - 1)

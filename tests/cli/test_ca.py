@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.live import KEYSTEAD, LiveServer, keystead, live, needs
+from tests.unsealed import without_seals
 
 FORMS = ["yes", "no"]  # with a front process, and without
 
@@ -257,6 +258,7 @@ def test_a_restore_on_another_host_keeps_the_ca_and_the_names(tmp_path: Path) ->
 
 def earlier(data: Path) -> None:
     """Put the CA where earlier versions kept it, in their form."""
+    without_seals(data)
     database = sqlite3.connect(data / "keystead.db")
     ((value,),) = database.execute("SELECT value FROM meta WHERE name = 'authorities'").fetchall()
     database.execute("DELETE FROM meta WHERE name = 'authorities'")

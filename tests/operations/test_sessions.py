@@ -685,7 +685,15 @@ def test_the_operators_operations_are_not_for_a_session() -> None:
     service = Service()
     token = service.owner()
     for operation in filter(lambda one: one.for_operator_only, CATALOGUE.of(KEYSTEAD)):
-        parameters = {"AccessKeyId": "LTAI000000000000", "UserName": "a", "AccountId": service.account}
+        parameters = {
+            "AccessKeyId": "LTAI000000000000",
+            "UserName": "a",
+            "AccountId": service.account,
+            "Provider": "file",
+            "Fingerprint": "0" * 16,
+            "Needed": "2",
+            "Shares": "3",
+        }
         if operation.action == "UpdateAccessKey":
             parameters["Status"] = "Inactive"
         status, members = service.console(operation.action, token, KEYSTEAD, **parameters)

@@ -631,7 +631,7 @@ SIGN_IN_TABLES = (
     "password_policies",
     "login_profiles",
 )
-LATEST_TABLES = ("root_key", "minutes", "key_uses", "service_secrets")
+LATEST_TABLES = ("service_secrets",)
 NEW_TABLES = (
     *LATEST_TABLES,
     "guests",

@@ -279,6 +279,10 @@ def test_what_a_running_server_takes_is_declared() -> None:
         "request-seconds",
         "drain-seconds",
         "stop-seconds",
+        "backup-into",
+        "backup-every",
+        "backup-keep",
+        "backup-keys",
     }
     assert all(hasattr(settings.Settings(), one.attribute) for one in settings.SETTINGS)
 

@@ -1,7 +1,6 @@
 """Which root key a start takes; with tokens, another KMS and rotations it is tests/crash's."""
 
 import os
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,7 @@ from keystead.server.data.directory import DataDirectory
 from keystead.server.data.opened_store import open_store
 from keystead.server.data.root_keys import RootKeys
 from keystead.store.sqlite import SqliteStore
+from tests.unsealed import without_seals
 
 ENTROPY, CLOCK = SystemEntropy(), SystemClock()
 
@@ -230,8 +230,5 @@ def test_nobody_else_makes_root_keys_there(tmp_path: Path) -> None:
 def test_data_of_before_the_note_needs_the_file(tmp_path: Path) -> None:
     data = tmp_path / "data"
     made = start(data)
-    directory = DataDirectory(data)
-    store = SqliteStore.open(directory.database, clock=CLOCK, entropy=ENTROPY)
-    with closing(store):
-        store._database.rows("DELETE FROM root_key")
+    without_seals(data)
     assert start(data) == made
