@@ -1,10 +1,10 @@
 """The server's own CA in operation: shown, kept whatever the settings say, and rotated under clients that go on."""
 
+import base64
 import json
 import os
 import shutil
 import socket
-import sqlite3
 import ssl
 import subprocess
 import time
@@ -13,8 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from keystead.clock import SystemClock
+from keystead.entropy import SystemEntropy
+from keystead.server.data.directory import DataDirectory
+from keystead.server.data.opened_store import open_store
 from tests.live import KEYSTEAD, LiveServer, keystead, live, needs
-from tests.unsealed import without_seals
 
 FORMS = ["yes", "no"]  # with a front process, and without
 
@@ -258,20 +261,19 @@ def test_a_restore_on_another_host_keeps_the_ca_and_the_names(tmp_path: Path) ->
 
 def earlier(data: Path) -> None:
     """Put the CA where earlier versions kept it, in their form."""
-    without_seals(data)
-    database = sqlite3.connect(data / "keystead.db")
-    ((value,),) = database.execute("SELECT value FROM meta WHERE name = 'authorities'").fetchall()
-    database.execute("DELETE FROM meta WHERE name = 'authorities'")
-    database.commit()
-    database.close()
-    (kept,) = json.loads(value)
+    opened = open_store(DataDirectory(data), SystemClock(), SystemEntropy())
+    opened.store.begin()
+    (kept,) = opened.store.authorities.all()
+    opened.store.authorities.replace([])
+    opened.store.commit()
+    opened.store.close()
     content = {
         "hosts": ["localhost"],
         "addresses": ["127.0.0.1", "::1"],
-        "expires": kept["expires"],
-        "certificate": kept["certificate"],
-        "generation": kept["key"]["generation"],
-        "key": kept["key"]["blob"],
+        "expires": kept.expires,
+        "certificate": kept.certificate,
+        "generation": kept.key.generation,
+        "key": base64.b64encode(kept.key.blob).decode(),
     }
     (data / "authority.json").write_text(json.dumps(content))
     (data / "ca.pem").chmod(0o600)

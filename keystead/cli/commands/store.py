@@ -29,7 +29,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         description="Seal everything as it is now, so that a server uses again what it refused. Whoever altered a row gets "
         "what they wanted: undo it first, or restore a backup. No server may run meanwhile. It is recorded, with all that "
         "was wrong. Altered audit records stay what they are.",
-        examples=("keystead store verify", "keystead store accept --yes"),
+        examples=("keystead store accept --yes", "keystead store accept --yes --data /var/lib/keystead"),
     )
     accept.add_argument("--yes", action="store_true", help="I have looked at all that `store verify` names")
     accept.set_defaults(func=accept_store)
