@@ -144,13 +144,14 @@ def await_keystead(data: Path, process: "subprocess.Popen[str]") -> Keystead:
 
 
 def keystead_subjects(server: Keystead) -> Iterator[Subject]:
-    """Encrypt, Decrypt and GenerateDataKey under one key, and Sign under two others."""
+    """Encrypt, Decrypt and GenerateDataKey under one key, CreateKey, and Sign under two others."""
     key_id = server.call("CreateKey")["KeyMetadata"]["KeyId"]
     blob = server.call("Encrypt", KeyId=key_id, Plaintext=PLAINTEXT)["CiphertextBlob"]
     for action, parameters in (
         ("Encrypt", {"KeyId": key_id, "Plaintext": PLAINTEXT}),
         ("Decrypt", {"CiphertextBlob": blob}),
         ("GenerateDataKey", {"KeyId": key_id}),
+        ("CreateKey", {}),
     ):
         yield Subject(f"Keystead {action}", server.url, server.pid, signed(server.signer, action, parameters))
     yield sign_subject(server, "RSA_2048", "RSA_PSS_SHA_256")
