@@ -31,10 +31,11 @@ PACKAGE = Path(keystead.__file__).resolve().parent
 BUNDLED = {"jmespath": "jmespath", "tomlkit": "tomlkit", "yaml": "PyYAML"}  # by the name that is imported
 # What the client file has as data, and what it does without.
 AS_DATA = ("keystead.operations", "keystead.cli.call_examples")
-LEFT_OUT = ("keystead.server", "keystead.settings")
+LEFT_OUT = ("keystead.server", "keystead.settings", "keystead.given_settings", "keystead.cli.policy_words")
 # The imports of what is left out: each where only the whole program comes (see edition.WHOLE and edition.needs_whole).
 GUARDED = {
     "keystead.cli": ("keystead.settings",),
+    "keystead.cli.commands.kms": ("keystead.cli.policy_words",),
     "keystead.cli.target": ("keystead.settings", "keystead.server.data.discovery"),
 }
 # The one module that does without a package which is not there.

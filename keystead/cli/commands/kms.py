@@ -9,7 +9,7 @@ import textwrap
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from keystead.cli import COMMANDS, answers, key_uses, output, parameter_values, policy_words, target
+from keystead.cli import COMMANDS, answers, edition, key_uses, output, parameter_values, target
 from keystead.errors import OperatorError
 
 if TYPE_CHECKING:
@@ -241,7 +241,10 @@ def _call(words: Words, product: "Product", query: "Query | None", form: str) ->
             key_uses.warn(session, parameters)
         answer = session.call(words.action, product.version, parameters)
         if 200 <= answer.status < 300:
-            policy_words.warn_of_sent(parameters)
+            if edition.WHOLE:
+                from keystead.cli import policy_words
+
+                policy_words.warn_of_sent(parameters)
             _show(
                 answer.members if query is None else query.of(answer.members),
                 form or ("" if query else "json"),
