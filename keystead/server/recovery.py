@@ -90,16 +90,19 @@ def restore(
         since = revived.in_directory(old, *ended)
     elif log is not None:
         since = revived.in_log(log, *ended)
+    clock = SystemClock()
     restored = restoring.restore(
         path,
         directory,
-        SystemClock(),
+        clock,
         SystemEntropy(),
         root_key=root_key,
         keys=keys,
         not_before=0 if since is None else since.latest_nonce,
         tell=tell,
     )
+    # What is signed in this second is refused as if it had been accepted before: nobody is to meet that.
+    clock.sleep(1.0 - clock.now() % 1.0)
     return restored, since
 
 

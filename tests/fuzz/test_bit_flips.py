@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from keystead.crypto import blob as blobs
-from keystead.crypto import derivation, envelope, vault
+from keystead.crypto import derivation, envelope, vault, wrapping
 from keystead.crypto.primitives import asymmetric
 from keystead.crypto.primitives.suites import AES_256_GCM, OF_SPEC, SM4_GCM, Suite
 from keystead.crypto.root_key import SoftwareRootKey
@@ -482,7 +482,8 @@ def ignores_tag(
 def test_an_unseal_that_checks_less_is_found(
     planted: Callable[[bytes, bytes, bytes, bytes], bytes], name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(vault, "unseal", planted)
+    for module in (vault, wrapping):
+        monkeypatch.setattr(module, "unseal", planted)
     with pytest.raises(AssertionError, match="is accepted"):
         run(name, 5000, 1)
 

@@ -20,6 +20,8 @@ UNIT = ROOT / "tests" / "unit"
 
 # Rooms and modules without a unit test file of their own, and where they are tested instead.
 TESTED_IN = {
+    "given_settings": "tests/unit/test_settings.py",
+    "server/recovery": "tests/cli",
     "api/access_keys": "tests/operations/test_ram_access_keys.py",
     "api/ask": "tests/unit/api/test_pipeline.py",
     "api/coerce": "tests/unit/api/test_wire_types.py",
