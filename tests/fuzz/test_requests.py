@@ -268,7 +268,7 @@ def test_no_request_is_a_fault_or_hangs(tmp_path: Path) -> None:
     seconds = time.monotonic() - begun
     assert run.sent >= REQUESTS - WORKERS
     # The run reaches what lies behind the signature, and succeeds often enough to reach all of it.
-    assert run.codes["200"] > REQUESTS // 20, run.codes
+    assert run.codes["200"] > REQUESTS // 30, run.codes
     assert run.codes["InvalidParameter"] > REQUESTS // 20, run.codes
     assert len(run.codes) > 20, run.codes
     if EVIDENCE:
