@@ -6,7 +6,7 @@ from keystead.api.batch import Batch
 from keystead.api.rewrapping import DESTROYED, Rewrapping
 from keystead.crypto.authority import open_authority
 from keystead.domain.sign_in import MfaDevice
-from keystead.errors import OperatorError
+from keystead.errors import OperatorError, StoredRowAltered
 from tests.harness import Service
 
 
@@ -138,3 +138,20 @@ def test_a_service_without_a_ca_of_its_own_and_without_keys() -> None:
     finish(service, rewrapping)
     assert generations(service) == {2}
     assert service.store.authorities.all() == ()
+
+
+def test_a_row_that_was_altered_ends_it_and_the_old_generation_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    service, rewrapping = filled(), Rewrapping(10)
+    service.key()
+    service.operate("RotateWrappingKey")
+
+    def altered(behind: str, limit: int) -> tuple[()]:
+        raise StoredRowAltered
+
+    monkeypatch.setattr(service.store.keys, "versions_after", altered)
+    run(service, rewrapping)
+    assert rewrapping.busy
+    run(service, rewrapping)
+    assert not rewrapping.busy
+    run(service, rewrapping)
+    assert len(service.store.keyring.all()) == 2

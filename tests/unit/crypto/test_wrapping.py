@@ -16,6 +16,7 @@ def test_own_keys_are_loaded_by_name() -> None:
     assert [row.root_fingerprint for row in rows] == [root.fingerprint] * 2
     assert len({row.blob for row in rows}) == 2
     second = Wrapping(root, entropy)
+    assert second.root is root
     assert not second.has_own_key("one")
     second.load([], rows)
     assert second.has_own_key("one")
