@@ -73,13 +73,8 @@ def run_operation(
         )
     if directory.locked():
         return send_control(directory.control, action, KEYSTEAD.version, parameters, command, unsure)
-    directory.lock()
-    try:
-        answer = _run_here(directory, action, parameters, command)
-    except StoreFailure as failure:
-        raise OperatorError(str(failure), hint="check the free space and the files' owner") from None
-    finally:
-        directory.unlock()
+    with alone(directory, root_key_setting()) as world:
+        answer = answer_here(world, action, parameters, command)
     return transport.Answer(answer.response.status, msgspec.json.decode(answer.response.body))
 
 
@@ -103,14 +98,23 @@ def run_in_server(
     return answer, running.url
 
 
-def _run_here(directory: DataDirectory, action: str, parameters: Mapping[str, str], command: str) -> Answer:
-    """Run an operation on a directory that this process has locked: one batch, as in a server."""
-    clock, entropy = SystemClock(), SystemEntropy()
-    world = open_store(directory, clock, entropy, root_key_setting=root_key_setting())
+@contextmanager
+def alone(
+    directory: DataDirectory, setting: str, hint: str = "check the free space and the files' owner"
+) -> Iterator[OpenedStore]:
+    """The store of a directory, which no other process may use meanwhile; `setting` says where its root key is, `hint` what
+    to do where the store fails."""
+    directory.lock()
     try:
-        return answer_here(world, action, parameters, command)
+        world = open_store(directory, SystemClock(), SystemEntropy(), root_key_setting=setting)
+        try:
+            yield world
+        finally:
+            world.store.close()
+    except StoreFailure as failure:
+        raise OperatorError(str(failure), hint=hint) from None
     finally:
-        world.store.close()
+        directory.unlock()
 
 
 def answer_here(world: OpenedStore, action: str, parameters: Mapping[str, str], command: str) -> Answer:

@@ -7,15 +7,13 @@ from keystead.api.rewrapping import Rewrapping
 from keystead.client import transport
 from keystead.clock import SystemClock
 from keystead.entropy import SystemEntropy
-from keystead.errors import OperatorError
 from keystead.given_settings import root_key_setting
 from keystead.server.backup import last_backup, making, proof, restoring, revived
 from keystead.server.data.directory import DataDirectory
-from keystead.server.data.opened_store import open_store
+from keystead.server.data.opened_store import OpenedStore
 from keystead.server.data.root_key_choice import KINDS
 from keystead.server.data.root_keys import RootKeys
-from keystead.server.operator import pipeline_of, run_operation, with_data
-from keystead.store.ports import StoreFailure
+from keystead.server.operator import alone, pipeline_of, run_operation, with_data
 from keystead.store.reader import open_reader
 
 _REWRAPPED_AT_ONCE = 1000  # rows, where nobody waits
@@ -38,8 +36,7 @@ def back_up(
     root = RootKeys(directory, entropy, clock).open(_root_key_setting(root_key))
 
     def prove(path: Path) -> None:
-        proved = proof.verify(path, root, clock, entropy, keys=keys, place=place or directory.path)
-        last_backup.note(directory, proved, clock)
+        last_backup.prove(directory, path, root, clock, entropy, keys=keys, place=place or directory.path)
 
     options |= {"prove": prove if verify else None, "keys": keys, "place": place}
     return making.back_up(directory, to, root, clock, entropy, **options)
@@ -51,9 +48,7 @@ def verify_backup(data: str, path: Path, *, root_key: str = "", **options: Any) 
     directory, entropy, clock = DataDirectory(data), SystemEntropy(), SystemClock()
     root_keys = RootKeys(directory, entropy, clock)
     root, _ = root_keys.open_of(_root_key_setting(root_key), proof.root_key_needed(path))
-    proved = proof.verify(path, root, clock, entropy, **options)
-    last_backup.note(directory, proved, clock)
-    return proved
+    return last_backup.prove(directory, path, root, clock, entropy, **options)
 
 
 def _root_key_setting(named: str) -> str:
@@ -113,29 +108,19 @@ def rotate_wrapping_key(data: str, command: str, unsure: str) -> tuple[transport
     directory = DataDirectory(data)
     if answer.status != 200 or directory.locked():
         return answer, False
-    directory.lock()
-    try:
-        _rewrap_here(directory)
-    except StoreFailure as failure:
-        raise OperatorError(str(failure), hint="check the free space; a server goes on with it") from None
-    finally:
-        directory.unlock()
+    with alone(directory, root_key_setting(), "check the free space; a server goes on with it") as world:
+        _rewrap_here(world)
     return answer, True
 
 
-def _rewrap_here(directory: DataDirectory) -> None:
-    """Wrap all anew on a directory that this process has locked."""
-    clock, entropy = SystemClock(), SystemEntropy()
-    world = open_store(directory, clock, entropy, root_key_setting=root_key_setting())
-    try:
-        pipeline = pipeline_of(world, clock, entropy)
-        rewrapping, begun = Rewrapping(_REWRAPPED_AT_ONCE), False
-        while rewrapping.busy or not begun:
-            begun = True
-            world.store.begin()
-            batch = pipeline.open_batch()
-            rewrapping(pipeline, batch)
-            batch.write()
-            world.store.commit()
-    finally:
-        world.store.close()
+def _rewrap_here(world: OpenedStore) -> None:
+    """Wrap all anew in a store that nobody else has."""
+    pipeline = pipeline_of(world, SystemClock(), SystemEntropy())
+    rewrapping, begun = Rewrapping(_REWRAPPED_AT_ONCE), False
+    while rewrapping.busy or not begun:
+        begun = True
+        world.store.begin()
+        batch = pipeline.open_batch()
+        rewrapping(pipeline, batch)
+        batch.write()
+        world.store.commit()

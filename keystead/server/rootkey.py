@@ -18,12 +18,11 @@ from keystead.domain.products import KEYSTEAD
 from keystead.entropy import SystemEntropy
 from keystead.errors import OperatorError
 from keystead.server.data.directory import DataDirectory
-from keystead.server.data.opened_store import OpenedStore, open_store
+from keystead.server.data.opened_store import OpenedStore
 from keystead.server.data.root_key_choice import LOCAL, Kind, choose
 from keystead.server.data.root_keys import RootKeys, noted_choice
-from keystead.server.operator import answer_here
+from keystead.server.operator import alone, answer_here, with_data
 from keystead.store.copying import server_of
-from keystead.store.ports import StoreFailure
 from keystead.store.reader import root_key_needed
 
 __all__ = ["LEAST", "MOST", "Exported", "Share", "export", "read_share", "restore", "rotate", "status"]
@@ -84,7 +83,7 @@ class Exported(msgspec.Struct, frozen=True, kw_only=True):
 
 def status(data: str) -> Status:
     """Which root key a data directory needs, whether its server runs or not; the key itself is not looked for."""
-    directory = _with_data(data)
+    directory = with_data(data)
     needed = root_key_needed(directory.database)
     choice = noted_choice(needed.facts)
     protects, exposed = _PROTECTS[choice.kind]
@@ -105,7 +104,7 @@ def rotate(data: str, setting: str, to: str, command: str) -> Rotated:
     At whatever moment it is cut off, the old root key opens the data or the new one does, and both are there.
     """
     target = choose(to)
-    directory = _with_data(data)
+    directory = with_data(data)
     with _alone(directory, setting) as opened:
         keys = RootKeys(directory, SystemEntropy(), SystemClock())
         opened.store.begin()
@@ -139,7 +138,7 @@ def export(data: str, setting: str, needed: int, of: int, command: str) -> Expor
     """Shares of the root key in use, whether a server runs or not; recorded before they are given. OperatorError if it can't
     leave its token."""
     shares.check_library()
-    directory = _with_data(data)
+    directory = with_data(data)
     entropy, clock = SystemEntropy(), SystemClock()
     if directory.locked():
         root = _movable(RootKeys(directory, entropy, clock).open(setting))
@@ -221,14 +220,6 @@ def _movable(root: RootKey) -> SoftwareRootKey:
     return root
 
 
-def _with_data(data: str) -> DataDirectory:
-    directory = DataDirectory(data)
-    directory.check_access()
-    if not directory.database.exists():
-        raise OperatorError(f"there is no data in {directory.path}", hint="--data names another directory")
-    return directory
-
-
 def _check_owner(path: Path) -> None:
     """A file that somebody else makes there, root among them, the server could not read."""
     if path.stat().st_uid != os.geteuid():
@@ -244,14 +235,5 @@ def _alone(directory: DataDirectory, setting: str) -> Iterator[OpenedStore]:
             hint="stop it first: the root key is rotated while nothing else uses the data; that takes a second",
         )
     _check_owner(directory.path)
-    directory.lock()
-    try:
-        opened = open_store(directory, SystemClock(), SystemEntropy(), root_key_setting=setting)
-        try:
-            yield opened
-        finally:
-            opened.store.close()
-    except StoreFailure as failure:
-        raise OperatorError(str(failure), hint="check the free space and the files' owner") from None
-    finally:
-        directory.unlock()
+    with alone(directory, setting) as opened:
+        yield opened

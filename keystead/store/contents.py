@@ -1,16 +1,13 @@
 """All that a database holds, read from one end to the other, for who proves or moves it."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from keystead.domain.accounts import AccessKey, ServiceSecret, WrappingKey
 from keystead.domain.keys.key import Key, KeyVersion
 from keystead.domain.sign_in import MfaDevice
-from keystead.errors import OperatorError
 from keystead.store.key_rows import key_of, version_of
 from keystead.store.migrate import known
-from keystead.store.ports import StoreFailure
 from keystead.store.reader import Reader, connect
 from keystead.store.sealed import KEY_VERSIONS, KEYS
 from keystead.store.seals import Sealer, read_record
@@ -96,14 +93,6 @@ class Contents(Reader):
             f"SELECT max(second) FROM ({seconds.format('nonces')} UNION ALL {seconds.format('recent_nonces')})"  # noqa: S608
         )
         return max(int(next(rows)[0] or 0), int(str(self._meta("horizon"))))
-
-    @contextmanager
-    def _told(self) -> Iterator[None]:
-        """OperatorError for what can't be read."""
-        try:
-            yield
-        except StoreFailure as failure:
-            raise OperatorError(str(failure), hint="check its owner and mode, or restore a backup") from None
 
     def _meta(self, name: str) -> object:
         return next(iter(self._rows("SELECT value FROM meta WHERE name = ?", (name,))), (0,))[0]

@@ -1,6 +1,7 @@
 """Reads a database, read-only: that of a running server too, as of one moment; its audit records in constant memory."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -143,10 +144,8 @@ class Reader:
 
     def examine(self, sealer: Sealer) -> Examined:
         """Compare every row with its seal, and all of them with the sealed record. OperatorError if it can't be read."""
-        try:
+        with self._told():
             return examine(self._database, Codes(sealer))
-        except StoreFailure as failure:
-            raise OperatorError(str(failure), hint="check its owner and mode, or restore a backup") from None
 
     def differences(self) -> tuple[str, ...]:
         """What of listings and guests is not as the rows say."""
@@ -209,6 +208,14 @@ class Reader:
                 f"record {row[2]} of chain {row[1]} was altered: a column holds what none can",
                 hint="keystead audit verify tells more; compare with an export or a backup",
             ) from None
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """OperatorError for what can't be read."""
+        try:
+            yield
+        except StoreFailure as failure:
+            raise OperatorError(str(failure), hint="check its owner and mode, or restore a backup") from None
 
     def _rows(self, sql: str, values: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
         """The rows of a statement, as they come. OperatorError if the database is damaged."""

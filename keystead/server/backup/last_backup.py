@@ -3,12 +3,15 @@
 from contextlib import closing, suppress
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from keystead.clock import Clock
+from keystead.crypto.root_key import RootKey
+from keystead.entropy import Entropy
 from keystead.errors import OperatorError
-from keystead.server.backup.proof import Proved
+from keystead.server.backup.proof import Proved, verify
 from keystead.server.data.directory import DataDirectory
 from keystead.store.contents import Contents
 
@@ -33,6 +36,15 @@ def read(directory: DataDirectory) -> LastBackup | None:
     except (OSError, ValueError):  # msgspec's are such, and so is that of a time that is none
         return None
     return found
+
+
+def prove(
+    directory: DataDirectory, path: Path, root: RootKey, clock: Clock, entropy: Entropy, **options: Any
+) -> Proved:
+    """See keystead.server.backup.proof.verify, of which `options` are; and note it, if it is of the directory's server."""
+    proved = verify(path, root, clock, entropy, **options)
+    note(directory, proved, clock)
+    return proved
 
 
 def note(directory: DataDirectory, proved: Proved, clock: Clock) -> None:

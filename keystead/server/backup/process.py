@@ -14,7 +14,7 @@ from typing import Any
 from keystead.clock import SystemClock
 from keystead.entropy import SystemEntropy
 from keystead.errors import OperatorError
-from keystead.server.backup import last_backup, making, proof
+from keystead.server.backup import last_backup, making
 from keystead.server.backup.root_link import Link, LinkedRootKey
 from keystead.server.data.directory import DataDirectory
 
@@ -40,8 +40,7 @@ def _told(link: Link, job: dict[str, Any]) -> dict[str, Any]:
     try:
 
         def prove(path: Path) -> None:
-            proved = proof.verify(path, root, clock, entropy, keys=keys, place=directory.path)
-            last_backup.note(directory, proved, clock)
+            last_backup.prove(directory, path, root, clock, entropy, keys=keys, place=directory.path)
 
         made = making.back_up(
             directory, Path(job["into"]), root, clock, entropy, keep=job["keep"], keys=keys, prove=prove
