@@ -7,6 +7,7 @@ from keystead.api.rewrapping import Rewrapping
 from keystead.client import transport
 from keystead.clock import SystemClock
 from keystead.entropy import SystemEntropy
+from keystead.errors import OperatorError
 from keystead.given_settings import root_key_setting
 from keystead.server.backup import last_backup, making, proof, restoring, revived
 from keystead.server.data.directory import DataDirectory
@@ -114,7 +115,7 @@ def rotate_wrapping_key(data: str, command: str, unsure: str) -> tuple[transport
 
 
 def _rewrap_here(world: OpenedStore) -> None:
-    """Wrap all anew in a store that nobody else has."""
+    """Wrap all anew in a store that nobody else has. OperatorError if a row was altered, and the old generation stays."""
     pipeline = pipeline_of(world, SystemClock(), SystemEntropy())
     rewrapping, begun = Rewrapping(_REWRAPPED_AT_ONCE), False
     while rewrapping.busy or not begun:
@@ -124,3 +125,8 @@ def _rewrap_here(world: OpenedStore) -> None:
         rewrapping(pipeline, batch)
         batch.write()
         world.store.commit()
+    if len(world.store.keyring.all()) > 1:
+        raise OperatorError(
+            "a stored row was altered: not everything is wrapped anew, and the old wrapping key stays",
+            hint="keystead store verify names the row; what is left to do is done once it is put right",
+        )

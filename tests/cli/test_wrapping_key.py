@@ -257,3 +257,18 @@ def test_a_bad_file_of_keys(deleted: Deleted, tmp_path: Path) -> None:
     assert "cannot read the file of wrapping keys" in told.stderr
     assert not (tmp_path / "b").exists()
     assert deleted.before.exists()
+
+
+def test_an_altered_row_keeps_the_old_one_and_that_is_said(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    with live(data) as server:
+        server.client().ok("CreateKey")
+    with closing(sqlite3.connect(data / "keystead.db")) as connection, connection:
+        connection.execute("UPDATE key_versions SET created = created + 1")
+    told = keystead("wrapping-key", "rotate", "--data", str(data))
+    assert told.returncode == 1
+    assert "the old one is destroyed" not in told.stderr
+    assert "the old wrapping key stays" in told.stderr
+    assert "keystead store verify" in told.stderr
+    shown = json.loads(keystead("wrapping-key", "show", "--data", str(data)).stdout)
+    assert len(shown["WrappingKeys"]) == 2
