@@ -54,6 +54,28 @@ def socket_path(path: Path) -> Iterator[str]:
         yield str(link / path.name)
 
 
+def replace(path: Path, content: bytes, mode: int, spare: str = "") -> None:
+    """Have a file with this content and no other, at once and durably: readers see the old content or the new. `spare` is
+    its name until then. OSError if that fails; then the old one is there, and no spare."""
+    part = path.with_name(spare or f"{path.name}.new")
+    with suppress(FileNotFoundError):
+        part.unlink()
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    try:
+        try:
+            os.fchmod(descriptor, mode)  # whatever the umask is
+            write(descriptor, content)
+            sync(descriptor)
+        finally:
+            os.close(descriptor)
+        part.rename(path)
+    except OSError:
+        with suppress(OSError):
+            part.unlink()
+        raise
+    sync_directory(path.parent)
+
+
 def write(descriptor: int, content: bytes) -> None:
     """Write all of it, however little the system takes at once; OSError if that fails."""
     rest = memoryview(content)

@@ -229,8 +229,7 @@ class Server:
         )
         await proxy.start()
         self._proxy = proxy
-        self.directory.proxy.mkdir(mode=0o700, exist_ok=True)
-        self.directory.write_bytes(self.directory.proxy_ca, proxy.certificate_pem, 0o600)
+        self.directory.show_proxy_ca(proxy.certificate_pem)
         return proxy.url
 
     async def _listen_ops(self, fixed: bool, probe: Probe) -> str:

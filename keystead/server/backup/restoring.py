@@ -22,7 +22,7 @@ from keystead.domain.audit import Head
 from keystead.domain.keys.key import Key
 from keystead.entropy import Entropy, uuid4
 from keystead.errors import OperatorError, WrongSetting
-from keystead.portable import sync_directory
+from keystead.portable import replace, sync_directory
 from keystead.server.backup.manifest import Source
 from keystead.server.backup.proof import (
     Tell,
@@ -152,11 +152,11 @@ def _restore(
     if path.is_dir():
         for name in _OF_A_FOLDER:
             if (path / name).exists():
-                directory.write_bytes(
+                replace(
                     directory.path / name, (path / name).read_bytes(), 0o644 if name == "ca.pem" else 0o600
                 )
     if root_file is not None and not directory.root_key.exists():
-        directory.write_bytes(directory.root_key, root_file.read_bytes(), 0o600)
+        replace(directory.root_key, root_file.read_bytes(), 0o600)
     database.rename(directory.database)
     sync_directory(directory.path)
     return restored

@@ -20,7 +20,7 @@ from keystead.crypto.row_seals import RowSeals
 from keystead.domain.audit import Head
 from keystead.entropy import Entropy
 from keystead.errors import OperatorError, WrongSetting
-from keystead.portable import sync, sync_directory
+from keystead.portable import replace
 from keystead.settings import Settings
 
 _WORD = "keystead-anchor-1"
@@ -80,14 +80,7 @@ class InFile:
             return None
 
     def write(self, line: str) -> None:
-        new = self._path.with_name(f"{self._path.name}.new")
-        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        with open(descriptor, "wb") as file:
-            file.write(f"{line}\n".encode())
-            file.flush()
-            sync(file.fileno())
-        new.replace(self._path)
-        sync_directory(self._path.parent)
+        replace(self._path, f"{line}\n".encode(), 0o600)
 
 
 class WithProgram:

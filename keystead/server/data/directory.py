@@ -14,7 +14,7 @@ import msgspec
 
 from keystead import owners
 from keystead.errors import OperatorError, WrongSetting
-from keystead.portable import sync, sync_directory
+from keystead.portable import replace
 
 # What is in a directory of nobody's: of a file system, a repository, or a first start of ours that was cut off.
 _HARMLESS = re.compile(
@@ -195,23 +195,14 @@ class DataDirectory:
             with contextlib.suppress(FileNotFoundError):
                 path.unlink()
 
+    def show_proxy_ca(self, pem: bytes) -> None:
+        """Write the CA of the proxy that the server has, for who goes through it."""
+        self.proxy.mkdir(mode=0o700, exist_ok=True)
+        replace(self.proxy_ca, pem, 0o600)
+
     def write(self, path: Path, content: dict[str, Any]) -> None:
         """Write a JSON file, mode 0600, at once and durably: readers see the old content or the new."""
-        self.write_bytes(path, json.dumps(content, indent=2).encode() + b"\n", 0o600)
-
-    def write_bytes(self, path: Path, content: bytes, mode: int) -> None:
-        """Write a file at once and durably."""
-        temporary = path.with_name(path.name + ".new")
-        with contextlib.suppress(FileNotFoundError):
-            temporary.unlink()
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
-        with open(descriptor, "wb") as file:
-            os.fchmod(file.fileno(), mode)  # whatever the umask is
-            file.write(content)
-            file.flush()
-            sync(file.fileno())
-        temporary.rename(path)
-        sync_directory(self.path)
+        replace(path, json.dumps(content, indent=2).encode() + b"\n", 0o600)
 
 
 def _is_there(path: Path) -> bool:

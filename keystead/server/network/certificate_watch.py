@@ -10,6 +10,7 @@ from keystead.crypto.authority import first_expiry
 from keystead.domain.authorities import KeptAuthority, bundle
 from keystead.entropy import Entropy
 from keystead.errors import OperatorError
+from keystead.portable import replace
 from keystead.server import logs
 from keystead.server.data.directory import DataDirectory
 from keystead.server.data.opened_store import OpenedStore
@@ -123,4 +124,4 @@ class CertificateWatch:
         if isinstance(self._source, Issued):
             pem = bundle(self._source.kept, self._clock.now()).encode()
             if anyway or not path.exists() or path.read_bytes() != pem:
-                self._directory.write_bytes(path, pem, 0o644)
+                replace(path, pem, 0o644)

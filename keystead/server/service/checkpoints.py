@@ -20,7 +20,7 @@ from keystead.api.batch import Batch
 from keystead.api.pipeline import Pipeline
 from keystead.clock import Clock
 from keystead.domain.checkpoints import Checkpoint
-from keystead.portable import sync, sync_directory
+from keystead.portable import replace
 from keystead.server import logs
 from keystead.settings import Settings
 
@@ -28,6 +28,7 @@ AGAIN = 60.0  # seconds after which a delivery that failed is tried again
 COMMAND_SECONDS = 10.0  # that a command may take
 KEPT = 10_000  # checkpoints of one server in a folder: a year of them, one an hour
 _SUFFIX = ".checkpoint"
+_MODE = 0o600  # as all that a server writes
 
 
 class Target(Protocol):
@@ -52,18 +53,7 @@ class Folder:
 
     def deliver(self, checkpoint: Checkpoint, note: str) -> None:
         name = f"{checkpoint.chain}-{checkpoint.head.count:012}{_SUFFIX}"
-        part = self._path / f".{name}.part"
-        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
-        try:
-            with open(descriptor, "wb") as file:
-                file.write(note.encode())
-                file.flush()
-                sync(file.fileno())
-            part.rename(self._path / name)
-        except OSError:
-            part.unlink(missing_ok=True)
-            raise
-        sync_directory(self._path)
+        replace(self._path / name, note.encode(), _MODE, f".{name}.part")
         own = sorted(self._path.glob(f"{checkpoint.chain}-*{_SUFFIX}"))
         killed = self._path.glob(f".{checkpoint.chain}-*.part")  # of a server that was, while it wrote one
         for old in (*own[:-KEPT], *killed):

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
+from keystead import portable
 from keystead.clock import FixedClock
 from keystead.crypto.notes import opened, public_key
 from keystead.domain.audit import Head
@@ -165,7 +166,7 @@ def test_a_folder_that_is_full_has_no_half_of_one(tmp_path: Path, monkeypatch: p
     def full(descriptor: int) -> None:
         raise OSError(28, os.strerror(28))
 
-    monkeypatch.setattr(module, "sync", full)
+    monkeypatch.setattr(portable, "sync", full)
     with pytest.raises(OSError, match="No space"):
         Folder(str(tmp_path)).deliver(CHECKPOINT, "note")
     assert list(tmp_path.iterdir()) == []
