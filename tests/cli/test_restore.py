@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import sqlite3
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -147,49 +148,28 @@ def test_without_a_log_it_says_what_to_look_at(world: World, tmp_path: Path) -> 
 
 def test_a_log_of_another_server_or_with_a_gap_is_refused(world: World, tmp_path: Path) -> None:
     to, key = tmp_path / "new", str(world.data / "root.key")
+
+    def restored(*since: str) -> subprocess.CompletedProcess[str]:
+        return keystead("restore", str(world.backup), "--data", str(to), "--root-key", key, *since)
+
     with live(tmp_path / "other") as other:
         other.client().ok("CreateKey")
     lines = world.log.read_text().splitlines(keepends=True)
     older = restore(
         world.backup, world.data / "root.key", tmp_path / "older"
     )  # has another chain, and the old end
-    assert (
-        keystead(
-            "restore", str(world.backup), "--data", str(to), "--root-key", key, "--old", str(older)
-        ).returncode
-        == 0
-    )
+    assert restored("--old", str(older)).returncode == 0
     shutil.rmtree(to)
     for content in (lines[:-2] + lines[-1:], [line.replace('"chain": "', '"chain": "x') for line in lines]):
         (tmp_path / "log").write_text("".join(content))
-        told = keystead(
-            "restore",
-            str(world.backup),
-            "--data",
-            str(to),
-            "--root-key",
-            key,
-            "--since-log",
-            str(tmp_path / "log"),
-        )
+        told = restored("--since-log", str(tmp_path / "log"))
         assert told.returncode == 1
         assert "does not go on where that of the backup ends" in told.stderr
         assert not to.exists()
     (tmp_path / "log").write_text("no log\n")
-    told = keystead(
-        "restore",
-        str(world.backup),
-        "--data",
-        str(to),
-        "--root-key",
-        key,
-        "--since-log",
-        str(tmp_path / "log"),
-    )
+    told = restored("--since-log", str(tmp_path / "log"))
     assert "is not an exported audit log" in told.stderr
-    told = keystead(
-        "restore", str(world.backup), "--data", str(to), "--root-key", key, "--old", str(tmp_path / "other")
-    )
+    told = restored("--old", str(tmp_path / "other"))
     assert (told.returncode, to.exists()) == (1, False)
     assert "does not go on where that of the backup ends" in told.stderr
 

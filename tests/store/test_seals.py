@@ -186,18 +186,20 @@ def test_a_row_that_changes_behind_the_librarys_back_is_noticed_as_it_is_read(st
     store.close()
 
 
+def access_key(name: str) -> AccessKey:
+    return AccessKey(
+        access_key_id=name,
+        account=ACCOUNT,
+        status=AccessKeyStatus.ACTIVE,
+        created=1,
+        secret=Wrapped(1, b"s"),
+    )
+
+
 def test_last_uses_pass_over_what_was_altered(store: SqliteStore) -> None:
     store.begin()
     for name in ("one", "other"):
-        store.accounts.add_access_key(
-            AccessKey(
-                access_key_id=name,
-                account=ACCOUNT,
-                status=AccessKeyStatus.ACTIVE,
-                created=1,
-                secret=Wrapped(1, b"s"),
-            )
-        )
+        store.accounts.add_access_key(access_key(name))
     store.commit()
     tamper(store, "UPDATE access_keys SET status = 'Inactive' WHERE access_key_id = 'one'")
     store.begin()
@@ -245,16 +247,8 @@ def test_a_removed_version_of_a_key_is_named_by_its_number(store: SqliteStore) -
 
 def test_several_in_one_account_stop_that_account_and_no_other(store: SqliteStore) -> None:
     store.begin()
-    for name, account in (("a", ACCOUNT), ("b", ACCOUNT), ("c", ACCOUNT)):
-        store.accounts.add_access_key(
-            AccessKey(
-                access_key_id=name,
-                account=account,
-                status=AccessKeyStatus.ACTIVE,
-                created=1,
-                secret=Wrapped(1, b"s"),
-            )
-        )
+    for name in ("a", "b", "c"):
+        store.accounts.add_access_key(access_key(name))
     store.commit()
     tamper(store, "DELETE FROM access_keys WHERE access_key_id IN ('a', 'b')")
     store.begin()
