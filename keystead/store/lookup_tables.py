@@ -27,6 +27,7 @@ from keystead.store.lookups import (
     WantedKeys,
 )
 from keystead.store.sealed import KEYS
+from keystead.store.sqlite_database import SqliteDatabase
 
 LONGEST = 10.0  # seconds that one of them may take
 _STEPS = 100_000  # of SQLite's, between two looks at the clock
@@ -109,7 +110,7 @@ class DatabaseLookups:
                 connection.close(force=True)
 
 
-class _Reading(Database):
+class _Reading(SqliteDatabase):
     """As a database, of which a failure is no reason to undo a batch."""
 
     def failure(self, error: Exception) -> Exception:  # type: ignore[override]

@@ -337,6 +337,7 @@ class MemoryStore:
     def __init__(self, *, entropy: Entropy) -> None:
         self.server_id = uuid4(entropy)
         self.blocked = Blocked()  # nobody else writes here
+        self.revision = self.reloads = 0  # nobody else has any of it
         self._journal: Journal = []
         self.keyring = Keyring(self._journal)
         self.accounts = Accounts(self._journal)
@@ -350,7 +351,7 @@ class MemoryStore:
         self.tallies = Tallies(self._journal, lambda place: self.keys.get(*place) is not None)
         self.lookups = MemoryLookups(self.keys, self.aliases, self.identities, self.audit.records)
 
-    def begin(self) -> None:
+    def begin(self, alone: bool = False) -> None:
         self._journal.clear()
 
     def commit(self) -> None:

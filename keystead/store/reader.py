@@ -24,6 +24,7 @@ from keystead.store.migrate import known
 from keystead.store.ports import StoreFailure
 from keystead.store.seal_check import Examined, examine
 from keystead.store.seals import Codes, Sealer
+from keystead.store.sqlite_database import SqliteDatabase
 from keystead.store.tables import AUTHORITIES, authorities
 from keystead.store.verification import SELECT_HASHED, Verification
 
@@ -49,7 +50,7 @@ class Reader:
 
     def __init__(self, connection: apsw.Connection) -> None:
         self._connection = connection
-        self._database = Database(connection)
+        self._database = SqliteDatabase(connection)
         self.holdings = Holdings(self._database)
 
     def close(self) -> None:

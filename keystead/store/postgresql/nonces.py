@@ -1,0 +1,84 @@
+"""Which signed requests were accepted, by any server: the index of the table itself refuses the second one.
+
+What this server has accepted or met lately is known by heart. What it does not know is found out by the commit.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from psycopg.raw_cursor import RawCursor
+
+from keystead.store.postgresql.database import PostgresDatabase
+from keystead.store.sealed import META
+from keystead.store.sealed_table import SealedTable
+
+KNOWN = 65_536  # of the latest that were accepted here; some 10 MB
+Nonce = tuple[int, bytes]
+_WRITE = "INSERT INTO nonces SELECT * FROM unnest($1::bigint[], $2::bytea[]) ORDER BY 1, 2"
+_FIND = "SELECT second, digest FROM nonces WHERE (second, digest) IN (SELECT * FROM unnest($1::bigint[], $2::bytea[]))"
+
+
+class Nonces:
+    """See keystead.store.ports.Nonces. What is added is `pending` until it is committed."""
+
+    def __init__(self, database: PostgresDatabase) -> None:
+        self._database = database
+        self._meta = SealedTable(database, META)
+        self._horizon: int | None = None
+        self._known: dict[Nonce, None] = {}
+        self.pending: dict[Nonce, None] = {}
+
+    def drop_cache(self) -> None:
+        self._horizon = None
+
+    def seen(self, second: int, digest: bytes) -> bool:
+        return (second, digest) in self._known or (second, digest) in self.pending
+
+    def add(self, rows: Sequence[Nonce]) -> None:
+        self.pending.update(dict.fromkeys(rows))
+
+    def horizon(self) -> int:
+        if self._horizon is None:
+            row = self._meta.get("horizon")
+            self._horizon = 0 if row is None else int(row[1])
+        return self._horizon
+
+    def purge(self, second: int) -> None:
+        latest = self._database.rows("SELECT max(second) FROM nonces WHERE second <= ?", (second,))[0][0]
+        if latest is not None:
+            self._database.rows("DELETE FROM nonces WHERE second <= ?", (second,))
+            self.move_horizon(latest)
+
+    def move_horizon(self, second: int) -> None:
+        horizon = max(self.horizon(), second)
+        self._horizon = None
+        if self._meta.put(("horizon", str(horizon))) is None:
+            self._meta.insert(("horizon", str(horizon)))
+
+    def write(self, cursor: RawCursor[Any]) -> None:
+        """Write what is pending, in a pipeline; in order, so that two servers never wait for each other crosswise."""
+        if self.pending:
+            cursor.execute(_WRITE, _columns(list(self.pending)))
+
+    def kept(self) -> None:
+        """What was pending is committed."""
+        self._remember(self.pending)
+        self.pending = {}
+
+    def forget_pending(self) -> None:
+        """What was pending is not committed, as far as is known."""
+        self.pending = {}
+
+    def find(self, some: Sequence[Nonce]) -> None:
+        """Know from here on which of these were accepted, by whichever server."""
+        rows = self._database.rows(_FIND.replace("$1", "?").replace("$2", "?"), _columns(some))
+        self._remember({(int(second), bytes(digest)): None for second, digest in rows})
+
+    def _remember(self, some: dict[Nonce, None]) -> None:
+        self._known.update(some)
+        while len(self._known) > KNOWN:
+            del self._known[next(iter(self._known))]
+
+
+def _columns(nonces: Sequence[Nonce]) -> tuple[list[int], list[bytes]]:
+    return [second for second, _ in nonces], [digest for _, digest in nonces]
