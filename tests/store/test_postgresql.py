@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -288,10 +289,7 @@ def test_the_same_request_at_both_at_once(two: tuple[PostgresStore, PostgresStor
                 accepted[name] += new
                 break
 
-    threads = [
-        in_thread(lambda name=name, store=store: serve(name, store))
-        for name, store in zip("ab", two, strict=True)
-    ]
+    threads = [in_thread(partial(serve, name, store)) for name, store in zip("ab", two, strict=True)]
     for thread, errors in threads:
         thread.join(60)
         assert not thread.is_alive()
@@ -504,7 +502,7 @@ def test_a_database_that_went_back_in_time_is_not_used(
     append(a)
     a.commit()
     with open_connection(Place(world, "here")) as connection:
-        connection.execute(undone)  # type: ignore[arg-type]
+        connection.execute(undone)
     lose_connection(world)
     a.begin()
     append(a)

@@ -292,7 +292,7 @@ class PostgresStore(DatabaseStore):
                 self._pg.write_later(cursor)
                 self.nonces.write(cursor)
                 self.audit.write(cursor)
-                cursor.execute("COMMIT")
+                cursor.execute("COMMIT", prepare=False)  # it is no longer than the name of a prepared one
                 committing = True
                 pipeline.sync()
         except psycopg.OperationalError:
