@@ -4,6 +4,7 @@ Outside of a transaction each statement sees what is committed by then; what a b
 commit. The first statement that writes begins the transaction that no other server's can run beside.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any
@@ -16,13 +17,14 @@ from keystead.store.ports import StoreFailure
 
 _NUL = "\0"  # no text of PostgreSQL has it; texts of ours may
 _MARK = "\ufdd0"  # is no character, and stands for it: as itself and a digit
+_HINT = re.compile(r"INDEXED BY \w+ ")  # by which index to look
 _WRITES = ("INSERT", "UPDATE", "DELETE")
 
 
 @lru_cache(4096)
 def numbered(sql: str) -> str:
-    """The statement with $1, $2 … for its question marks."""
-    parts = sql.split("?")
+    """The statement with $1, $2 … for its question marks, and without what only SQLite is told."""
+    parts = _HINT.sub("", sql).split("?")
     return "".join(part + (f"${place}" if place < len(parts) else "") for place, part in enumerate(parts, 1))
 
 

@@ -246,7 +246,7 @@ class PostgresStore(DatabaseStore):
 
         seals = self._database.seals
         mark, revised, writes = 0 if seals is None else seals.mark(), self._database.revised, self._writes
-        later = len(self._pg.later)
+        later, nonces, records = len(self._pg.later), self.nonces.pending, self.audit.pending
         self._depth += 1
         if self._alone:
             self._database.rows("SAVEPOINT one_call")
@@ -258,10 +258,12 @@ class PostgresStore(DatabaseStore):
         finally:
             self._depth -= 1
             if not self._doomed:
+                if not keep:
+                    del self._pg.later[later:]
+                    self.nonces.pending, self.audit.pending = nonces, records
                 if not keep and self._writes != writes:
                     self._forget()
                     self._database.revised = revised
-                    del self._pg.later[later:]
                     if seals is not None:
                         seals.undo(mark)
                     self._database.rows("ROLLBACK TO one_call")
@@ -334,7 +336,7 @@ class PostgresStore(DatabaseStore):
                 self._pg.write_later(cursor)
                 self.nonces.write(cursor)
                 self.audit.write(cursor)
-                cursor.execute("COMMIT")
+                cursor.execute("COMMIT", prepare=False)  # it is no longer than the name of a prepared one
                 committing = True
                 pipeline.sync()
         except psycopg.OperationalError:
@@ -398,6 +400,10 @@ class PostgresStore(DatabaseStore):
             self._drop_caches()
             self._revision = None
         self._trusted = connection
+
+    def _forget(self) -> None:
+        super()._forget()
+        self.nonces.drop_cache()
 
     def _examine(self, seals: Seals) -> Examined:
         if self._alone:
