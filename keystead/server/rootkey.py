@@ -20,7 +20,7 @@ from keystead.errors import OperatorError
 from keystead.server.data.directory import DataDirectory
 from keystead.server.data.root_key_choice import LOCAL, Kind, choose
 from keystead.server.data.root_keys import RootKeys, noted_choice
-from keystead.server.data.world import OpenedStore
+from keystead.server.data.world import OpenedStore, others_running
 from keystead.server.operator import alone, answer_here, with_data
 from keystead.store.copying import server_of
 from keystead.store.reader import root_key_needed
@@ -110,6 +110,7 @@ def rotate(data: str, setting: str, to: str, command: str) -> Rotated:
         opened.store.begin()
         before = noted_choice(opened.store.keyring.root())
         opened.store.rollback()
+        _refuse_beside(opened)
         made = keys.make(target)
         if made.root.fingerprint == opened.root.fingerprint:
             raise OperatorError(
@@ -237,3 +238,13 @@ def _alone(directory: DataDirectory, setting: str) -> Iterator[OpenedStore]:
     _check_owner(directory.path)
     with alone(directory, setting) as opened:
         yield opened
+
+
+def _refuse_beside(opened: OpenedStore) -> None:
+    """OperatorError if other servers run on the database: the root key before could open nothing for them from then on."""
+    if names := others_running(opened.store, opened.server_id):
+        raise OperatorError(
+            f"other servers run on the database, on {', '.join(names)}",
+            hint="stop all of them first, and give each the new root key before it starts again: a file is copied to its "
+            "data directory",
+        )

@@ -16,7 +16,10 @@ from keystead.given_settings import root_key_setting
 from keystead.server.data.directory import DataDirectory
 from keystead.server.data.protection import listed
 from keystead.server.data.root_keys import RootKeys
-from keystead.store.reader import open_reader
+from keystead.server.data.store_place import shared_by
+from keystead.server.data.world import others_running
+from keystead.store.database_store import DatabaseStore
+from keystead.store.reader import needed_by, open_reader
 from keystead.store.seals import Found, altered_record
 from keystead.store.sqlite import SqliteStore
 
@@ -63,7 +66,7 @@ def accept(directory: DataDirectory, clock: Clock, entropy: Entropy, operator: s
     """
     directory.lock()
     try:
-        store = SqliteStore.open(directory.database, clock=clock, entropy=entropy)
+        store = _opened(directory, clock, entropy)
         try:
             return _accept(store, directory, clock, entropy, operator)
         finally:
@@ -76,11 +79,32 @@ def _root_key(directory: DataDirectory, clock: Clock, entropy: Entropy) -> RootK
     return RootKeys(directory, entropy, clock).open(root_key_setting())
 
 
+def _opened(directory: DataDirectory, clock: Clock, entropy: Entropy) -> DatabaseStore:
+    """The store, whatever is in it."""
+    shared = shared_by(directory)
+    if shared is None:
+        return SqliteStore.open(directory.database, clock=clock, entropy=entropy)
+    from keystead.server.data import shared_store  # only there is its library needed
+
+    store = shared_store.member(directory, shared, clock, entropy)
+    if names := others_running(store, store.server_id):
+        store.close()
+        raise OperatorError(
+            f"other servers run on the database, on {', '.join(names)}",
+            hint="stop all of them first: they know which rows were altered, and go on not using them",
+        )
+    return store
+
+
 def _accept(
-    store: SqliteStore, directory: DataDirectory, clock: Clock, entropy: Entropy, operator: str
+    store: DatabaseStore, directory: DataDirectory, clock: Clock, entropy: Entropy, operator: str
 ) -> tuple[Found, ...]:
-    vault = Vault(_root_key(directory, clock, entropy), entropy)
     store.begin()
+    needed = needed_by(store.keyring)
+    store.rollback()
+    keys = RootKeys(directory, entropy, clock, None if store.shared is None else lambda: needed)
+    vault = Vault(keys.open(root_key_setting()), entropy)
+    store.begin(alone=True)
     rows = store.keyring.all()
     vault.load(rows, store.keyring.secrets())
     if vault.has_own_key(SEALS):

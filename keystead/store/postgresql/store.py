@@ -63,6 +63,8 @@ _JOIN = (
     "SET epoch = greatest(servers.epoch + 1, excluded.epoch), name = excluded.name, started = excluded.started, "
     "seen = excluded.seen, stopped = NULL WHERE servers.retired IS NULL RETURNING epoch"
 )
+_CURRENT = "SELECT count(*) FROM servers WHERE server = ? AND epoch = ? AND retired IS NULL"
+_NOTED_EVERY = 60  # seconds
 _SEEN = "UPDATE servers SET seen = ? WHERE server = ? AND epoch = ?"
 
 
@@ -89,6 +91,7 @@ class PostgresStore(DatabaseStore):
         self.problem = ""  # why it can never commit again; "" is nothing
         self.warnings: tuple[str, ...] = ()
         self.size = 0
+        self._noted = 0  # when it was written last that this server is there, in seconds since 1970
 
     @classmethod
     def open(
@@ -180,8 +183,14 @@ class PostgresStore(DatabaseStore):
                 self._session.compare_clocks()
         except psycopg.Error as error:
             raise failure(error) from None
-        ((self.size,),) = self._pg.rows("SELECT pg_database_size(current_database())")
-        self._pg.beside(_SEEN, [(int(self._clock.now()), *self._identity)])
+        ((current,),) = self._pg.rows(_CURRENT, self._identity)
+        if not current:
+            raise self._over()
+        now = int(self._clock.now())
+        if now - self._noted >= _NOTED_EVERY or now < self._noted:
+            ((self.size,),) = self._pg.rows("SELECT pg_database_size(current_database())")
+            self._pg.beside(_SEEN, [(now, *self._identity)])
+            self._noted = now
 
     def advance(self, revision: int) -> None:
         self._changing()
