@@ -69,7 +69,7 @@ class PostgresStore(DatabaseStore):
     """See keystead.store.ports.Store."""
 
     def __init__(self, session: Session, place: Place, server: str, epoch: int, clock: Clock) -> None:
-        database = PostgresDatabase(session.connection, self._changing, session.watch)
+        database = PostgresDatabase(session.connection, self._changing, session.run, session.watch)
         super().__init__(database, f"{server}.{epoch}")
         self._pg = database
         self._session = session
@@ -258,7 +258,7 @@ class PostgresStore(DatabaseStore):
         later, nonces, records = len(self._pg.later), self.nonces.pending, self.audit.pending
         self._depth += 1
         if self._alone:
-            self._say(_SAVEPOINT)
+            self._pg.queued.append((_SAVEPOINT, ()))
         try:
             yield undo
         except BaseException:
@@ -275,9 +275,9 @@ class PostgresStore(DatabaseStore):
                     self._database.revised = revised
                     if seals is not None:
                         seals.undo(mark)
-                    self._say(_UNDO)
+                    self._pg.queued.append((_UNDO, ()))
                 if self._alone:
-                    self._say(_RELEASE)
+                    self._pg.queued.append((_RELEASE, ()))
 
     def close(self) -> None:
         with suppress(psycopg.Error):
@@ -294,13 +294,7 @@ class PostgresStore(DatabaseStore):
         self._alone = self._doomed = False
         self._depth = 0
         self._database.revised = False
-        self._pg.later.clear()
-
-    def _say(self, statement: Statement) -> None:
-        try:
-            self._session.run([(statement, ())])
-        except psycopg.Error as error:
-            raise failure(error) from None
+        self._pg.reset()
 
     def _changing(self) -> None:
         """Before a statement that writes: from here on no other server's batch can end."""
@@ -331,7 +325,7 @@ class PostgresStore(DatabaseStore):
             self._revision = self._latest = revision
         self._doomed = False
         for _ in range(self._depth):
-            self._say(_SAVEPOINT)
+            self._pg.queued.append((_SAVEPOINT, ()))
 
     def _keep(self, connection: psycopg.Connection[Any]) -> None:
         """One round trip: prove that this batch knew the latest, keep what it brings, and commit."""
@@ -342,13 +336,9 @@ class PostgresStore(DatabaseStore):
             steps += [(_BEGIN, ()), (_SHARED, (LOCKS, FENCE)), (_KEEP_OUT, fence)]
         elif self._database.revised:
             steps.append((_CHANGED, ()))
-        if self._pg.later:  # once a minute
-            if not self._alone:
-                self._session.run(steps)
-                steps = []
-            self._pg.write_later()
+        steps += [*self._pg.closing(), *self.nonces.steps(), *self.audit.steps()]
         try:
-            self._session.run([*steps, *self.nonces.steps(), *self.audit.steps(), (_COMMIT, ())])
+            self._session.run([*steps, (_COMMIT, ())])
         except psycopg.OperationalError:
             if connection.closed:
                 raise _CommitLost from None
