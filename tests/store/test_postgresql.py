@@ -10,8 +10,6 @@ import msgspec
 import psycopg
 import pytest
 from psycopg import sql
-from tests.cut import Cut
-from tests.postgres import Cluster
 
 from keystead.clock import FixedClock, SystemClock
 from keystead.crypto.row_seals import RowSeals
@@ -23,6 +21,8 @@ from keystead.store.ports import StoreFailure, Superseded
 from keystead.store.postgresql import schema
 from keystead.store.postgresql.session import Place, Session, open_connection
 from keystead.store.postgresql.store import PostgresStore
+from tests.cut import Cut
+from tests.postgres import Cluster
 from tests.store.test_contract import ACCOUNT, REGION, found, key
 from tests.unit.domain.test_audit import RECORD
 
@@ -197,9 +197,8 @@ def test_a_server_that_stops_in_the_middle_of_a_change_holds_up_the_others_for_s
         return True
 
     assert goes_on() or goes_on()
-    with pytest.raises(StoreFailure) as lost:
+    with pytest.raises(Superseded):  # nothing of it was done, and it may be run anew
         a.commit()
-    assert not isinstance(lost.value, Superseded)
     a.rollback()
     a.begin()
     assert state(a) == "Enabled"
@@ -409,7 +408,7 @@ def test_what_became_of_a_commit_whose_answer_was_lost_is_found_out(
         if which == "answer":
             a.commit()
         else:
-            with pytest.raises(StoreFailure, match="was not carried out"):
+            with pytest.raises(StoreFailure, match="not carried out"):
                 a.commit()
             a.rollback()
         assert cut.losses == 1
@@ -581,7 +580,7 @@ def test_what_does_not_keep_the_promises_is_warned_of(two: tuple[PostgresStore, 
     a, _ = two
     words = " ".join(a.warnings)
     assert "fsync is off" in words
-    assert "full_page_writes is off" in words
+    assert "full_page_writes" not in words
     assert "synchronous_standby_names is empty" in words
     assert "synchronous_commit" not in words
 

@@ -15,7 +15,7 @@ import psycopg
 from psycopg.raw_cursor import RawCursor
 
 from keystead.store.database import Database
-from keystead.store.ports import StoreFailure
+from keystead.store.failures import StoreFailure, Superseded
 from keystead.store.postgresql.round_trip import Statement, Step
 from keystead.store.postgresql.watch import Watch
 
@@ -149,7 +149,10 @@ class PostgresDatabase(Database):
         super().drop()
 
     def failure(self, error: Exception) -> StoreFailure:
-        return failure(error)
+        found = failure(error)
+        # Nothing of the batch was done: it may be run anew, on another connection.
+        lost = self._connection is not None and self._connection.closed
+        return Superseded(str(found)) if lost else found
 
     def _cursor(self) -> RawCursor[Any]:
         if self._connection is None:
