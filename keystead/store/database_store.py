@@ -26,6 +26,7 @@ class DatabaseStore(ABC):
     nonces: Nonces
     audit: AuditLog
     lookups: Lookups
+    shared: Shared | None = None
 
     def __init__(self, database: Database, server_id: str) -> None:
         self.server_id = server_id
@@ -67,11 +68,6 @@ class DatabaseStore(ABC):
         """How many batches have changed anything, with this one if it has; as far as rows are sealed."""
         seals = self._database.seals
         return 0 if seals is None else seals.revision + self._database.revised
-
-    @property
-    def shared(self) -> Shared | None:
-        """The database, if several servers may use it."""
-        return None
 
     @property
     def seals(self) -> Seals | None:
