@@ -11,7 +11,7 @@ Rule 2: no answer leaves before COMMIT was answered. If it never is, the chain o
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from typing import Any
 
 import psycopg
@@ -21,6 +21,7 @@ from keystead.clock import Clock
 from keystead.domain.audit import Head
 from keystead.errors import OperatorError
 from keystead.store.database_store import DatabaseStore
+from keystead.store.lookup_tables import DatabaseLookups
 from keystead.store.ports import StoreFailure, Superseded
 from keystead.store.postgresql import schema
 from keystead.store.postgresql.database import PostgresDatabase, failure
@@ -35,6 +36,7 @@ from keystead.store.postgresql.session import (
     open_connection,
     refuse_unfit,
 )
+from keystead.store.postgresql.snapshot import PostgresSnapshot, Readings
 from keystead.store.seal_check import Examined, examine
 from keystead.store.seals import Seals
 
@@ -68,6 +70,8 @@ class PostgresStore(DatabaseStore):
         self._clock = clock
         self.nonces: Nonces = Nonces(database)
         self.audit: AuditLog = AuditLog(database, self.server_id)
+        self._readings = Readings(place, clock)
+        self.lookups = DatabaseLookups(self._readings)
         self._revision: int | None = None  # that all caches are of; None: not known, and they are empty
         self._latest = 0  # the latest revision that was ever seen: none is earlier
         self._alone = False  # whether this batch holds the lock by itself
@@ -234,6 +238,7 @@ class PostgresStore(DatabaseStore):
                     (*self._identity, int(self._clock.now())),
                 )
         self._session.let_go()
+        self._readings.close()
 
     # --- inside
 
@@ -368,15 +373,10 @@ class PostgresStore(DatabaseStore):
             return examine(database, seals.codes)
 
     @contextmanager
-    def snapshot(self) -> Iterator[PostgresDatabase]:
+    def snapshot(self) -> Iterator[PostgresSnapshot]:
         """What is committed by now, as of one moment, on a connection of its own; only to be read."""
-        try:
-            with open_connection(self._place) as connection:
-                connection.execute("SET statement_timeout = 0")
-                connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-                yield PostgresDatabase(connection)
-        except psycopg.Error as error:
-            raise failure(error) from None
+        with closing(PostgresSnapshot(self._place)) as snapshot:
+            yield snapshot
 
 
 class _CommitLost(Exception):
