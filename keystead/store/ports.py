@@ -333,6 +333,33 @@ class Holdings(Protocol):
     def identities(self) -> Identities: ...
 
 
+class Shared(Protocol):
+    """What a store in a database that several servers share says of that database."""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What of its settings does not keep what is promised."""
+        ...
+
+    @property
+    def skew(self) -> float:
+        """Seconds by which the clock here is ahead of the database's, when they were last compared."""
+        ...
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a connection to it, as far as is known."""
+        ...
+
+    def problems(self) -> list[str]:
+        """What keeps calls from being answered; nothing is []."""
+        ...
+
+    def tend(self) -> None:
+        """In a batch, once a minute: compare the clocks, and keep that this server was there then."""
+        ...
+
+
 class Store(Holdings, Protocol):
     """All that is kept, in one transaction at a time. Superseded may come from any of it, where servers share a store."""
 

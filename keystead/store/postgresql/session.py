@@ -2,15 +2,17 @@
 
 import threading
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import Any
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.raw_cursor import RawCursor
 
 from keystead.clock import Clock
 from keystead.errors import OperatorError
 from keystead.store.ports import StoreFailure
 from keystead.store.postgresql.database import failure
+from keystead.store.postgresql.place import Place as Place
 
 MINIMUM = 140000  # PostgreSQL 14
 LOCKS = 0x4B657973  # of all advisory locks of ours, the first number
@@ -37,16 +39,6 @@ _CONNECTING = {
     "tcp_user_timeout": "10000",  # milliseconds
     "target_session_attrs": "read-write",
 }
-
-
-class Place(NamedTuple):
-    """Where the database is: a connection string of libpq, and its words for people, without what is secret."""
-
-    conninfo: str
-    shown: str
-
-    def __repr__(self) -> str:
-        return f"Place({self.shown!r})"
 
 
 class Session:
@@ -122,7 +114,8 @@ class Session:
 
 def open_connection(place: Place, schema: str = "public") -> psycopg.Connection[Any]:
     """A connection with our settings; each statement is a transaction of its own unless one is begun. psycopg.Error."""
-    made = psycopg.connect(place.conninfo, autocommit=True, **_CONNECTING)  # type: ignore[arg-type]
+    asked = {**_CONNECTING, **conninfo_to_dict(place.conninfo)}
+    made = psycopg.connect(autocommit=True, **asked)  # type: ignore[arg-type]
     try:
         made.prepare_threshold = 2
         for name, value in {**_SETTINGS, "search_path": schema}.items():

@@ -49,10 +49,11 @@ _STATE = (
     "EXISTS (SELECT FROM servers WHERE server = $1 AND epoch = $2 AND retired IS NULL)"
 )
 _JOIN = (
-    "INSERT INTO servers VALUES ($1, 1, $2, $3, $3, NULL, NULL) ON CONFLICT (server) DO UPDATE "
-    "SET epoch = servers.epoch + 1, name = excluded.name, started = excluded.started, seen = excluded.seen, "
-    "stopped = NULL WHERE servers.retired IS NULL RETURNING epoch"
+    "INSERT INTO servers VALUES ($1, $4::bigint + 1, $2, $3, $3, NULL, NULL) ON CONFLICT (server) DO UPDATE "
+    "SET epoch = greatest(servers.epoch + 1, excluded.epoch), name = excluded.name, started = excluded.started, "
+    "seen = excluded.seen, stopped = NULL WHERE servers.retired IS NULL RETURNING epoch"
 )
+_SEEN = "UPDATE servers SET seen = ? WHERE server = ? AND epoch = ?"
 
 
 class PostgresStore(DatabaseStore):
@@ -79,15 +80,29 @@ class PostgresStore(DatabaseStore):
         self.warnings: tuple[str, ...] = ()
 
     @classmethod
-    def open(cls, place: Place, server: str, name: str, clock: Clock) -> "PostgresStore":
-        """Open the database as the server of this id, made ready if need be. OperatorError if that can't be."""
+    def open(
+        cls,
+        place: Place,
+        server: str,
+        name: str,
+        clock: Clock,
+        *,
+        after: int = 0,
+        first: Callable[[PostgresDatabase], None] = lambda database: None,
+    ) -> "PostgresStore":
+        """Open the database as the server of this id, made ready if need be. OperatorError if that can't be.
+
+        `after` is an epoch that this server had before, whatever the database says; `first` looks at the database before the
+        server joins, which it then does not if that raises an error.
+        """
         session = Session(place, server, clock)
         try:
             with open_connection(place) as connection:
                 refuse_unfit(connection, place.shown)
                 schema.migrate(connection, place.shown, int(clock.now()))
+                first(PostgresDatabase(connection))
             connection = session.connect()
-            rows = RawCursor(connection).execute(_JOIN, (server, name, int(clock.now()))).fetchall()
+            rows = RawCursor(connection).execute(_JOIN, (server, name, int(clock.now()), after)).fetchall()
             if not rows:
                 raise OperatorError(
                     f"this server, {server}, was retired from {place.shown}",
@@ -122,6 +137,35 @@ class PostgresStore(DatabaseStore):
         skew = self._session.skew
         apart = f"the clocks of this machine and of the database are {abs(skew):.1f} s apart"
         return [*filter(None, [self.problem]), *([apart] if abs(skew) > _SKEW else [])]
+
+    @property
+    def epoch(self) -> int:
+        """How often this server has started, this time included."""
+        return self._identity[1]
+
+    @property
+    def skew(self) -> float:
+        """Seconds by which the clock here is ahead of the database's."""
+        return self._session.skew
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a connection to the database, as far as is known."""
+        return self._session.connection is not None
+
+    def tend(self) -> None:
+        """In a batch, once a minute: compare the clocks, and keep that this server was there then."""
+        try:
+            self._session.compare_clocks()
+        except psycopg.Error as error:
+            raise failure(error) from None
+        self._pg.beside(_SEEN, [(int(self._clock.now()), *self._identity)])
+
+    def advance(self, revision: int) -> None:
+        self._changing()
+        super().advance(revision)
+        self._pg.rows("UPDATE fence SET revision = greatest(revision, ?)", (revision,))
+        self._revision = max(self._revision or 0, revision)
 
     def begin(self, alone: bool = False) -> None:
         if self.problem:
