@@ -450,6 +450,7 @@ def test_what_became_of_a_commit_is_not_guessed(
 def test_a_database_that_is_away_is_not_asked_again_at_once(
     world: str, postgres: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("keystead.store.postgresql.store._FOUND_OUT_WITHIN", 0.0)
     name = world.rpartition("/")[2]
     with Cut(postgres.port) as cut:
         with joined(postgres.url(name, port=cut.port), "a") as a:
@@ -459,6 +460,7 @@ def test_a_database_that_is_away_is_not_asked_again_at_once(
             with pytest.raises(StoreFailure):
                 a.commit()
             a.rollback()
+            a._session._failed -= 10
             with pytest.raises(StoreFailure, match="connection failed"):
                 a.begin()
             with pytest.raises(StoreFailure, match="no connection to here"):
@@ -670,3 +672,24 @@ def test_a_session_without_a_connection_says_so(world: str) -> None:
     with pytest.raises(StoreFailure, match="no connection"):
         store = PostgresStore(session, Place(world, "here"), "a", 1, SystemClock())
         store._database.rows("SELECT 1")
+
+
+def test_a_database_that_says_nothing_is_not_waited_for_for_ever(
+    world: str, postgres: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("keystead.store.postgresql.watch.LONGEST", 0.5)
+    monkeypatch.setattr("keystead.store.postgresql.store._FOUND_OUT_WITHIN", 0.0)
+    name = world.rpartition("/")[2]
+    with Cut(postgres.port) as cut, joined(postgres.url(name, port=cut.port), "a") as a:
+        for step in ("commit", "read"):
+            a.begin()
+            append(a)
+            cut.stall()
+            with pytest.raises(StoreFailure):
+                a.commit() if step == "commit" else state(a)
+            a.rollback()
+            cut.heal()
+            a._session._failed -= 10
+        a.begin()
+        append(a)
+        a.commit()
