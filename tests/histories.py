@@ -100,7 +100,7 @@ class Recorder:
         except ConnectionRefusedError:
             raise  # it was sent to nobody
         except BaseException:
-            self.note(about, Operation(began, math.inf, asked, ""))
+            self.lost(about, asked, began)
             raise
         return self.receive(client, about, asked, began)
 
@@ -115,10 +115,14 @@ class Recorder:
                 with self._lock:
                     self.requests.add(str(members["RequestId"]))
         finally:
-            self.note(about, Operation(began, ended, asked, answered))
+            self._note(about, Operation(began, ended, asked, answered))
         return bool(answered)
 
-    def note(self, about: str, operation: Operation) -> None:
+    def lost(self, about: str, asked: str, began: float) -> None:
+        """It may have been sent, and there is no answer."""
+        self._note(about, Operation(began, math.inf, asked, ""))
+
+    def _note(self, about: str, operation: Operation) -> None:
         with self._lock:
             self.histories.setdefault(about, []).append(operation)
 

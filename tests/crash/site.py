@@ -5,9 +5,12 @@ With a standby there are two databases, of which one takes what is written and c
 
 import os
 import signal
-from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import LiteralString
+
+import psycopg
 
 from tests.cut import Cut
 from tests.histories import GONE
@@ -132,13 +135,17 @@ class Site:
         until(tried)
         caller.close()
 
-    def ask(self, statement: str) -> list[tuple[object, ...]]:
+    def ask(self, statement: LiteralString) -> list[tuple[object, ...]]:
         """What the database has, asked by its administrator."""
-        import psycopg
+        return self.primary.run(statement, DATABASE)
 
-        words = {"host": str(self.primary.folder), "port": self.primary.port, "user": SUPERUSER}
-        with psycopg.connect(**words, dbname=DATABASE, autocommit=True) as connection:  # type: ignore[arg-type]
-            return connection.execute(statement.encode()).fetchall()
+    @contextmanager
+    def lock(self, first: int, second: int) -> Iterator[None]:
+        """Hold this advisory lock, and nobody else holds it, or shares it."""
+        here = {"host": str(self.primary.folder), "user": SUPERUSER, "dbname": DATABASE}
+        with psycopg.connect(**here, port=self.primary.port, autocommit=True) as connection:
+            connection.execute("SELECT pg_advisory_lock(%s, %s)", (first, second))
+            yield
 
 
 class Caller:
