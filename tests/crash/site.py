@@ -15,34 +15,32 @@ import psycopg
 from tests.cut import Cut
 from tests.histories import GONE
 from tests.live import Client
-from tests.postgres import OWNER, SUPERUSER, Cluster, cluster, standby_of, until
+from tests.postgres import OWNER, SUPERUSER, Cluster, standby_of, until
 from tests.several import Shared, another
 
-DATABASE = "keystead"
 ANSWERS_WITHIN = 10.0  # seconds that a client waits
 AccessKey = tuple[str, str]
 
 
 class Site:
-    """`program` is what runs instead of the servers' own one."""
+    """Servers with a database of their own in a PostgreSQL that runs; `program` is what runs instead of the servers' own one."""
 
     def __init__(
         self,
         folder: Path,
+        primary: Cluster,
         count: int = 3,
         *,
-        durable: bool = False,
         standby: bool = False,
         program: list[str] | None = None,
-        **settings: str,
     ) -> None:
         self._stack = ExitStack()
         self._folder = folder
         self._count = count
-        self._durable = durable
         self._with_standby = standby
         self._program = program
-        self._settings = settings
+        self.database = "keystead"
+        self.primary = primary
         self.standby: Cluster | None = None
         self.cuts: list[list[Cut]] = []
         self.servers: list[Shared] = []
@@ -62,11 +60,11 @@ class Site:
         self._stack.close()
 
     def _enter(self) -> None:
-        primary = cluster(durable=self._durable or self._with_standby, **self._settings)
-        self.primary = self._stack.enter_context(primary)
-        self.primary.create_database(DATABASE)
-        if self._with_standby:
+        if self._with_standby:  # then it is nobody else's, and has its end with it
+            self.primary.create_database(self.database)
             self.standby = self._follow()
+        else:
+            self.database = self._stack.enter_context(self.primary.database()).rpartition("/")[2]
         for _ in range(self._count):
             ports = [one.port for one in (self.primary, self.standby) if one is not None]
             self.cuts.append([self._stack.enter_context(Cut(port)) for port in ports])
@@ -78,7 +76,7 @@ class Site:
 
     def _server(self, number: int) -> Shared:
         hosts = ",".join(f"127.0.0.1:{cut.port}" for cut in self.cuts[number])
-        url, name = f"postgresql://{OWNER}@{hosts}/{DATABASE}", f"node-{number + 1}"
+        url, name = f"postgresql://{OWNER}@{hosts}/{self.database}", f"node-{number + 1}"
         options = ("--http", "--front-process", "no")
         if number:
             made = another(self._folder, name, self.servers[0], url, *options)
@@ -137,12 +135,12 @@ class Site:
 
     def ask(self, statement: LiteralString) -> list[tuple[object, ...]]:
         """What the database has, asked by its administrator."""
-        return self.primary.run(statement, DATABASE)
+        return self.primary.run(statement, self.database)
 
     @contextmanager
     def lock(self, first: int, second: int) -> Iterator[None]:
         """Hold this advisory lock, and nobody else holds it, or shares it."""
-        here = {"host": str(self.primary.folder), "user": SUPERUSER, "dbname": DATABASE}
+        here = {"host": str(self.primary.folder), "user": SUPERUSER, "dbname": self.database}
         with psycopg.connect(**here, port=self.primary.port, autocommit=True) as connection:
             connection.execute("SELECT pg_advisory_lock(%s, %s)", (first, second))
             yield
