@@ -36,11 +36,10 @@ _SETTINGS = {
     "wal_keep_size": "256MB",  # for a standby that was away
     "wal_retrieve_retry_interval": "100ms",
 }
-_FORGETFUL = {"fsync": "off", "full_page_writes": "off"}
 # $1 is the folder. A server that was killed leaves a segment of memory, which its postmaster.pid names.
 _KEEPER = r"""
 exec 2>/dev/null
-cat >/dev/null
+read -r over
 while alive=$(find /proc/[0-9]*/cwd -maxdepth 0 -lname "$1*" -printf '%h ') || :; test "$alive"; do
     for one in $alive; do kill -9 "${one#/proc/}"; done
 done
@@ -80,10 +79,11 @@ class Cluster:
             tempfile.mkdtemp(prefix="postgres_", dir="/tmp")
         )  # names of sockets have to be short
         words = ["sh", "-c", _KEEPER, "sh", str(self.folder)]
-        self._keeper = subprocess.Popen(words, stdin=subprocess.PIPE, cwd="/", start_new_session=True)
-        self._process: subprocess.Popen[bytes] | None = None
+        self._keeper = subprocess.Popen(
+            words, stdin=subprocess.PIPE, text=True, cwd="/", start_new_session=True
+        )
+        self._process: subprocess.Popen[str] | None = None
         self._numbers = itertools.count(1)
-        self._awaited: list[str] = []
         self.name = self.folder.name
         self.data = self.folder / "data"
         self.password = password
@@ -128,6 +128,7 @@ class Cluster:
                 stderr=log,
                 cwd=self.folder,
                 env=_ENVIRONMENT,
+                text=True,
                 start_new_session=True,  # Ctrl-C is for the tests
                 **_unprivileged(),
             )
@@ -152,7 +153,7 @@ class Cluster:
         _signal(self.processes, signal.SIGCONT)
 
     def kill(self) -> None:
-        """End all of its processes at once, as a power cut does but for the disk's own cache."""
+        """End all of its processes at once. What they have written is there: this is no power cut."""
         self.pause()
         _signal(self.processes, signal.SIGKILL)
         assert self._process is not None
@@ -177,8 +178,9 @@ class Cluster:
     def follow(self, standby: "Cluster", *, synchronous: bool) -> None:
         """Wait until the standby is fed; synchronous: from here on commits wait until one of those that were named so has them."""
         if synchronous:
-            self._awaited.append(standby.name)
-            self.configure(synchronous_standby_names=f"ANY 1 ({', '.join(self._awaited)})")
+            ((named,),) = self.run("SHOW synchronous_standby_names")
+            names = [*named.removeprefix("ANY 1 (").removesuffix(")").split(", "), standby.name]
+            self.configure(synchronous_standby_names=f"ANY 1 ({', '.join(filter(None, names))})")
         found = "streaming quorum" if synchronous else "streaming"
         asked = sql.SQL(
             "SELECT concat_ws(' ', state, nullif(sync_state, 'async')) FROM pg_stat_replication WHERE application_name = {}"
@@ -249,14 +251,12 @@ class Cluster:
 
     def close(self) -> None:
         """End it, and remove its folder."""
-        assert self._keeper.stdin is not None
         if self._process is not None and self._process.poll() is None:
             self.resume()
             self._process.send_signal(_SIGNALS["immediate"])
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(1)  # so that it reaps its own; what is left then is killed
-        self._keeper.stdin.close()
-        self._keeper.wait()
+        self._keeper.communicate("over\n")
         if self._process is not None:
             self._process.wait()
         self._claim.close()
@@ -315,10 +315,13 @@ class Cluster:
 def cluster(
     *, durable: bool = True, password: str = "", tls: bool = False, **settings: str
 ) -> Iterator[Cluster]:
-    """A running one. Not durable: quicker, and it may not survive a kill. With TLS it takes nothing else over TCP."""
+    """A running one. Not durable: much quicker; what it has committed survives its own end, but not the machine's.
+
+    With TLS it takes nothing else over TCP.
+    """
     made = Cluster(password=password, tls=tls)
     try:
-        made.initialize({**({} if durable else _FORGETFUL), **settings})
+        made.initialize({"fsync": "on" if durable else "off", **settings})
         made.start()
         made.run(
             sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(
@@ -332,7 +335,9 @@ def cluster(
 
 @contextmanager
 def standby_of(primary: Cluster, *, synchronous: bool) -> Iterator[Cluster]:
-    """A copy of a running one that follows it. Once its end has come, a primary that commits with it waits for ever."""
+    """A copy of a running one that follows it. Once it has ended, commits that wait for it do so until the primary is told
+    otherwise, as any that is synchronous: `configure(synchronous_standby_names="")`.
+    """
     made = Cluster(password=primary.password, tls=primary.tls)
     try:
         made.copy(primary)

@@ -22,13 +22,13 @@ from keystead.domain.authorities import bundle, serving
 from keystead.domain.products import KEYSTEAD
 from keystead.entropy import Entropy, SystemEntropy
 from keystead.errors import OperatorError
-from keystead.given_settings import root_key_setting, store_settings
-from keystead.server.data import node, verification
+from keystead.given_settings import root_key_setting
+from keystead.server.data import verification
 from keystead.server.data.directory import DataDirectory
 from keystead.server.data.opened_store import open_store
 from keystead.server.data.root_key_choice import is_local
 from keystead.server.data.root_keys import RootKeys
-from keystead.server.data.store_place import SharedPlace, place_of
+from keystead.server.data.store_place import has_data, shared_by
 from keystead.server.data.world import OpenedStore, read_authority
 from keystead.settings import Settings
 from keystead.store.ports import StoreFailure
@@ -68,7 +68,7 @@ def run_operation(
     """
     directory = DataDirectory(data)
     directory.check_access()
-    if not directory.database.exists():
+    if not has_data(directory):
         raise OperatorError(
             f"there is no data in {directory.path}",
             hint="keystead serve makes it; --data names another directory",
@@ -113,7 +113,7 @@ def alone(
             SystemClock(),
             SystemEntropy(),
             root_key_setting=setting,
-            shared=shared_place(directory),
+            shared=shared_by(directory),
         )
         try:
             yield world
@@ -123,19 +123,6 @@ def alone(
         raise OperatorError(str(failure), hint=hint) from None
     finally:
         directory.unlock()
-
-
-def shared_place(directory: DataDirectory) -> SharedPlace | None:
-    """Where the database is that the server of a directory shares; None if the directory has one of its own."""
-    if directory.database.exists():
-        return None
-    found = place_of(*store_settings())
-    if found is None and (joined := node.joined(directory)) is not None:
-        raise OperatorError(
-            f"the store of {directory.path} is a database that servers share, and no setting says so",
-            hint=f'set store = "{joined.store}" (KEYSTEAD_STORE, or in the file of KEYSTEAD_CONFIG)',
-        )
-    return found
 
 
 def answer_here(world: OpenedStore, action: str, parameters: Mapping[str, str], command: str) -> Answer:
@@ -210,7 +197,7 @@ def with_data(data: str) -> DataDirectory:
     """A data directory that has data, or OperatorError."""
     directory = DataDirectory(data)
     directory.check_access()
-    if not directory.database.exists():
+    if not has_data(directory):
         raise OperatorError(f"there is no data in {directory.path}", hint="--data names another directory")
     return directory
 

@@ -11,7 +11,7 @@ from keystead.store.identity_tables import Identities
 from keystead.store.key_tables import Keys
 from keystead.store.listing import Listing
 from keystead.store.lookups import Lookups
-from keystead.store.ports import AuditLog, Nonces
+from keystead.store.ports import AuditLog, Nonces, Shared
 from keystead.store.seal_check import Examined, examine
 from keystead.store.sealed import META, SEALED
 from keystead.store.sealed_table import SealedTable, seal_table
@@ -67,6 +67,11 @@ class DatabaseStore(ABC):
         """How many batches have changed anything, with this one if it has; as far as rows are sealed."""
         seals = self._database.seals
         return 0 if seals is None else seals.revision + self._database.revised
+
+    @property
+    def shared(self) -> Shared | None:
+        """The database, if several servers may use it."""
+        return None
 
     @property
     def seals(self) -> Seals | None:

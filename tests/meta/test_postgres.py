@@ -35,8 +35,8 @@ def made(url: str) -> "psycopg.Connection[tuple[object, ...]]":
 
 
 @pytest.fixture(scope="module")
-def durable() -> Iterator[Cluster]:
-    with cluster(password="s3cret/@ :", tls=True) as running:
+def guarded() -> Iterator[Cluster]:
+    with cluster(durable=False, password="s3cret/@ :", tls=True) as running:
         yield running
 
 
@@ -56,39 +56,39 @@ def test_a_database_of_another_encoding_and_order(postgres: Cluster) -> None:
     assert postgres.run("SELECT 'a' < 'B'", "english") == [(True,)]
 
 
-def test_what_is_committed_is_there_after_a_kill(durable: Cluster) -> None:
-    with durable.database() as url:
+def test_what_is_committed_is_there_after_a_kill(guarded: Cluster) -> None:
+    with guarded.database() as url:
         with made(url) as connection:
             connection.execute("INSERT INTO t VALUES (1)")
             connection.commit()
             connection.execute("INSERT INTO t VALUES (2)")
-            before = durable.processes
-            durable.kill()
+            before = guarded.processes
+            guarded.kill()
             assert len(before) > 3
-            assert durable.processes == []
+            assert guarded.processes == []
             with pytest.raises(psycopg.OperationalError):
                 connection.commit()
         with pytest.raises(psycopg.OperationalError):
             psycopg.connect(url)
-        durable.start()
+        guarded.start()
         assert rows(url) == 1
-        assert "automatic recovery in progress" in durable.logs
-        durable.stop("smart")
-        durable.start()
+        assert "automatic recovery in progress" in guarded.logs
+        guarded.stop("smart")
+        guarded.start()
         assert rows(url) == 1
 
 
-def test_a_password_is_asked_for(durable: Cluster) -> None:
+def test_a_password_is_asked_for(guarded: Cluster) -> None:
     for over_socket in (False, True):
-        url = durable.url("postgres", over_socket=over_socket)
+        url = guarded.url("postgres", over_socket=over_socket)
         psycopg.connect(url).close()
         with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
             psycopg.connect(url, password="other")
 
 
-def test_a_frozen_server_answers_later(durable: Cluster) -> None:
-    with durable.database() as url, made(url) as connection:
-        durable.pause()
+def test_a_frozen_server_answers_later(guarded: Cluster) -> None:
+    with guarded.database() as url, made(url) as connection:
+        guarded.pause()
         answered = threading.Event()
 
         def ask() -> None:
@@ -99,40 +99,42 @@ def test_a_frozen_server_answers_later(durable: Cluster) -> None:
         asking = threading.Thread(target=ask)
         asking.start()
         assert not answered.wait(0.1)
-        durable.resume()
+        guarded.resume()
         asking.join()
         assert rows(url) == 1
 
 
-def test_a_standby_has_what_was_acknowledged(durable: Cluster) -> None:
-    with standby_of(durable, synchronous=True) as standby:
-        durable.create_database("kept")
-        with made(durable.url("kept")) as connection:
+def test_a_standby_has_what_was_acknowledged(guarded: Cluster) -> None:
+    with standby_of(guarded, synchronous=True) as standby:
+        guarded.create_database("kept")
+        with made(guarded.url("kept")) as connection:
             standby.pause()
             connection.execute("INSERT INTO t VALUES (1)")
             committing = threading.Thread(target=connection.commit)
             committing.start()
             try:
-                until(lambda: durable.run("SELECT 1 FROM pg_stat_activity WHERE wait_event = 'SyncRep'"))
+                until(lambda: guarded.run("SELECT 1 FROM pg_stat_activity WHERE wait_event = 'SyncRep'"))
                 assert committing.is_alive()
             finally:
                 standby.resume()
             committing.join()
-            durable.kill()
+            guarded.kill()
         standby.promote()
         assert rows(standby.url("kept")) == 1
-        assert rows(durable.url("kept", standby, target_session_attrs="read-write")) == 1
-    durable.start()
+        assert rows(guarded.url("kept", standby, target_session_attrs="read-write")) == 1
+    guarded.start()
+    guarded.configure(synchronous_standby_names="")
+    guarded.run("DROP DATABASE kept")
 
 
-def test_only_tls_is_let_in(durable: Cluster, tmp_path: Path) -> None:
-    with psycopg.connect(durable.url("postgres")) as connection:
+def test_only_tls_is_let_in(guarded: Cluster, tmp_path: Path) -> None:
+    with psycopg.connect(guarded.url("postgres")) as connection:
         found = connection.execute("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()")
         assert found.fetchone() == (True,)
     with pytest.raises(psycopg.OperationalError, match="no encryption"):
-        psycopg.connect(durable.url("postgres", sslmode="disable"))
+        psycopg.connect(guarded.url("postgres", sslmode="disable"))
     with pytest.raises(psycopg.OperationalError, match="certificate"):
-        psycopg.connect(durable.url("postgres", sslrootcert=str(tmp_path / "none.pem")))
+        psycopg.connect(guarded.url("postgres", sslrootcert=str(tmp_path / "none.pem")))
 
 
 @pytest.fixture

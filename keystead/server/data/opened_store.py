@@ -127,7 +127,7 @@ def _open_shared(start: _Start, shared: SharedPlace) -> OpenedStore:
     except BaseException:
         store.close()
         raise
-    opened.shared, opened.weak = store, shared.choice.warning
+    opened.weak = shared.choice.warning
     return opened
 
 

@@ -85,7 +85,7 @@ class Service:
         self._loop = loop
         self._backups: Backups | None = None
         self._timers: dict[str, asyncio.TimerHandle] = {}
-        self._shared = opened.shared
+        self._shared = opened.store.shared
         self._weak = opened.weak
         self._anchors = opened.anchors
         self._anchorings: list[Anchoring] = []

@@ -19,10 +19,11 @@ from psycopg.raw_cursor import RawCursor
 
 from keystead.clock import Clock
 from keystead.domain.audit import Head
+from keystead.domain.members import Member
 from keystead.errors import OperatorError
 from keystead.store.database_store import DatabaseStore
-from keystead.store.ports import StoreFailure, Superseded
-from keystead.store.postgresql import schema
+from keystead.store.ports import Shared, StoreFailure, Superseded
+from keystead.store.postgresql import members, schema
 from keystead.store.postgresql.database import PostgresDatabase, failure
 from keystead.store.postgresql.log import AuditLog
 from keystead.store.postgresql.nonces import Nonces
@@ -87,6 +88,7 @@ class PostgresStore(DatabaseStore):
         self._trusted = session.connection  # the connection whose database was compared with what is known
         self.problem = ""  # why it can never commit again; "" is nothing
         self.warnings: tuple[str, ...] = ()
+        self.size = 0
 
     @classmethod
     def open(
@@ -162,12 +164,23 @@ class PostgresStore(DatabaseStore):
         """Whether there is a connection to the database, as far as is known."""
         return self._session.connection is not None
 
+    @property
+    def shared(self) -> Shared:
+        return self
+
+    def members(self) -> tuple[Member, ...]:
+        return members.members(self._pg)
+
+    def retire(self, server: str) -> None:
+        members.retire(self._pg, server, int(self._clock.now()))
+
     def tend(self) -> None:
-        """In a batch, once a minute: compare the clocks, and keep that this server was there then."""
         try:
-            self._session.compare_clocks()
+            with self._session.watch.waiting():
+                self._session.compare_clocks()
         except psycopg.Error as error:
             raise failure(error) from None
+        ((self.size,),) = self._pg.rows("SELECT pg_database_size(current_database())")
         self._pg.beside(_SEEN, [(int(self._clock.now()), *self._identity)])
 
     def advance(self, revision: int) -> None:
