@@ -31,6 +31,7 @@ from keystead.server.data import seeding
 from keystead.server.data.anchor import Anchor
 from keystead.server.data.directory import DataDirectory, Running
 from keystead.server.data.opened_store import open_store
+from keystead.server.data.store_place import place_of
 from keystead.server.network import listener
 from keystead.server.network.certificate_watch import CertificateWatch
 from keystead.server.network.console_supervisor import Console
@@ -65,6 +66,7 @@ class Server:
         self.entropy = entropy
         self.directory = DataDirectory(settings.data)
         self.anchor: Anchor | None = None
+        self.accept_older_copy = False
         self.first_start = False
         self.running: Running | None = None
         self._fronted = preflight.fronted(settings)
@@ -85,7 +87,14 @@ class Server:
             seed = seeds.read(settings.seed) if settings.seed else None
             account = "" if seed is None else seed.account
             opened = open_store(
-                self.directory, self.clock, self.entropy, account, self.anchor, settings.root_key
+                self.directory,
+                self.clock,
+                self.entropy,
+                account,
+                self.anchor,
+                settings.root_key,
+                shared=place_of(settings.store, settings.store_password_file),
+                accept_older=self.accept_older_copy,
             )
             self.first_start = opened.first_start
             self.service = Service(
@@ -143,7 +152,7 @@ class Server:
             await self.stop()
             raise
         self.service.pipeline.home.describe = self._facts
-        self.service.start_timers(self.anchor)
+        self.service.start_timers()
         return self.running
 
     def drain(self) -> None:

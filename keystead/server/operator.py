@@ -25,9 +25,11 @@ from keystead.errors import OperatorError
 from keystead.given_settings import root_key_setting
 from keystead.server.data import verification
 from keystead.server.data.directory import DataDirectory
-from keystead.server.data.opened_store import OpenedStore, open_store, read_authority
+from keystead.server.data.opened_store import open_store
 from keystead.server.data.root_key_choice import is_local
 from keystead.server.data.root_keys import RootKeys
+from keystead.server.data.store_place import has_data, shared_by
+from keystead.server.data.world import OpenedStore, read_authority
 from keystead.settings import Settings
 from keystead.store.ports import StoreFailure
 from keystead.store.reader import Reader, RootKeyNeeded, Verdict, Wanted, open_reader
@@ -66,7 +68,7 @@ def run_operation(
     """
     directory = DataDirectory(data)
     directory.check_access()
-    if not directory.database.exists():
+    if not has_data(directory):
         raise OperatorError(
             f"there is no data in {directory.path}",
             hint="keystead serve makes it; --data names another directory",
@@ -106,7 +108,13 @@ def alone(
     to do where the store fails."""
     directory.lock()
     try:
-        world = open_store(directory, SystemClock(), SystemEntropy(), root_key_setting=setting)
+        world = open_store(
+            directory,
+            SystemClock(),
+            SystemEntropy(),
+            root_key_setting=setting,
+            shared=shared_by(directory),
+        )
         try:
             yield world
         finally:
@@ -189,7 +197,7 @@ def with_data(data: str) -> DataDirectory:
     """A data directory that has data, or OperatorError."""
     directory = DataDirectory(data)
     directory.check_access()
-    if not directory.database.exists():
+    if not has_data(directory):
         raise OperatorError(f"there is no data in {directory.path}", hint="--data names another directory")
     return directory
 

@@ -11,9 +11,9 @@ from keystead.errors import OperatorError
 from keystead.given_settings import root_key_setting
 from keystead.server.backup import last_backup, making, proof, restoring, revived
 from keystead.server.data.directory import DataDirectory
-from keystead.server.data.opened_store import OpenedStore
 from keystead.server.data.root_key_choice import KINDS
 from keystead.server.data.root_keys import RootKeys
+from keystead.server.data.world import OpenedStore
 from keystead.server.operator import alone, pipeline_of, run_operation, with_data
 from keystead.store.reader import open_reader
 

@@ -18,9 +18,9 @@ from keystead.domain.products import KEYSTEAD
 from keystead.entropy import SystemEntropy
 from keystead.errors import OperatorError
 from keystead.server.data.directory import DataDirectory
-from keystead.server.data.opened_store import OpenedStore
 from keystead.server.data.root_key_choice import LOCAL, Kind, choose
 from keystead.server.data.root_keys import RootKeys, noted_choice
+from keystead.server.data.world import OpenedStore
 from keystead.server.operator import alone, answer_here, with_data
 from keystead.store.copying import server_of
 from keystead.store.reader import root_key_needed

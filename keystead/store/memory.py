@@ -338,6 +338,7 @@ class MemoryStore:
         self.server_id = uuid4(entropy)
         self.blocked = Blocked()  # nobody else writes here
         self.revision = self.reloads = 0  # nobody else has any of it
+        self.shared = None
         self._journal: Journal = []
         self.keyring = Keyring(self._journal)
         self.accounts = Accounts(self._journal)

@@ -225,6 +225,15 @@ class RootKeyNeeded(msgspec.Struct, frozen=True, kw_only=True):
     facts: RootKeyFacts | None = None
 
 
+def needed_by(keyring: tables.Keyring) -> RootKeyNeeded:
+    """Which root key what is stored needs."""
+    rows, facts = keyring.all(), keyring.root()
+    if not rows:
+        return RootKeyNeeded()
+    since = rows[0].created if facts is None else facts.since
+    return RootKeyNeeded(fingerprint=rows[0].root_fingerprint, since=since, facts=facts)
+
+
 def root_key_needed(place: Path | Place) -> RootKeyNeeded:
     """Which root key a database needs, of whichever version it is. OperatorError if it can't be read."""
     snapshot: Snapshot

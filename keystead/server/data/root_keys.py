@@ -4,6 +4,7 @@ Which root key is needed says the fingerprint in the database, which a rotation 
 key wraps. So at any moment one key opens all of it, and which that is shows at every start.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -43,15 +44,24 @@ class Made(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RootKeys:
-    """Opens and makes the root keys of one data directory."""
+    """Opens and makes the root keys of one data directory. `asked` says what a database that others share needs."""
 
-    def __init__(self, directory: DataDirectory, entropy: Entropy, clock: Clock) -> None:
+    def __init__(
+        self,
+        directory: DataDirectory,
+        entropy: Entropy,
+        clock: Clock,
+        asked: Callable[[], RootKeyNeeded] | None = None,
+    ) -> None:
         self._directory = directory
         self._entropy = entropy
         self._clock = clock
+        self._asked = asked
 
     def needed(self) -> RootKeyNeeded:
-        """What the database there says; nothing, if there is none yet."""
+        """What the database says; nothing, if there is none yet."""
+        if self._asked is not None:
+            return self._asked()
         database = self._directory.database
         return root_key_needed(database) if database.exists() else RootKeyNeeded()
 
@@ -79,7 +89,7 @@ class RootKeys:
             return Found(root=made.root, facts=made.facts)
         path = self._path(choice)
         # One that is there is of a first start that was cut off. Where there is a database already, it must be there.
-        fresh = not path.exists() and not self._directory.database.exists()
+        fresh = not path.exists() and (self._asked is not None or not self._directory.database.exists())
         root = (root_key.create_file if fresh else root_key.read_file)(path, self._entropy)
         return Found(root=root, facts=self._new(root, choice))
 
@@ -221,7 +231,15 @@ class RootKeys:
         """The file or, where a rotation was cut off after its commit, the one that is to have its name."""
         if not choice.place and self._fingerprint(self._next) == needed.fingerprint:
             return root_key.read_file(self._next, self._entropy)
-        return root_key.read_file(self._path(choice), self._entropy)
+        path = self._path(choice)
+        if self._asked is not None and not path.exists():
+            raise OperatorError(
+                f"other servers use this database already, and there is no root key at {path}; theirs is "
+                f"{needed.fingerprint}",
+                hint="copy the file root.key of the data directory of one of them to there, with mode 0600; or set root-key "
+                "to where it is",
+            )
+        return root_key.read_file(path, self._entropy)
 
     def _credential(self, choice: Choice) -> RootKey:
         what = f"the credential {choice.place}"

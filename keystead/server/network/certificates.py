@@ -24,7 +24,7 @@ from keystead.entropy import Entropy
 from keystead.errors import OperatorError, WrongSetting
 from keystead.server import logs
 from keystead.server.data.directory import DataDirectory
-from keystead.server.data.opened_store import OpenedStore
+from keystead.server.data.world import OpenedStore
 from keystead.server.network.listener import Named, Pem, load_certificate, server_context
 from keystead.store.ports import StoreFailure
 

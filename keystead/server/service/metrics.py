@@ -182,6 +182,19 @@ class Metrics:
         for name, path in (("database", database), ("log", database.with_name(f"{database.name}-wal"))):
             size.labels(name).set_function(partial(size_of, path))
 
+    def watch_shared(self, skew: Callable[[], float], connected: Callable[[], bool]) -> None:
+        """Add how it is with a database that several servers share."""
+        Gauge(
+            "keystead_database_clock_skew_seconds",
+            "By how much the clock of this machine is ahead of the database's, when they were last compared",
+            registry=self.registry,
+        ).set_function(skew)
+        Gauge(
+            "keystead_database_connected",
+            "1 if there is a connection to the database, as far as is known, else 0",
+            registry=self.registry,
+        ).set_function(connected)
+
     def stored(self, keys: Mapping[KeyState, int], records: int) -> None:
         """What the store holds now."""
         for state in KeyState:

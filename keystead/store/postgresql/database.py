@@ -6,6 +6,7 @@ commit. The first statement that writes begins the transaction that no other ser
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from functools import lru_cache
 from typing import Any
 
@@ -14,6 +15,7 @@ from psycopg.raw_cursor import RawCursor
 
 from keystead.store.database import Database
 from keystead.store.ports import StoreFailure
+from keystead.store.postgresql.watch import Watch
 
 _NUL = "\0"  # no text of PostgreSQL has it; texts of ours may
 MARK = "\ufdd0"  # is no character, and stands for it: as itself and a digit
@@ -62,9 +64,13 @@ class PostgresDatabase(Database):
     """See keystead.store.database.Database. `changing` is called before a statement that writes."""
 
     def __init__(
-        self, connection: psycopg.Connection[Any] | None, changing: Callable[[], None] = lambda: None
+        self,
+        connection: psycopg.Connection[Any] | None,
+        changing: Callable[[], None] = lambda: None,
+        watch: Watch | None = None,
     ) -> None:
         super().__init__()
+        self._waiting = nullcontext if watch is None else watch.waiting
         self._changing = changing
         self.later: list[tuple[str, list[Sequence[Any]]]] = []  # what `beside` was given, for the commit
         self._connection = connection
@@ -78,7 +84,8 @@ class PostgresDatabase(Database):
             self._changing()
         try:
             cursor = self._cursor()
-            cursor.execute(numbered(sql), [stored(value) for value in values] or None)
+            with self._waiting():
+                cursor.execute(numbered(sql), [stored(value) for value in values] or None)
             if cursor.description is None:
                 return []
             return [tuple(map(as_given, row)) for row in cursor.fetchall()]
@@ -92,18 +99,20 @@ class PostgresDatabase(Database):
     def many(self, sql: str, values: Iterable[Sequence[Any]]) -> None:
         self._changing()
         try:
-            self._cursor().executemany(numbered(sql), [[stored(one) for one in row] for row in values])
+            with self._waiting():
+                self._cursor().executemany(numbered(sql), [[stored(one) for one in row] for row in values])
         except psycopg.Error as error:
             raise self.failure(error) from None
 
     def beside(self, sql: str, values: Iterable[Sequence[Any]]) -> None:
         self.later.append((sql, list(values)))
 
-    def write_later(self, cursor: RawCursor[Any]) -> None:
-        """Write what `beside` was given, in a pipeline."""
-        for sql, values in self.later:
-            for row in values:
-                cursor.execute(numbered(sql), [stored(one) for one in row])
+    def write_later(self) -> None:
+        """Write what `beside` was given."""
+        cursor = self._cursor()
+        with self._waiting():
+            for sql, values in self.later:
+                cursor.executemany(numbered(sql), [[stored(one) for one in row] for row in values])
 
     def next_position(self, table: str) -> int:
         ((position,),) = self.rows(f"SELECT nextval('{table}_position')")

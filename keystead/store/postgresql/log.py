@@ -10,14 +10,16 @@ from psycopg.raw_cursor import RawCursor
 
 from keystead.domain.audit import COLUMNS, Head, Record, columns
 from keystead.store.postgresql.database import PostgresDatabase, stored
+from keystead.store.postgresql.round_trip import Statement, Step
 
 _NAMES = ", ".join(COLUMNS)
 _NUMBERS = {name for name, kind in get_type_hints(Record).items() if kind is int}
 _TYPED = ", ".join(f"{name} {'bigint' if name in _NUMBERS else 'text'}" for name in COLUMNS)
 # As one JSON text, with the hashes behind each other: a third of what arrays cost here.
-_WRITE = (
+_WRITE = Statement(
+    "records",
     f"INSERT INTO audit ({_NAMES}, hash) SELECT {_NAMES}, substr($2::bytea, (32 * n - 31)::int, 32) "  # noqa: S608
-    f"FROM ROWS FROM (json_to_recordset($1::json) AS ({_TYPED})) WITH ORDINALITY AS records ({_NAMES}, n)"
+    f"FROM ROWS FROM (json_to_recordset($1::json) AS ({_TYPED})) WITH ORDINALITY AS records ({_NAMES}, n)",
 )
 _LAST = "SELECT sequence, hash FROM audit WHERE chain = $1 ORDER BY sequence DESC LIMIT 1"
 _AT = "SELECT hash FROM audit WHERE chain = $1 AND sequence = $2"
@@ -53,14 +55,15 @@ class AuditLog:
     def append(self, rows: Sequence[tuple[Record, bytes]]) -> None:
         self.pending = [*self.pending, *rows]  # a new list: a savepoint may have kept the old one
 
-    def write(self, cursor: RawCursor[Any]) -> None:
-        """Write what is pending, in a pipeline."""
-        if self.pending:
-            self.known = False  # until it is committed, or known not to be
-            text = msgspec.json.encode([record for record, _ in self.pending])
-            if _AWKWARD.search(text):
-                text = msgspec.json.encode([_storable(record) for record, _ in self.pending])
-            cursor.execute(_WRITE, (text.decode(), b"".join([link for _, link in self.pending])))
+    def steps(self) -> list[Step]:
+        """What writes that which is pending."""
+        if not self.pending:
+            return []
+        self.known = False  # until it is committed, or known not to be
+        text = msgspec.json.encode([record for record, _ in self.pending])
+        if _AWKWARD.search(text):
+            text = msgspec.json.encode([_storable(record) for record, _ in self.pending])
+        return [(_WRITE, (text.decode(), b"".join([link for _, link in self.pending])))]
 
     def kept(self) -> None:
         """What was pending is committed."""

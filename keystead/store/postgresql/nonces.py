@@ -4,21 +4,20 @@ What this server has accepted or met lately is known by heart. What it does not 
 """
 
 from collections.abc import Sequence
-from typing import Any
-
-from psycopg.raw_cursor import RawCursor
 
 from keystead.store.failures import StoreFailure
 from keystead.store.postgresql.database import PostgresDatabase
+from keystead.store.postgresql.round_trip import Statement, Step
 from keystead.store.sealed import META
 from keystead.store.sealed_table import SealedTable
 
 KNOWN = 65_536  # of the latest that were accepted here; some 10 MB
 Nonce = tuple[int, bytes]
 # As two values: arrays would cost more than all else of a commit. In order, so that two servers never wait crosswise.
-_WRITE = (
+_WRITE = Statement(
+    "nonces",
     "INSERT INTO nonces SELECT second::bigint, substr($2::bytea, (16 * n - 15)::int, 16) "
-    "FROM string_to_table($1, ',') WITH ORDINALITY AS given (second, n) ORDER BY 1, 2"
+    "FROM string_to_table($1::text, ',') WITH ORDINALITY AS given (second, n) ORDER BY 1, 2",
 )
 _FIND = "SELECT second, digest FROM nonces WHERE (second, digest) IN (SELECT * FROM unnest($1::bigint[], $2::bytea[]))"
 
@@ -64,11 +63,12 @@ class Nonces:
         if self._meta.put(("horizon", str(horizon))) is None:
             self._meta.insert(("horizon", str(horizon)))
 
-    def write(self, cursor: RawCursor[Any]) -> None:
-        """Write what is pending, in a pipeline."""
-        if self.pending:
-            seconds = ",".join([str(second) for second, _ in self.pending])
-            cursor.execute(_WRITE, (seconds, b"".join([digest for _, digest in self.pending])))
+    def steps(self) -> list[Step]:
+        """What writes that which is pending."""
+        if not self.pending:
+            return []
+        seconds = ",".join([str(second) for second, _ in self.pending])
+        return [(_WRITE, (seconds, b"".join([digest for _, digest in self.pending])))]
 
     def kept(self) -> None:
         """What was pending is committed."""

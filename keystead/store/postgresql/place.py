@@ -15,8 +15,6 @@ class Place(NamedTuple):
     def __repr__(self) -> str:
         return f"Place({self.shown!r})"
 
-    __str__ = __repr__
-
 
 def check_library() -> None:
     """OperatorError if the library is not installed."""

@@ -19,14 +19,16 @@ from psycopg.raw_cursor import RawCursor
 
 from keystead.clock import Clock
 from keystead.domain.audit import Head
+from keystead.domain.members import Member
 from keystead.errors import OperatorError
 from keystead.store.database_store import DatabaseStore
 from keystead.store.lookup_tables import DatabaseLookups
-from keystead.store.ports import StoreFailure, Superseded
-from keystead.store.postgresql import schema
+from keystead.store.ports import Shared, StoreFailure, Superseded
+from keystead.store.postgresql import members, schema
 from keystead.store.postgresql.database import PostgresDatabase, failure
 from keystead.store.postgresql.log import AuditLog
 from keystead.store.postgresql.nonces import Nonces
+from keystead.store.postgresql.round_trip import Statement, Step
 from keystead.store.postgresql.session import (
     FENCE,
     LOCKS,
@@ -43,25 +45,34 @@ from keystead.store.seals import Seals
 _STALE, _OVER = "KS001", "KS002"  # what keep_out raises
 _FOUND_OUT_WITHIN = 10.0  # seconds
 _SKEW = 2.0  # seconds between clocks, beyond which requests are not judged alike
-_LOCK = "SELECT pg_advisory_xact_lock($1, $2)"
-_SHARED = "SELECT pg_advisory_xact_lock_shared($1, $2)"
-_KEEP_OUT = "SELECT keep_out($1, $2, $3)"
-_STATE = (
+_BEGIN, _COMMIT = Statement("begin", "BEGIN"), Statement("commit", "COMMIT")
+# Never by psycopg's own means: it forgets all statements that are prepared after one of these.
+_ROLLBACK = Statement("rollback", "ROLLBACK")
+_SAVEPOINT = Statement("savepoint", "SAVEPOINT one_call")
+_UNDO = Statement("undo", "ROLLBACK TO one_call")
+_RELEASE = Statement("release", "RELEASE one_call")
+_LOCK = Statement("lock", "SELECT pg_advisory_xact_lock($1::int, $2::int)")
+_SHARED = Statement("shared", "SELECT pg_advisory_xact_lock_shared($1::int, $2::int)")
+_KEEP_OUT = Statement("keep_out", "SELECT keep_out($1::text, $2::bigint, $3::bigint)")
+_STATE = Statement(
+    "state",
     "SELECT (SELECT revision FROM fence), "
-    "EXISTS (SELECT FROM servers WHERE server = $1 AND epoch = $2 AND retired IS NULL)"
+    "(SELECT count(*) FROM servers WHERE server = $1::text AND epoch = $2::bigint AND retired IS NULL)",
 )
+_CHANGED = Statement("changed", "UPDATE fence SET revision = revision + 1")
 _JOIN = (
-    "INSERT INTO servers VALUES ($1, 1, $2, $3, $3, NULL, NULL) ON CONFLICT (server) DO UPDATE "
-    "SET epoch = servers.epoch + 1, name = excluded.name, started = excluded.started, seen = excluded.seen, "
-    "stopped = NULL WHERE servers.retired IS NULL RETURNING epoch"
+    "INSERT INTO servers VALUES ($1, $4::bigint + 1, $2, $3, $3, NULL, NULL) ON CONFLICT (server) DO UPDATE "
+    "SET epoch = greatest(servers.epoch + 1, excluded.epoch), name = excluded.name, started = excluded.started, "
+    "seen = excluded.seen, stopped = NULL WHERE servers.retired IS NULL RETURNING epoch"
 )
+_SEEN = "UPDATE servers SET seen = ? WHERE server = ? AND epoch = ?"
 
 
 class PostgresStore(DatabaseStore):
     """See keystead.store.ports.Store."""
 
     def __init__(self, session: Session, place: Place, server: str, epoch: int, clock: Clock) -> None:
-        database = PostgresDatabase(session.connection, self._changing)
+        database = PostgresDatabase(session.connection, self._changing, session.watch)
         super().__init__(database, f"{server}.{epoch}")
         self._pg = database
         self._session = session
@@ -81,17 +92,32 @@ class PostgresStore(DatabaseStore):
         self._trusted = session.connection  # the connection whose database was compared with what is known
         self.problem = ""  # why it can never commit again; "" is nothing
         self.warnings: tuple[str, ...] = ()
+        self.size = 0
 
     @classmethod
-    def open(cls, place: Place, server: str, name: str, clock: Clock) -> "PostgresStore":
-        """Open the database as the server of this id, made ready if need be. OperatorError if that can't be."""
+    def open(
+        cls,
+        place: Place,
+        server: str,
+        name: str,
+        clock: Clock,
+        *,
+        after: int = 0,
+        first: Callable[[PostgresDatabase], None] = lambda database: None,
+    ) -> "PostgresStore":
+        """Open the database as the server of this id, made ready if need be. OperatorError if that can't be.
+
+        `after` is an epoch that this server had before, whatever the database says; `first` looks at the database before the
+        server joins, which it then does not if that raises an error.
+        """
         session = Session(place, server, clock)
         try:
             with open_connection(place) as connection:
                 refuse_unfit(connection, place.shown)
                 schema.migrate(connection, place.shown, int(clock.now()))
+                first(PostgresDatabase(connection))
             connection = session.connect()
-            rows = RawCursor(connection).execute(_JOIN, (server, name, int(clock.now()))).fetchall()
+            rows = RawCursor(connection).execute(_JOIN, (server, name, int(clock.now()), after)).fetchall()
             if not rows:
                 raise OperatorError(
                     f"this server, {server}, was retired from {place.shown}",
@@ -101,19 +127,19 @@ class PostgresStore(DatabaseStore):
             made.warnings = durability(connection)
             return made
         except StoreFailure as error:
-            session.let_go()
+            session.close()
             raise OperatorError(
                 f"cannot use the database {place.shown}: {error}",
                 hint="is PostgreSQL running there, and is no other process running with this data directory?",
             ) from None
         except psycopg.Error as error:
-            session.let_go()
+            session.close()
             raise OperatorError(
                 f"cannot open the database {place.shown}: {failure(error)}",
                 hint="check its address, user and password; psql with the same ones tells more",
             ) from None
         except BaseException:
-            session.let_go()
+            session.close()
             raise
 
     @property
@@ -126,6 +152,46 @@ class PostgresStore(DatabaseStore):
         skew = self._session.skew
         apart = f"the clocks of this machine and of the database are {abs(skew):.1f} s apart"
         return [*filter(None, [self.problem]), *([apart] if abs(skew) > _SKEW else [])]
+
+    @property
+    def epoch(self) -> int:
+        """How often this server has started, this time included."""
+        return self._identity[1]
+
+    @property
+    def skew(self) -> float:
+        """Seconds by which the clock here is ahead of the database's."""
+        return self._session.skew
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a connection to the database, as far as is known."""
+        return self._session.connection is not None
+
+    @property
+    def shared(self) -> Shared:
+        return self
+
+    def members(self) -> tuple[Member, ...]:
+        return members.members(self._pg)
+
+    def retire(self, server: str) -> None:
+        members.retire(self._pg, server, int(self._clock.now()))
+
+    def tend(self) -> None:
+        try:
+            with self._session.watch.waiting():
+                self._session.compare_clocks()
+        except psycopg.Error as error:
+            raise failure(error) from None
+        ((self.size,),) = self._pg.rows("SELECT pg_database_size(current_database())")
+        self._pg.beside(_SEEN, [(int(self._clock.now()), *self._identity)])
+
+    def advance(self, revision: int) -> None:
+        self._changing()
+        super().advance(revision)
+        self._pg.rows("UPDATE fence SET revision = greatest(revision, ?)", (revision,))
+        self._revision = max(self._revision or 0, revision)
 
     def begin(self, alone: bool = False) -> None:
         if self.problem:
@@ -192,7 +258,7 @@ class PostgresStore(DatabaseStore):
             return
         try:
             if connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
-                connection.execute("ROLLBACK")
+                self._session.run([(_ROLLBACK, ())])
         except psycopg.Error:
             self._session.let_go()
 
@@ -209,7 +275,7 @@ class PostgresStore(DatabaseStore):
         later, nonces, records = len(self._pg.later), self.nonces.pending, self.audit.pending
         self._depth += 1
         if self._alone:
-            self._database.rows("SAVEPOINT one_call")
+            self._say(_SAVEPOINT)
         try:
             yield undo
         except BaseException:
@@ -226,9 +292,9 @@ class PostgresStore(DatabaseStore):
                     self._database.revised = revised
                     if seals is not None:
                         seals.undo(mark)
-                    self._database.rows("ROLLBACK TO one_call")
+                    self._say(_UNDO)
                 if self._alone:
-                    self._database.rows("RELEASE one_call")
+                    self._say(_RELEASE)
 
     def close(self) -> None:
         with suppress(psycopg.Error):
@@ -237,7 +303,7 @@ class PostgresStore(DatabaseStore):
                     "UPDATE servers SET stopped = $3 WHERE server = $1 AND epoch = $2",
                     (*self._identity, int(self._clock.now())),
                 )
-        self._session.let_go()
+        self._session.close()
         self._readings.close()
 
     # --- inside
@@ -247,6 +313,12 @@ class PostgresStore(DatabaseStore):
         self._depth = 0
         self._database.revised = False
         self._pg.later.clear()
+
+    def _say(self, statement: Statement) -> None:
+        try:
+            self._session.run([(statement, ())])
+        except psycopg.Error as error:
+            raise failure(error) from None
 
     def _changing(self) -> None:
         """Before a statement that writes: from here on no other server's batch can end."""
@@ -260,14 +332,12 @@ class PostgresStore(DatabaseStore):
         if connection is None:
             raise StoreFailure("PostgreSQL: the connection was lost")
         self._doomed = True  # until all of it is done
+        here = (LOCKS, FENCE)
         try:
-            with connection.pipeline():
-                connection.execute("BEGIN")
-                RawCursor(connection).execute(_LOCK, (LOCKS, FENCE))
-                state = RawCursor(connection).execute(_STATE, self._identity)
-            ((revision, current),) = state.fetchall()
+            found = self._session.run([(_BEGIN, ()), (_LOCK, here), (_STATE, self._identity)])
         except psycopg.Error as error:
             raise failure(error) from None
+        revision, current = (int(value or 0) for value in found[-1][0])
         if not current:
             raise self._over()
         self._alone = True
@@ -279,29 +349,26 @@ class PostgresStore(DatabaseStore):
             self._revision = self._latest = revision
         self._doomed = False
         for _ in range(self._depth):
-            self._database.rows("SAVEPOINT one_call")
+            self._say(_SAVEPOINT)
 
     def _keep(self, connection: psycopg.Connection[Any]) -> None:
         """One round trip: prove that this batch knew the latest, keep what it brings, and commit."""
-        committing = False
+        assert self._revision is not None
+        steps: list[Step] = []
+        if not self._alone:
+            fence = (*self._identity, self._revision)
+            steps += [(_BEGIN, ()), (_SHARED, (LOCKS, FENCE)), (_KEEP_OUT, fence)]
+        elif self._database.revised:
+            steps.append((_CHANGED, ()))
+        if self._pg.later:  # once a minute
+            if not self._alone:
+                self._session.run(steps)
+                steps = []
+            self._pg.write_later()
         try:
-            with connection.pipeline() as pipeline:
-                cursor = RawCursor(connection)
-                if self._alone:
-                    if self._database.revised:
-                        cursor.execute("UPDATE fence SET revision = revision + 1")
-                else:
-                    cursor.execute("BEGIN")
-                    cursor.execute(_SHARED, (LOCKS, FENCE))
-                    cursor.execute(_KEEP_OUT, (*self._identity, self._revision))
-                self._pg.write_later(cursor)
-                self.nonces.write(cursor)
-                self.audit.write(cursor)
-                cursor.execute("COMMIT")
-                committing = True
-                pipeline.sync()
+            self._session.run([*steps, *self.nonces.steps(), *self.audit.steps(), (_COMMIT, ())])
         except psycopg.OperationalError:
-            if committing and (connection.closed or connection.broken):
+            if connection.closed:
                 raise _CommitLost from None
             raise
 
@@ -314,7 +381,7 @@ class PostgresStore(DatabaseStore):
         connection = self._session.connection
         assert connection is not None
         try:
-            connection.execute("ROLLBACK")
+            self._session.run([(_ROLLBACK, ())])
             self.nonces.find(pending)
         except (psycopg.Error, StoreFailure):
             self._session.let_go()
@@ -346,7 +413,7 @@ class PostgresStore(DatabaseStore):
             except (StoreFailure, psycopg.Error) as error:
                 if self._clock.monotonic() > end:
                     raise StoreFailure(f"PostgreSQL: what became of COMMIT is not known: {error}") from None
-                self._session.wait(0.2)
+                self._session.watch.rest(0.2)
 
     def _compare(self, connection: psycopg.Connection[Any]) -> None:
         """Look whether a database that was connected to anew is at least as late as all that is known of it."""
