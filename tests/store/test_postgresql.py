@@ -10,8 +10,6 @@ import msgspec
 import psycopg
 import pytest
 from psycopg import sql
-from tests.cut import Cut
-from tests.postgres import Cluster
 
 from keystead.clock import FixedClock, SystemClock
 from keystead.crypto.row_seals import RowSeals
@@ -23,6 +21,8 @@ from keystead.store.ports import StoreFailure, Superseded
 from keystead.store.postgresql import schema
 from keystead.store.postgresql.session import Place, Session, open_connection
 from keystead.store.postgresql.store import PostgresStore
+from tests.cut import Cut
+from tests.postgres import Cluster
 from tests.store.test_contract import ACCOUNT, REGION, found, key
 from tests.unit.domain.test_audit import RECORD
 

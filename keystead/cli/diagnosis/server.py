@@ -49,6 +49,8 @@ def ready(scene: Scene) -> Iterator[Finding]:
             yield problem("readiness", one, "the log of the server says more")
         for one in scene.health.warnings:
             yield problem("stored data", one, "the how-to page on altered data says what to do")
+        for one in scene.health.database:
+            yield warning("database", one, "the page on several servers says what PostgreSQL is to be set to")
         if not scene.health.problems:
             yield ok("readiness", "calls are answered")
     elif scene.refusal is not None and scene.refusal["Code"] in LATER:
