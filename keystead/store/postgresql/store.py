@@ -8,7 +8,7 @@ No answer leaves before COMMIT was answered. If it never is, the chain of this s
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from typing import Any
 
 import psycopg
@@ -19,6 +19,7 @@ from keystead.domain.audit import Head
 from keystead.domain.members import Member
 from keystead.errors import OperatorError
 from keystead.store.database_store import DatabaseStore
+from keystead.store.lookup_tables import DatabaseLookups
 from keystead.store.ports import Shared, StoreFailure, Superseded
 from keystead.store.postgresql import members, schema
 from keystead.store.postgresql.database import PostgresDatabase, failure
@@ -27,6 +28,7 @@ from keystead.store.postgresql.log import AuditLog
 from keystead.store.postgresql.nonces import Nonces
 from keystead.store.postgresql.round_trip import Statement, Step
 from keystead.store.postgresql.session import Place, Session, durability, open_connection, refuse_unfit
+from keystead.store.postgresql.snapshot import PostgresSnapshot, Readings
 from keystead.store.seal_check import Examined, examine
 from keystead.store.seals import Seals
 
@@ -59,6 +61,8 @@ class PostgresStore(DatabaseStore):
         self._clock = clock
         self.nonces: Nonces = Nonces(database)
         self.audit: AuditLog = AuditLog(database, self.server_id)
+        self._readings = Readings(place, clock)
+        self.lookups = DatabaseLookups(self._readings)
         self._revision: int | None = None  # that all caches are of; None: not known, and they are empty
         self._latest = 0  # the latest revision that was ever seen: none is earlier
         self._alone = False  # whether this batch holds the lock by itself
@@ -276,6 +280,7 @@ class PostgresStore(DatabaseStore):
                     (*self._fence.identity, int(self._clock.now())),
                 )
         self._session.close()
+        self._readings.close()
 
     # --- inside
 
@@ -385,15 +390,10 @@ class PostgresStore(DatabaseStore):
             return examine(database, seals.codes)
 
     @contextmanager
-    def snapshot(self) -> Iterator[PostgresDatabase]:
+    def snapshot(self) -> Iterator[PostgresSnapshot]:
         """What is committed by now, as of one moment, on a connection of its own; only to be read."""
-        try:
-            with open_connection(self._place) as connection:
-                connection.execute("SET statement_timeout = 0")
-                connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-                yield PostgresDatabase(connection)
-        except psycopg.Error as error:
-            raise failure(error) from None
+        with closing(PostgresSnapshot(self._place)) as snapshot:
+            yield snapshot
 
 
 class _CommitLost(Exception):
