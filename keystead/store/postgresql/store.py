@@ -17,17 +17,17 @@ from psycopg.raw_cursor import RawCursor
 from keystead.clock import Clock
 from keystead.domain.audit import Head
 from keystead.domain.members import Member
-from keystead.errors import OperatorError
 from keystead.store.database_store import DatabaseStore
 from keystead.store.lookup_tables import DatabaseLookups
 from keystead.store.ports import Shared, StoreFailure, Superseded
-from keystead.store.postgresql import members, schema
+from keystead.store.postgresql import members
 from keystead.store.postgresql.database import PostgresDatabase, failure
 from keystead.store.postgresql.fence import CHANGED, Fence, RunOver
+from keystead.store.postgresql.joining import join
 from keystead.store.postgresql.log import AuditLog
 from keystead.store.postgresql.nonces import Nonces
 from keystead.store.postgresql.round_trip import Statement, Step
-from keystead.store.postgresql.session import Place, Session, durability, open_connection, refuse_unfit
+from keystead.store.postgresql.session import Place, Session
 from keystead.store.postgresql.snapshot import PostgresSnapshot, Readings
 from keystead.store.seal_check import Examined, examine
 from keystead.store.seals import Seals
@@ -40,11 +40,6 @@ _ROLLBACK = Statement("rollback", "ROLLBACK")
 _SAVEPOINT = Statement("savepoint", "SAVEPOINT one_call")
 _UNDO = Statement("undo", "ROLLBACK TO one_call")
 _RELEASE = Statement("release", "RELEASE one_call")
-_JOIN = (
-    "INSERT INTO servers VALUES ($1, $4::bigint + 1, $2, $3, $3, NULL, NULL) ON CONFLICT (server) DO UPDATE "
-    "SET epoch = greatest(servers.epoch + 1, excluded.epoch), name = excluded.name, started = excluded.started, "
-    "seen = excluded.seen, stopped = NULL WHERE servers.retired IS NULL RETURNING epoch"
-)
 _SEEN = "UPDATE servers SET seen = ? WHERE server = ? AND epoch = ?"
 
 
@@ -90,37 +85,10 @@ class PostgresStore(DatabaseStore):
         `after` is an epoch that this server had before, whatever the database says; `first` looks at the database before the
         server joins, which it then does not if that raises an error.
         """
-        session = Session(place, server, clock)
-        try:
-            with open_connection(place) as connection:
-                refuse_unfit(connection, place.shown)
-                schema.migrate(connection, place.shown, int(clock.now()))
-                first(PostgresDatabase(connection))
-            connection = session.connect()
-            rows = RawCursor(connection).execute(_JOIN, (server, name, int(clock.now()), after)).fetchall()
-            if not rows:
-                raise OperatorError(
-                    f"this server, {server}, was retired from {place.shown}",
-                    hint="give it a new data directory; it joins as another server then",
-                )
-            made = cls(session, place, server, int(rows[0][0]), clock)
-            made.warnings = durability(connection)
-            return made
-        except StoreFailure as error:
-            session.close()
-            raise OperatorError(
-                f"cannot use the database {place.shown}: {error}",
-                hint="is PostgreSQL running there, and is no other process running with this data directory?",
-            ) from None
-        except psycopg.Error as error:
-            session.close()
-            raise OperatorError(
-                f"cannot open the database {place.shown}: {failure(error)}",
-                hint="check its address, user and password; psql with the same ones tells more",
-            ) from None
-        except BaseException:
-            session.close()
-            raise
+        joined = join(place, server, name, clock, after, first)
+        made = cls(joined.session, place, server, joined.epoch, clock)
+        made.warnings = joined.warnings
+        return made
 
     @property
     def revision(self) -> int:
