@@ -40,6 +40,7 @@ _ROLLBACK = Statement("rollback", "ROLLBACK")
 _SAVEPOINT = Statement("savepoint", "SAVEPOINT one_call")
 _UNDO = Statement("undo", "ROLLBACK TO one_call")
 _RELEASE = Statement("release", "RELEASE one_call")
+_LOOKS_EVERY = 1.0  # seconds
 _SEEN = "UPDATE servers SET seen = ? WHERE server = ? AND epoch = ?"
 
 
@@ -59,6 +60,7 @@ class PostgresStore(DatabaseStore):
         self._readings = Readings(place, clock)
         self.lookups = DatabaseLookups(self._readings)
         self._revision: int | None = None  # that all caches are of; None: not known, and they are empty
+        self._looked = -_LOOKS_EVERY  # when the revision was read last
         self._latest = 0  # the latest revision that was ever seen: none is earlier
         self._alone = False  # whether this batch holds the lock by itself
         self._doomed = False  # whether this batch can only be undone
@@ -150,10 +152,8 @@ class PostgresStore(DatabaseStore):
         try:
             if connection is not self._trusted or not self.audit.known:
                 self._compare(connection)
-            if self._revision is None:
-                self.reloads += 1
-                ((self._revision,),) = RawCursor(connection).execute("SELECT revision FROM fence").fetchall()
-                self._latest = self._revision
+            if self._clock.monotonic() - self._looked >= _LOOKS_EVERY:
+                self._look(connection)
             if alone:
                 self._take_lock(again=False)
         except psycopg.Error as error:
@@ -190,7 +190,7 @@ class PostgresStore(DatabaseStore):
 
     def rollback(self) -> None:
         self._drop_caches()
-        self._revision = None
+        self._revision, self._looked = None, -_LOOKS_EVERY
         self.audit.forget_pending()
         self.nonces.forget_pending()
         self._reset()
@@ -343,9 +343,18 @@ class PostgresStore(DatabaseStore):
                 "it was restored from a backup, or a standby without it took its place"
             )
         if self._revision is not None and rows[0][0] != self._revision:
-            self._drop_caches()
-            self._revision = None
+            self._looked = -_LOOKS_EVERY
         self._trusted = connection
+
+    def _look(self, connection: psycopg.Connection[Any]) -> None:
+        """Take over what others have changed: what commits nothing proves nothing, and shall not see old things long."""
+        with self._session.watch.waiting():
+            ((revision,),) = RawCursor(connection).execute("SELECT revision FROM fence").fetchall()
+        if revision != self._revision:
+            self._drop_caches()
+            self.reloads += 1
+            self._revision = self._latest = revision
+        self._looked = self._clock.monotonic()
 
     def _forget(self) -> None:
         super()._forget()
