@@ -6,9 +6,10 @@ import pytest
 
 from keystead.clock import FixedClock
 from keystead.errors import ServiceUnavailableTemporary
-from keystead.store import lookup_tables
-from keystead.store.lookup_tables import LONGEST, DatabaseLookups
-from keystead.store.lookups import WantedKeys
+from keystead.store import sqlite_snapshot
+from keystead.store.lookup_tables import DatabaseLookups
+from keystead.store.lookups import LONGEST, WantedKeys
+from keystead.store.sqlite_snapshot import readings
 from tests.store.test_sqlite import opened
 
 WANTED = WantedKeys(account="1", region="r", text="a")
@@ -31,8 +32,8 @@ def test_one_that_takes_too_long_is_given_up(
     seconds: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened(tmp_path).close()
-    monkeypatch.setattr(lookup_tables, "_STEPS", 1)
-    lookups = DatabaseLookups(tmp_path / "k.db", Passing(seconds))
+    monkeypatch.setattr(sqlite_snapshot, "_STEPS", 1)
+    lookups = DatabaseLookups(readings(tmp_path / "k.db", Passing(seconds)))
     if seconds:
         with pytest.raises(ServiceUnavailableTemporary):
             lookups.keys(WANTED)
@@ -43,4 +44,4 @@ def test_one_that_takes_too_long_is_given_up(
 def test_a_database_that_is_none_is_refused_as_unavailable(tmp_path: Path) -> None:
     (tmp_path / "k.db").write_bytes(b"no database" * 100)
     with pytest.raises(ServiceUnavailableTemporary):
-        DatabaseLookups(tmp_path / "k.db", FixedClock()).keys(WANTED)
+        DatabaseLookups(readings(tmp_path / "k.db", FixedClock())).keys(WANTED)

@@ -1,6 +1,6 @@
 """The verification names the first altered, missing or moved record."""
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 
 import apsw
@@ -154,12 +154,12 @@ def test_a_database_of_another_version_is_told_as_such(path: Path) -> None:
 
 def test_a_hash_that_is_no_bytes_is_found(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     reader = open_reader(path)
-    rows = reader._rows
+    hashed = reader._database.hashed
 
-    def textual(sql: str, values: tuple[object, ...] = ()) -> Iterator[tuple[object, ...]]:
-        return ((*row[:-1], "text") if len(row) > 1 and row[1] == 3 else row for row in rows(sql, values))
+    def textual(where: str, values: Sequence[object]) -> list[tuple[object, ...]]:
+        return [(*row[:-1], "text") if row[1] == 3 else row for row in hashed(where, values)]
 
-    monkeypatch.setattr(reader, "_rows", textual)
+    monkeypatch.setattr(reader._database, "hashed", textual)
     (found,) = reader.verify()
     reader.close()
     assert "record 3 " in found.bad

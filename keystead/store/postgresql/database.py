@@ -20,30 +20,38 @@ from keystead.store.postgresql.round_trip import Statement, Step
 from keystead.store.postgresql.watch import Watch
 
 _NUL = "\0"  # no text of PostgreSQL has it; texts of ours may
-_MARK = "\ufdd0"  # is no character, and stands for it: as itself and a digit
-_HINT = re.compile(r"INDEXED BY \w+ ")  # by which index to look
+MARK = "\ufdd0"  # is no character, and stands for it: as itself and a digit
+# What SQLite says otherwise, or is told beside the matter: by which index to look, and by which not to.
+_OTHERWISE = (
+    (re.compile(r"INDEXED BY \w+ "), ""),
+    (re.compile(r"(?<=[ (])\+(?=[a-z])"), ""),
+    (re.compile(r"\binstr\("), "strpos("),
+    (re.compile(r"\bLIKE\b"), "ILIKE"),  # A to Z in either case, as all columns have the collation "C"
+)
 _MOST = 1000  # statements that wait to be written
 _WRITES = ("INSERT", "UPDATE", "DELETE")
 
 
 @lru_cache(4096)
 def numbered(sql: str) -> str:
-    """The statement with $1, $2 … for its question marks, and without what only SQLite is told."""
-    parts = _HINT.sub("", sql).split("?")
+    """The statement in PostgreSQL's words, with $1, $2 … for its question marks."""
+    for pattern, other in _OTHERWISE:
+        sql = pattern.sub(other, sql)
+    parts = sql.split("?")
     return "".join(part + (f"${place}" if place < len(parts) else "") for place, part in enumerate(parts, 1))
 
 
 def stored(value: Any) -> Any:
     """A value as PostgreSQL can keep it."""
-    if isinstance(value, str) and (_NUL in value or _MARK in value):
-        return value.replace(_MARK, f"{_MARK}1").replace(_NUL, f"{_MARK}0")
+    if isinstance(value, str) and (_NUL in value or MARK in value):
+        return value.replace(MARK, f"{MARK}1").replace(_NUL, f"{MARK}0")
     return value
 
 
 def as_given(value: Any) -> Any:
     """The value that was `stored`."""
-    if isinstance(value, str) and _MARK in value:
-        return value.replace(f"{_MARK}0", _NUL).replace(f"{_MARK}1", _MARK)
+    if isinstance(value, str) and MARK in value:
+        return value.replace(f"{MARK}0", _NUL).replace(f"{MARK}1", MARK)
     return value
 
 

@@ -55,17 +55,33 @@ def migrate(
         connection.execute("SELECT pg_advisory_unlock(%s, %s)", lock)
 
 
+def require_current(connection: psycopg.Connection[Any], shown: str) -> None:
+    """OperatorError unless the database has all steps of this program, and no others."""
+    applied, steps = _applied(connection, shown), known()
+    _refuse_unknown(applied, steps, shown)
+    if len(applied) < len(steps):
+        raise OperatorError(
+            f"the database {shown} was last used by an earlier keystead"
+            if applied
+            else f"there is no data in {shown}",
+            hint="start keystead serve on it once, which brings it up to date",
+        )
+
+
+def tables(connection: psycopg.Connection[Any]) -> set[str]:
+    """The names of all tables."""
+    rows = connection.execute(
+        "SELECT tablename FROM pg_tables WHERE schemaname = current_schema()"
+    ).fetchall()
+    return {str(name) for (name,) in rows}
+
+
 def _applied(connection: psycopg.Connection[Any], shown: str) -> dict[int, str]:
-    tables = {
-        str(name)
-        for (name,) in connection.execute(
-            "SELECT tablename FROM pg_tables WHERE schemaname = current_schema()"
-        ).fetchall()
-    }
-    if "migrations" not in tables:
-        if tables:
+    there = tables(connection)
+    if "migrations" not in there:
+        if there:
             raise OperatorError(
-                f"the database {shown} is another program's: it has the table {min(tables)}",
+                f"the database {shown} is another program's: it has the table {min(there)}",
                 hint="give Keystead a database of its own: CREATE DATABASE keystead",
             )
         return {}

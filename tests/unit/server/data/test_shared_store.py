@@ -19,7 +19,6 @@ from keystead.server.data.opened_store import open_store
 from keystead.server.data.store_place import place_of
 from keystead.server.data.world import OpenedStore
 from keystead.server.operator import answer_here
-
 from tests.postgres import Cluster
 
 CLOCK, ENTROPY = SystemClock(), SystemEntropy()
@@ -74,7 +73,9 @@ def test_the_first_makes_what_the_second_joins(tmp_path: Path, database_url: str
         assert again.server_id == f"{found.server}.2"
 
 
-def test_two_that_start_on_an_empty_database_at_once_make_one_world(tmp_path: Path, database_url: str) -> None:
+def test_two_that_start_on_an_empty_database_at_once_make_one_world(
+    tmp_path: Path, database_url: str
+) -> None:
     key = tmp_path / "root.key"
     root_key.create_file(key, ENTROPY)
     directories, worlds = [tmp_path / name for name in "abc"], list[OpenedStore]()
@@ -164,7 +165,9 @@ def test_a_directory_is_of_one_kind_of_store(tmp_path: Path, database_url: str) 
     assert not (own / "node.json").exists()
     shared = tmp_path / "shared"
     opened(shared, database_url).store.close()
-    with pytest.raises(OperatorError, match="is a database that servers share, and no setting says so") as caught:
+    with pytest.raises(
+        OperatorError, match="is a database that servers share, and no setting says so"
+    ) as caught:
         open_store(DataDirectory(shared), CLOCK, ENTROPY)
     assert f'store = "{database_url}"' in caught.value.hint
     assert not (shared / "keystead.db").exists()
@@ -199,7 +202,9 @@ def test_a_database_that_went_back_in_time_is_refused(
     with copy_of(postgres, database_url) as older:
         with server(one, database_url) as world:
             answer_here(world, "CreateAccount", {"AccountName": "new"}, "test")
-        assert "the database is an older copy" not in refused_or_opened(one, older)  # nothing has noted it yet
+        assert "the database is an older copy" not in refused_or_opened(
+            one, older
+        )  # nothing has noted it yet
         opened(one, database_url).store.close()
         told = refused(one, older)
         assert "the database is an older copy: it is at revision" in told

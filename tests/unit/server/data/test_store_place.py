@@ -79,9 +79,7 @@ def test_the_cas_of_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         return shared.place.conninfo.partition("sslrootcert='")[2].partition("'")[0]
 
     assert found({"SSL_CERT_FILE": str(roots)}) == str(roots)
-    monkeypatch.setattr(
-        ssl, "get_default_verify_paths", lambda: SimpleNamespace(openssl_cafile="/none")
-    )
+    monkeypatch.setattr(ssl, "get_default_verify_paths", lambda: SimpleNamespace(openssl_cafile="/none"))
     monkeypatch.setattr(store_place, "_ROOTS", ("/none", str(roots)))
     assert found({"SSL_CERT_FILE": "/none"}) == str(roots)
     monkeypatch.setattr(store_place, "_ROOTS", ())
