@@ -128,10 +128,16 @@ class LiveServer:
                 raise AssertionError(
                     f"the server ended with {self.process.returncode}: {self.log.read_text()[-2000:]}"
                 )
-            if self.description.get("pid") == self.process.pid:
+            if self.serves:
                 return
             time.sleep(0.01)
         raise AssertionError("the server did not start")
+
+    @property
+    def serves(self) -> bool:
+        """Whether it has said that it accepts requests."""
+        assert self.process is not None
+        return self.process.poll() is None and self.description.get("pid") == self.process.pid
 
     @property
     def description(self) -> dict[str, Any]:

@@ -46,7 +46,8 @@ def test_each_test_has_an_empty_database_of_its_own(postgres: Cluster) -> None:
         with made(one) as first, made(other):
             order = first.execute("SELECT 'a' < 'B', current_user, current_setting('is_superuser')")
             assert order.fetchone() == (False, "keystead", "off")
-    assert postgres.run("SELECT datname FROM pg_database WHERE datname LIKE 'test%'") == []
+    with pytest.raises(psycopg.OperationalError, match="does not exist"):
+        psycopg.connect(one)
 
 
 def test_a_database_of_another_encoding_and_order(postgres: Cluster) -> None:

@@ -8,13 +8,15 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from functools import lru_cache
+from hashlib import sha256
 from typing import Any
 
 import psycopg
 from psycopg.raw_cursor import RawCursor
 
 from keystead.store.database import Database
-from keystead.store.ports import StoreFailure
+from keystead.store.failures import StoreFailure, Superseded
+from keystead.store.postgresql.round_trip import Statement, Step
 from keystead.store.postgresql.watch import Watch
 
 _NUL = "\0"  # no text of PostgreSQL has it; texts of ours may
@@ -26,6 +28,7 @@ _OTHERWISE = (
     (re.compile(r"\binstr\("), "strpos("),
     (re.compile(r"\bLIKE\b"), "ILIKE"),  # A to Z in either case, as all columns have the collation "C"
 )
+_MOST = 1000  # statements that wait to be written
 _WRITES = ("INSERT", "UPDATE", "DELETE")
 _IDLE = psycopg.pq.TransactionStatus.IDLE
 _AT_ONCE = 2000  # rows that `each` has underway
@@ -63,19 +66,28 @@ def failure(error: Exception) -> StoreFailure:
 
 
 class PostgresDatabase(Database):
-    """See keystead.store.database.Database. `changing` is called before a statement that writes."""
+    """See keystead.store.database.Database.
+
+    `changing` is called before a statement that writes. What is written waits in `queued` until something is read, or the
+    batch is committed: so a change of many rows is a round trip or two.
+    """
 
     def __init__(
         self,
         connection: psycopg.Connection[Any] | None,
         changing: Callable[[], None] = lambda: None,
+        run: Callable[[Sequence[Step]], object] = lambda steps: None,
         watch: Watch | None = None,
     ) -> None:
         super().__init__()
         self._waiting = nullcontext if watch is None else watch.waiting
-        self._changing = changing
-        self.later: list[tuple[str, list[Sequence[Any]]]] = []  # what `beside` was given, for the commit
         self._connection = connection
+        self._changing = changing
+        self._run = run
+        self._positions: dict[str, int] = {}  # the latest of each table
+        self._given: set[str] = set()  # tables of which this batch has given some
+        self.queued: list[Step] = []
+        self.later: list[tuple[str, list[Sequence[Any]]]] = []  # what `beside` was given, for the commit
         self._cursors = 0  # that were made
 
     def use(self, connection: psycopg.Connection[Any] | None) -> None:
@@ -85,12 +97,15 @@ class PostgresDatabase(Database):
     def rows(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         if sql.startswith(_WRITES):
             self._changing()
+            self.queued.append((_statement(sql), [stored(value) for value in values]))
+            if len(self.queued) >= _MOST:
+                self.flush()
+            return []
+        self.flush()
         try:
             cursor = self._cursor()
             with self._waiting():
                 cursor.execute(numbered(sql), [stored(value) for value in values] or None)
-            if cursor.description is None:
-                return []
             return [tuple(map(as_given, row)) for row in cursor.fetchall()]
         except psycopg.Error as error:
             raise self.failure(error) from None
@@ -109,31 +124,69 @@ class PostgresDatabase(Database):
         self.rows(f"CLOSE {name}")
 
     def many(self, sql: str, values: Iterable[Sequence[Any]]) -> None:
-        self._changing()
-        try:
-            with self._waiting():
-                self._cursor().executemany(numbered(sql), [[stored(one) for one in row] for row in values])
-        except psycopg.Error as error:
-            raise self.failure(error) from None
+        for row in values:
+            self.rows(sql, row)
 
     def beside(self, sql: str, values: Iterable[Sequence[Any]]) -> None:
         self.later.append((sql, list(values)))
 
-    def write_later(self) -> None:
-        """Write what `beside` was given."""
-        cursor = self._cursor()
-        with self._waiting():
-            for sql, values in self.later:
-                cursor.executemany(numbered(sql), [[stored(one) for one in row] for row in values])
+    def flush(self) -> None:
+        """Write what waits to be written."""
+        if self.queued:
+            queued, self.queued = self.queued, []
+            try:
+                self._run(queued)
+            except psycopg.Error as error:
+                raise self.failure(error) from None
+
+    def closing(self) -> list[Step]:
+        """What is left to be written before the batch is committed."""
+        steps, self.queued = self.queued, []
+        steps += [(_GIVEN, (table, self._positions[table])) for table in self._given]
+        for sql, values in self.later:
+            steps += [(_statement(sql), [stored(one) for one in row]) for row in values]
+        return steps
 
     def next_position(self, table: str) -> int:
-        ((position,),) = self.rows(f"SELECT nextval('{table}_position')")
-        return int(position)
+        # Nobody else gives any while this batch is alone, and what others gave before shows as another revision.
+        self._changing()
+        latest = self._positions.get(table)
+        if latest is None:
+            row = self.row("SELECT latest FROM positions WHERE name = ?", (table,))
+            latest = 0 if row is None else int(row[0])
+        self._positions[table] = latest + 1
+        self._given.add(table)
+        return latest + 1
+
+    def reset(self) -> None:
+        """Forget what the batch was about to write."""
+        self._given.clear()
+        self.queued.clear()
+        self.later.clear()
+
+    def drop(self) -> None:
+        self._positions.clear()
+        super().drop()
 
     def failure(self, error: Exception) -> StoreFailure:
-        return failure(error)
+        found = failure(error)
+        # Nothing of the batch was done: it may be run anew, on another connection.
+        lost = self._connection is not None and self._connection.closed
+        return Superseded(str(found)) if lost else found
 
     def _cursor(self) -> RawCursor[Any]:
         if self._connection is None:
             raise StoreFailure("PostgreSQL: there is no connection to the database now")
         return RawCursor(self._connection)
+
+
+@lru_cache(4096)
+def _statement(sql: str) -> Statement:
+    # Those that write are few: which table, and which of its columns.
+    return Statement(f"w {sha256(sql.encode()).hexdigest()[:24]}", numbered(sql))
+
+
+_GIVEN = Statement(
+    "given",
+    "INSERT INTO positions VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET latest = excluded.latest",
+)
