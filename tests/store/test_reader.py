@@ -64,7 +64,7 @@ def test_an_untouched_chain_is_right(path: Path) -> None:
 
 @pytest.mark.parametrize("column", [name for name in COLUMNS if name not in ("chain", "sequence")])
 def test_an_altered_column_is_found(path: Path, column: str) -> None:
-    value = "9" if column in ("format", "time", "status") else "'altered'"
+    value = "9" if column in ("format", "time", "status", "revision") else "'altered'"
     change(path, f"UPDATE audit SET {column} = {value} WHERE sequence = 3")
     found = verdict(path)
     assert "record 3 " in found.bad
