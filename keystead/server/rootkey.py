@@ -17,9 +17,12 @@ from keystead.crypto.root_keys.shares import Share
 from keystead.domain.products import KEYSTEAD
 from keystead.entropy import SystemEntropy
 from keystead.errors import OperatorError
+from keystead.server.data import node
 from keystead.server.data.directory import DataDirectory
 from keystead.server.data.root_key_choice import LOCAL, Kind, choose
 from keystead.server.data.root_keys import RootKeys, noted_choice
+from keystead.server.data.store_place import database_of, has_data
+from keystead.server.data.verification import refuse_others
 from keystead.server.data.world import OpenedStore
 from keystead.server.operator import alone, answer_here, with_data
 from keystead.store.copying import server_of
@@ -84,7 +87,7 @@ class Exported(msgspec.Struct, frozen=True, kw_only=True):
 def status(data: str) -> Status:
     """Which root key a data directory needs, whether its server runs or not; the key itself is not looked for."""
     directory = with_data(data)
-    needed = root_key_needed(directory.database)
+    needed = root_key_needed(database_of(directory))
     choice = noted_choice(needed.facts)
     protects, exposed = _PROTECTS[choice.kind]
     own = directory.root_key
@@ -158,7 +161,7 @@ def export(data: str, setting: str, needed: int, of: int, command: str) -> Expor
     again = shares.combine([Share(one, "a share") for one in words[-needed:]], entropy)
     assert again.fingerprint == root.fingerprint  # before anybody relies on the papers
     return Exported(
-        server=server_of(directory.database) or "",
+        server=_server(directory),
         fingerprint=root.fingerprint,
         needed=needed,
         words=words,
@@ -180,8 +183,8 @@ def restore(data: str, given: Sequence[Share], to: str) -> tuple[Path, str]:
     directory.check_access()
     entropy = SystemEntropy()
     root = shares.combine(given, entropy)
-    if directory.database.exists():
-        needed = root_key_needed(directory.database).fingerprint
+    if has_data(directory):
+        needed = root_key_needed(database_of(directory)).fingerprint
         if needed and needed != root.fingerprint:
             raise OperatorError(
                 f"these shares make the root key {root.fingerprint}, and {directory.path} needs {needed}",
@@ -220,6 +223,12 @@ def _movable(root: RootKey) -> SoftwareRootKey:
     return root
 
 
+def _server(directory: DataDirectory) -> str:
+    """The id of the server of a directory."""
+    joined = node.joined(directory)
+    return server_of(directory.database) or "" if joined is None else joined.server
+
+
 def _check_owner(path: Path) -> None:
     """A file that somebody else makes there, root among them, the server could not read."""
     if path.stat().st_uid != os.geteuid():
@@ -236,4 +245,5 @@ def _alone(directory: DataDirectory, setting: str) -> Iterator[OpenedStore]:
         )
     _check_owner(directory.path)
     with alone(directory, setting) as opened:
+        refuse_others(opened.store, opened.server_id)
         yield opened

@@ -45,6 +45,7 @@ class Reader:
     """A snapshot of a database: its records, and what it holds beside them. OperatorError for what can't be read."""
 
     def __init__(self, snapshot: Snapshot) -> None:
+        self.place = snapshot.place
         self._database = snapshot
         self._rows = snapshot.rows
         self.holdings = Holdings(snapshot)

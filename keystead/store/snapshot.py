@@ -18,8 +18,10 @@ class Unreadable(OperatorError, StoreFailure):
 class Snapshot(Database):
     """A connection that only reads. The moment is that of its first statement, and of the first one after `renew`.
 
-    What fails is Unreadable.
+    `place` is which database it is, for people. What fails is Unreadable.
     """
+
+    place: str
 
     @abstractmethod
     def hashed(self, where: str, values: Sequence[Any]) -> list[HashedRow]:

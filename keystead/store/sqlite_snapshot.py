@@ -23,12 +23,13 @@ class SqliteSnapshot(SqliteDatabase, Snapshot):
 
     def __init__(self, path: Path, patience: int = 5000) -> None:
         """`patience` is how many milliseconds to wait for whoever has it for himself."""
+        self.place = str(path)
         try:
             connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
             connection.set_busy_timeout(patience)
             connection.execute("BEGIN")
         except apsw.Error as error:
-            raise _unreadable(str(path), error) from None
+            raise self.failure(error) from None
         super().__init__(connection)
 
     def hashed(self, where: str, values: Sequence[Any]) -> list[HashedRow]:
@@ -58,7 +59,15 @@ class SqliteSnapshot(SqliteDatabase, Snapshot):
         self._connection.close(force=True)
 
     def failure(self, error: Exception) -> Unreadable:
-        return _unreadable(self._connection.filename, error)
+        if isinstance(error, UnicodeError):  # which only another program can have written
+            return Unreadable(
+                f"the database {self.place} was altered: it has text that is not UTF-8",
+                hint="keystead audit verify names the record, if it is one; compare with a backup",
+            )
+        return Unreadable(
+            f"cannot read the database {self.place}: {error}",
+            hint="check its owner and mode, or restore a backup",
+        )
 
 
 def open_snapshot(path: Path) -> SqliteSnapshot:
@@ -92,14 +101,3 @@ def readings(path: Path, clock: Clock) -> Callable[[], AbstractContextManager[Sn
             snapshot.close()
 
     return reading
-
-
-def _unreadable(path: str, error: Exception) -> Unreadable:
-    if isinstance(error, UnicodeError):  # which only another program can have written
-        return Unreadable(
-            f"the database {path} was altered: it has text that is not UTF-8",
-            hint="keystead audit verify names the record, if it is one; compare with a backup",
-        )
-    return Unreadable(
-        f"cannot read the database {path}: {error}", hint="check its owner and mode, or restore a backup"
-    )

@@ -30,6 +30,8 @@ _OTHERWISE = (
 )
 _MOST = 1000  # statements that wait to be written
 _WRITES = ("INSERT", "UPDATE", "DELETE")
+_IDLE = psycopg.pq.TransactionStatus.IDLE
+_AT_ONCE = 2000  # rows that `each` has underway
 
 
 @lru_cache(4096)
@@ -86,6 +88,7 @@ class PostgresDatabase(Database):
         self._given: set[str] = set()  # tables of which this batch has given some
         self.queued: list[Step] = []
         self.later: list[tuple[str, list[Sequence[Any]]]] = []  # what `beside` was given, for the commit
+        self._cursors = 0  # that were made
 
     def use(self, connection: psycopg.Connection[Any] | None) -> None:
         """Go on with another connection, or with none for now."""
@@ -108,8 +111,17 @@ class PostgresDatabase(Database):
             raise self.failure(error) from None
 
     def each(self, sql: str, values: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
-        # All at once: while one streams, the connection can do nothing else.
-        yield from self.rows(sql, values)
+        connection = self._connection
+        if connection is None or (connection.autocommit and connection.info.transaction_status == _IDLE):
+            yield from self.rows(sql, values)  # no cursor outlives its transaction
+            return
+        # Whoever stops before the end leaves it to the end of the transaction, which may be over by then.
+        self._cursors += 1
+        name = f"rows_{self._cursors}"
+        self.rows(f"DECLARE {name} NO SCROLL CURSOR FOR {sql}", values)
+        while rows := self.rows(f"FETCH {_AT_ONCE} FROM {name}"):
+            yield from rows
+        self.rows(f"CLOSE {name}")
 
     def many(self, sql: str, values: Iterable[Sequence[Any]]) -> None:
         for row in values:

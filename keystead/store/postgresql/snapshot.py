@@ -6,18 +6,17 @@ from typing import Any
 
 import psycopg
 from psycopg.pq import Format
-from psycopg.raw_cursor import RawCursor, RawServerCursor
+from psycopg.raw_cursor import RawCursor
 
 from keystead.clock import Clock
 from keystead.domain.audit import COLUMNS, hashed
 from keystead.store.lookups import LONGEST
 from keystead.store.postgresql import schema
-from keystead.store.postgresql.database import MARK, PostgresDatabase, as_given, numbered, stored
+from keystead.store.postgresql.database import MARK, PostgresDatabase
 from keystead.store.postgresql.place import Place
 from keystead.store.postgresql.session import open_connection
 from keystead.store.snapshot import HashedRow, Snapshot, Unreadable
 
-_AT_ONCE = 2000  # rows that a statement has underway
 _KEPT = 2  # connections, for as many threads as look something up
 _STALE = 60.0  # seconds after which one that was kept is given up: by then another host may be the primary
 _HASHED = ", ".join(f"octet_length({column}::text), ':', {column}" for column in COLUMNS)
@@ -34,8 +33,7 @@ class PostgresSnapshot(PostgresDatabase, Snapshot):
     """See keystead.store.snapshot.Snapshot. `seconds` is what a statement may take, None: as long as it likes."""
 
     def __init__(self, place: Place, seconds: float | None = None) -> None:
-        self._shown = place.shown
-        self._streams = 0
+        self.place = place.shown
         try:
             # Whoever reads slowly holds up nobody, since a stretch of records is read at once.
             connection = open_connection(
@@ -50,18 +48,6 @@ class PostgresSnapshot(PostgresDatabase, Snapshot):
         connection.read_only = True
         self._reading = connection
         super().__init__(connection)
-
-    def each(self, sql: str, values: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
-        self._streams += 1
-        try:
-            with RawServerCursor(self._reading, f"rows_{self._streams}") as cursor:
-                cursor.itersize = _AT_ONCE
-                cursor.format = Format.BINARY
-                cursor.execute(numbered(sql), [stored(value) for value in values] or None)
-                for row in cursor:
-                    yield tuple(map(as_given, row))
-        except psycopg.Error as error:
-            raise self.failure(error) from None
 
     def hashed(self, where: str, values: Sequence[Any]) -> list[HashedRow]:
         rows = self.rows(f"{_SELECT_HASHED} WHERE {where} ORDER BY position", values)
@@ -88,14 +74,14 @@ class PostgresSnapshot(PostgresDatabase, Snapshot):
 
     def failure(self, error: Exception) -> Unreadable:
         return Unreadable(
-            f"cannot read the database {self._shown}: {super().failure(error)}",
+            f"cannot read the database {self.place}: {super().failure(error)}",
             hint="is PostgreSQL running there, and may this user read it? psql with the same words tells more",
         )
 
     def require_current(self) -> None:
         """OperatorError unless the database is of this version."""
         try:
-            schema.require_current(self._reading, self._shown)
+            schema.require_current(self._reading, self.place)
         except psycopg.Error as error:
             raise self.failure(error) from None
 
