@@ -3,7 +3,9 @@
 import enum
 import hashlib
 import operator
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from typing import Any
 
 import msgspec
 
@@ -67,8 +69,6 @@ COLUMNS = (
 
 
 columns = operator.attrgetter(*COLUMNS)  # their values, in this order
-# From the first of these to the second, records of one client differ little from call to call.
-_RECURRING, _PARTICULAR = COLUMNS.index("kind"), COLUMNS.index("parameters")
 
 
 class Head(msgspec.Struct, frozen=True):
@@ -83,22 +83,28 @@ class Head(msgspec.Struct, frozen=True):
 
 def link(previous: bytes, record: Record) -> bytes:
     """SHA-256 over the previous hash and what is hashed of the record."""
-    values = columns(record)
-    text = (
-        hashed(values[:_RECURRING])
-        + _hashed_again(values[_RECURRING:_PARTICULAR])
-        + hashed(values[_PARTICULAR:])
+    return hashlib.sha256(previous + hashed(columns(record))).digest()
+
+
+def hashed(values: Sequence[Any]) -> bytes:
+    """What is hashed of a record with these columns: of each its length in bytes, a colon, and its text. The format comes
+    first, so that later ones may add columns."""
+    # Written out: it is done for every call.
+    number, chain, sequence, time, *recurring, parameters, status, code, request_id = values
+    found = (
+        f"{len(number := f'{number}')}:{number}{len(chain)}:{chain}"
+        f"{len(sequence := f'{sequence}')}:{sequence}{len(time := f'{time}')}:{time}{_text_again(tuple(recurring))}"
+        f"{len(parameters)}:{parameters}{len(status := f'{status}')}:{status}{len(code)}:{code}"
+        f"{len(request_id)}:{request_id}"
     )
-    return hashlib.sha256(previous + text).digest()
+    if not found.isascii():
+        found = text(values)
+    return found.encode()
 
 
-def hashed(values: tuple[object, ...]) -> bytes:
-    """What is hashed of columns: of each its length in bytes, a colon, and its text. The format comes first, so that later
-    ones may add columns."""
-    text = "".join([f"{len(value)}:{value}" for value in map(str, values)])
-    if not text.isascii():
-        text = "".join([f"{len(value.encode())}:{value}" for value in map(str, values)])
-    return text.encode()
+def text(values: Iterable[object]) -> str:
+    """The part of that for some columns."""
+    return "".join([f"{len(value.encode())}:{value}" for value in map(str, values)])
 
 
-_hashed_again = lru_cache(1024)(hashed)  # a client's calls have most of their columns in common
+_text_again = lru_cache(1024)(text)  # a client's calls have most of their columns in common
