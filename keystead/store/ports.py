@@ -362,7 +362,8 @@ class Shared(Protocol):
         ...
 
     def tend(self) -> None:
-        """In a batch, once a minute: compare the clocks, look how it grows, and keep that this server was there then."""
+        """In a batch, now and then: compare the clocks, and find out whether this server may go on, else StoreFailure; once
+        a minute look how it grows, and keep that this server was there."""
         ...
 
     def members(self) -> tuple[Member, ...]:
