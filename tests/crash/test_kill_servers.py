@@ -6,14 +6,12 @@ import sys
 import textwrap
 import threading
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.crash.ledger import Ledger
+from tests.crash.load import WITHIN, Load, losses, proved
 from tests.crash.site import Caller, Site
-from tests.histories import GONE
-from tests.live import keystead
 from tests.postgres import Cluster, cluster, until
 
 pytestmark = [pytest.mark.alone, pytest.mark.crash]
@@ -21,46 +19,6 @@ pytestmark = [pytest.mark.alone, pytest.mark.crash]
 EVIDENCE = bool(os.environ.get("TEST_EVIDENCE"))
 KILLS = 1000 if EVIDENCE else 12
 BETWEEN = 50 if EVIDENCE else 12  # kills, after which it is looked at what is there
-CLIENTS = 4
-WITHIN = 240.0  # seconds, for what takes some
-
-
-class Load:
-    """Clients that go on with another server when one is gone, until they are told to end."""
-
-    def __init__(self, site: Site, ledger: Ledger, seed: str) -> None:
-        self._over = threading.Event()
-        self._site = site
-        self._ledger = ledger
-        names = [f"{seed}-{number}" for number in range(CLIENTS)]
-        self._threads = [threading.Thread(target=self._work, args=(one,), daemon=True) for one in names]
-        for thread in self._threads:
-            thread.start()
-
-    def end(self) -> None:
-        self._over.set()
-        for thread in self._threads:
-            thread.join(WITHIN)
-            assert not thread.is_alive()
-
-    def _work(self, name: str) -> None:
-        caller, chance = Caller(self._site.servers, self._site.access_key), random.Random(name)
-        step = 0
-
-        def ask(action: str, **parameters: str) -> dict[str, Any]:
-            status, members = caller.to(chance.randrange(len(self._site.servers))).call(action, **parameters)
-            if status == 503:
-                raise ConnectionError("it is not told whether that happened")
-            assert status == 200, members
-            return members
-
-        while not self._over.is_set():
-            step += 1
-            try:
-                self._ledger.told(ask, f"alias/{name}-{step}", bool(step % 2))
-            except GONE:
-                self._over.wait(0.05)
-        caller.close()
 
 
 class Killer:
@@ -99,24 +57,6 @@ class Killer:
         """Until all serve."""
         until(lambda: self.revive() or all(one.serves for one in self._site.servers), WITHIN)
         self._site.settle()
-
-
-def losses(site: Site, ledger: Ledger) -> list[str]:
-    caller, chance = Caller(site.servers, site.access_key), random.Random(0)
-
-    def call(action: str, **parameters: str) -> tuple[int, dict[str, Any]]:
-        return caller.to(chance.randrange(len(site.servers))).call(action, **parameters)
-
-    lost = ledger.lost(call)
-    caller.close()
-    recorded = {row[0] for row in site.ask("SELECT request_id FROM audit")}
-    return [*lost, *(f"record of {request}" for request in ledger.requests - recorded)]
-
-
-def proved(site: Site) -> list[str]:
-    """What the log does not prove: every record of every chain, and that no key was used after it was disabled."""
-    told = keystead("audit", "verify", "--data", str(site.servers[0].data), timeout=WITHIN)
-    return [] if told.returncode == 0 else [told.stdout + told.stderr]
 
 
 def test_nothing_acknowledged_is_lost(tmp_path: Path) -> None:

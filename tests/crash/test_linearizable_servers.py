@@ -300,7 +300,7 @@ def test_every_history_has_an_order(tmp_path: Path, primary: Cluster) -> None:
     wrong: list[str] = []
     answered: set[str] = set()
     happened: list[str] = []
-    with Site(tmp_path, primary, standby=EVIDENCE) as site:
+    with Site(tmp_path, primary, standby="synchronous" if EVIDENCE else "") as site:
         here = world(site)
         for number in count():
             happened.append((RARE if EVIDENCE else TROUBLES)[number % len(RARE if EVIDENCE else TROUBLES)])
@@ -324,22 +324,22 @@ def test_every_history_has_an_order(tmp_path: Path, primary: Cluster) -> None:
 IN_ONE_STATEMENT = f"""
     # The lock is taken by the statement that reads the revision, which sees what was committed before it waited.
     held = "WITH held AS MATERIALIZED (SELECT pg_advisory_xact_lock%s({LOCKS}, {FENCE})) SELECT "
-    store._LOCK = Statement("lock", "SELECT $1::int, $2::int")
-    store._STATE = Statement("state", held % "" + store._STATE.sql.decode().removeprefix("SELECT ") + " FROM held")
-    store._SHARED = store._LOCK
+    fence._LOCK = Statement("lock", "SELECT $1::int, $2::int")
+    fence._STATE = Statement("state", held % "" + fence._STATE.sql.decode().removeprefix("SELECT ") + " FROM held")
+    fence._SHARED = fence._LOCK
     known = "1 / ((SELECT revision FROM fence) = $3::bigint)::int FROM held WHERE $1::text <> $2::bigint::text"
-    store._KEEP_OUT = Statement("keep_out", held % "_shared" + known)
-    store._STALE = "22012"
+    fence._KEEP_OUT = Statement("keep_out", held % "_shared" + known)
+    fence._STALE = "22012"
 """
 NOT_KEPT_OUT = """
-    store._KEEP_OUT = Statement("keep_out", "SELECT $1::text, $2::bigint, $3::bigint")
+    fence._KEEP_OUT = Statement("keep_out", "SELECT $1::text, $2::bigint, $3::bigint")
 """
 
 
 def planted(folder: Path, change: str) -> list[str]:
     """The program of a server that is changed so."""
     file = folder / "planted.py"
-    imports = "import sys\nfrom keystead.store.postgresql import store\nfrom keystead.store.postgresql.round_trip import Statement\n"
+    imports = "import sys\nfrom keystead.store.postgresql import fence\nfrom keystead.store.postgresql.round_trip import Statement\n"
     file.write_text(f"{imports}{textwrap.dedent(change)}\nfrom keystead.cli import main\nsys.exit(main())\n")
     return [sys.executable, str(file)]
 
