@@ -109,6 +109,7 @@ def rotate(data: str, setting: str, to: str, command: str) -> Rotated:
     target = choose(to)
     directory = with_data(data)
     with _alone(directory, setting) as opened:
+        refuse_others(opened.store, opened.server_id, "with the new root key they start again afterwards")
         keys = RootKeys(directory, SystemEntropy(), SystemClock())
         opened.store.begin()
         before = noted_choice(opened.store.keyring.root())
@@ -245,5 +246,4 @@ def _alone(directory: DataDirectory, setting: str) -> Iterator[OpenedStore]:
         )
     _check_owner(directory.path)
     with alone(directory, setting) as opened:
-        refuse_others(opened.store, opened.server_id)
         yield opened

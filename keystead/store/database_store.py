@@ -27,6 +27,7 @@ class DatabaseStore(ABC):
     nonces: Nonces
     audit: AuditLog
     lookups: Lookups
+    shared: Shared | None = None
 
     def __init__(self, database: Database, server_id: str) -> None:
         self.server_id = server_id
@@ -71,11 +72,6 @@ class DatabaseStore(ABC):
             return self._recorded() if seals is None else seals.revision + self._database.revised
         except StoredRowAltered:  # nothing is used any more, and refusals go on being recorded
             return self._recorded()
-
-    @property
-    def shared(self) -> Shared | None:
-        """The database, if several servers may use it."""
-        return None
 
     @property
     def seals(self) -> Seals | None:

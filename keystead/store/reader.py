@@ -1,8 +1,8 @@
 """Reads a database, read-only: that of a running server too, as of one moment; its audit records in constant memory."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -28,6 +28,7 @@ from keystead.store.tables import AUTHORITIES, authorities
 from keystead.store.verification import Verification
 
 STRETCH = 2000  # records that are read of one snapshot
+T = TypeVar("T")
 
 
 class Holdings:
@@ -156,23 +157,23 @@ class Reader:
         """Recompute every chain. `expect` is a head noted before, that must be on a chain."""
         verification = Verification(expect=expect)
         follow = verification.follow
-        for stretch in self._stretches():
-            for row in self._database.hashed(_WITHIN, stretch):
+        for rows in self._stretches(lambda place: self._database.hashed(_WITHIN, place)):
+            for row in rows:
                 follow(*row)
         return verification.verdicts
 
     def _records(self, where: str = "TRUE", values: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
         """The rows of the records that match and are there now, oldest first, as they come."""
-        for stretch in self._stretches():
-            yield from self._rows(
-                f"{SELECT_RECORD} WHERE {_WITHIN} AND {where} ORDER BY position", (*stretch, *values)
-            )
+        sql = f"{SELECT_RECORD} WHERE {_WITHIN} AND {where} ORDER BY position"
+        for rows in self._stretches(lambda place: self._rows(sql, (*place, *values))):
+            yield from rows
 
-    def _stretches(self) -> Iterator[tuple[int, int]]:
-        """From which position to which each stretch is of the records that are there now.
+    def _stretches(self, read: Callable[[tuple[int, int]], Sequence[T]]) -> Iterator[Sequence[T]]:
+        """What `read` gives of each stretch, from a first to a last position, of the records that are there now.
 
-        Records stay as they are. So the snapshot is let go after each stretch of them, and another one begun: whoever reads
-        slowly does not keep a server from cutting its write-ahead log, nor a database from clearing away what is old.
+        Records stay as they are. So the snapshot is let go once a stretch of them is read, and another one begun for the
+        next: whoever reads slowly does not keep a server from cutting its write-ahead log, nor a database from clearing
+        away what is old.
 
         What another server commits meanwhile at a position before the last may be among them or not: either way each chain
         is read from its begin without a gap, since what follows on it has a later position than the last.
@@ -185,9 +186,10 @@ class Reader:
             )
             if end is None:  # somebody removed them meanwhile
                 return
-            yield start, min(end, last)
-            start = end + 1
+            found = read((start, min(end, last)))
             self._database.renew()
+            yield found
+            start = end + 1
 
     def _record(self, row: Sequence[Any]) -> Record:
         """The record of a row. OperatorError for what was never written as one."""

@@ -598,7 +598,7 @@ def test_clocks_apart_are_told(world: str, database_url: str) -> None:
 
 def test_what_does_not_keep_the_promises_is_warned_of(two: tuple[PostgresStore, PostgresStore]) -> None:
     a, _ = two
-    words = " ".join(a.warnings)
+    words = " ".join(a.shared.warnings)
     assert "fsync is off" in words
     assert "full_page_writes" not in words
     assert "synchronous_standby_names is empty" in words

@@ -216,6 +216,8 @@ class RootKeys:
         retired = self._retired(needed.fingerprint)
         if retired.exists():  # as after a backup of that time was put back
             hint = f'that key is in {retired}: set root-key = "file:{retired}"'
+        elif self._asked is not None and choice.kind == noted.kind == "file":
+            hint = "copy it from the data directory of the server that it was rotated on, or of any that runs"
         elif choice == noted:
             hint = "put back the root key that belongs to this data"
         since = f", since {iso8601(needed.since)}" if needed.since else ""

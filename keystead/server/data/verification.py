@@ -77,8 +77,9 @@ def accept(directory: DataDirectory, clock: Clock, entropy: Entropy, operator: s
         directory.unlock()
 
 
-def refuse_others(store: Store, server_id: str) -> None:
-    """OperatorError if other servers than this use the database now, and go by what was in it before."""
+def refuse_others(store: Store, server_id: str, then: str = "they start again at once afterwards") -> None:
+    """OperatorError if other servers than this use the database now, and go by what was in it before. `then` is what becomes
+    of them later."""
     if store.shared is None:
         return
     others = [
@@ -89,7 +90,7 @@ def refuse_others(store: Store, server_id: str) -> None:
     if others:
         raise OperatorError(
             f"other servers use the database: on {', '.join(others)}",
-            hint="stop them first; that takes a second: they start again at once afterwards",
+            hint=f"stop them first; that takes a second: {then}",
         )
 
 

@@ -102,13 +102,7 @@ class PostgresDatabase(Database):
                 self.flush()
             return []
         self.flush()
-        try:
-            cursor = self._cursor()
-            with self._waiting():
-                cursor.execute(numbered(sql), [stored(value) for value in values] or None)
-            return [tuple(map(as_given, row)) for row in cursor.fetchall()]
-        except psycopg.Error as error:
-            raise self.failure(error) from None
+        return self._fetch(sql, values)
 
     def each(self, sql: str, values: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
         connection = self._connection
@@ -118,10 +112,11 @@ class PostgresDatabase(Database):
         # Whoever stops before the end leaves it to the end of the transaction, which may be over by then.
         self._cursors += 1
         name = f"rows_{self._cursors}"
-        self.rows(f"DECLARE {name} NO SCROLL CURSOR FOR {sql}", values)
-        while rows := self.rows(f"FETCH {_AT_ONCE} FROM {name}"):
+        self.flush()
+        self._fetch(f"DECLARE {name} NO SCROLL CURSOR FOR {sql}", values)
+        while rows := self._fetch(f"FETCH {_AT_ONCE} FROM {name}"):
             yield from rows
-        self.rows(f"CLOSE {name}")
+        self._fetch(f"CLOSE {name}")
 
     def many(self, sql: str, values: Iterable[Sequence[Any]]) -> None:
         for row in values:
@@ -173,6 +168,18 @@ class PostgresDatabase(Database):
         # Nothing of the batch was done: it may be run anew, on another connection.
         lost = self._connection is not None and self._connection.closed
         return Superseded(str(found)) if lost else found
+
+    def _fetch(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """The rows of a statement, if it has any."""
+        try:
+            cursor = self._cursor()
+            with self._waiting():
+                cursor.execute(numbered(sql), [stored(value) for value in values] or None)
+            if cursor.description is None:
+                return []
+            return [tuple(map(as_given, row)) for row in cursor.fetchall()]
+        except psycopg.Error as error:
+            raise self.failure(error) from None
 
     def _cursor(self) -> RawCursor[Any]:
         if self._connection is None:

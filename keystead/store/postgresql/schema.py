@@ -9,6 +9,7 @@ from keystead.errors import OperatorError
 from keystead.store.migrate import Migration
 from keystead.store.postgresql.session import LOCKS, MIGRATIONS
 
+TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = current_schema()"
 _MADE = (
     "CREATE TABLE migrations "
     "(number bigint PRIMARY KEY, name text NOT NULL, checksum text NOT NULL, applied bigint NOT NULL)"
@@ -68,16 +69,8 @@ def require_current(connection: psycopg.Connection[Any], shown: str) -> None:
         )
 
 
-def tables(connection: psycopg.Connection[Any]) -> set[str]:
-    """The names of all tables."""
-    rows = connection.execute(
-        "SELECT tablename FROM pg_tables WHERE schemaname = current_schema()"
-    ).fetchall()
-    return {str(name) for (name,) in rows}
-
-
 def _applied(connection: psycopg.Connection[Any], shown: str) -> dict[int, str]:
-    there = tables(connection)
+    there = {str(name) for (name,) in connection.execute(TABLES).fetchall()}
     if "migrations" not in there:
         if there:
             raise OperatorError(

@@ -12,14 +12,17 @@ from keystead.clock import Clock
 from keystead.domain.audit import COLUMNS, hashed
 from keystead.store.lookups import LONGEST
 from keystead.store.postgresql import schema
-from keystead.store.postgresql.database import MARK, PostgresDatabase
+from keystead.store.postgresql.database import MARK, PostgresDatabase, failure
 from keystead.store.postgresql.place import Place
 from keystead.store.postgresql.session import open_connection
+from keystead.store.postgresql.watch import Watch
 from keystead.store.snapshot import HashedRow, Snapshot, Unreadable
 
 _KEPT = 2  # connections, for as many threads as look something up
 _STALE = 60.0  # seconds after which one that was kept is given up: by then another host may be the primary
-_HASHED = ", ".join(f"octet_length({column}::text), ':', {column}" for column in COLUMNS)
+_LENGTHS = [f"octet_length({column}::text), ':', {column}" for column in COLUMNS]
+_REVISION = f"CASE WHEN format = 1 AND revision = 0 THEN '' ELSE concat({_LENGTHS[-1]}) END"  # the first format has none
+_HASHED = ", ".join([*_LENGTHS[:-1], _REVISION])
 _SELECT_HASHED = (
     f"SELECT convert_to(chain, 'UTF8'), sequence, convert_to(concat({_HASHED}), 'UTF8'), hash, position "  # noqa: S608
     "FROM audit"
@@ -30,24 +33,28 @@ _MARKED = MARK.encode()
 
 
 class PostgresSnapshot(PostgresDatabase, Snapshot):
-    """See keystead.store.snapshot.Snapshot. `seconds` is what a statement may take, None: as long as it likes."""
+    """See keystead.store.snapshot.Snapshot. `seconds` is what a statement may take, 0: as long as it likes; `watch` ends the
+    wait for a database that says nothing."""
 
-    def __init__(self, place: Place, seconds: float | None = None) -> None:
+    def __init__(self, place: Place, seconds: float = 0, watch: Watch | None = None) -> None:
         self.place = place.shown
+        self._watch = watch
         try:
-            # Whoever reads slowly holds up nobody, since a stretch of records is read at once.
             connection = open_connection(
                 place,
-                statement_timeout=str(int((seconds or 0) * 1000)),
+                statement_timeout=str(int(seconds * 1000)),
+                # Whoever reads slowly has no transaction meanwhile, or one that holds up nobody.
                 idle_in_transaction_session_timeout="0",
             )
         except psycopg.Error as error:
             raise self.failure(error) from None
+        if watch is not None:
+            watch.follow(connection)
         connection.autocommit = False
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         connection.read_only = True
         self._reading = connection
-        super().__init__(connection)
+        super().__init__(connection, watch=watch)
 
     def hashed(self, where: str, values: Sequence[Any]) -> list[HashedRow]:
         rows = self.rows(f"{_SELECT_HASHED} WHERE {where} ORDER BY position", values)
@@ -57,24 +64,27 @@ class PostgresSnapshot(PostgresDatabase, Snapshot):
         ]
 
     def tables(self) -> set[str]:
-        return set(schema.tables(self._reading))
+        return {str(name) for (name,) in self.rows(schema.TABLES)}
 
     def damage(self) -> str:
         return ""  # it has checksums of its own, and says so when it reads
 
     def renew(self) -> None:
         try:
-            self._reading.rollback()
+            with self._waiting():
+                self._reading.rollback()
         except psycopg.Error as error:
             raise self.failure(error) from None
 
     def close(self) -> None:
+        if self._watch is not None:
+            self._watch.close()
         with suppress(psycopg.Error, OSError):
             self._reading.close()
 
     def failure(self, error: Exception) -> Unreadable:
         return Unreadable(
-            f"cannot read the database {self.place}: {super().failure(error)}",
+            f"cannot read the database {self.place}: {failure(error)}",
             hint="is PostgreSQL running there, and may this user read it? psql with the same words tells more",
         )
 
@@ -117,7 +127,7 @@ class Readings:
 
     @contextmanager
     def __call__(self) -> Iterator[PostgresSnapshot]:
-        snapshot = self._take() or PostgresSnapshot(self._place, LONGEST)
+        snapshot = self._take() or PostgresSnapshot(self._place, LONGEST, Watch(self._clock))
         try:
             yield snapshot
             snapshot.renew()

@@ -16,15 +16,14 @@ from psycopg.raw_cursor import RawCursor
 
 from keystead.clock import Clock
 from keystead.domain.audit import Head
-from keystead.domain.members import Member
 from keystead.store.database_store import DatabaseStore
 from keystead.store.lookup_tables import DatabaseLookups
-from keystead.store.ports import Shared, StoreFailure, Superseded
-from keystead.store.postgresql import members
+from keystead.store.ports import StoreFailure, Superseded
 from keystead.store.postgresql.database import PostgresDatabase, failure
 from keystead.store.postgresql.fence import CHANGED, Fence, RunOver
 from keystead.store.postgresql.joining import join
 from keystead.store.postgresql.log import AuditLog
+from keystead.store.postgresql.members import Membership
 from keystead.store.postgresql.nonces import Nonces
 from keystead.store.postgresql.round_trip import Statement, Step
 from keystead.store.postgresql.session import Place, Session
@@ -41,7 +40,6 @@ _SAVEPOINT = Statement("savepoint", "SAVEPOINT one_call")
 _UNDO = Statement("undo", "ROLLBACK TO one_call")
 _RELEASE = Statement("release", "RELEASE one_call")
 _LOOKS_EVERY = 1.0  # seconds
-_SEEN = "UPDATE servers SET seen = ? WHERE server = ? AND epoch = ?"
 
 
 class PostgresStore(DatabaseStore):
@@ -68,8 +66,9 @@ class PostgresStore(DatabaseStore):
         self._writes = 0
         self._trusted = session.connection  # the connection whose database was compared with what is known
         self.problem = ""  # why it can never commit again; "" is nothing
-        self.warnings: tuple[str, ...] = ()
-        self.size = 0
+        self.shared: Membership = Membership(
+            session, database, self._fence.identity, clock, self.problems, self._never_again
+        )
 
     @classmethod
     def open(
@@ -89,7 +88,7 @@ class PostgresStore(DatabaseStore):
         """
         joined = join(place, server, name, clock, after, first)
         made = cls(joined.session, place, server, joined.epoch, clock)
-        made.warnings = joined.warnings
+        made.shared.warnings = joined.warnings
         return made
 
     @property
@@ -107,35 +106,6 @@ class PostgresStore(DatabaseStore):
     def epoch(self) -> int:
         """How often this server has started, this time included."""
         return self._fence.identity[1]
-
-    @property
-    def skew(self) -> float:
-        """Seconds by which the clock here is ahead of the database's."""
-        return self._session.skew
-
-    @property
-    def connected(self) -> bool:
-        """Whether there is a connection to the database, as far as is known."""
-        return self._session.connection is not None
-
-    @property
-    def shared(self) -> Shared:
-        return self
-
-    def members(self) -> tuple[Member, ...]:
-        return members.members(self._pg)
-
-    def retire(self, server: str) -> None:
-        members.retire(self._pg, server, int(self._clock.now()))
-
-    def tend(self) -> None:
-        try:
-            with self._session.watch.waiting():
-                self._session.compare_clocks()
-        except psycopg.Error as error:
-            raise failure(error) from None
-        ((self.size,),) = self._pg.rows("SELECT pg_database_size(current_database())")
-        self._pg.beside(_SEEN, [(int(self._clock.now()), *self._fence.identity)])
 
     def advance(self, revision: int) -> None:
         self._changing()
