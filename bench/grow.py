@@ -24,7 +24,8 @@ from keystead.clock import SystemClock
 from keystead.domain.audit import Kind, Record
 from keystead.entropy import SystemEntropy, uuid4
 from keystead.server.data.directory import DataDirectory
-from keystead.server.data.opened_store import OpenedStore, open_store
+from keystead.server.data.opened_store import open_store
+from keystead.server.data.world import OpenedStore
 
 REGION = "cn-hangzhou"
 AT_ONCE = 10_000  # rows in one commit

@@ -18,11 +18,11 @@ from keystead.server.data.directory import DataDirectory
 from keystead.server.data.opened_store import open_store
 from keystead.server.data.protection import protect
 from keystead.store import sqlite
-from keystead.store.sqlite_database import SqliteDatabase
 from keystead.store.reader import open_reader
 from keystead.store.seal_check import examine
 from keystead.store.seals import Codes
 from keystead.store.sqlite import SqliteStore
+from keystead.store.sqlite_database import SqliteDatabase
 from keystead.store.tables import Keyring
 from tests.faulty_vfs import NAME
 from tests.harness import Service

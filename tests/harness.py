@@ -21,12 +21,8 @@ from keystead.domain.audit import Record
 from keystead.domain.products import CONSOLE, KEYSTEAD, KMS, Product
 from keystead.entropy import SeededEntropy
 from keystead.server.data.directory import DataDirectory
-from keystead.server.data.opened_store import (
-    EPHEMERAL_ACCOUNT,
-    OpenedStore,
-    open_in_memory,
-    open_store,
-)
+from keystead.server.data.opened_store import open_store
+from keystead.server.data.world import EPHEMERAL_ACCOUNT, OpenedStore, open_in_memory
 from keystead.store.memory import MemoryStore
 
 Members = dict[str, Any]

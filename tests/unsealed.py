@@ -39,7 +39,9 @@ def without_seals(data: Path) -> None:
 def _without_revisions(connection: apsw.Connection) -> None:
     """Make the records such as they were before there was a second format."""
     heads: dict[str, bytes] = {}
-    rows: list[Any] = connection.execute(f"SELECT {', '.join(COLUMNS)} FROM audit ORDER BY position").fetchall()
+    rows: list[Any] = connection.execute(
+        f"SELECT {', '.join(COLUMNS)} FROM audit ORDER BY position"
+    ).fetchall()
     for row in rows:
         values = dict(zip(COLUMNS, row, strict=True)) | {"format": 1, "revision": 0}
         record = msgspec.convert(values, Record)

@@ -11,9 +11,9 @@ from keystead.errors import OperatorError
 from keystead.given_settings import root_key_setting
 from keystead.server.backup import last_backup, making, proof, restoring, revived
 from keystead.server.data.directory import DataDirectory
-from keystead.server.data.opened_store import OpenedStore
 from keystead.server.data.root_key_choice import KINDS
 from keystead.server.data.root_keys import RootKeys
+from keystead.server.data.world import OpenedStore
 from keystead.server.operator import alone, pipeline_of, run_operation, with_data
 from keystead.store.reader import open_reader
 
@@ -33,6 +33,11 @@ def back_up(
     """See keystead.server.backup.making.back_up, of which the options are; the root key is that of the directory if no other
     is named. With `verify` it is proved before older ones go."""
     directory, clock, entropy = with_data(data), SystemClock(), SystemEntropy()
+    if not directory.database.exists():
+        raise OperatorError(
+            f"the store of {directory.path} is a PostgreSQL database, which keystead backup does not copy",
+            hint="pg_dump does, or pgBackRest; keep the root key apart from it",
+        )
     open_reader(directory.database).close()  # what is wrong with it is said before anything of the root key
     root = RootKeys(directory, entropy, clock).open(_root_key_setting(root_key))
 
@@ -120,7 +125,7 @@ def _rewrap_here(world: OpenedStore) -> None:
     rewrapping, begun = Rewrapping(_REWRAPPED_AT_ONCE), False
     while rewrapping.busy or not begun:
         begun = True
-        world.store.begin()
+        world.store.begin(alone=True)
         batch = pipeline.open_batch()
         rewrapping(pipeline, batch)
         batch.write()

@@ -1,5 +1,9 @@
 """What stores in databases have in common: their repositories, and the seals of their rows."""
 
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
 from keystead.errors import StoredRowAltered
 from keystead.store import tables
 from keystead.store.database import Database
@@ -8,7 +12,7 @@ from keystead.store.identity_tables import Identities
 from keystead.store.key_tables import Keys
 from keystead.store.listing import Listing
 from keystead.store.lookups import Lookups
-from keystead.store.ports import AuditLog, Nonces
+from keystead.store.ports import AuditLog, Nonces, Shared
 from keystead.store.seal_check import Examined, examine
 from keystead.store.sealed import META, SEALED
 from keystead.store.sealed_table import SealedTable, seal_table
@@ -17,12 +21,13 @@ from keystead.store.session_tables import Sessions
 from keystead.store.tally_tables import Tallies
 
 
-class DatabaseStore:
+class DatabaseStore(ABC):
     """See keystead.store.ports.Store. `server_id` is the name of the chain that its records go to."""
 
     nonces: Nonces
     audit: AuditLog
     lookups: Lookups
+    shared: Shared | None = None
 
     def __init__(self, database: Database, server_id: str) -> None:
         self.server_id = server_id
@@ -38,6 +43,21 @@ class DatabaseStore:
         self.aliases = tables.Aliases(database, listing)
         self.keys = Keys(database, listing, self.aliases)
         self.tallies = Tallies(database)
+
+    @abstractmethod
+    def begin(self, alone: bool = False) -> None: ...
+
+    @abstractmethod
+    def commit(self) -> None: ...
+
+    @abstractmethod
+    def rollback(self) -> None: ...
+
+    @abstractmethod
+    def savepoint(self) -> AbstractContextManager[Callable[[], None]]: ...
+
+    @abstractmethod
+    def close(self) -> None: ...
 
     def home(self) -> str:
         """The account that the store was made with, its row altered or not; "" if there is none yet."""
@@ -57,6 +77,11 @@ class DatabaseStore:
     def seals(self) -> Seals | None:
         """The seals of its rows, once `protect` or `seal_all` gave it their key."""
         return self._database.seals
+
+    def advance(self, revision: int) -> None:
+        """Let the next revision be later than this one, too. Within a batch that changes something."""
+        assert self._database.seals is not None
+        self._database.seals.advance(revision)
 
     def has_seals(self) -> bool:
         """Whether its rows were sealed, or anything is left of that."""

@@ -28,6 +28,7 @@ from keystead.store.identity_ports import Identities as Identities
 from keystead.store.identity_ports import Sessions as Sessions
 from keystead.store.lookups import Lookups
 from keystead.store.seals import Blocked
+from keystead.store.shared_ports import Shared as Shared
 
 T = TypeVar("T")
 
@@ -356,6 +357,11 @@ class Store(Holdings, Protocol):
 
     @property
     def lookups(self) -> Lookups: ...
+
+    @property
+    def shared(self) -> Shared | None:
+        """The database, if several servers may use it."""
+        ...
 
     @property
     def blocked(self) -> Blocked:

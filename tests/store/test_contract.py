@@ -48,9 +48,12 @@ from keystead.domain.sign_in import KnownAddress, LoginProfile, MfaDevice, Passw
 from keystead.entropy import SeededEntropy
 from keystead.errors import AliasTaken
 from keystead.store import database, listing
+from keystead.store.database_store import DatabaseStore
 from keystead.store.identity_ports import Identity
 from keystead.store.memory import MemoryStore
 from keystead.store.ports import Page, Store, StoreFailure
+from keystead.store.postgresql.session import Place
+from keystead.store.postgresql.store import PostgresStore
 from keystead.store.sqlite import SqliteStore
 from tests.unit.domain.test_audit import RECORD
 
@@ -108,7 +111,11 @@ def found(store: Store) -> None:
 def fresh(kind: str, folder: Path) -> Store:
     if kind == "memory":
         return MemoryStore(entropy=SeededEntropy())
-    store = SqliteStore.open(folder / "k.db", clock=FixedClock(), entropy=SeededEntropy())
+    store: DatabaseStore
+    if kind.startswith("postgresql:"):
+        store = PostgresStore.open(Place(kind, "here"), "a", "here", FixedClock())
+    else:
+        store = SqliteStore.open(folder / "k.db", clock=FixedClock(), entropy=SeededEntropy())
     store.begin()
     sealer = RowSeals(bytes(32), SeededEntropy())
     if store.has_seals():
@@ -121,15 +128,16 @@ def fresh(kind: str, folder: Path) -> Store:
 
 def check_seals(store: Store) -> None:
     """In a batch: what the store has kept up as it went is what there is."""
-    if isinstance(store, SqliteStore):
+    if isinstance(store, DatabaseStore):
         assert store.seals is not None
         store.seals.flush()
         assert store.examine().found == ()
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", "postgresql"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    made = fresh(request.param, tmp_path)
+    kind = request.param if request.param != "postgresql" else request.getfixturevalue("database_url")
+    made = fresh(kind, tmp_path)
     made.begin()
     found(made)
     made.commit()

@@ -1,5 +1,6 @@
-"""What SQLite puts together of a record is what is hashed of it."""
+"""What a database puts together of a record is what is hashed of it."""
 
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from keystead.domain.audit import COLUMNS, Head, Record, columns, hashed, link
+from keystead.store.postgresql.place import Place
+from keystead.store.reader import open_reader
 from keystead.store.verification import SELECT_HASHED, Verification
+from tests.store.kept import opened, records
 from tests.store.test_reader import path as path
 from tests.unit.domain.test_audit import RECORD
 
@@ -116,3 +120,34 @@ def test_a_chain_does_not_go_back_to_an_earlier_revision() -> None:
         assert right == 2, later
         assert bad == f"record 3 of chain {RECORD.chain} is of an earlier revision than the one before it"
     assert chain_of((2, 0), (1, 0)) == ("", 2)
+
+
+ODD = ["", "a\0b", "\0", "\ufdd0", "\ufdd00\0\ufdd01", "密", "\U0001f511", "1:2", "\n", "\\x00", "'"]
+
+
+def test_postgresql_makes_the_same_of_a_record(database_url: str) -> None:
+    """Of texts, too, that it can't keep as they are."""
+    where = Place(database_url, "here")
+    store = opened(where)
+    of_first = [msgspec.structs.replace(RECORD, format=1, request_id=text) for text in ODD]
+    of_second = [
+        msgspec.structs.replace(RECORD, revision=number, status=-number, user_agent=text, parameters=text)
+        for number in (0, 2**63 - 1)
+        for text in ODD
+    ]
+    records(store, len(ODD), of_first)
+    records(store, len(of_second), of_second)
+    with closing(open_reader(where)) as reader:
+        rows = reader._database.hashed("TRUE", ())
+        assert len(rows) == 3 * len(ODD)
+        for row, record in zip(rows, reader.all(), strict=True):
+            assert row[:3] == (b"a.1", record.sequence, hashed(columns(record)))
+        found = [
+            (record.format, record.request_id, record.user_agent, record.status) for record in reader.all()
+        ]
+        assert found == [
+            (one.format, one.request_id, one.user_agent, one.status) for one in of_first + of_second
+        ]
+        (verdict,) = reader.verify()
+        assert (verdict.bad, verdict.head) == ("", store.audit.head(store.server_id))
+    store.close()

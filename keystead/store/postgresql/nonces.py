@@ -4,17 +4,21 @@ What this server has accepted or met lately is known by heart. What it does not 
 """
 
 from collections.abc import Sequence
-from typing import Any
 
-from psycopg.raw_cursor import RawCursor
-
+from keystead.store.failures import StoreFailure
 from keystead.store.postgresql.database import PostgresDatabase
+from keystead.store.postgresql.round_trip import Statement, Step
 from keystead.store.sealed import META
 from keystead.store.sealed_table import SealedTable
 
 KNOWN = 65_536  # of the latest that were accepted here; some 10 MB
 Nonce = tuple[int, bytes]
-_WRITE = "INSERT INTO nonces SELECT * FROM unnest($1::bigint[], $2::bytea[]) ORDER BY 1, 2"
+# As two values: arrays would cost more than all else of a commit. In order, so that two servers never wait crosswise.
+_WRITE = Statement(
+    "nonces",
+    "INSERT INTO nonces SELECT second::bigint, substr($2::bytea, (16 * n - 15)::int, 16) "
+    "FROM string_to_table($1::text, ',') WITH ORDINALITY AS given (second, n) ORDER BY 1, 2",
+)
 _FIND = "SELECT second, digest FROM nonces WHERE (second, digest) IN (SELECT * FROM unnest($1::bigint[], $2::bytea[]))"
 
 
@@ -35,7 +39,9 @@ class Nonces:
         return (second, digest) in self._known or (second, digest) in self.pending
 
     def add(self, rows: Sequence[Nonce]) -> None:
-        self.pending.update(dict.fromkeys(rows))
+        if len(set(rows)) < len(rows) or any(self.seen(*row) for row in rows):
+            raise StoreFailure("PostgreSQL: a nonce was to be remembered twice")
+        self.pending = {**self.pending, **dict.fromkeys(rows)}  # anew: a savepoint may have kept the old ones
 
     def horizon(self) -> int:
         if self._horizon is None:
@@ -44,10 +50,12 @@ class Nonces:
         return self._horizon
 
     def purge(self, second: int) -> None:
-        latest = self._database.rows("SELECT max(second) FROM nonces WHERE second <= ?", (second,))[0][0]
-        if latest is not None:
+        ((latest,),) = self._database.rows("SELECT max(second) FROM nonces WHERE second <= ?", (second,))
+        old = {row for row in self.pending if row[0] <= second}
+        if latest is not None or old:
             self._database.rows("DELETE FROM nonces WHERE second <= ?", (second,))
-            self.move_horizon(latest)
+            self.pending = {row: None for row in self.pending if row not in old}
+            self.move_horizon(max([latest or 0, *(row[0] for row in old)]))
 
     def move_horizon(self, second: int) -> None:
         horizon = max(self.horizon(), second)
@@ -55,10 +63,12 @@ class Nonces:
         if self._meta.put(("horizon", str(horizon))) is None:
             self._meta.insert(("horizon", str(horizon)))
 
-    def write(self, cursor: RawCursor[Any]) -> None:
-        """Write what is pending, in a pipeline; in order, so that two servers never wait for each other crosswise."""
-        if self.pending:
-            cursor.execute(_WRITE, _columns(list(self.pending)))
+    def steps(self) -> list[Step]:
+        """What writes that which is pending."""
+        if not self.pending:
+            return []
+        seconds = ",".join([str(second) for second, _ in self.pending])
+        return [(_WRITE, (seconds, b"".join([digest for _, digest in self.pending])))]
 
     def kept(self) -> None:
         """What was pending is committed."""

@@ -1,16 +1,20 @@
 """The one connection that a server's batches run on: made, checked, and made again when it was lost."""
 
-import threading
+from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import Any
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.raw_cursor import RawCursor
 
 from keystead.clock import Clock
 from keystead.errors import OperatorError
 from keystead.store.ports import StoreFailure
 from keystead.store.postgresql.database import failure
+from keystead.store.postgresql.place import Place as Place
+from keystead.store.postgresql.round_trip import Prepared, Step
+from keystead.store.postgresql.watch import Watch
 
 MINIMUM = 140000  # PostgreSQL 14
 LOCKS = 0x4B657973  # of all advisory locks of ours, the first number
@@ -24,7 +28,7 @@ _SETTINGS = {
     "default_transaction_isolation": "read committed",
     "idle_in_transaction_session_timeout": "5s",
     "lock_timeout": "5s",
-    "statement_timeout": "30s",
+    "statement_timeout": "10s",
     "search_path": "",
     "timezone": "UTC",
 }
@@ -39,16 +43,6 @@ _CONNECTING = {
 }
 
 
-class Place(NamedTuple):
-    """Where the database is: a connection string of libpq, and its words for people, without what is secret."""
-
-    conninfo: str
-    shown: str
-
-    def __repr__(self) -> str:
-        return f"Place({self.shown!r})"
-
-
 class Session:
     """See the module. `lost` says that the connection has gone, or is not to be trusted."""
 
@@ -57,8 +51,9 @@ class Session:
         self._server = server
         self._clock = clock
         self._connection: psycopg.Connection[Any] | None = None
+        self._prepared: Prepared | None = None
         self._failed = -_AGAIN
-        self._waiting = threading.Event()  # that nobody sets
+        self.watch = Watch(clock)
         self.unreplicated = False  # a commit was told to be on this database alone
         self.skew = 0.0  # seconds by which the clock here is ahead of the database's
 
@@ -81,8 +76,17 @@ class Session:
             self.let_go()
             self._failed = self._clock.monotonic()
             raise error if isinstance(error, StoreFailure) else failure(error) from None
+        self.watch.follow(self._connection)
         self._connection.add_notice_handler(self._noticed)
+        self._prepared = Prepared(self._connection)
         return self._connection
+
+    def run(self, steps: Sequence[Step]) -> list[list[tuple[bytes | None, ...]]]:
+        """Statements in one round trip; see Prepared.run."""
+        if self._connection is None or self._prepared is None:
+            raise StoreFailure("PostgreSQL: the connection was lost")
+        with self.watch.waiting():
+            return self._prepared.run(steps)
 
     def let_go(self) -> None:
         """Close the connection: whatever it was about is over."""
@@ -91,9 +95,10 @@ class Session:
             with suppress(psycopg.Error, OSError):
                 connection.close()
 
-    def wait(self, seconds: float) -> None:
-        """Let some time pass before the next try."""
-        self._waiting.wait(seconds)
+    def close(self) -> None:
+        """Let go of it for good."""
+        self.watch.close()
+        self.let_go()
 
     def compare_clocks(self) -> None:
         """Find out how far the clocks are apart."""
@@ -120,13 +125,16 @@ class Session:
             self.unreplicated = True
 
 
-def open_connection(place: Place, schema: str = "public") -> psycopg.Connection[Any]:
-    """A connection with our settings; each statement is a transaction of its own unless one is begun. psycopg.Error."""
-    made = psycopg.connect(place.conninfo, autocommit=True, **_CONNECTING)  # type: ignore[arg-type]
+def open_connection(place: Place, schema: str = "public", **settings: str) -> psycopg.Connection[Any]:
+    """A connection with our settings, and others; each statement is a transaction of its own unless one is begun.
+    psycopg.Error."""
+    asked = {**_CONNECTING, **conninfo_to_dict(place.conninfo)}
+    made = psycopg.connect(autocommit=True, **asked)  # type: ignore[arg-type]
     try:
         made.prepare_threshold = 2
-        for name, value in {**_SETTINGS, "search_path": schema}.items():
-            made.execute("SELECT set_config(%s, %s, false)", (name, value))
+        wanted = {**_SETTINGS, "search_path": schema, **settings}
+        each = ", ".join(["set_config(%s, %s, false)"] * len(wanted))
+        made.execute(f"SELECT {each}", [word for setting in wanted.items() for word in setting])
     except BaseException:
         made.close()
         raise

@@ -1,17 +1,14 @@
 """The store that several servers share.
 
-A batch that only uses what there is runs on what is known of one revision, and is proved at its end: one transaction takes
-the fence's lock with others of its kind, finds that the revision is still that one, and keeps nonces and records. A batch
-that changes something takes the lock alone, before its first write; so nobody else's ends between what it read and what it
-wrote. Whoever finds another revision has done nothing yet, and runs the batch anew (Superseded).
+A batch runs on what is known of one revision, read statement by statement. Its commit is one round trip that carries its
+nonces, its records, and the proof that the revision is still that one: see `fence`. Whoever finds another revision has done
+nothing yet, and runs the batch anew (Superseded).
 
-Rule 1: the lock and what is read under it are statements of their own, in READ COMMITTED: in one, the snapshot may be older
-than the lock, and an acknowledged change be missed.
-Rule 2: no answer leaves before COMMIT was answered. If it never is, the chain of this server says what became of it.
+No answer leaves before COMMIT was answered. If it never is, the chain of this server says what became of it.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from typing import Any
 
 import psycopg
@@ -19,56 +16,49 @@ from psycopg.raw_cursor import RawCursor
 
 from keystead.clock import Clock
 from keystead.domain.audit import Head
-from keystead.errors import OperatorError
 from keystead.store.database_store import DatabaseStore
+from keystead.store.lookup_tables import DatabaseLookups
 from keystead.store.ports import StoreFailure, Superseded
-from keystead.store.postgresql import schema
 from keystead.store.postgresql.database import PostgresDatabase, failure
+from keystead.store.postgresql.fence import CHANGED, Fence, RunOver
+from keystead.store.postgresql.joining import join
 from keystead.store.postgresql.log import AuditLog
+from keystead.store.postgresql.members import Membership
 from keystead.store.postgresql.nonces import Nonces
-from keystead.store.postgresql.session import (
-    FENCE,
-    LOCKS,
-    Place,
-    Session,
-    durability,
-    open_connection,
-    refuse_unfit,
-)
+from keystead.store.postgresql.round_trip import Statement, Step
+from keystead.store.postgresql.session import Place, Session
+from keystead.store.postgresql.snapshot import PostgresSnapshot, Readings
 from keystead.store.seal_check import Examined, examine
 from keystead.store.seals import Seals
 
-_STALE, _OVER = "KS001", "KS002"  # what keep_out raises
 _FOUND_OUT_WITHIN = 10.0  # seconds
 _SKEW = 2.0  # seconds between clocks, beyond which requests are not judged alike
-_LOCK = "SELECT pg_advisory_xact_lock($1, $2)"
-_SHARED = "SELECT pg_advisory_xact_lock_shared($1, $2)"
-_KEEP_OUT = "SELECT keep_out($1, $2, $3)"
-_STATE = (
-    "SELECT (SELECT revision FROM fence), "
-    "EXISTS (SELECT FROM servers WHERE server = $1 AND epoch = $2 AND retired IS NULL)"
-)
-_JOIN = (
-    "INSERT INTO servers VALUES ($1, 1, $2, $3, $3, NULL, NULL) ON CONFLICT (server) DO UPDATE "
-    "SET epoch = servers.epoch + 1, name = excluded.name, started = excluded.started, seen = excluded.seen, "
-    "stopped = NULL WHERE servers.retired IS NULL RETURNING epoch"
-)
+_COMMIT = Statement("commit", "COMMIT")
+# Never by psycopg's own means: it forgets all statements that are prepared after one of these.
+_ROLLBACK = Statement("rollback", "ROLLBACK")
+_SAVEPOINT = Statement("savepoint", "SAVEPOINT one_call")
+_UNDO = Statement("undo", "ROLLBACK TO one_call")
+_RELEASE = Statement("release", "RELEASE one_call")
+_LOOKS_EVERY = 1.0  # seconds
 
 
 class PostgresStore(DatabaseStore):
     """See keystead.store.ports.Store."""
 
     def __init__(self, session: Session, place: Place, server: str, epoch: int, clock: Clock) -> None:
-        database = PostgresDatabase(session.connection, self._changing)
+        database = PostgresDatabase(session.connection, self._changing, session.run, session.watch)
         super().__init__(database, f"{server}.{epoch}")
         self._pg = database
         self._session = session
         self._place = place
-        self._identity = (server, epoch)
+        self._fence = Fence(session, server, epoch)
         self._clock = clock
         self.nonces: Nonces = Nonces(database)
         self.audit: AuditLog = AuditLog(database, self.server_id)
+        self._readings = Readings(place, clock)
+        self.lookups = DatabaseLookups(self._readings)
         self._revision: int | None = None  # that all caches are of; None: not known, and they are empty
+        self._looked = -_LOOKS_EVERY  # when the revision was read last
         self._latest = 0  # the latest revision that was ever seen: none is earlier
         self._alone = False  # whether this batch holds the lock by itself
         self._doomed = False  # whether this batch can only be undone
@@ -76,41 +66,30 @@ class PostgresStore(DatabaseStore):
         self._writes = 0
         self._trusted = session.connection  # the connection whose database was compared with what is known
         self.problem = ""  # why it can never commit again; "" is nothing
-        self.warnings: tuple[str, ...] = ()
+        self.shared: Membership = Membership(
+            session, database, self._fence.identity, clock, self.problems, self._never_again
+        )
 
     @classmethod
-    def open(cls, place: Place, server: str, name: str, clock: Clock) -> "PostgresStore":
-        """Open the database as the server of this id, made ready if need be. OperatorError if that can't be."""
-        session = Session(place, server, clock)
-        try:
-            with open_connection(place) as connection:
-                refuse_unfit(connection, place.shown)
-                schema.migrate(connection, place.shown, int(clock.now()))
-            connection = session.connect()
-            rows = RawCursor(connection).execute(_JOIN, (server, name, int(clock.now()))).fetchall()
-            if not rows:
-                raise OperatorError(
-                    f"this server, {server}, was retired from {place.shown}",
-                    hint="give it a new data directory; it joins as another server then",
-                )
-            made = cls(session, place, server, int(rows[0][0]), clock)
-            made.warnings = durability(connection)
-            return made
-        except StoreFailure as error:
-            session.let_go()
-            raise OperatorError(
-                f"cannot use the database {place.shown}: {error}",
-                hint="is PostgreSQL running there, and is no other process running with this data directory?",
-            ) from None
-        except psycopg.Error as error:
-            session.let_go()
-            raise OperatorError(
-                f"cannot open the database {place.shown}: {failure(error)}",
-                hint="check its address, user and password; psql with the same ones tells more",
-            ) from None
-        except BaseException:
-            session.let_go()
-            raise
+    def open(
+        cls,
+        place: Place,
+        server: str,
+        name: str,
+        clock: Clock,
+        *,
+        after: int = 0,
+        first: Callable[[PostgresDatabase], None] = lambda database: None,
+    ) -> "PostgresStore":
+        """Open the database as the server of this id, made ready if need be. OperatorError if that can't be.
+
+        `after` is an epoch that this server had before, whatever the database says; `first` looks at the database before the
+        server joins, which it then does not if that raises an error.
+        """
+        joined = join(place, server, name, clock, after, first)
+        made = cls(joined.session, place, server, joined.epoch, clock)
+        made.shared.warnings = joined.warnings
+        return made
 
     @property
     def revision(self) -> int:
@@ -123,6 +102,17 @@ class PostgresStore(DatabaseStore):
         apart = f"the clocks of this machine and of the database are {abs(skew):.1f} s apart"
         return [*filter(None, [self.problem]), *([apart] if abs(skew) > _SKEW else [])]
 
+    @property
+    def epoch(self) -> int:
+        """How often this server has started, this time included."""
+        return self._fence.identity[1]
+
+    def advance(self, revision: int) -> None:
+        self._changing()
+        super().advance(revision)
+        self._pg.rows("UPDATE fence SET revision = greatest(revision, ?)", (revision,))
+        self._revision = max(self._revision or 0, revision)
+
     def begin(self, alone: bool = False) -> None:
         if self.problem:
             raise StoreFailure(self.problem)
@@ -132,10 +122,8 @@ class PostgresStore(DatabaseStore):
         try:
             if connection is not self._trusted or not self.audit.known:
                 self._compare(connection)
-            if self._revision is None:
-                self.reloads += 1
-                ((self._revision,),) = RawCursor(connection).execute("SELECT revision FROM fence").fetchall()
-                self._latest = self._revision
+            if self._clock.monotonic() - self._looked >= _LOOKS_EVERY:
+                self._look(connection)
             if alone:
                 self._take_lock(again=False)
         except psycopg.Error as error:
@@ -152,15 +140,11 @@ class PostgresStore(DatabaseStore):
             raise StoreFailure("PostgreSQL: the connection was lost")
         try:
             self._keep(connection)
-        except psycopg.errors.UniqueViolation as error:
-            raise self._met(error) from None
-        except psycopg.Error as error:
-            raise self._failed(connection, error) from None
+        except RunOver as over:
+            raise self._never_again(str(over)) from None
         except _CommitLost:
             if not records or not self._find_out(Head(records[-1][0].sequence, records[-1][1])):
-                raise StoreFailure(
-                    "PostgreSQL: the connection was lost in COMMIT, which was not carried out"
-                ) from None
+                raise Superseded("PostgreSQL: COMMIT was lost, and was not carried out") from None
         if self._session.unreplicated:
             self._session.unreplicated = False
             raise StoreFailure(
@@ -176,7 +160,7 @@ class PostgresStore(DatabaseStore):
 
     def rollback(self) -> None:
         self._drop_caches()
-        self._revision = None
+        self._revision, self._looked = None, -_LOOKS_EVERY
         self.audit.forget_pending()
         self.nonces.forget_pending()
         self._reset()
@@ -188,7 +172,7 @@ class PostgresStore(DatabaseStore):
             return
         try:
             if connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
-                connection.execute("ROLLBACK")
+                self._session.run([(_ROLLBACK, ())])
         except psycopg.Error:
             self._session.let_go()
 
@@ -202,10 +186,10 @@ class PostgresStore(DatabaseStore):
 
         seals = self._database.seals
         mark, revised, writes = 0 if seals is None else seals.mark(), self._database.revised, self._writes
-        later = len(self._pg.later)
+        later, nonces, records = len(self._pg.later), self.nonces.pending, self.audit.pending
         self._depth += 1
         if self._alone:
-            self._database.rows("SAVEPOINT one_call")
+            self._pg.queued.append((_SAVEPOINT, ()))
         try:
             yield undo
         except BaseException:
@@ -214,24 +198,27 @@ class PostgresStore(DatabaseStore):
         finally:
             self._depth -= 1
             if not self._doomed:
+                if not keep:
+                    del self._pg.later[later:]
+                    self.nonces.pending, self.audit.pending = nonces, records
                 if not keep and self._writes != writes:
                     self._forget()
                     self._database.revised = revised
-                    del self._pg.later[later:]
                     if seals is not None:
                         seals.undo(mark)
-                    self._database.rows("ROLLBACK TO one_call")
+                    self._pg.queued.append((_UNDO, ()))
                 if self._alone:
-                    self._database.rows("RELEASE one_call")
+                    self._pg.queued.append((_RELEASE, ()))
 
     def close(self) -> None:
         with suppress(psycopg.Error):
             if self._session.connection is not None and not self.problem:
                 RawCursor(self._session.connection).execute(
                     "UPDATE servers SET stopped = $3 WHERE server = $1 AND epoch = $2",
-                    (*self._identity, int(self._clock.now())),
+                    (*self._fence.identity, int(self._clock.now())),
                 )
-        self._session.let_go()
+        self._session.close()
+        self._readings.close()
 
     # --- inside
 
@@ -239,7 +226,7 @@ class PostgresStore(DatabaseStore):
         self._alone = self._doomed = False
         self._depth = 0
         self._database.revised = False
-        self._pg.later.clear()
+        self._pg.reset()
 
     def _changing(self) -> None:
         """Before a statement that writes: from here on no other server's batch can end."""
@@ -248,80 +235,56 @@ class PostgresStore(DatabaseStore):
             self._take_lock(again=True)
 
     def _take_lock(self, again: bool) -> None:
-        """Begin the transaction that holds the lock alone. `again`: what was read before must still be so; Superseded."""
-        connection = self._session.connection
-        if connection is None:
-            raise StoreFailure("PostgreSQL: the connection was lost")
+        """Begin the transaction that has the lock alone. `again`: what was read before must still be so; Superseded."""
         self._doomed = True  # until all of it is done
         try:
-            with connection.pipeline():
-                connection.execute("BEGIN")
-                RawCursor(connection).execute(_LOCK, (LOCKS, FENCE))
-                state = RawCursor(connection).execute(_STATE, self._identity)
-            ((revision, current),) = state.fetchall()
-        except psycopg.Error as error:
-            raise failure(error) from None
-        if not current:
-            raise self._over()
+            revision = self._fence.take()
+        except RunOver as over:
+            raise self._never_again(str(over)) from None
         self._alone = True
         if revision != self._revision:
             if again:
-                raise Superseded("PostgreSQL: another server has changed something")
+                raise self._fence.stale()
             self._drop_caches()
             self.reloads += 1
             self._revision = self._latest = revision
         self._doomed = False
-        for _ in range(self._depth):
-            self._database.rows("SAVEPOINT one_call")
+        self._pg.queued += [(_SAVEPOINT, ())] * self._depth
 
     def _keep(self, connection: psycopg.Connection[Any]) -> None:
         """One round trip: prove that this batch knew the latest, keep what it brings, and commit."""
-        committing = False
+        assert self._revision is not None
+        steps: list[Step] = []
+        if not self._alone:
+            steps += self._fence.shared(self._revision)
+        elif self._database.revised:
+            steps.append((CHANGED, ()))
+        steps += [*self._pg.closing(), *self.nonces.steps(), *self.audit.steps()]
         try:
-            with connection.pipeline() as pipeline:
-                cursor = RawCursor(connection)
-                if self._alone:
-                    if self._database.revised:
-                        cursor.execute("UPDATE fence SET revision = revision + 1")
-                else:
-                    cursor.execute("BEGIN")
-                    cursor.execute(_SHARED, (LOCKS, FENCE))
-                    cursor.execute(_KEEP_OUT, (*self._identity, self._revision))
-                self._pg.write_later(cursor)
-                self.nonces.write(cursor)
-                self.audit.write(cursor)
-                cursor.execute("COMMIT")
-                committing = True
-                pipeline.sync()
-        except psycopg.OperationalError:
-            if committing and (connection.closed or connection.broken):
+            self._session.run([*steps, (_COMMIT, ())])
+        except psycopg.errors.UniqueViolation as error:
+            raise self._met(error) from None
+        except psycopg.Error as error:
+            if connection.closed:
                 raise _CommitLost from None
-            raise
+            raise self._fence.failure(error) from None
 
     def _met(self, error: psycopg.errors.UniqueViolation) -> StoreFailure:
         """What it means that something was there already: mostly a request that another server has accepted before."""
+        if error.diag.table_name == "audit":
+            return self._never_again("another process appends to the audit chain of this server")
         if error.diag.table_name != "nonces":
-            self.problem = "another process appends to the audit chain of this server"
-            return StoreFailure(f"PostgreSQL: {self.problem}")
+            return failure(error)
         pending = list(self.nonces.pending)
-        connection = self._session.connection
-        assert connection is not None
         try:
-            connection.execute("ROLLBACK")
+            self._session.run([(_ROLLBACK, ())])
             self.nonces.find(pending)
         except (psycopg.Error, StoreFailure):
             self._session.let_go()
         return Superseded("PostgreSQL: another server has accepted the same request")
 
-    def _failed(self, connection: psycopg.Connection[Any], error: psycopg.Error) -> StoreFailure:
-        if error.sqlstate == _STALE:
-            return Superseded("PostgreSQL: another server has changed something")
-        if error.sqlstate == _OVER:
-            return self._over()
-        return failure(error)
-
-    def _over(self) -> StoreFailure:
-        self.problem = "this server was retired, or another process runs with its data directory"
+    def _never_again(self, problem: str) -> StoreFailure:
+        self.problem = problem.removeprefix("PostgreSQL: ")
         return StoreFailure(f"PostgreSQL: {self.problem}")
 
     def _find_out(self, head: Head) -> bool:
@@ -339,21 +302,33 @@ class PostgresStore(DatabaseStore):
             except (StoreFailure, psycopg.Error) as error:
                 if self._clock.monotonic() > end:
                     raise StoreFailure(f"PostgreSQL: what became of COMMIT is not known: {error}") from None
-                self._session.wait(0.2)
+                self._session.watch.rest(0.2)
 
     def _compare(self, connection: psycopg.Connection[Any]) -> None:
         """Look whether a database that was connected to anew is at least as late as all that is known of it."""
         rows = RawCursor(connection).execute("SELECT revision FROM fence").fetchall()
         if not rows or rows[0][0] < self._latest or not self.audit.follows(connection):
-            self.problem = (
+            raise self._never_again(
                 f"the database {self._place.shown} has gone back in time: it lacks what this server has written; "
                 "it was restored from a backup, or a standby without it took its place"
             )
-            raise StoreFailure(f"PostgreSQL: {self.problem}")
         if self._revision is not None and rows[0][0] != self._revision:
-            self._drop_caches()
-            self._revision = None
+            self._looked = -_LOOKS_EVERY
         self._trusted = connection
+
+    def _look(self, connection: psycopg.Connection[Any]) -> None:
+        """Take over what others have changed: what commits nothing proves nothing, and shall not see old things long."""
+        with self._session.watch.waiting():
+            ((revision,),) = RawCursor(connection).execute("SELECT revision FROM fence").fetchall()
+        if revision != self._revision:
+            self._drop_caches()
+            self.reloads += 1
+            self._revision = self._latest = revision
+        self._looked = self._clock.monotonic()
+
+    def _forget(self) -> None:
+        super()._forget()
+        self.nonces.drop_cache()
 
     def _examine(self, seals: Seals) -> Examined:
         if self._alone:
@@ -362,15 +337,10 @@ class PostgresStore(DatabaseStore):
             return examine(database, seals.codes)
 
     @contextmanager
-    def snapshot(self) -> Iterator[PostgresDatabase]:
+    def snapshot(self) -> Iterator[PostgresSnapshot]:
         """What is committed by now, as of one moment, on a connection of its own; only to be read."""
-        try:
-            with open_connection(self._place) as connection:
-                connection.execute("SET statement_timeout = 0")
-                connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-                yield PostgresDatabase(connection)
-        except psycopg.Error as error:
-            raise failure(error) from None
+        with closing(PostgresSnapshot(self._place)) as snapshot:
+            yield snapshot
 
 
 class _CommitLost(Exception):
