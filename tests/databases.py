@@ -170,18 +170,17 @@ def new_world(
 
 
 def _new_store(user: object, clock: Clock, entropy: Entropy, kind: str) -> DatabaseStore:
-    store: DatabaseStore
     if kind == "sqlite":
         folder = Path(tempfile.mkdtemp(dir=MEMORY))
-        store = new_sqlite(folder / "keystead.db", clock, entropy)
-        ended = weakref.finalize(user, _remove, store, folder)
-    else:
-        databases = given()
-        url = databases.take()
-        store = PostgresStore.open(Place(url, "here"), uuid4(entropy), "here", clock)
-        ended = weakref.finalize(user, _return, store, databases, url)
-    ended.atexit = False
-    return store
+        embedded = new_sqlite(folder / "keystead.db", clock, entropy)
+        weakref.finalize(user, _remove, embedded, folder)
+        return embedded
+    databases = given()
+    url = databases.take()
+    shared = PostgresStore.open(Place(url, "here"), uuid4(entropy), "here", clock)
+    # At the end of the process the databases are gone before this is.
+    weakref.finalize(user, _return, shared, databases, url).atexit = False
+    return shared
 
 
 def _remove(store: DatabaseStore, folder: Path) -> None:

@@ -24,6 +24,7 @@ from keystead.server.data.directory import DataDirectory
 from keystead.server.data.opened_store import open_store
 from keystead.server.data.store_place import place_of
 from keystead.server.data.world import EPHEMERAL_ACCOUNT, OpenedStore
+from keystead.store.memory import MemoryStore
 from keystead.store.ports import Store
 from tests.databases import new_world, records_of
 
@@ -271,6 +272,12 @@ class OnDisk(Service):
             account=self.account,
             server_id=self.world.server_id,
         )
+
+
+def in_memory(service: Service) -> MemoryStore:
+    """The store of a service, for a test that looks into the one in memory."""
+    assert isinstance(service.store, MemoryStore), "this test is for TEST_STORE=memory"
+    return service.store
 
 
 def vault(seed: bytes = b"vault") -> Vault:
