@@ -72,7 +72,7 @@ def client_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def postgres() -> "Iterator[Cluster]":
-    """A PostgreSQL for whoever needs no more than a database: quick, and it does not survive a kill. One for each worker."""
+    """A PostgreSQL for whoever needs no more than a database: quick. One for each worker."""
     from tests.postgres import cluster
 
     with cluster(durable=False) as running:
