@@ -34,6 +34,7 @@ from keystead.store.postgresql.session import (
     Session,
     durability,
     open_connection,
+    refuse_held,
     refuse_unfit,
 )
 from keystead.store.seal_check import Examined, examine
@@ -54,7 +55,8 @@ _KEEP_OUT = Statement("keep_out", "SELECT keep_out($1::text, $2::bigint, $3::big
 _STATE = Statement(
     "state",
     "SELECT (SELECT revision FROM fence), "
-    "(SELECT count(*) FROM servers WHERE server = $1::text AND epoch = $2::bigint AND retired IS NULL)",
+    "(SELECT count(*) FROM servers, fence "
+    "WHERE server = $1::text AND epoch = $2::bigint AND retired IS NULL AND held = '')",
 )
 _CHANGED = Statement("changed", "UPDATE fence SET revision = revision + 1")
 _JOIN = (
@@ -109,6 +111,7 @@ class PostgresStore(DatabaseStore):
             with open_connection(place) as connection:
                 refuse_unfit(connection, place.shown)
                 schema.migrate(connection, place.shown, int(clock.now()))
+                refuse_held(connection, place.shown)
                 first(PostgresDatabase(connection))
             connection = session.connect()
             rows = RawCursor(connection).execute(_JOIN, (server, name, int(clock.now()), after)).fetchall()
@@ -377,7 +380,9 @@ class PostgresStore(DatabaseStore):
         return failure(error)
 
     def _over(self) -> StoreFailure:
-        self.problem = "this server was retired, or another process runs with its data directory"
+        self.problem = (
+            "this server was retired, its store was moved, or another process runs with its data directory"
+        )
         return StoreFailure(f"PostgreSQL: {self.problem}")
 
     def _find_out(self, head: Head) -> bool:
