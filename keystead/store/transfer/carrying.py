@@ -84,3 +84,8 @@ def _contents(end: End, tables: list[Carried]) -> tuple[int, int]:
 
 def _columns_of(end: End, table: Carried) -> tuple[str, ...]:
     return table.key if table.among else end.columns(table.name)
+
+
+def counts(end: End) -> dict[str, int]:
+    """How many rows each table has."""
+    return {one.name: end.count(one) for one in ALL if one.name == one.into and end.has(one)}
