@@ -62,6 +62,7 @@ def record_service(
             caller_type=caller.value,
             principal=operator or made.principal,
             resources=msgspec.json.encode(resources).decode(),
+            revision=batch.revision,
         )
     )
 

@@ -1,5 +1,7 @@
 """What was carried becomes a store of its own: with a chain of records that begins here, under the same seals."""
 
+import msgspec
+
 from keystead.domain.accounts import RootKeyFacts
 from keystead.domain.audit import COLUMNS, Head, Record, columns, link
 from keystead.store.holds import Hold
@@ -45,9 +47,10 @@ class Landing:
         self._target.begin_chain(server, now, self._source.ends())
 
     def settle(self, record: Record, hold: Hold) -> None:
-        """Write the first record of the chain, and what all adds up to."""
-        self._database.rows(_APPEND, (*columns(record), link(Head().hash, record)))
+        """Write the first record of the chain, with the revision that it makes, and what all adds up to."""
         self._seals.advance(self._source.latest_revision())
+        record = msgspec.structs.replace(record, revision=self._seals.revision + 1)
+        self._database.rows(_APPEND, (*columns(record), link(Head().hash, record)))
         self._seals.flush()
         self._target.at_revision(self._seals.revision)
         self._target.keep(hold)
