@@ -11,7 +11,9 @@ from keystead.domain.audit import COLUMNS, Head
 from keystead.store.lookups import Verdict
 
 # The first format has no revision.
-_REVISION = "CASE WHEN format = 1 AND revision = 0 THEN '' ELSE concat(octet_length(revision), ':', revision) END"
+_REVISION = (
+    "CASE WHEN format = 1 AND revision = 0 THEN '' ELSE concat(octet_length(revision), ':', revision) END"
+)
 _HASHED = ", ".join([*(f"octet_length({column}), ':', {column}" for column in COLUMNS[:-1]), _REVISION])
 # A row of the log as it is verified: its chain, its sequence, what is hashed of it, and its hash. As bytes: whatever
 # somebody put into a column, it can be hashed.
@@ -25,7 +27,10 @@ class _Chain:
     def __init__(self, head: Head, bad: str, noted: bool) -> None:
         self.count, self.hash, self.bad, self.noted = head.count, head.hash, bad, noted
         self.revision = 0
-        self.there, self.same = slice(0), b"?"  # what a record has there if it is of the same revision, or none has any
+        self.there, self.same = (
+            slice(0),
+            b"?",
+        )  # what a record has there if it is of the same revision, or none has any
 
     def goes_on(self, hashed: bytes) -> bool:
         """Whether a record is of the revision of the one before it, or of a later one."""

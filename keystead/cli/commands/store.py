@@ -49,8 +49,8 @@ def _add_copy(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         description="Move a whole store: keys, users, policies, audit records, and which requests were accepted. A place is "
         "a data directory, or a PostgreSQL database as the setting store names one. All servers on both places must be "
         "stopped. Everything is proved there, by the seals of the rows and the chains of the records, before it may be "
-        "used; from then on the other place is not. Whatever cuts it off, run the same command again: it goes on from there. "
-        "It is recorded. What has an anchor needs a new place for that.",
+        "used; from then on the other place is not. Whatever cuts it off, run the same command again: it goes on from "
+        "there. It is recorded. What has an anchor needs a new place for that.",
         examples=(
             "keystead store copy --from /var/lib/keystead --to postgresql://keystead@db.example.com/keystead",
             "keystead store copy --from postgresql://keystead@db.example.com/keystead --to /var/lib/keystead",

@@ -39,6 +39,7 @@ def carry(source: Source, target: Target, hold: Hold, tell: Tell) -> Hold:
             target.put(table, columns, rows, hold)
             done += len(rows)
             tell("copying", min(done, total), total)
+        target.filled(table)
     return hold
 
 

@@ -101,6 +101,10 @@ class Target(End):
         """Write rows, and how far it has come, at once."""
 
     @abstractmethod
+    def filled(self, table: Carried) -> None:
+        """All rows of a table are there."""
+
+    @abstractmethod
     def keep(self, hold: Hold) -> None:
         """In a transaction: note how far it has come."""
 

@@ -6,7 +6,7 @@ joined, so that none can be connected. A copy that is not whole, and what was mo
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 from psycopg.raw_cursor import RawCursor, RawServerCursor
@@ -15,14 +15,26 @@ from keystead.domain.audit import Head
 from keystead.errors import OperatorError
 from keystead.store.holds import Hold, hold_of
 from keystead.store.postgresql import schema
-from keystead.store.postgresql.database import PostgresDatabase, as_given, failure, numbered, stored
+from keystead.store.postgresql.database import (
+    PostgresDatabase,
+    failure,
+    numbered,
+    row_as_given,
+    stored,
+    stored_row,
+)
 from keystead.store.postgresql.session import FENCE, LOCKS, Place, open_connection, refuse_unfit
 from keystead.store.sealed import META, Row
 from keystead.store.transfer.ends import End, Occupied, Source, Target
 from keystead.store.transfer.order import ALL, RECORDS, Carried
 
 _AT_ONCE = 5000  # rows that are fetched of a long answer
-_PATIENT = ("statement_timeout", "idle_in_transaction_session_timeout")
+# An answer may take long; but that nobody waits for it any more is noticed.
+_SETTINGS = {
+    "statement_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
+    "client_connection_check_interval": "1s",
+}
 _OURS = frozenset(one.name for one in ALL) - {"servers"}
 _NAME = "keystead store copy"  # of the server that records what was done
 
@@ -40,7 +52,7 @@ class StreamedDatabase(PostgresDatabase):
                 cursor.itersize = _AT_ONCE
                 cursor.execute(numbered(sql).encode(), [stored(value) for value in values] or None)
                 for row in cursor:
-                    yield tuple(map(as_given, row))
+                    yield row_as_given(row)
         except psycopg.Error as error:
             raise self.failure(error) from None
 
@@ -60,8 +72,9 @@ class _PostgresEnd(End):
             ) from None
         try:
             refuse_unfit(self._connection, place.shown)
-            for name in _PATIENT:
-                self._connection.execute("SELECT set_config(%s, '0', false)", (name,))
+            for name, value in _SETTINGS.items():
+                with suppress(psycopg.errors.InvalidParameterValue):  # not every system can notice that
+                    self._connection.execute("SELECT set_config(%s, %s, false)", (name, value))
             self.database = StreamedDatabase(self._connection)
         except BaseException:
             self.close()
@@ -97,21 +110,33 @@ class _PostgresEnd(End):
 
     def _claim(self) -> None:
         """Keep every server out. OperatorError if one is there."""
-        if not self._lock("SELECT pg_try_advisory_lock(?, ?)", (LOCKS, FENCE)):
+        if not self._lock("SELECT pg_advisory_lock(%s, %s)", (LOCKS, FENCE)):
             raise OperatorError(
                 f"the store {self.shown} is in use",
                 hint="stop all servers on it, and every other keystead store copy",
             )
         for server, name in self.database.rows("SELECT server, name FROM servers ORDER BY server"):
-            if not self._lock("SELECT pg_try_advisory_lock(hashtextextended(?, ?))", (server, LOCKS)):
+            if not self._lock("SELECT pg_advisory_lock(hashtextextended(%s, %s))", (server, LOCKS)):
                 raise OperatorError(
                     f"the server {name} ({server}) is connected to the store {self.shown}",
                     hint="stop all servers on it first",
                 )
 
-    def _lock(self, sql: str, values: Sequence[Any]) -> bool:
-        ((taken,),) = self.database.rows(sql, values)
-        return bool(taken)
+    def _lock(self, sql: LiteralString, values: Sequence[Any]) -> bool:
+        """Whether it could be had, soon: whoever was killed has it a moment longer."""
+        with self._told():
+            try:
+                self._connection.execute(sql, values)
+            except psycopg.errors.LockNotAvailable:
+                return False
+        return True
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except psycopg.Error as error:
+            raise failure(error) from None
 
     def _held(self) -> Hold | None:
         row = self.database.row("SELECT held FROM fence")
@@ -198,11 +223,13 @@ class PostgresTarget(_PostgresEnd, Target):
         with self.transaction(), self._told():
             with RawCursor(self._connection).copy(statement.encode()) as copy:
                 copy.set_types([types[one] for one in columns])
-                for row in rows:
-                    copy.write_row(
-                        [stored(value) for value in (_texts(row) if table.name == META.name else row)]
-                    )
+                for row in map(_texts, rows) if table.name == META.name else rows:
+                    copy.write_row(stored_row(row))
             self.keep(hold)
+
+    def filled(self, table: Carried) -> None:
+        # What refers to it is looked up by the wrong index, as long as nobody has counted.
+        self.database.rows(f"ANALYZE {table.into}")
 
     def keep(self, hold: Hold) -> None:
         self.database.rows("UPDATE fence SET held = ?", (hold.text,))
@@ -227,13 +254,6 @@ class PostgresTarget(_PostgresEnd, Target):
 
     def _has_rows(self, table: str) -> bool:
         return bool(self.database.rows(f"SELECT 1 FROM {table} LIMIT 1"))  # noqa: S608 - our own names
-
-    @contextmanager
-    def _told(self) -> Iterator[None]:
-        try:
-            yield
-        except psycopg.Error as error:
-            raise failure(error) from None
 
 
 def _texts(row: Row) -> Row:

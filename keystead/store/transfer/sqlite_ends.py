@@ -172,6 +172,9 @@ class SqliteTarget(_SqliteEnd, Target):
             self.database.many(f"INSERT INTO {table.into} ({names}) VALUES ({marks})", rows)  # noqa: S608 - our own names
             self.keep(hold)
 
+    def filled(self, table: Carried) -> None:
+        pass
+
     def keep(self, hold: Hold) -> None:
         self.database.rows("UPDATE copying SET held = ?", (hold.text,))
 
