@@ -12,7 +12,14 @@ from tests.live import Client, LiveServer
 class Shared(LiveServer):
     """One of them. `first` is the data directory of the one that made the database's content: it has the AccessKey."""
 
-    def __init__(self, data: Path, database_url: str, *options: str, first: Path | None = None, env: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        data: Path,
+        database_url: str,
+        *options: str,
+        first: Path | None = None,
+        env: dict[str, str] | None = None,
+    ) -> None:
         super().__init__(data, *options, env={"KEYSTEAD_STORE": database_url, **(env or {})})
         self.first = first or data
 

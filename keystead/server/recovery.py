@@ -35,6 +35,11 @@ def back_up(
     """See keystead.server.backup.making.back_up, of which the options are; the root key is that of the directory if no other
     is named. With `verify` it is proved before older ones go."""
     directory, clock, entropy = with_data(data), SystemClock(), SystemEntropy()
+    if not directory.database.exists():
+        raise OperatorError(
+            f"the store of {directory.path} is a PostgreSQL database, which keystead backup does not copy",
+            hint="pg_dump does, or pgBackRest; keep the root key apart from it",
+        )
     open_reader(directory.database).close()  # what is wrong with it is said before anything of the root key
     root = RootKeys(directory, entropy, clock).open(_root_key_setting(root_key))
 

@@ -12,7 +12,7 @@ from keystead.store.identity_tables import Identities
 from keystead.store.key_tables import Keys
 from keystead.store.listing import Listing
 from keystead.store.lookups import Lookups
-from keystead.store.ports import AuditLog, Nonces
+from keystead.store.ports import AuditLog, Nonces, Shared
 from keystead.store.seal_check import Examined, examine
 from keystead.store.sealed import META, SEALED
 from keystead.store.sealed_table import SealedTable, seal_table
@@ -27,6 +27,7 @@ class DatabaseStore(ABC):
     nonces: Nonces
     audit: AuditLog
     lookups: Lookups
+    shared: Shared | None = None
 
     def __init__(self, database: Database, server_id: str) -> None:
         self.server_id = server_id

@@ -28,6 +28,7 @@ from keystead.store.identity_ports import Identities as Identities
 from keystead.store.identity_ports import Sessions as Sessions
 from keystead.store.lookups import Lookups
 from keystead.store.seals import Blocked
+from keystead.store.shared_ports import Shared as Shared
 
 T = TypeVar("T")
 
@@ -333,33 +334,6 @@ class Holdings(Protocol):
     def identities(self) -> Identities: ...
 
 
-class Shared(Protocol):
-    """What a store in a database that several servers share says of that database."""
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """What of its settings does not keep what is promised."""
-        ...
-
-    @property
-    def skew(self) -> float:
-        """Seconds by which the clock here is ahead of the database's, when they were last compared."""
-        ...
-
-    @property
-    def connected(self) -> bool:
-        """Whether there is a connection to it, as far as is known."""
-        ...
-
-    def problems(self) -> list[str]:
-        """What keeps calls from being answered; nothing is []."""
-        ...
-
-    def tend(self) -> None:
-        """In a batch, once a minute: compare the clocks, and keep that this server was there then."""
-        ...
-
-
 class Store(Holdings, Protocol):
     """All that is kept, in one transaction at a time. Superseded may come from any of it, where servers share a store."""
 
@@ -383,6 +357,11 @@ class Store(Holdings, Protocol):
 
     @property
     def lookups(self) -> Lookups: ...
+
+    @property
+    def shared(self) -> Shared | None:
+        """The database, if several servers may use it."""
+        ...
 
     @property
     def blocked(self) -> Blocked:

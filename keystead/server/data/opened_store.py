@@ -111,8 +111,10 @@ def _open_shared(start: _Start, shared: SharedPlace) -> OpenedStore:
         start.directory, shared, start.clock, start.entropy, start.root_key_setting
     )
     own = InFile(start.directory.seen)
+    new = store.epoch == 1 and not start.directory.seen.exists()
     try:
-        start = start._replace(anchors=(*start.anchors, own), database=shared.place.shown)
+        anchors = start.anchors if new else (*start.anchors, own)
+        start = start._replace(anchors=anchors, database=shared.place.shown)
         opened = _enter(start, store, keys, found)
         if (seen := committed_in(store)) is not None:
             own.write(seen.line(opened.vault.row_seals()))
@@ -130,7 +132,8 @@ def _open_shared(start: _Start, shared: SharedPlace) -> OpenedStore:
     except BaseException:
         store.close()
         raise
-    opened.shared, opened.weak = store, shared.choice.warning
+    opened.anchors = (*anchors, own) if new else anchors
+    opened.weak = shared.choice.warning
     return opened
 
 

@@ -3,11 +3,15 @@
 import os
 import ssl
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 from keystead import variables
 from keystead.errors import OperatorError, WrongSetting
+from keystead.given_settings import store_settings
+from keystead.server.data import node
+from keystead.server.data.directory import DataDirectory
 from keystead.server.data.secret_source import Source
 from keystead.server.data.store_choice import StoreChoice, choose
 from keystead.store.postgresql.place import Place, check_library
@@ -69,9 +73,41 @@ def place_of(
     check_library()
     password = environment.get(variables.STORE_PASSWORD, "")
     if password_file:
-        password = source(password_file).read(f"the {_PASSWORD}")
+        found = source(password_file)
+        password = _read_once(found.place) if found.kind == "fd" else found.read(f"the {_PASSWORD}")
     roots = _system_roots(environment) if choice.needs_system_roots else ""
     return SharedPlace(Place(choice.conninfo(password, roots), choice.shown), choice)
+
+
+def has_data(directory: DataDirectory) -> bool:
+    """Whether there is a database in a directory, or its server has joined one that others share."""
+    return directory.database.exists() or node.joined(directory) is not None
+
+
+def shared_by(directory: DataDirectory) -> SharedPlace | None:
+    """Where the database is that the server of a directory shares, for commands, by the variables and the file of settings;
+    None if the directory has one of its own. OperatorError if no setting says where it is, or it can't be reached so."""
+    if directory.database.exists():
+        return None
+    found = place_of(*store_settings())
+    if found is None and (joined := node.joined(directory)) is not None:
+        raise OperatorError(
+            f"the store of {directory.path} is a database that servers share, and no setting says so",
+            hint=f'set store = "{joined.store}" (KEYSTEAD_STORE, or in the file of KEYSTEAD_CONFIG)',
+        )
+    return found
+
+
+def database_of(directory: DataDirectory) -> Path | Place:
+    """Where the data of a directory is: see `shared_by`."""
+    found = shared_by(directory)
+    return directory.database if found is None else found.place
+
+
+@cache
+def _read_once(descriptor: str) -> str:
+    """A command may ask for it several times, and a descriptor can be read but once."""
+    return Source(f"fd:{descriptor}").read(f"the {_PASSWORD}")
 
 
 def _system_roots(environment: Mapping[str, str]) -> str:

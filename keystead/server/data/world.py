@@ -17,7 +17,7 @@ from keystead.domain.keys.key import Wrapped
 from keystead.entropy import Entropy
 from keystead.server.data.anchor import Anchor
 from keystead.store.memory import MemoryStore
-from keystead.store.ports import Shared, Store
+from keystead.store.ports import Store
 
 EPHEMERAL_ACCOUNT = "1000000000000001"  # of every server that lives for one `keystead run` only
 
@@ -31,7 +31,6 @@ class OpenedStore(msgspec.Struct, kw_only=True):
     account: str
     server_id: str  # the name of the server's audit chain, which begins with a UUID
     first_start: bool
-    shared: Shared | None = None  # the store, if other servers may use it as well
     anchors: tuple[Anchor, ...] = ()  # where it is to be kept what the store was last
     weak: str = ""  # what is weak in how the store is reached; "" is nothing
 

@@ -5,7 +5,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from itertools import accumulate
-from pathlib import Path
 from typing import Any
 
 from prometheus_client import (
@@ -26,7 +25,6 @@ from keystead.api.pipeline import Answer
 from keystead.domain.keys.lifecycle import KeyState
 from keystead.errors import InternalFailure
 from keystead.server import logs
-from keystead.server.service.facts import size_of
 from keystead.server.service.refusals import Refusals
 from keystead.store.ports import StoreFailure
 
@@ -174,13 +172,13 @@ class Metrics:
         """One that was due was not made."""
         self._backup_failures.inc()
 
-    def watch_database(self, database: Path) -> None:
-        """Add the size of the database and of its write-ahead log."""
+    def watch_database(self, sizes: Callable[[], Mapping[str, int]]) -> None:
+        """Add the size of the database and, where it has one of its own, of its write-ahead log."""
         size = Gauge(
             "keystead_database_bytes", "Size of the database's files", ["file"], registry=self.registry
         )
-        for name, path in (("database", database), ("log", database.with_name(f"{database.name}-wal"))):
-            size.labels(name).set_function(partial(size_of, path))
+        for name in sizes():
+            size.labels(name).set_function(partial(_of, sizes, name))
 
     def watch_shared(self, skew: Callable[[], float], connected: Callable[[], bool]) -> None:
         """Add how it is with a database that several servers share."""
@@ -272,3 +270,7 @@ class Metrics:
 
     def refused(self, code: str) -> None:
         self._malformed.inc()
+
+
+def _of(sizes: Callable[[], Mapping[str, int]], name: str) -> float:
+    return sizes()[name]

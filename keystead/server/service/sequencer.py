@@ -39,6 +39,7 @@ PATIENCE = 0.002  # seconds; for a loop that has no connections to serve
 _LATELY = 16  # commits
 BATCH = 1024  # calls in one commit; what is beyond waits for the next
 _ALONE = 2  # times that a batch is run beside others; then no other server's can come first
+_TRIES = 8  # times that it is run anew, before its calls are refused; a connection may be lost as often
 QUEUE = 20_000  # calls waiting; more are refused, since their clients would give up before their turn
 QUEUE_BYTES = (
     32 * 1024 * 1024
@@ -202,13 +203,13 @@ class Sequencer:
             try:
                 self._run_once(calls, jobs, tries)
                 return
-            except Superseded:
+            except Exception as error:  # StoreFailure, or a bug that must not leave a half-made batch behind
+                if not isinstance(error, Superseded) or tries >= _TRIES:
+                    self._fail(calls, error)
+                    self._next()
+                    return
                 self._store.rollback()
                 tries += 1
-            except Exception as error:  # StoreFailure, or a bug that must not leave a half-made batch behind
-                self._fail(calls, error)
-                self._next()
-                return
 
     def _run_once(self, calls: list[_Queued], jobs: list[Job], tries: int) -> None:
         answered: list[_Queued] = []
@@ -287,7 +288,7 @@ class Sequencer:
     ) -> None:
         """`jobs`: all of them, and those that go on."""
         self._committing = False
-        if isinstance(error, Superseded):
+        if isinstance(error, Superseded) and tries < _TRIES:
             self._store.rollback()
             self._run(calls, jobs[0], tries + 1)
             return

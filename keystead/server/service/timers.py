@@ -1,7 +1,8 @@
 """The service without its sockets: pipeline and sequencer over an opened store, and the timers of what it does by itself."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import keystead.operations  # noqa: F401 - fills the catalogue
 from keystead.api.batch import Batch
@@ -28,6 +29,7 @@ from keystead.server.service.alarms import Alarms
 from keystead.server.service.anchoring import Anchoring
 from keystead.server.service.backups import Backups
 from keystead.server.service.checkpoints import Checkpoints, Target
+from keystead.server.service.facts import sizes_of
 from keystead.server.service.metrics import Metrics
 from keystead.server.service.sequencer import Sequencer
 from keystead.server.service.underway import LOOP, Hanging, Underway
@@ -42,7 +44,7 @@ _NONCES_EVERY = 30.0
 _TALLIES_EVERY = 60.0
 _MANY_TALLIES_EVERY = 5.0
 _WRAPPING_EVERY = 1.0
-_TENDED_EVERY = 60.0
+_TENDED_EVERY = 10.0
 # A thousand rows a second: each batch holds up calls for a millisecond or two.
 _REWRAPS_EVERY, _REWRAPPED_AT_ONCE = 0.025, 25
 _TURNS_EVERY = 0.5
@@ -85,7 +87,7 @@ class Service:
         self._loop = loop
         self._backups: Backups | None = None
         self._timers: dict[str, asyncio.TimerHandle] = {}
-        self._shared = opened.shared
+        self._shared = opened.store.shared
         self._weak = opened.weak
         self._anchors = opened.anchors
         self._anchorings: list[Anchoring] = []
@@ -131,27 +133,45 @@ class Service:
             shared.tend()
             return False
 
+        for one in self.of_database():
+            logs.event("the database does not keep all that is promised", "warning", reason=one)
         self.metrics.watch_shared(lambda: shared.skew, lambda: shared.connected)
         self.every(_TENDED_EVERY, "database", lambda: self.sequencer.run(tend))
 
     def warnings(self) -> list[str]:
         """What else is wrong, while calls are answered."""
         unwritten = [one.problem for one in self._anchorings]
-        of_database = () if self._shared is None else self._shared.warnings
-        return [*self.alarms.warnings(), *of_database, *filter(None, [self._weak, *unwritten])]
+        return [*self.alarms.warnings(), *filter(None, unwritten)]
+
+    def sizes(self, directory: DataDirectory) -> Mapping[str, int]:
+        """Bytes of the database, and of its write-ahead log if that is beside it."""
+        return sizes_of(directory) if self._shared is None else {"database": self._shared.size}
+
+    def of_database(self) -> list[str]:
+        """What of a database that several servers share, or of the way to it, does not keep what is promised."""
+        return [] if self._shared is None else [*filter(None, [self._weak]), *self._shared.warnings]
 
     def problems(self) -> list[str]:
         """What is known to keep calls from being answered; "" is nothing."""
-        of_database = [] if self._shared is None else self._shared.problems()
-        return [*self.hanging.problems(), *self.alarms.problems(), *of_database, self.metrics.store_problem]
+        found = [] if self._shared is None else self._shared.problems()
+        known = any(self.metrics.store_problem.endswith(one) for one in found)
+        return [
+            *self.hanging.problems(),
+            *self.alarms.problems(),
+            *found,
+            "" if known else self.metrics.store_problem,
+        ]
 
     def _write_many_tallies(self) -> None:
         if self.pipeline.tallies.many:
             self.sequencer.run(write_tallies)
 
     def watch(self, directory: DataDirectory, settings: Callable[[], Settings]) -> None:
-        """Show how the data directory grows, and make backups of it when they are due, as the settings say then."""
-        self.metrics.watch_database(directory.database)
+        """Show how the database grows, and make backups of one in the data directory when they are due, as the settings say
+        then."""
+        self.metrics.watch_database(partial(self.sizes, directory))
+        if self._shared is not None:
+            return
         pipeline = self.pipeline
         made = self._backups = Backups(
             directory,

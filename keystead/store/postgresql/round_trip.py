@@ -16,14 +16,14 @@ _TEXT, _BINARY = pq.Format.TEXT, pq.Format.BINARY
 
 
 class Statement:
-    """A statement whose parameters are texts and bytes; each has a name of its own."""
+    """A statement whose parameters are texts, bytes, numbers or None; each has a name of its own."""
 
     def __init__(self, name: str, sql: str) -> None:
         self.name = name.encode()
         self.sql = sql.encode()
 
 
-Step = tuple[Statement, Sequence[bytes | str | int]]
+Step = tuple[Statement, Sequence[bytes | str | int | None]]
 
 
 class Prepared:
@@ -41,13 +41,17 @@ class Prepared:
         if it was lost before the last one was answered.
         """
         sent: list[Statement | None] = []  # for each result that is due: what it makes known
+        known = set(self._known)
         try:
             self._pgconn.enter_pipeline_mode()
             for statement, values in steps:
-                if statement.name not in self._known:
+                if statement.name not in known:
                     self._pgconn.send_prepare(statement.name, statement.sql)
                     sent.append(statement)
-                parameters = [one if isinstance(one, bytes) else str(one).encode() for one in values]
+                    known.add(statement.name)
+                parameters = [
+                    one if one is None or isinstance(one, bytes) else str(one).encode() for one in values
+                ]
                 formats = [_BINARY if isinstance(one, bytes) else _TEXT for one in values]
                 self._pgconn.send_query_prepared(statement.name, parameters, formats)
                 sent.append(None)

@@ -37,8 +37,8 @@ def records(lines: Iterable[bytes], log: str) -> Iterator[Row]:
         for content in lines:
             number += 1
             record = msgspec.json.decode(content)
-            if record["format"] == 1:
-                record["revision"] = 0  # it has none
+            if record["format"] == 1 and record.setdefault("revision", 0):  # it has none
+                raise ValueError
             values = tuple([record[column] for column in COLUMNS])
             stored = record["hash"]
             if tuple(map(type, values)) != _TYPES or type(stored) is not str or not content.endswith(b"\n"):

@@ -43,7 +43,6 @@ CREATE TABLE accounts (
     UNIQUE (account),
     PRIMARY KEY (position)
 );
-CREATE SEQUENCE accounts_position;
 
 CREATE TABLE access_keys (
     position bigint NOT NULL,
@@ -64,7 +63,6 @@ CREATE TABLE access_keys (
     FOREIGN KEY (account) REFERENCES accounts (account),
     FOREIGN KEY (generation) REFERENCES wrapping_keys (generation)
 );
-CREATE SEQUENCE access_keys_position;
 CREATE INDEX access_keys_of_account ON access_keys (account, position);
 CREATE INDEX access_keys_expire ON access_keys (expires) WHERE expires > 0;
 
@@ -98,7 +96,6 @@ CREATE TABLE keys (
     PRIMARY KEY (position),
     FOREIGN KEY (account) REFERENCES accounts (account)
 );
-CREATE SEQUENCE keys_position;
 CREATE INDEX keys_in_order ON keys (account, region, position);
 CREATE INDEX keys_due ON keys (deletion_at) WHERE deletion_at IS NOT NULL;
 CREATE INDEX keys_rotating ON keys (rotation_due) WHERE rotation_due IS NOT NULL;
@@ -150,7 +147,6 @@ CREATE TABLE aliases (
     PRIMARY KEY (position),
     FOREIGN KEY (account, region, key_id) REFERENCES keys (account, region, key_id)
 );
-CREATE SEQUENCE aliases_position;
 CREATE INDEX aliases_in_order ON aliases (account, region, position);
 CREATE INDEX aliases_of_key ON aliases (account, region, key_id, position);
 
@@ -185,7 +181,6 @@ CREATE TABLE users (
     PRIMARY KEY (position),
     FOREIGN KEY (account) REFERENCES accounts (account)
 );
-CREATE SEQUENCE users_position;
 
 CREATE TABLE user_groups (
     position bigint NOT NULL,
@@ -201,7 +196,6 @@ CREATE TABLE user_groups (
     PRIMARY KEY (position),
     FOREIGN KEY (account) REFERENCES accounts (account)
 );
-CREATE SEQUENCE user_groups_position;
 
 CREATE TABLE members (
     position bigint NOT NULL,
@@ -216,7 +210,6 @@ CREATE TABLE members (
     FOREIGN KEY (group_id) REFERENCES user_groups (group_id),
     FOREIGN KEY (user_id) REFERENCES users (user_id)
 );
-CREATE SEQUENCE members_position;
 
 CREATE TABLE policies (
     position bigint NOT NULL,
@@ -232,7 +225,6 @@ CREATE TABLE policies (
     PRIMARY KEY (position),
     FOREIGN KEY (account) REFERENCES accounts (account)
 );
-CREATE SEQUENCE policies_position;
 
 CREATE TABLE policy_versions (
     position bigint NOT NULL,
@@ -246,7 +238,6 @@ CREATE TABLE policy_versions (
     PRIMARY KEY (position),
     FOREIGN KEY (account, policy) REFERENCES policies (account, name)
 );
-CREATE SEQUENCE policy_versions_position;
 
 CREATE TABLE attachments (
     position bigint NOT NULL,
@@ -261,7 +252,6 @@ CREATE TABLE attachments (
     PRIMARY KEY (position),
     FOREIGN KEY (account) REFERENCES accounts (account)
 );
-CREATE SEQUENCE attachments_position;
 
 CREATE TABLE login_profiles (
     position bigint NOT NULL,
@@ -281,7 +271,6 @@ CREATE TABLE login_profiles (
     FOREIGN KEY (account) REFERENCES accounts (account),
     FOREIGN KEY (user_id) REFERENCES users (user_id)
 );
-CREATE SEQUENCE login_profiles_position;
 
 CREATE TABLE password_policies (
     position bigint NOT NULL,
@@ -300,7 +289,6 @@ CREATE TABLE password_policies (
     PRIMARY KEY (position),
     FOREIGN KEY (account) REFERENCES accounts (account)
 );
-CREATE SEQUENCE password_policies_position;
 
 CREATE TABLE mfa_devices (
     position bigint NOT NULL,
@@ -316,7 +304,6 @@ CREATE TABLE mfa_devices (
     PRIMARY KEY (position),
     FOREIGN KEY (account) REFERENCES accounts (account)
 );
-CREATE SEQUENCE mfa_devices_position;
 
 CREATE TABLE known_addresses (
     position bigint NOT NULL,
@@ -330,7 +317,6 @@ CREATE TABLE known_addresses (
     FOREIGN KEY (account) REFERENCES accounts (account),
     FOREIGN KEY (user_id) REFERENCES users (user_id)
 );
-CREATE SEQUENCE known_addresses_position;
 
 CREATE TABLE sessions (
     digest bytea NOT NULL,
@@ -430,6 +416,12 @@ CREATE TABLE audit (
     revision bigint NOT NULL DEFAULT 0,
     hash bytea NOT NULL,
     UNIQUE (chain, sequence)
+);
+
+-- The latest position of each table that has them: none is given twice.
+CREATE TABLE positions (
+    name text COLLATE "C" PRIMARY KEY,
+    latest bigint NOT NULL
 );
 
 -- The servers that have ever joined: `server` is an id that each keeps in its own data directory, `epoch` counts its starts.

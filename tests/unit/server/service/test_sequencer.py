@@ -248,12 +248,29 @@ def test_a_batch_that_another_server_came_before_is_run_anew_and_the_third_time_
         monkeypatch.undo()
 
 
+@pytest.mark.parametrize("patience", [0.0, 1.0])
+def test_a_batch_is_not_run_anew_for_ever(monkeypatch: pytest.MonkeyPatch, patience: float) -> None:
+    async def scenario(line: Line) -> None:
+        begun = watch_begins(line, monkeypatch)
+        times = module._TRIES + 1
+        fail_commits(line, monkeypatch, iter([*(Superseded(str(number)) for number in range(times)), None]))
+        line.submit()
+        await line.sequencer.drain()
+        assert (len(begun), line.statuses, len(line.notes.failures)) == (times, [503], 1)
+        line.submit()
+        await line.sequencer.drain()
+        assert line.statuses == [503, 200]
+
+    play(scenario, patience)
+
+
+@pytest.mark.parametrize("fails", [1, module._TRIES + 1])
 def test_a_batch_may_find_before_its_commit_that_another_server_came_first(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, fails: int
 ) -> None:
     async def scenario(line: Line) -> None:
         begun = watch_begins(line, monkeypatch)
-        add, times = line.store.keys.add, iter([Superseded("changed"), None])
+        add, times = line.store.keys.add, iter([*[Superseded("changed")] * fails, None])
 
         def late(*key: Any) -> None:
             if (error := next(times)) is not None:
@@ -264,7 +281,10 @@ def test_a_batch_may_find_before_its_commit_that_another_server_came_first(
         line.submit(line.service.request("CreateKey"))
         line.submit()
         await line.sequencer.drain()
-        assert (begun, line.statuses, line.notes.failures) == ([False, False], [200, 200], [])
+        if fails == 1:
+            assert (begun, line.statuses, line.notes.failures) == ([False, False], [200, 200], [])
+        else:
+            assert (line.statuses, len(line.notes.failures)) == ([503, 503], 1)
 
     play(scenario)
 
