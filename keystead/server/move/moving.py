@@ -73,9 +73,18 @@ def copy_store(
     directory = next((one for one in (here, there) if isinstance(one, DataDirectory)), None)
     keys = RootKeys(directory or DataDirectory(default_data()), entropy, clock)
     with _told(), open_source(here) as source, _open_target(there, source, clock, trial) as target:
+        if source.moved is not None and (target.begun is None or target.begun.move != source.moved.move):
+            raise source.moved.refusal(source.shown)
         with source.transaction():
             keyring = Keyring(source.database)
-            root, choice = keys.open_of(root_key, needed_by(keyring))
+            needed = needed_by(keyring)
+            choice = keys.chosen(root_key, needed)
+            if choice == Choice("file") and not (directory and directory.root_key.exists()):
+                raise OperatorError(
+                    f"the root key, which opens what is in {source.shown}, is in no place that is known",
+                    hint="name its file with --root-key; a new data directory gets a copy",
+                )
+            root, _ = keys.open_of(root_key, needed)
             if isinstance(there, DataDirectory):
                 _check_root_key(there, choice, root.fingerprint, entropy)
             vault = Vault(root, entropy)
@@ -114,8 +123,6 @@ class _Copying:
             raise _altered("the sealed record")
         new = msgspec.structs.replace(new, origin=origin(source, self._home(), record.revision))
         found = target.begun
-        if source.moved is not None and (found is None or found.move != source.moved.move):
-            raise source.moved.refusal(source.shown)
         if found is None:
             target.begin(new, int(self._clock.now()))
             return new

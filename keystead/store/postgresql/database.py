@@ -61,14 +61,14 @@ def stored_row(row: Iterable[Any]) -> list[Any]:
     """Values as PostgreSQL can keep them."""
     # Hardly any is changed, and most of the time would be calls.
     return [
-        stored(value) if isinstance(value, str) and (_NUL in value or _MARK in value) else value
+        stored(value) if isinstance(value, str) and (_NUL in value or MARK in value) else value
         for value in row
     ]
 
 
 def row_as_given(row: Iterable[Any]) -> tuple[Any, ...]:
     """The values that were `stored`."""
-    return tuple([as_given(value) if isinstance(value, str) and _MARK in value else value for value in row])
+    return tuple([as_given(value) if isinstance(value, str) and MARK in value else value for value in row])
 
 
 def failure(error: Exception) -> StoreFailure:

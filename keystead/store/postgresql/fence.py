@@ -36,7 +36,7 @@ class RunOver(StoreFailure):
 
     def __init__(self) -> None:
         super().__init__(
-            "PostgreSQL: this server was retired, its store was moved, or another process runs with its data directory"
+            "PostgreSQL: this server was retired, or another process runs with its data directory, or its store was moved"
         )
 
 

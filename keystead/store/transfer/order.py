@@ -75,5 +75,6 @@ ALL = (*SEALED, *UNSEALED, RECORDS)
 LEFT = {
     "chains": "the ends of the chains, which are found in the records",
     "fence": "the revision, which is the sealed record's",
+    "positions": "the largest that was ever given, which each kind of database notes in its way",
     "migrations": "each kind of database has steps of its own",
 }

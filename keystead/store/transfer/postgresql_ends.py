@@ -9,52 +9,25 @@ from contextlib import contextmanager, suppress
 from typing import Any, LiteralString
 
 import psycopg
-from psycopg.raw_cursor import RawCursor, RawServerCursor
+from psycopg.raw_cursor import RawCursor
 
 from keystead.domain.audit import Head
 from keystead.errors import OperatorError
 from keystead.store.holds import Hold, hold_of
 from keystead.store.postgresql import schema
-from keystead.store.postgresql.database import (
-    PostgresDatabase,
-    failure,
-    numbered,
-    row_as_given,
-    stored,
-    stored_row,
-)
+from keystead.store.postgresql.database import PostgresDatabase, failure, stored_row
+from keystead.store.postgresql.round_trip import Prepared
 from keystead.store.postgresql.session import FENCE, LOCKS, Place, open_connection, refuse_unfit
 from keystead.store.sealed import META, Row
 from keystead.store.transfer.ends import End, Occupied, Source, Target
 from keystead.store.transfer.order import ALL, RECORDS, Carried
 
-_AT_ONCE = 5000  # rows that are fetched of a long answer
 # An answer may take long; but that nobody waits for it any more is noticed.
-_SETTINGS = {
-    "statement_timeout": "0",
-    "idle_in_transaction_session_timeout": "0",
-    "client_connection_check_interval": "1s",
-}
+_PATIENT = {"statement_timeout": "0", "idle_in_transaction_session_timeout": "0"}
+_NOTICED = "SET client_connection_check_interval = '1s'"
 _OURS = frozenset(one.name for one in ALL) - {"servers"}
+_RECORDS = "audit_position_seq"
 _NAME = "keystead store copy"  # of the server that records what was done
-
-
-class StreamedDatabase(PostgresDatabase):
-    """One whose long answers come bit by bit, within a transaction."""
-
-    def __init__(self, connection: psycopg.Connection[Any]) -> None:
-        super().__init__(connection)
-        self._streamed = connection
-
-    def each(self, sql: str, values: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
-        try:
-            with RawServerCursor(self._streamed, "streamed") as cursor:
-                cursor.itersize = _AT_ONCE
-                cursor.execute(numbered(sql).encode(), [stored(value) for value in values] or None)
-                for row in cursor:
-                    yield row_as_given(row)
-        except psycopg.Error as error:
-            raise self.failure(error) from None
 
 
 class _PostgresEnd(End):
@@ -64,34 +37,33 @@ class _PostgresEnd(End):
         self.shown = place.shown
         self._begin = "BEGIN"
         try:
-            self._connection = open_connection(place)
+            self._connection = open_connection(place, **_PATIENT)
         except psycopg.Error as error:
             raise OperatorError(
                 f"cannot open the database {place.shown}: {failure(error)}",
                 hint="check its address, user and password; psql with the same ones tells more",
             ) from None
+        self.database = PostgresDatabase(self._connection, run=Prepared(self._connection).run)
         try:
             refuse_unfit(self._connection, place.shown)
-            for name, value in _SETTINGS.items():
-                with suppress(psycopg.errors.InvalidParameterValue):  # not every system can notice that
-                    self._connection.execute("SELECT set_config(%s, %s, false)", (name, value))
-            self.database = StreamedDatabase(self._connection)
+            with suppress(psycopg.errors.InvalidParameterValue):  # not every system can notice that
+                self._connection.execute(_NOTICED)
         except BaseException:
             self.close()
             raise
 
     def tables(self) -> frozenset[str]:
-        rows = self.database.rows("SELECT tablename FROM pg_tables WHERE schemaname = current_schema()")
-        return frozenset(str(name) for (name,) in rows)
+        return frozenset(str(name) for (name,) in self.database.rows(schema.TABLES))
 
     def columns(self, table: str) -> tuple[str, ...]:
         return tuple(name for name, _ in self._typed(table))
 
     def latest_position(self, table: str) -> int:
-        ((last,),) = self.database.rows(
-            f"SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM {_sequence(table)}"  # noqa: S608 - our own names
-        )
-        return int(last)
+        if table == RECORDS.name:
+            row = self.database.row(f"SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM {_RECORDS}")  # noqa: S608
+        else:
+            row = self.database.row("SELECT latest FROM positions WHERE name = ?", (table,))
+        return 0 if row is None else int(row[0])
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -100,6 +72,7 @@ class _PostgresEnd(End):
             yield
             self.database.rows("COMMIT")
         finally:
+            self.database.reset()
             if self._connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
                 with suppress(psycopg.Error):
                     self._connection.execute("ROLLBACK")
@@ -118,8 +91,8 @@ class _PostgresEnd(End):
         for server, name in self.database.rows("SELECT server, name FROM servers ORDER BY server"):
             if not self._lock("SELECT pg_advisory_lock(hashtextextended(%s, %s))", (server, LOCKS)):
                 raise OperatorError(
-                    f"the server {name} ({server}) is connected to the store {self.shown}",
-                    hint="stop all servers on it first",
+                    f"the server on {name} ({server}) is connected to the store {self.shown}",
+                    hint="stop all servers on it first; keystead node list names them",
                 )
 
     def _lock(self, sql: LiteralString, values: Sequence[Any]) -> bool:
@@ -131,13 +104,6 @@ class _PostgresEnd(End):
                 return False
         return True
 
-    @contextmanager
-    def _told(self) -> Iterator[None]:
-        try:
-            yield
-        except psycopg.Error as error:
-            raise failure(error) from None
-
     def _held(self) -> Hold | None:
         row = self.database.row("SELECT held FROM fence")
         if row is None:
@@ -145,6 +111,9 @@ class _PostgresEnd(End):
                 f"the database {self.shown} is damaged: it has no revision", hint="restore a backup of it"
             )
         return hold_of(str(row[0]))
+
+    def _has_rows(self, table: str) -> bool:
+        return bool(self.database.rows(f"SELECT 1 FROM {table} LIMIT 1"))  # noqa: S608 - our own names
 
     def _typed(self, table: str) -> list[tuple[str, str]]:
         rows = self.database.rows(
@@ -154,6 +123,13 @@ class _PostgresEnd(End):
         )
         return [(str(name), str(kind)) for name, kind in rows]
 
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except psycopg.Error as error:
+            raise failure(error) from None
+
 
 class PostgresSource(_PostgresEnd, Source):
     """A database that no server uses meanwhile."""
@@ -161,18 +137,10 @@ class PostgresSource(_PostgresEnd, Source):
     def __init__(self, place: Place) -> None:
         """OperatorError if there is no store, or it is in use, a copy that is not whole, or of another version."""
         super().__init__(place)
-        self._begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
         try:
-            if "migrations" not in self.tables() or not self.database.rows("SELECT 1 FROM accounts LIMIT 1"):
-                raise OperatorError(
-                    f"there is no store in the database {self.shown}", hint="name the one that has it"
-                )
-            ((number,),) = self.database.rows("SELECT max(number) FROM migrations")
-            if number != schema.known()[-1].number:
-                raise OperatorError(
-                    f"the database {self.shown} was last used by another version of keystead",
-                    hint="start keystead serve of this version on it once, which brings it up to date",
-                )
+            schema.require_current(self._connection, self.shown)
+            if not self._has_rows("accounts"):
+                raise OperatorError(f"there is no data in {self.shown}", hint="name the database that has it")
             self._claim()
             self.moved = self._held()
             if self.moved is not None and self.moved.state != "moved":
@@ -180,13 +148,16 @@ class PostgresSource(_PostgresEnd, Source):
         except BaseException:
             self.close()
             raise
+        self._begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
     def latest_revision(self) -> int:
         ((revision,),) = self.database.rows("SELECT revision FROM fence")
         return int(revision)
 
     def hold(self, moved: Hold) -> None:
-        self.database.rows("UPDATE fence SET held = ?", (moved.text,))
+        self._begin = "BEGIN"
+        with self.transaction():
+            self.database.rows("UPDATE fence SET held = ?", (moved.text,))
 
 
 class PostgresTarget(_PostgresEnd, Target):
@@ -200,10 +171,9 @@ class PostgresTarget(_PostgresEnd, Target):
             schema.migrate(self._connection, place.shown, now)
             self._claim()
             self.begun = self._held()
-            full = next((one for one in sorted(_OURS & self.tables()) if self._has_rows(one)), None)
             if self.begun is not None and self.begun.state != "copying":
                 raise self.begun.refusal(self.shown)
-            if self.begun is None and full is not None:
+            if self.begun is None and any(self._has_rows(one) for one in _OURS & self.tables()):
                 raise Occupied(
                     f"there is a store in the database {self.shown} already",
                     hint="a store is copied to an empty place only: CREATE DATABASE makes one",
@@ -236,8 +206,10 @@ class PostgresTarget(_PostgresEnd, Target):
 
     def go_on_from(self, positions: Mapping[str, int]) -> None:
         for table, position in positions.items():
-            if position:
-                self.database.rows("SELECT setval(?, ?)", (_sequence(table), position))
+            if table == RECORDS.name and position:
+                self.database.rows("SELECT setval(?, ?)", (_RECORDS, position))
+            elif position:
+                self.database.rows("INSERT INTO positions VALUES (?, ?)", (table, position))
 
     def chain_of(self, server: str) -> str:
         return f"{server}.1"
@@ -249,17 +221,11 @@ class PostgresTarget(_PostgresEnd, Target):
         self.database.rows("UPDATE fence SET revision = ?", (revision,))
 
     def finish(self) -> None:
-        self.database.rows("UPDATE fence SET held = ''")
+        with self.transaction():
+            self.database.rows("UPDATE fence SET held = ''")
         self.close()
-
-    def _has_rows(self, table: str) -> bool:
-        return bool(self.database.rows(f"SELECT 1 FROM {table} LIMIT 1"))  # noqa: S608 - our own names
 
 
 def _texts(row: Row) -> Row:
     """A row of which only texts are kept here, but for its seal."""
     return (*map(str, row[:-1]), row[-1])
-
-
-def _sequence(table: str) -> str:
-    return "audit_position_seq" if table == RECORDS.name else f"{table}_position"

@@ -26,8 +26,6 @@ from keystead.store.sqlite_database import SqliteDatabase
 from keystead.store.transfer.ends import End, Occupied, Source, Target
 from keystead.store.transfer.order import RECORDS, Carried
 
-_BESIDE = ("-wal", "-shm", "-journal")
-
 
 class Files(NamedTuple):
     """Where the databases of one data directory are, and the note of where the one that was moved is now."""
@@ -41,9 +39,8 @@ class Files(NamedTuple):
 class _SqliteEnd(End):
     """What both ends have in common."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._connection = _opened(path)
+    def __init__(self, path: Path | None) -> None:
+        self._connection = apsw.Connection(":memory:") if path is None else _opened(path)
         self.database = SqliteDatabase(self._connection)
 
     def tables(self) -> frozenset[str]:
@@ -111,16 +108,13 @@ class SqliteSource(_SqliteEnd, Source):
         return 0
 
     def hold(self, moved: Hold) -> None:
-        if self._path == self._files.moved:
+        if self.moved is not None:
             return
         self.database.rows("PRAGMA wal_checkpoint(TRUNCATE)")
         self.close()
-        with _told(self._path):
-            if any(_beside(self._path, one).exists() for one in _BESIDE):
-                raise StoreFailure(f"another program uses {self._path}")
+        with _told(self._files.note):
             replace(self._files.note, f"{moved.text}\n".encode(), 0o600)
-            self._path.rename(self._files.moved)
-            sync_directory(self._path.parent)
+        _rename(self._files.database, self._files.moved)
 
 
 class SqliteTarget(_SqliteEnd, Target):
@@ -138,18 +132,10 @@ class SqliteTarget(_SqliteEnd, Target):
                 f"there is data in {shown} already",
                 hint="a store is copied to an empty place only; name another one",
             )
-        with _told(files.copying):
-            if not files.copying.exists():
-                os.close(os.open(files.copying, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-        super().__init__(files.copying)
+        # In memory until it is sure that there is something to be kept.
+        super().__init__(files.copying if files.copying.exists() else None)
         try:
-            for pragma in (
-                "journal_mode = WAL",
-                "synchronous = NORMAL",
-                "fullfsync = ON",
-                "cache_size = -65536",
-            ):
-                self.database.rows(f"PRAGMA {pragma}")
+            self._configure()
             there = self.tables()
             if "copying" in there:
                 self.begun = hold_of(str(self.database.rows("SELECT held FROM copying")[0][0]))
@@ -161,10 +147,22 @@ class SqliteTarget(_SqliteEnd, Target):
             raise
 
     def begin(self, hold: Hold, now: int) -> None:
+        path = self._files.copying
+        self.close()
+        with _told(path):
+            for one in (path, *_beside(path)):
+                one.unlink(missing_ok=True)  # nothing is in it
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        super().__init__(path)
+        self._configure()
         with self.transaction():
             migrate.migrate(self._connection, now)
             self.database.rows("CREATE TABLE copying (held TEXT NOT NULL) STRICT")
             self.database.rows("INSERT INTO copying VALUES (?)", (hold.text,))
+
+    def _configure(self) -> None:
+        for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "fullfsync = ON", "cache_size = -65536"):
+            self.database.rows(f"PRAGMA {pragma}")
 
     def put(self, table: Carried, columns: Sequence[str], rows: Sequence[Row], hold: Hold) -> None:
         names, marks = ", ".join(columns), ", ".join("?" * len(columns))
@@ -205,12 +203,7 @@ class SqliteTarget(_SqliteEnd, Target):
         self.database.rows("DROP TABLE IF EXISTS copying")
         self.database.rows("PRAGMA wal_checkpoint(TRUNCATE)")
         self.close()
-        with _told(self._path):
-            if any(_beside(self._path, one).exists() for one in _BESIDE):
-                raise StoreFailure(f"another program uses {self._path}")
-            durable(self._path)
-            self._path.rename(self._files.database)
-            sync_directory(self._path.parent)
+        _rename(self._files.copying, self._files.database)
 
 
 def moved_to(files: Files) -> Hold | None:
@@ -232,8 +225,19 @@ def _opened(path: Path) -> apsw.Connection:
     return connection
 
 
-def _beside(path: Path, suffix: str) -> Path:
-    return path.with_name(path.name + suffix)
+def _beside(path: Path) -> list[Path]:
+    """What SQLite may have beside a database that is in use."""
+    return [path.with_name(path.name + suffix) for suffix in ("-wal", "-shm", "-journal")]
+
+
+def _rename(path: Path, to: Path) -> None:
+    """Give a database that nobody uses another name, at once and durably."""
+    with _told(path):
+        if any(one.exists() for one in _beside(path)):
+            raise StoreFailure(f"another program uses {path}")
+        durable(path)
+        path.rename(to)
+        sync_directory(path.parent)
 
 
 @contextmanager
