@@ -14,6 +14,7 @@ from keystead.store.transfer.ends import Source, Target
 from keystead.store.transfer.sqlite_ends import SqliteSource, SqliteTarget
 
 Place = DataDirectory | SharedPlace
+_MISTYPED = tuple(one.removesuffix("//") for one in SCHEMES)
 
 
 def places(source: str, target: str, password_file: str) -> tuple[Place, Place]:
@@ -76,15 +77,16 @@ def open_target(place: Place, clock: Clock, *, trial: bool) -> Iterator[Target]:
 
 
 def _place(text: str, password_file: str) -> Place:
-    if not text:  # a variable that is not set
+    if text.startswith(SCHEMES):
+        shared = place_of(text, password_file)
+        assert shared is not None
+        return shared
+    if not text or "://" in text or text.startswith(_MISTYPED):
         raise WrongSetting(
-            "a place has no name", hint="name a data directory, or postgresql://USER@HOST/DATABASE"
+            "a place is a data directory, or a database, which begins with postgresql://",
+            hint="for example postgresql://keystead@db.example.com/keystead",
         )
-    if "://" not in text and not text.startswith(tuple(one.partition(":")[0] + ":" for one in SCHEMES)):
-        return DataDirectory(text)
-    shared = place_of(text, password_file)
-    assert shared is not None
-    return shared
+    return DataDirectory(text)
 
 
 @contextmanager
