@@ -14,11 +14,11 @@ import re
 import sys
 from pathlib import Path
 
-NUMBERS = ("format", "sequence", "time", "status")
+NUMBERS = ("format", "sequence", "time", "status", "revision")
 COLUMNS = (
     "format", "chain", "sequence", "time", "kind", "account", "region", "product", "version", "action", "caller_type",
     "principal", "access_key_id", "session", "source", "host", "user_agent", "tls", "resources", "parameters", "status",
-    "code", "request_id",
+    "code", "request_id", "revision",
 )  # fmt: skip
 
 # Ed25519 (RFC 8032): the field, the order of the base point, the curve's constant, a square root of -1.
@@ -107,8 +107,11 @@ def verify(log, chain, count, digest):
     for number, line in enumerate(log, 1):
         try:
             record = json.loads(line)
-            values = [record[column] for column in COLUMNS]
-            if [type(one) for one in values] != [int if column in NUMBERS else str for column in COLUMNS]:
+            columns = COLUMNS[:-1] if record["format"] == 1 else COLUMNS  # the first format has no revision
+            values = [record[column] for column in columns]
+            if record["format"] == 1 and "revision" in record:
+                raise ValueError("a record of format 1 has no revision")
+            if [type(one) for one in values] != [int if column in NUMBERS else str for column in columns]:
                 raise ValueError("a column is of another type")
             texts = [str(one).encode() for one in values]
             hashed = b"".join(str(len(one)).encode() + b":" + one for one in texts)

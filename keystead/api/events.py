@@ -75,5 +75,6 @@ def record_service(
             status=200,
             code="",
             request_id=uuid4(entropy),
+            revision=batch.revision,
         )
     )

@@ -4,6 +4,7 @@ import enum
 import hashlib
 import operator
 from functools import lru_cache
+from typing import Any
 
 import msgspec
 
@@ -14,7 +15,7 @@ REVEALING = frozenset(
         "AsymmetricDecrypt", "Decrypt", "ExportDataKey", "GenerateAndExportDataKey", "GenerateDataKey", "ReEncrypt",
     }
 )  # fmt: skip
-FORMAT = 1
+FORMAT = 2
 GENESIS = bytes(32)
 
 
@@ -31,7 +32,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     """One call, admitted or refused. No field ever holds the value of a sensitive parameter.
 
     `time` is milliseconds since 1970. `chain` is the server's id, `sequence` counts from 1 without a gap.
-    `resources` and `parameters` are JSON texts; `code` is empty on success.
+    `resources` and `parameters` are JSON texts; `code` is empty on success. `revision` counts the batches that had changed
+    anything by then; a record of format 1 has none, which is 0.
     """
 
     chain: str
@@ -57,12 +59,13 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     code: str
     request_id: str
     format: int = FORMAT
+    revision: int = 0
 
 
 COLUMNS = (
     "format", "chain", "sequence", "time", "kind", "account", "region", "product", "version", "action",
     "caller_type", "principal", "access_key_id", "session", "source", "host", "user_agent", "tls",
-    "resources", "parameters", "status", "code", "request_id",
+    "resources", "parameters", "status", "code", "request_id", "revision",
 )  # fmt: skip
 
 
@@ -83,22 +86,31 @@ class Head(msgspec.Struct, frozen=True):
 
 def link(previous: bytes, record: Record) -> bytes:
     """SHA-256 over the previous hash and what is hashed of the record."""
-    values = columns(record)
-    text = (
-        hashed(values[:_RECURRING])
-        + _hashed_again(values[_RECURRING:_PARTICULAR])
-        + hashed(values[_PARTICULAR:])
+    values = written(columns(record))
+    content = (
+        _content(values[:_RECURRING])
+        + _content_again(values[_RECURRING:_PARTICULAR])
+        + _content(values[_PARTICULAR:])
     )
-    return hashlib.sha256(previous + text).digest()
+    return hashlib.sha256(previous + content).digest()
 
 
-def hashed(values: tuple[object, ...]) -> bytes:
-    """What is hashed of columns: of each its length in bytes, a colon, and its text. The format comes first, so that later
-    ones may add columns."""
+def hashed(values: tuple[Any, ...]) -> bytes:
+    """What is hashed of a record with these columns: of each that its format has the length in bytes, a colon, and the text.
+    The format comes first, so that later ones may add columns."""
+    return _content(written(values))
+
+
+def written(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Of a record's columns those that its format has: the first one has no revision."""
+    return values[:-1] if values[0] == 1 and values[-1] == 0 else values
+
+
+def _content(values: tuple[Any, ...]) -> bytes:
     text = "".join([f"{len(value)}:{value}" for value in map(str, values)])
     if not text.isascii():
         text = "".join([f"{len(value.encode())}:{value}" for value in map(str, values)])
     return text.encode()
 
 
-_hashed_again = lru_cache(1024)(hashed)  # a client's calls have most of their columns in common
+_content_again = lru_cache(1024)(_content)  # a client's calls have most of their columns in common

@@ -17,10 +17,13 @@ from keystead.crypto.root_keys.shares import Share
 from keystead.domain.products import KEYSTEAD
 from keystead.entropy import SystemEntropy
 from keystead.errors import OperatorError
+from keystead.server.data import node
 from keystead.server.data.directory import DataDirectory
 from keystead.server.data.root_key_choice import LOCAL, Kind, choose
 from keystead.server.data.root_keys import RootKeys, noted_choice
-from keystead.server.data.world import OpenedStore, others_running
+from keystead.server.data.store_place import database_of, has_data
+from keystead.server.data.verification import refuse_others
+from keystead.server.data.world import OpenedStore
 from keystead.server.operator import alone, answer_here, with_data
 from keystead.store.copying import server_of
 from keystead.store.reader import root_key_needed
@@ -84,7 +87,7 @@ class Exported(msgspec.Struct, frozen=True, kw_only=True):
 def status(data: str) -> Status:
     """Which root key a data directory needs, whether its server runs or not; the key itself is not looked for."""
     directory = with_data(data)
-    needed = root_key_needed(directory.database)
+    needed = root_key_needed(database_of(directory))
     choice = noted_choice(needed.facts)
     protects, exposed = _PROTECTS[choice.kind]
     own = directory.root_key
@@ -106,11 +109,11 @@ def rotate(data: str, setting: str, to: str, command: str) -> Rotated:
     target = choose(to)
     directory = with_data(data)
     with _alone(directory, setting) as opened:
+        refuse_others(opened.store, opened.server_id, "with the new root key they start again afterwards")
         keys = RootKeys(directory, SystemEntropy(), SystemClock())
         opened.store.begin()
         before = noted_choice(opened.store.keyring.root())
         opened.store.rollback()
-        _refuse_beside(opened)
         made = keys.make(target)
         if made.root.fingerprint == opened.root.fingerprint:
             raise OperatorError(
@@ -159,7 +162,7 @@ def export(data: str, setting: str, needed: int, of: int, command: str) -> Expor
     again = shares.combine([Share(one, "a share") for one in words[-needed:]], entropy)
     assert again.fingerprint == root.fingerprint  # before anybody relies on the papers
     return Exported(
-        server=server_of(directory.database) or "",
+        server=_server(directory),
         fingerprint=root.fingerprint,
         needed=needed,
         words=words,
@@ -181,8 +184,8 @@ def restore(data: str, given: Sequence[Share], to: str) -> tuple[Path, str]:
     directory.check_access()
     entropy = SystemEntropy()
     root = shares.combine(given, entropy)
-    if directory.database.exists():
-        needed = root_key_needed(directory.database).fingerprint
+    if has_data(directory):
+        needed = root_key_needed(database_of(directory)).fingerprint
         if needed and needed != root.fingerprint:
             raise OperatorError(
                 f"these shares make the root key {root.fingerprint}, and {directory.path} needs {needed}",
@@ -221,6 +224,12 @@ def _movable(root: RootKey) -> SoftwareRootKey:
     return root
 
 
+def _server(directory: DataDirectory) -> str:
+    """The id of the server of a directory."""
+    joined = node.joined(directory)
+    return server_of(directory.database) or "" if joined is None else joined.server
+
+
 def _check_owner(path: Path) -> None:
     """A file that somebody else makes there, root among them, the server could not read."""
     if path.stat().st_uid != os.geteuid():
@@ -238,13 +247,3 @@ def _alone(directory: DataDirectory, setting: str) -> Iterator[OpenedStore]:
     _check_owner(directory.path)
     with alone(directory, setting) as opened:
         yield opened
-
-
-def _refuse_beside(opened: OpenedStore) -> None:
-    """OperatorError if other servers run on the database: the root key before could open nothing for them from then on."""
-    if names := others_running(opened.store, opened.server_id):
-        raise OperatorError(
-            f"other servers run on the database, on {', '.join(names)}",
-            hint="stop all of them first, and give each the new root key before it starts again: a file is copied to its "
-            "data directory",
-        )

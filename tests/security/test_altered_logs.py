@@ -47,6 +47,9 @@ def made(number: int) -> Record:
         RECORD,
         chain=CHAIN,
         sequence=number,
+        # The log of a server that was upgraded.
+        format=1 if number <= RECORDS // 3 else 2,
+        revision=0 if number <= RECORDS // 3 else number // 9,
         time=RECORD.time + number,
         kind=Kind.API_CALL,
         action=ACTIONS[number % len(ACTIONS)],
@@ -92,7 +95,7 @@ def second_finds(lines: Sequence[bytes]) -> bool:
 def edited(place: int, name: str) -> Lines:
     """One column of one record, changed."""
     record = json.loads(WHOLE[place])
-    value = record[name]
+    value = record.get(name, 0)
     record[name] = value + 1 if isinstance(value, int) else f"{value}x"
     return [*WHOLE[:place], json.dumps(record).encode() + b"\n", *WHOLE[place + 1 :]]
 
@@ -149,7 +152,8 @@ def test_every_column_is_proved(name: str) -> None:
 
 @pytest.mark.parametrize("name", COLUMNS)
 def test_another_type_with_the_same_text_is_no_record(name: str) -> None:
-    record = json.loads(WHOLE[3])
+    place = RECORDS - 3
+    record = json.loads(WHOLE[place])
     value = record[name]
     others: list[object] = (
         [str(value), float(value), [value]] if isinstance(value, int) else [[value], {"a": value}, None]
@@ -157,10 +161,10 @@ def test_another_type_with_the_same_text_is_no_record(name: str) -> None:
     if isinstance(value, str) and value.isdigit():
         others.append(int(value))
     for other in others:
-        lines = [*WHOLE[:3], json.dumps({**record, name: other}).encode() + b"\n", *WHOLE[4:]]
+        lines = [*WHOLE[:place], json.dumps({**record, name: other}).encode() + b"\n", *WHOLE[place + 1 :]]
         assert (first_finds(lines), second_finds(lines)) == (True, True), other
     del record[name]
-    lines = [*WHOLE[:3], json.dumps(record).encode() + b"\n", *WHOLE[4:]]
+    lines = [*WHOLE[:place], json.dumps(record).encode() + b"\n", *WHOLE[place + 1 :]]
     assert (first_finds(lines), second_finds(lines)) == (True, True)
 
 

@@ -5,8 +5,9 @@ from contextlib import closing
 import msgspec
 
 from keystead.client.access_key import read_access_key
-from keystead.errors import Unreachable
+from keystead.errors import OperatorError, Unreachable
 from keystead.server.data.directory import DataDirectory
+from keystead.server.data.store_place import database_of
 from keystead.store.reader import open_reader
 
 
@@ -29,8 +30,15 @@ class Discovered(msgspec.Struct, frozen=True, kw_only=True):
         return read_access_key(self.directory.root_access_key), False
 
     def _knows(self, access_key_id: str) -> bool:
-        with closing(open_reader(self.directory.database)) as reader:
-            return reader.has_access_key(access_key_id)
+        """Whether it is one of the server's; it may well be where its database is one that others share, and can't be asked
+        from here: it is the server that needs a password for it."""
+        try:
+            with closing(open_reader(database_of(self.directory))) as reader:
+                return reader.has_access_key(access_key_id)
+        except OperatorError:
+            if self.directory.database.exists():
+                raise
+            return True
 
 
 def running_server(data: str) -> Discovered:

@@ -14,7 +14,6 @@ from keystead.crypto.vault import Vault
 from keystead.domain.accounts import Account
 from keystead.domain.authorities import KeptAuthority
 from keystead.domain.keys.key import Wrapped
-from keystead.domain.members import MemberState
 from keystead.entropy import Entropy
 from keystead.server.data.anchor import Anchor
 from keystead.store.memory import MemoryStore
@@ -70,12 +69,6 @@ def open_in_memory(
         store=store, vault=vault, root=root, account=account, server_id=store.server_id, first_start=True
     )
     return opened, access_key
-
-
-def others_running(store: Store, chain: str) -> tuple[str, ...]:
-    """The hosts of other servers that run on the database of a store than the one with this chain."""
-    members = () if store.shared is None else store.shared.members()
-    return tuple(one.name for one in members if one.state is MemberState.RUNNING and one.chain != chain)
 
 
 def account_id(entropy: Entropy) -> str:

@@ -95,9 +95,10 @@ def members_at(place: Place) -> tuple[Member, ...]:
     try:
         with open_connection(place) as connection:
             return members(PostgresDatabase(connection))
-    except psycopg.Error as error:
+    except (psycopg.Error, StoreFailure) as error:
+        told = error if isinstance(error, StoreFailure) else failure(error)
         raise OperatorError(
-            f"cannot read the database {place.shown}: {failure(error)}",
+            f"cannot read the database {place.shown}: {told}",
             hint="check its address, user and password; psql with the same ones tells more",
         ) from None
 

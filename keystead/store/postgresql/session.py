@@ -125,15 +125,16 @@ class Session:
             self.unreplicated = True
 
 
-def open_connection(place: Place, schema: str = "public") -> psycopg.Connection[Any]:
-    """A connection with our settings; each statement is a transaction of its own unless one is begun. psycopg.Error."""
+def open_connection(place: Place, schema: str = "public", **settings: str) -> psycopg.Connection[Any]:
+    """A connection with our settings, and others; each statement is a transaction of its own unless one is begun.
+    psycopg.Error."""
     asked = {**_CONNECTING, **conninfo_to_dict(place.conninfo)}
     made = psycopg.connect(autocommit=True, **asked)  # type: ignore[arg-type]
     try:
         made.prepare_threshold = 2
-        settings = {**_SETTINGS, "search_path": schema}
-        each = ", ".join(["set_config(%s, %s, false)"] * len(settings))
-        made.execute(f"SELECT {each}", [word for setting in settings.items() for word in setting])
+        wanted = {**_SETTINGS, "search_path": schema, **settings}
+        each = ", ".join(["set_config(%s, %s, false)"] * len(wanted))
+        made.execute(f"SELECT {each}", [word for setting in wanted.items() for word in setting])
     except BaseException:
         made.close()
         raise

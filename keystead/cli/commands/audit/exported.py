@@ -6,17 +6,17 @@ from pathlib import Path
 
 import msgspec
 
-from keystead.domain.audit import COLUMNS, hashed
+from keystead.domain.audit import COLUMNS, hashed, written
 from keystead.errors import OperatorError
 
 Row = tuple[bytes, int, bytes, bytes]  # of a record: its chain, its sequence, what is hashed of it, its hash
-_NUMBERS = frozenset(("format", "sequence", "time", "status"))
+_NUMBERS = frozenset(("format", "sequence", "time", "status", "revision"))
 _TYPES = tuple(int if column in _NUMBERS else str for column in COLUMNS)
 
 
 def line(columns: Sequence[object], stored: object) -> str:
     """One record, with its newline; ASCII alone, so that nothing on its way can alter it unseen."""
-    content: dict[str, object] = dict(zip(COLUMNS, columns, strict=True))
+    content: dict[str, object] = dict(zip(COLUMNS, written(tuple(columns)), strict=False))
     content["hash"] = stored.hex() if isinstance(stored, bytes) else ""
     return json.dumps(content) + "\n"
 
@@ -37,6 +37,8 @@ def records(lines: Iterable[bytes], log: str) -> Iterator[Row]:
         for content in lines:
             number += 1
             record = msgspec.json.decode(content)
+            if record["format"] == 1 and record.setdefault("revision", 0):  # it has none
+                raise ValueError
             values = tuple([record[column] for column in COLUMNS])
             stored = record["hash"]
             if tuple(map(type, values)) != _TYPES or type(stored) is not str or not content.endswith(b"\n"):
