@@ -150,7 +150,7 @@ def _rewrap_here(world: OpenedStore) -> None:
     rewrapping, begun = Rewrapping(_REWRAPPED_AT_ONCE), False
     while rewrapping.busy or not begun:
         begun = True
-        world.store.begin()
+        world.store.begin(alone=True)
         batch = pipeline.open_batch()
         rewrapping(pipeline, batch)
         batch.write()
