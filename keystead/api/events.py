@@ -1,6 +1,9 @@
 """Records of what the service itself does: to keys, by a timer, from a seed, so that a call can be answered; to itself; and
 of what it finds."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import msgspec
 
 from keystead.access.callers import CallerType
@@ -74,7 +77,7 @@ def service_record(
     entropy: Entropy,
     account: str,
     action: str,
-    parameters: dict[str, str] | None = None,
+    parameters: Mapping[str, Any] | None = None,
 ) -> Record:
     """The record of what the service itself did."""
     return Record(

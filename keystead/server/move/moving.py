@@ -9,9 +9,10 @@ So at no moment both can be used, and none that is not whole. A copy for a trial
 another server, where nobody is signed in and no request is accepted that the other one may have accepted.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -21,6 +22,7 @@ from keystead.crypto.root_key import read_file
 from keystead.crypto.vault import Vault
 from keystead.crypto.wrapping import SEALS
 from keystead.domain.accounts import RootKeyFacts
+from keystead.domain.proofs.heads import HEADS
 from keystead.entropy import Entropy, uuid4
 from keystead.errors import DoesNotOpen, OperatorError, StoredRowAltered, WrongSetting
 from keystead.portable import replace
@@ -150,11 +152,11 @@ class _Copying:
                     f"not all of {source.shown} is in {target.shown}: {', '.join(differ)} differ",
                     hint=f"begin anew: {target.emptied}",
                 )
-            told = {
+            told: dict[str, Any] = {
                 "From": source.shown,
                 "To": target.shown,
-                "Heads": _listed({chain: str(end) for chain, end in source.ends().items()}),
-                "Rows": _listed(counts(target)),
+                HEADS: {chain: str(end) for chain, end in source.ends().items()},
+                "Rows": counts(target),
             }
             now = int(clock.now())
             with _sound():
@@ -270,10 +272,6 @@ def _prepare(directory: DataDirectory, choice: Choice) -> None:
         replace(directory.root_key, Path(choice.place).read_bytes(), 0o600)
     for path in (directory.node, directory.seen):
         path.unlink(missing_ok=True)
-
-
-def _listed(values: Mapping[str, object]) -> str:
-    return " ".join(f"{name}={value}" for name, value in values.items())
 
 
 def _first(found: Sequence[str]) -> str:
