@@ -136,7 +136,8 @@ def _check_checkpoints(settings: Settings, directory: DataDirectory) -> None:
 
 
 def _check_authority(directory: DataDirectory, names: Names, now: float) -> None:
-    """Whether the server's own CA may issue for these names. Where there is none the start makes it."""
+    """Whether the server's own CA may issue for these names. Where there is none the start makes it, and where that is in a
+    database that servers share the start asks it."""
     if not directory.database.exists():
         return
     kept: tuple[KeptAuthority, ...] = ()

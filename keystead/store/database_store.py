@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
+from keystead.errors import StoredRowAltered
 from keystead.store import tables
 from keystead.store.database import Database
 from keystead.store.derived import rebuild
@@ -26,6 +27,7 @@ class DatabaseStore(ABC):
     nonces: Nonces
     audit: AuditLog
     lookups: Lookups
+    shared: Shared | None = None
 
     def __init__(self, database: Database, server_id: str) -> None:
         self.server_id = server_id
@@ -66,12 +68,10 @@ class DatabaseStore(ABC):
     def revision(self) -> int:
         """How many batches have changed anything, with this one if it has; as far as rows are sealed."""
         seals = self._database.seals
-        return 0 if seals is None else seals.revision + self._database.revised
-
-    @property
-    def shared(self) -> Shared | None:
-        """The database, if several servers may use it."""
-        return None
+        try:
+            return self._recorded() if seals is None else seals.revision + self._database.revised
+        except StoredRowAltered:  # nothing is used any more, and refusals go on being recorded
+            return self._recorded()
 
     @property
     def seals(self) -> Seals | None:
@@ -106,7 +106,7 @@ class DatabaseStore(ABC):
         """Seal all rows as they are, which are then so many, and protect them from here on. Within a batch."""
         seals = self._database.seals = Seals(self._database, sealer, self.blocked)
         self.blocked.clear()
-        seals.begin_anew(max(seals.known_revision(), 0))
+        seals.begin_anew(max(seals.known_revision(), self._recorded()))
         amount = 0
         for table in SEALED:
             amount += seal_table(self._database, seals, table)
@@ -132,6 +132,11 @@ class DatabaseStore(ABC):
         self.sessions.end_all()
 
     # --- inside
+
+    def _recorded(self) -> int:
+        """The revision that the last record is of: no later one is of an earlier revision."""
+        row = self._database.row("SELECT revision FROM audit ORDER BY position DESC LIMIT 1")
+        return 0 if row is None else int(row[0])
 
     def _examine(self, seals: Seals) -> Examined:
         return examine(self._database, seals.codes)

@@ -22,13 +22,13 @@ from keystead.domain.keys.aliases import Alias
 from keystead.domain.keys.key import Key, KeyFilter, KeyVersion
 from keystead.domain.keys.lifecycle import KeyState
 from keystead.domain.keys.uses import Place, Use, User
-from keystead.domain.members import Member
 from keystead.store.failures import StoreFailure as StoreFailure
 from keystead.store.failures import Superseded as Superseded
 from keystead.store.identity_ports import Identities as Identities
 from keystead.store.identity_ports import Sessions as Sessions
 from keystead.store.lookups import Lookups
 from keystead.store.seals import Blocked
+from keystead.store.shared_ports import Shared as Shared
 
 T = TypeVar("T")
 
@@ -332,46 +332,6 @@ class Holdings(Protocol):
 
     @property
     def identities(self) -> Identities: ...
-
-
-class Shared(Protocol):
-    """What a store in a database that several servers share says of that database."""
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """What of its settings does not keep what is promised."""
-        ...
-
-    @property
-    def skew(self) -> float:
-        """Seconds by which the clock here is ahead of the database's, when they were last compared."""
-        ...
-
-    @property
-    def connected(self) -> bool:
-        """Whether there is a connection to it, as far as is known."""
-        ...
-
-    def problems(self) -> list[str]:
-        """What keeps calls from being answered; nothing is []."""
-        ...
-
-    @property
-    def size(self) -> int:
-        """Bytes that it takes, when that was last asked for; 0: never yet."""
-        ...
-
-    def tend(self) -> None:
-        """In a batch, once a minute: compare the clocks, look how it grows, and keep that this server was there then."""
-        ...
-
-    def members(self) -> tuple[Member, ...]:
-        """All servers that ever joined, by their names."""
-        ...
-
-    def retire(self, server: str) -> None:
-        """Let a server commit nothing from here on, and never start again; within a batch that changes something."""
-        ...
 
 
 class Store(Holdings, Protocol):

@@ -21,6 +21,7 @@ from keystead.store.lookup_tables import DatabaseLookups
 from keystead.store.nonce_tables import Nonces
 from keystead.store.ports import StoreFailure
 from keystead.store.sqlite_database import SqliteDatabase
+from keystead.store.sqlite_snapshot import readings
 
 MINIMUM = (3, 51, 3)
 _WAL_PAGES = 4000  # of 4 KiB; when the WAL is longer, it is written back to the database after a commit
@@ -44,7 +45,7 @@ class SqliteStore(DatabaseStore):
         self._written = -1  # SQLite's count of what other connections wrote
         self.nonces: Nonces = Nonces(database)
         self.audit = tables.AuditLog(database)
-        self.lookups = DatabaseLookups(path, clock)
+        self.lookups = DatabaseLookups(readings(path, clock))
         connection.set_wal_hook(self._after_commit)
 
     @classmethod

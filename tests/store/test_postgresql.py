@@ -242,6 +242,26 @@ def test_savepoints_that_were_there_before_the_first_write_are_undone(
     a.rollback()
 
 
+def test_a_batch_that_commits_nothing_does_not_see_old_things_long(
+    two: tuple[PostgresStore, PostgresStore], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a, b = two
+    b.begin()
+    assert state(b) == "Enabled"
+    b.commit()
+    a.begin()
+    disable(a)
+    a.commit()
+    b.begin()
+    seen = state(b)  # by now it may be either
+    b.commit()
+    assert seen in ("Enabled", "Disabled")
+    monkeypatch.setattr(b._clock, "monotonic", lambda: 1e9)
+    b.begin()
+    assert state(b) == "Disabled"
+    b.commit()
+
+
 # --- nonces
 
 
@@ -578,7 +598,7 @@ def test_clocks_apart_are_told(world: str) -> None:
 
 def test_what_does_not_keep_the_promises_is_warned_of(two: tuple[PostgresStore, PostgresStore]) -> None:
     a, _ = two
-    words = " ".join(a.warnings)
+    words = " ".join(a.shared.warnings)
     assert "fsync is off" in words
     assert "full_page_writes" not in words
     assert "synchronous_standby_names is empty" in words

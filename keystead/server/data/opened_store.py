@@ -12,6 +12,7 @@ from keystead.server import logs
 from keystead.server.data import node, world
 from keystead.server.data.anchor import Anchor, InFile, committed_in
 from keystead.server.data.directory import DataDirectory
+from keystead.server.data.moved import refuse_moved
 from keystead.server.data.older_copy import accept, compare, refuse
 from keystead.server.data.protection import protect, record_sealing
 from keystead.server.data.root_keys import Found, RootKeys
@@ -61,6 +62,8 @@ def open_store(
             f"a restore into {directory.path} did not come to its end",
             hint="run the same keystead restore again",
         )
+    if shared is None:
+        refuse_moved(directory)
     anchors = () if anchor is None else (anchor,)
     start = _Start(
         directory,
@@ -108,8 +111,10 @@ def _open_shared(start: _Start, shared: SharedPlace) -> OpenedStore:
         start.directory, shared, start.clock, start.entropy, start.root_key_setting
     )
     own = InFile(start.directory.seen)
+    new = store.epoch == 1 and not start.directory.seen.exists()
     try:
-        start = start._replace(anchors=(*start.anchors, own), database=shared.place.shown)
+        anchors = start.anchors if new else (*start.anchors, own)
+        start = start._replace(anchors=anchors, database=shared.place.shown)
         opened = _enter(start, store, keys, found)
         if (seen := committed_in(store)) is not None:
             own.write(seen.line(opened.vault.row_seals()))
@@ -127,6 +132,7 @@ def _open_shared(start: _Start, shared: SharedPlace) -> OpenedStore:
     except BaseException:
         store.close()
         raise
+    opened.anchors = (*anchors, own) if new else anchors
     opened.weak = shared.choice.warning
     return opened
 

@@ -24,6 +24,7 @@ from keystead.server.data import kms_root_key
 from keystead.server.data.directory import DataDirectory
 from keystead.server.data.root_key_choice import LOCAL, Choice, choose
 from keystead.server.data.secret_source import read_credential
+from keystead.server.data.store_place import database_of, has_data
 from keystead.store.reader import RootKeyNeeded, root_key_needed
 
 _PASSPHRASE = "passphrase of the root key"  # noqa: S105 - what it is called
@@ -62,8 +63,8 @@ class RootKeys:
         """What the database says; nothing, if there is none yet."""
         if self._asked is not None:
             return self._asked()
-        database = self._directory.database
-        return root_key_needed(database) if database.exists() else RootKeyNeeded()
+        there = has_data(self._directory)
+        return root_key_needed(database_of(self._directory)) if there else RootKeyNeeded()
 
     def chosen(self, setting: str, needed: RootKeyNeeded) -> Choice:
         """Which provider is meant: that of the setting, else the one the data was last sealed under."""
@@ -215,6 +216,8 @@ class RootKeys:
         retired = self._retired(needed.fingerprint)
         if retired.exists():  # as after a backup of that time was put back
             hint = f'that key is in {retired}: set root-key = "file:{retired}"'
+        elif self._asked is not None and choice.kind == noted.kind == "file":
+            hint = "copy it from the data directory of the server that it was rotated on, or of any that runs"
         elif choice == noted:
             hint = "put back the root key that belongs to this data"
         since = f", since {iso8601(needed.since)}" if needed.since else ""

@@ -1,6 +1,7 @@
 """A server joins the database that others share with it: as the one that its data directory is of."""
 
 import socket
+from collections.abc import Callable
 
 import msgspec
 
@@ -40,6 +41,19 @@ def join(
         if needed.fingerprint or keys.chosen(root_key_setting, needed).kind != "file":
             found = keys.first(root_key_setting)
 
+    store = member(directory, shared, clock, entropy, look)
+    later = RootKeys(directory, entropy, clock, lambda: needed_by(store.keyring))
+    return store, later, found
+
+
+def member(
+    directory: DataDirectory,
+    shared: SharedPlace,
+    clock: Clock,
+    entropy: Entropy,
+    look: Callable[[PostgresDatabase], None] = lambda database: None,
+) -> PostgresStore:
+    """The store as the server of a directory has it, whatever is in it; `look` sees the database before the server joins."""
     this = node.make(directory, shared.choice.text, entropy)
     store = PostgresStore.open(
         shared.place, this.server, socket.gethostname(), clock, after=this.epoch, first=look
@@ -49,5 +63,4 @@ def join(
     except BaseException:
         store.close()
         raise
-    later = RootKeys(directory, entropy, clock, lambda: needed_by(store.keyring))
-    return store, later, found
+    return store

@@ -139,6 +139,8 @@ def choose(text: str) -> StoreChoice:
         raise WrongSetting("store has a # in it", hint="in a name it is written %23")
     if at and not user:
         raise WrongSetting("store has an @ without a user before it", hint=f"for example {_EXAMPLE}")
+    if "@" in user:
+        raise WrongSetting("store has an @ twice", hint="in a name it is written %40")
     database, mark, query = path.partition("?")
     if not slash or not database:
         raise WrongSetting("store names no database", hint=f"for example {_EXAMPLE}")
@@ -158,9 +160,9 @@ def _host(text: str) -> Host:
     if not text:
         raise WrongSetting("store has a host without a name", hint=_SOCKET)
     if text.startswith("["):
-        name, _, rest = text[1:].partition("]")
+        name, bracket, rest = text[1:].partition("]")
         try:
-            ipaddress.IPv6Address(name)
+            ipaddress.IPv6Address(name if bracket else "")
         except ValueError:
             raise WrongSetting(
                 "store has a host in brackets that is no IPv6 address", hint="for example [2001:db8::1]:5432"

@@ -3,6 +3,7 @@
 import os
 import ssl
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -72,7 +73,8 @@ def place_of(
     check_library()
     password = environment.get(variables.STORE_PASSWORD, "")
     if password_file:
-        password = source(password_file).read(f"the {_PASSWORD}")
+        found = source(password_file)
+        password = _read_once(found.place) if found.kind == "fd" else found.read(f"the {_PASSWORD}")
     roots = _system_roots(environment) if choice.needs_system_roots else ""
     return SharedPlace(Place(choice.conninfo(password, roots), choice.shown), choice)
 
@@ -100,6 +102,12 @@ def database_of(directory: DataDirectory) -> Path | Place:
     """Where the data of a directory is: see `shared_by`."""
     found = shared_by(directory)
     return directory.database if found is None else found.place
+
+
+@cache
+def _read_once(descriptor: str) -> str:
+    """A command may ask for it several times, and a descriptor can be read but once."""
+    return Source(f"fd:{descriptor}").read(f"the {_PASSWORD}")
 
 
 def _system_roots(environment: Mapping[str, str]) -> str:

@@ -44,7 +44,7 @@ _NONCES_EVERY = 30.0
 _TALLIES_EVERY = 60.0
 _MANY_TALLIES_EVERY = 5.0
 _WRAPPING_EVERY = 1.0
-_TENDED_EVERY = 60.0
+_TENDED_EVERY = 10.0
 # A thousand rows a second: each batch holds up calls for a millisecond or two.
 _REWRAPS_EVERY, _REWRAPPED_AT_ONCE = 0.025, 25
 _TURNS_EVERY = 0.5
@@ -135,7 +135,9 @@ class Service:
 
         for one in self.of_database():
             logs.event("the database does not keep all that is promised", "warning", reason=one)
-        self.metrics.watch_shared(lambda: shared.skew, lambda: shared.connected)
+        self.metrics.watch_shared(
+            lambda: shared.skew, lambda: shared.connected, shared.problems, self.of_database
+        )
         self.every(_TENDED_EVERY, "database", lambda: self.sequencer.run(tend))
 
     def warnings(self) -> list[str]:

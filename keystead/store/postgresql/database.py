@@ -20,31 +20,55 @@ from keystead.store.postgresql.round_trip import Statement, Step
 from keystead.store.postgresql.watch import Watch
 
 _NUL = "\0"  # no text of PostgreSQL has it; texts of ours may
-_MARK = "\ufdd0"  # is no character, and stands for it: as itself and a digit
-_HINT = re.compile(r"INDEXED BY \w+ ")  # by which index to look
+MARK = "\ufdd0"  # is no character, and stands for it: as itself and a digit
+# What SQLite says otherwise, or is told beside the matter: by which index to look, and by which not to.
+_OTHERWISE = (
+    (re.compile(r"INDEXED BY \w+ "), ""),
+    (re.compile(r"(?<=[ (])\+(?=[a-z])"), ""),
+    (re.compile(r"\binstr\("), "strpos("),
+    (re.compile(r"\bLIKE\b"), "ILIKE"),  # A to Z in either case, as all columns have the collation "C"
+)
 _MOST = 1000  # statements that wait to be written
 _WRITES = ("INSERT", "UPDATE", "DELETE")
+_IDLE = psycopg.pq.TransactionStatus.IDLE
+_AT_ONCE = 2000  # rows that `each` has underway
 
 
 @lru_cache(4096)
 def numbered(sql: str) -> str:
-    """The statement with $1, $2 … for its question marks, and without what only SQLite is told."""
-    parts = _HINT.sub("", sql).split("?")
+    """The statement in PostgreSQL's words, with $1, $2 … for its question marks."""
+    for pattern, other in _OTHERWISE:
+        sql = pattern.sub(other, sql)
+    parts = sql.split("?")
     return "".join(part + (f"${place}" if place < len(parts) else "") for place, part in enumerate(parts, 1))
 
 
 def stored(value: Any) -> Any:
     """A value as PostgreSQL can keep it."""
-    if isinstance(value, str) and (_NUL in value or _MARK in value):
-        return value.replace(_MARK, f"{_MARK}1").replace(_NUL, f"{_MARK}0")
+    if isinstance(value, str) and (_NUL in value or MARK in value):
+        return value.replace(MARK, f"{MARK}1").replace(_NUL, f"{MARK}0")
     return value
 
 
 def as_given(value: Any) -> Any:
     """The value that was `stored`."""
-    if isinstance(value, str) and _MARK in value:
-        return value.replace(f"{_MARK}0", _NUL).replace(f"{_MARK}1", _MARK)
+    if isinstance(value, str) and MARK in value:
+        return value.replace(f"{MARK}0", _NUL).replace(f"{MARK}1", MARK)
     return value
+
+
+def stored_row(row: Iterable[Any]) -> list[Any]:
+    """Values as PostgreSQL can keep them."""
+    # Hardly any is changed, and most of the time would be calls.
+    return [
+        stored(value) if isinstance(value, str) and (_NUL in value or MARK in value) else value
+        for value in row
+    ]
+
+
+def row_as_given(row: Iterable[Any]) -> tuple[Any, ...]:
+    """The values that were `stored`."""
+    return tuple([as_given(value) if isinstance(value, str) and MARK in value else value for value in row])
 
 
 def failure(error: Exception) -> StoreFailure:
@@ -78,6 +102,7 @@ class PostgresDatabase(Database):
         self._given: set[str] = set()  # tables of which this batch has given some
         self.queued: list[Step] = []
         self.later: list[tuple[str, list[Sequence[Any]]]] = []  # what `beside` was given, for the commit
+        self._cursors = 0  # that were made
 
     def use(self, connection: psycopg.Connection[Any] | None) -> None:
         """Go on with another connection, or with none for now."""
@@ -91,17 +116,21 @@ class PostgresDatabase(Database):
                 self.flush()
             return []
         self.flush()
-        try:
-            cursor = self._cursor()
-            with self._waiting():
-                cursor.execute(numbered(sql), [stored(value) for value in values] or None)
-            return [tuple(map(as_given, row)) for row in cursor.fetchall()]
-        except psycopg.Error as error:
-            raise self.failure(error) from None
+        return self._fetch(sql, values)
 
     def each(self, sql: str, values: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
-        # All at once: while one streams, the connection can do nothing else.
-        yield from self.rows(sql, values)
+        connection = self._connection
+        if connection is None or (connection.autocommit and connection.info.transaction_status == _IDLE):
+            yield from self.rows(sql, values)  # no cursor outlives its transaction
+            return
+        # Whoever stops before the end leaves it to the end of the transaction, which may be over by then.
+        self._cursors += 1
+        name = f"rows_{self._cursors}"
+        self.flush()
+        self._fetch(f"DECLARE {name} NO SCROLL CURSOR FOR {sql}", values)
+        while rows := self._fetch(f"FETCH {_AT_ONCE} FROM {name}"):
+            yield from rows
+        self._fetch(f"CLOSE {name}")
 
     def many(self, sql: str, values: Iterable[Sequence[Any]]) -> None:
         for row in values:
@@ -153,6 +182,18 @@ class PostgresDatabase(Database):
         # Nothing of the batch was done: it may be run anew, on another connection.
         lost = self._connection is not None and self._connection.closed
         return Superseded(str(found)) if lost else found
+
+    def _fetch(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """The rows of a statement, if it has any."""
+        try:
+            cursor = self._cursor()
+            with self._waiting():
+                cursor.execute(numbered(sql), [stored(value) for value in values] or None)
+            if cursor.description is None:
+                return []
+            return list(map(row_as_given, cursor.fetchall()))
+        except psycopg.Error as error:
+            raise self.failure(error) from None
 
     def _cursor(self) -> RawCursor[Any]:
         if self._connection is None:

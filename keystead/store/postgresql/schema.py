@@ -9,6 +9,7 @@ from keystead.errors import OperatorError
 from keystead.store.migrate import Migration
 from keystead.store.postgresql.session import LOCKS, MIGRATIONS
 
+TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = current_schema()"
 _MADE = (
     "CREATE TABLE migrations "
     "(number bigint PRIMARY KEY, name text NOT NULL, checksum text NOT NULL, applied bigint NOT NULL)"
@@ -55,17 +56,25 @@ def migrate(
         connection.execute("SELECT pg_advisory_unlock(%s, %s)", lock)
 
 
+def require_current(connection: psycopg.Connection[Any], shown: str) -> None:
+    """OperatorError unless the database has all steps of this program, and no others."""
+    applied, steps = _applied(connection, shown), known()
+    _refuse_unknown(applied, steps, shown)
+    if len(applied) < len(steps):
+        raise OperatorError(
+            f"the database {shown} was last used by an earlier keystead"
+            if applied
+            else f"there is no data in {shown}",
+            hint="start keystead serve on it once, which brings it up to date",
+        )
+
+
 def _applied(connection: psycopg.Connection[Any], shown: str) -> dict[int, str]:
-    tables = {
-        str(name)
-        for (name,) in connection.execute(
-            "SELECT tablename FROM pg_tables WHERE schemaname = current_schema()"
-        ).fetchall()
-    }
-    if "migrations" not in tables:
-        if tables:
+    there = {str(name) for (name,) in connection.execute(TABLES).fetchall()}
+    if "migrations" not in there:
+        if there:
             raise OperatorError(
-                f"the database {shown} is another program's: it has the table {min(tables)}",
+                f"the database {shown} is another program's: it has the table {min(there)}",
                 hint="give Keystead a database of its own: CREATE DATABASE keystead",
             )
         return {}

@@ -10,6 +10,7 @@ from psycopg.raw_cursor import RawCursor
 
 from keystead.clock import Clock
 from keystead.errors import OperatorError
+from keystead.store.holds import hold_of
 from keystead.store.ports import StoreFailure
 from keystead.store.postgresql.database import failure
 from keystead.store.postgresql.place import Place as Place
@@ -125,15 +126,16 @@ class Session:
             self.unreplicated = True
 
 
-def open_connection(place: Place, schema: str = "public") -> psycopg.Connection[Any]:
-    """A connection with our settings; each statement is a transaction of its own unless one is begun. psycopg.Error."""
+def open_connection(place: Place, schema: str = "public", **settings: str) -> psycopg.Connection[Any]:
+    """A connection with our settings, and others; each statement is a transaction of its own unless one is begun.
+    psycopg.Error."""
     asked = {**_CONNECTING, **conninfo_to_dict(place.conninfo)}
     made = psycopg.connect(autocommit=True, **asked)  # type: ignore[arg-type]
     try:
         made.prepare_threshold = 2
-        settings = {**_SETTINGS, "search_path": schema}
-        each = ", ".join(["set_config(%s, %s, false)"] * len(settings))
-        made.execute(f"SELECT {each}", [word for setting in settings.items() for word in setting])
+        wanted = {**_SETTINGS, "search_path": schema, **settings}
+        each = ", ".join(["set_config(%s, %s, false)"] * len(wanted))
+        made.execute(f"SELECT {each}", [word for setting in wanted.items() for word in setting])
     except BaseException:
         made.close()
         raise
@@ -168,6 +170,13 @@ def refuse_unfit(connection: psycopg.Connection[Any], shown: str) -> None:
             f"the database {shown} can only be read",
             hint="name the primary, or all hosts with target_session_attrs=read-write",
         )
+
+
+def refuse_held(connection: psycopg.Connection[Any], shown: str) -> None:
+    """OperatorError if nobody may use this store."""
+    for (held,) in connection.execute("SELECT held FROM fence").fetchall():
+        if (hold := hold_of(held)) is not None:
+            raise hold.refusal(shown)
 
 
 def durability(connection: psycopg.Connection[Any]) -> tuple[str, ...]:

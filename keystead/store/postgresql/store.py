@@ -8,7 +8,7 @@ No answer leaves before COMMIT was answered. If it never is, the chain of this s
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from typing import Any
 
 import psycopg
@@ -16,17 +16,18 @@ from psycopg.raw_cursor import RawCursor
 
 from keystead.clock import Clock
 from keystead.domain.audit import Head
-from keystead.domain.members import Member
-from keystead.errors import OperatorError
 from keystead.store.database_store import DatabaseStore
-from keystead.store.ports import Shared, StoreFailure, Superseded
-from keystead.store.postgresql import members, schema
+from keystead.store.lookup_tables import DatabaseLookups
+from keystead.store.ports import StoreFailure, Superseded
 from keystead.store.postgresql.database import PostgresDatabase, failure
 from keystead.store.postgresql.fence import CHANGED, Fence, RunOver
+from keystead.store.postgresql.joining import join
 from keystead.store.postgresql.log import AuditLog
+from keystead.store.postgresql.members import Membership
 from keystead.store.postgresql.nonces import Nonces
 from keystead.store.postgresql.round_trip import Statement, Step
-from keystead.store.postgresql.session import Place, Session, durability, open_connection, refuse_unfit
+from keystead.store.postgresql.session import Place, Session
+from keystead.store.postgresql.snapshot import PostgresSnapshot, Readings
 from keystead.store.seal_check import Examined, examine
 from keystead.store.seals import Seals
 
@@ -38,12 +39,7 @@ _ROLLBACK = Statement("rollback", "ROLLBACK")
 _SAVEPOINT = Statement("savepoint", "SAVEPOINT one_call")
 _UNDO = Statement("undo", "ROLLBACK TO one_call")
 _RELEASE = Statement("release", "RELEASE one_call")
-_JOIN = (
-    "INSERT INTO servers VALUES ($1, $4::bigint + 1, $2, $3, $3, NULL, NULL) ON CONFLICT (server) DO UPDATE "
-    "SET epoch = greatest(servers.epoch + 1, excluded.epoch), name = excluded.name, started = excluded.started, "
-    "seen = excluded.seen, stopped = NULL WHERE servers.retired IS NULL RETURNING epoch"
-)
-_SEEN = "UPDATE servers SET seen = ? WHERE server = ? AND epoch = ?"
+_LOOKS_EVERY = 1.0  # seconds
 
 
 class PostgresStore(DatabaseStore):
@@ -59,7 +55,10 @@ class PostgresStore(DatabaseStore):
         self._clock = clock
         self.nonces: Nonces = Nonces(database)
         self.audit: AuditLog = AuditLog(database, self.server_id)
+        self._readings = Readings(place, clock)
+        self.lookups = DatabaseLookups(self._readings)
         self._revision: int | None = None  # that all caches are of; None: not known, and they are empty
+        self._looked = -_LOOKS_EVERY  # when the revision was read last
         self._latest = 0  # the latest revision that was ever seen: none is earlier
         self._alone = False  # whether this batch holds the lock by itself
         self._doomed = False  # whether this batch can only be undone
@@ -67,8 +66,9 @@ class PostgresStore(DatabaseStore):
         self._writes = 0
         self._trusted = session.connection  # the connection whose database was compared with what is known
         self.problem = ""  # why it can never commit again; "" is nothing
-        self.warnings: tuple[str, ...] = ()
-        self.size = 0
+        self.shared: Membership = Membership(
+            session, database, self._fence.identity, clock, self.problems, self._never_again
+        )
 
     @classmethod
     def open(
@@ -86,37 +86,10 @@ class PostgresStore(DatabaseStore):
         `after` is an epoch that this server had before, whatever the database says; `first` looks at the database before the
         server joins, which it then does not if that raises an error.
         """
-        session = Session(place, server, clock)
-        try:
-            with open_connection(place) as connection:
-                refuse_unfit(connection, place.shown)
-                schema.migrate(connection, place.shown, int(clock.now()))
-                first(PostgresDatabase(connection))
-            connection = session.connect()
-            rows = RawCursor(connection).execute(_JOIN, (server, name, int(clock.now()), after)).fetchall()
-            if not rows:
-                raise OperatorError(
-                    f"this server, {server}, was retired from {place.shown}",
-                    hint="give it a new data directory; it joins as another server then",
-                )
-            made = cls(session, place, server, int(rows[0][0]), clock)
-            made.warnings = durability(connection)
-            return made
-        except StoreFailure as error:
-            session.close()
-            raise OperatorError(
-                f"cannot use the database {place.shown}: {error}",
-                hint="is PostgreSQL running there, and is no other process running with this data directory?",
-            ) from None
-        except psycopg.Error as error:
-            session.close()
-            raise OperatorError(
-                f"cannot open the database {place.shown}: {failure(error)}",
-                hint="check its address, user and password; psql with the same ones tells more",
-            ) from None
-        except BaseException:
-            session.close()
-            raise
+        joined = join(place, server, name, clock, after, first)
+        made = cls(joined.session, place, server, joined.epoch, clock)
+        made.shared.warnings = joined.warnings
+        return made
 
     @property
     def revision(self) -> int:
@@ -134,35 +107,6 @@ class PostgresStore(DatabaseStore):
         """How often this server has started, this time included."""
         return self._fence.identity[1]
 
-    @property
-    def skew(self) -> float:
-        """Seconds by which the clock here is ahead of the database's."""
-        return self._session.skew
-
-    @property
-    def connected(self) -> bool:
-        """Whether there is a connection to the database, as far as is known."""
-        return self._session.connection is not None
-
-    @property
-    def shared(self) -> Shared:
-        return self
-
-    def members(self) -> tuple[Member, ...]:
-        return members.members(self._pg)
-
-    def retire(self, server: str) -> None:
-        members.retire(self._pg, server, int(self._clock.now()))
-
-    def tend(self) -> None:
-        try:
-            with self._session.watch.waiting():
-                self._session.compare_clocks()
-        except psycopg.Error as error:
-            raise failure(error) from None
-        ((self.size,),) = self._pg.rows("SELECT pg_database_size(current_database())")
-        self._pg.beside(_SEEN, [(int(self._clock.now()), *self._fence.identity)])
-
     def advance(self, revision: int) -> None:
         self._changing()
         super().advance(revision)
@@ -178,10 +122,8 @@ class PostgresStore(DatabaseStore):
         try:
             if connection is not self._trusted or not self.audit.known:
                 self._compare(connection)
-            if self._revision is None:
-                self.reloads += 1
-                ((self._revision,),) = RawCursor(connection).execute("SELECT revision FROM fence").fetchall()
-                self._latest = self._revision
+            if self._clock.monotonic() - self._looked >= _LOOKS_EVERY:
+                self._look(connection)
             if alone:
                 self._take_lock(again=False)
         except psycopg.Error as error:
@@ -218,7 +160,7 @@ class PostgresStore(DatabaseStore):
 
     def rollback(self) -> None:
         self._drop_caches()
-        self._revision = None
+        self._revision, self._looked = None, -_LOOKS_EVERY
         self.audit.forget_pending()
         self.nonces.forget_pending()
         self._reset()
@@ -276,6 +218,7 @@ class PostgresStore(DatabaseStore):
                     (*self._fence.identity, int(self._clock.now())),
                 )
         self._session.close()
+        self._readings.close()
 
     # --- inside
 
@@ -370,9 +313,18 @@ class PostgresStore(DatabaseStore):
                 "it was restored from a backup, or a standby without it took its place"
             )
         if self._revision is not None and rows[0][0] != self._revision:
-            self._drop_caches()
-            self._revision = None
+            self._looked = -_LOOKS_EVERY
         self._trusted = connection
+
+    def _look(self, connection: psycopg.Connection[Any]) -> None:
+        """Take over what others have changed: what commits nothing proves nothing, and shall not see old things long."""
+        with self._session.watch.waiting():
+            ((revision,),) = RawCursor(connection).execute("SELECT revision FROM fence").fetchall()
+        if revision != self._revision:
+            self._drop_caches()
+            self.reloads += 1
+            self._revision = self._latest = revision
+        self._looked = self._clock.monotonic()
 
     def _forget(self) -> None:
         super()._forget()
@@ -385,15 +337,10 @@ class PostgresStore(DatabaseStore):
             return examine(database, seals.codes)
 
     @contextmanager
-    def snapshot(self) -> Iterator[PostgresDatabase]:
+    def snapshot(self) -> Iterator[PostgresSnapshot]:
         """What is committed by now, as of one moment, on a connection of its own; only to be read."""
-        try:
-            with open_connection(self._place) as connection:
-                connection.execute("SET statement_timeout = 0")
-                connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-                yield PostgresDatabase(connection)
-        except psycopg.Error as error:
-            raise failure(error) from None
+        with closing(PostgresSnapshot(self._place)) as snapshot:
+            yield snapshot
 
 
 class _CommitLost(Exception):
