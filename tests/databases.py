@@ -84,7 +84,7 @@ class Databases:
         if not self._connections:
             self._cluster.create_database(template)
             with open_connection(Place(self._cluster.url(template), "here")) as connection:
-                schema.migrate(connection, "here", 0)
+                schema.migrate(connection, "here", int(FixedClock().now()))
         self._cluster.create_database(name, template=template)
         made = psycopg.connect(
             host=str(self._cluster.folder),
