@@ -29,8 +29,8 @@ class Tallies:
         self._database = database
 
     def since(self) -> int:
-        ((applied,),) = self._database.rows("SELECT applied FROM migrations WHERE name = ?", (_MIGRATION,))
-        return int(applied)
+        row = self._database.row("SELECT applied FROM migrations WHERE name = ?", (_MIGRATION,))
+        return 0 if row is None else int(row[0])
 
     def add_uses(self, place: Place, uses: Mapping[User, Use]) -> None:
         self._database.beside(_ADD_USE, [(*user, *use, *place) for user, use in sorted(uses.items())])
