@@ -23,7 +23,9 @@ _ALL = (
     f"SELECT server, name, epoch, started, seen, stopped, retired, {_HOLDS} FROM servers AS s "  # noqa: S608 - a constant
     "ORDER BY name, server"
 )
-_CURRENT = "SELECT count(*) FROM servers WHERE server = ? AND epoch = ? AND retired IS NULL"
+_CURRENT = (
+    "SELECT count(*) FROM servers, fence WHERE server = ? AND epoch = ? AND retired IS NULL AND held = ''"
+)
 _SEEN = "UPDATE servers SET seen = ? WHERE server = ? AND epoch = ?"
 _NOTED_EVERY = 60  # seconds
 _RETIRE = "UPDATE servers SET retired = ? WHERE server = ? AND retired IS NULL"
