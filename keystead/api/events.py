@@ -1,6 +1,8 @@
 """Records of what the service itself does: to keys, by a timer, from a seed, so that a call can be answered; to itself; and
 of what it finds."""
 
+from collections.abc import Mapping
+
 import msgspec
 
 from keystead.access.callers import CallerType
@@ -42,7 +44,7 @@ def record_service(
     entropy: Entropy,
     account: str,
     action: str,
-    parameters: dict[str, str] | None = None,
+    parameters: Mapping[str, object] | None = None,
     *,
     product: Product = KEYSTEAD,
     region: str = "",

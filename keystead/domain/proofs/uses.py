@@ -99,7 +99,10 @@ class Uses:
             kept, names = self._access_keys, _ends(fact.resources, ":accesskey/")
             value = members(fact.parameters).get("Status") == AccessKeyStatus.ACTIVE
         else:
-            kept, names = self._accounts, [one.split(":")[3] for one in texts(fact.resources) if one.endswith(":root")]
+            kept, names = (
+                self._accounts,
+                [one.split(":")[3] for one in texts(fact.resources) if one.endswith(":root")],
+            )
             status = members(fact.parameters).get("Status")
             if not status:
                 return
@@ -125,7 +128,9 @@ class Uses:
     def check_caller(self, fact: Fact) -> None:
         """Take the record of a call that was signed."""
         if fact.access_key_id in self._access_keys:
-            self._judge(fact, self._access_keys[fact.access_key_id], f"came by AccessKey {fact.access_key_id}")
+            self._judge(
+                fact, self._access_keys[fact.access_key_id], f"came by AccessKey {fact.access_key_id}"
+            )
         if fact.account in self._accounts:
             self._judge(fact, self._accounts[fact.account], f"came from account {fact.account}")
 
