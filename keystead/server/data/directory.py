@@ -14,7 +14,7 @@ import msgspec
 
 from keystead import owners
 from keystead.errors import OperatorError, WrongSetting
-from keystead.portable import replace
+from keystead.portable import make_directory, replace
 
 # What is in a directory of nobody's: of a file system, a repository, or a first start of ours that was cut off.
 _HARMLESS = re.compile(
@@ -67,7 +67,7 @@ class DataDirectory:
         WrongSetting if it holds what belongs to others and no data of ours; `beside` are files of ours that may lie in it.
         """
         try:
-            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_directory(self.path, 0o700)
         except OSError as error:
             raise OperatorError(
                 f"cannot make the data directory {self.path}: {error.strerror}",
