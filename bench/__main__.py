@@ -60,8 +60,8 @@ def main() -> int:
             measures = {
                 "grow": grow.measure,
                 "console": console.measure,
-                "several": several.measure,
                 "proofs": proofs.measure,
+                "several": several.measure,
             }
             report = measures.get(args.command, measure)(args, folder)
     except LoadFailed as error:

@@ -114,9 +114,8 @@ class Proof:
         self.lines += 1
         try:
             record = json.loads(line)
-            # The first format has no revision.
-            names = COLUMNS[:-1] if record["format"] == 1 and not record.get("revision") else COLUMNS
-            values = {name: (int if name in NUMBERS else str)(record[name]) for name in names}
+            columns = COLUMNS[:-1] if record["format"] == 1 else COLUMNS  # the first format has no revision
+            values = {name: (int if name in NUMBERS else str)(record[name]) for name in columns}
             stored = bytes.fromhex(record["hash"])
             if (write({**values, "hash": stored.hex()}) + "\n").encode() != line:
                 raise ValueError("it is not as it was exported, or was cut off")

@@ -33,12 +33,15 @@ from keystead.server.data.store_place import database_of, has_data, shared_by
 from keystead.server.data.world import OpenedStore, read_authority
 from keystead.settings import Settings
 from keystead.store.ports import StoreFailure
+from keystead.store.proof import Link, Proof, prove
 from keystead.store.reader import Reader, RootKeyNeeded, Verdict, Wanted, open_reader
 from keystead.store.verification import Verification
 
 __all__ = [
     "Authorities",
+    "Link",
     "NoteRefused",
+    "Proof",
     "Reader",
     "Verdict",
     "Verification",
@@ -51,6 +54,7 @@ __all__ = [
     "open_audit",
     "opened",
     "own_authorities",
+    "prove",
     "public_key",
     "run_in_server",
     "run_operation",

@@ -155,6 +155,7 @@ def _rewrap_here(world: OpenedStore) -> None:
         rewrapping(pipeline, batch)
         batch.write()
         world.store.commit()
+        pipeline.committed(batch)
     if len(world.store.keyring.all()) > 1:
         raise OperatorError(
             "a stored row was altered: not everything is wrapped anew, and the old wrapping key stays",

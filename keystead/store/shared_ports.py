@@ -2,6 +2,7 @@
 
 from typing import Protocol
 
+from keystead.domain.audit import Head
 from keystead.domain.members import Member
 
 
@@ -39,6 +40,10 @@ class Shared(Protocol):
 
     def members(self) -> tuple[Member, ...]:
         """All servers that ever joined, by their names."""
+        ...
+
+    def end(self, chain: str, after: int) -> tuple[Head, bool]:
+        """The end of a chain, and whether a record of it behind this one does more than to note heads. Costs no scan."""
         ...
 
     def retire(self, server: str) -> None:

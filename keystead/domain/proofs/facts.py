@@ -34,6 +34,10 @@ class Findings:
         if len(self.first) < MOST:
             self.first.append(text)
 
+    def join(self, others: "Findings") -> None:
+        self.amount += others.amount
+        self.first = [*self.first, *others.first][:MOST]
+
 
 def texts(content: str) -> list[str]:
     """The texts of a JSON list; none if that is no such list."""

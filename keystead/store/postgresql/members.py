@@ -5,6 +5,7 @@ from collections.abc import Callable
 import psycopg
 
 from keystead.clock import Clock
+from keystead.domain.audit import Head
 from keystead.domain.members import Member, MemberState
 from keystead.errors import OperatorError
 from keystead.store.ports import StoreFailure
@@ -28,6 +29,10 @@ _CURRENT = (
 )
 _SEEN = "UPDATE servers SET seen = ? WHERE server = ? AND epoch = ?"
 _NOTED_EVERY = 60  # seconds
+_END = (
+    "SELECT sequence, hash, EXISTS (SELECT FROM audit WHERE chain = ? AND sequence > ? AND action <> 'NoteHeads') "
+    "FROM audit WHERE chain = ? ORDER BY sequence DESC LIMIT 1"
+)
 _RETIRE = "UPDATE servers SET retired = ? WHERE server = ? AND retired IS NULL"
 
 
@@ -72,6 +77,10 @@ class Membership:
 
     def members(self) -> tuple[Member, ...]:
         return members(self._database)
+
+    def end(self, chain: str, after: int) -> tuple[Head, bool]:
+        row = self._database.row(_END, (chain, after, chain))
+        return (Head(), False) if row is None else (Head(row[0], row[1]), row[2])
 
     def retire(self, server: str) -> None:
         self._database.rows(_RETIRE, (int(self._clock.now()), server))

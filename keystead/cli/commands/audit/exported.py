@@ -7,12 +7,11 @@ import json
 from binascii import unhexlify
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from keystead.domain.audit import COLUMNS, FORMAT, hashed, text, written
+from keystead.domain.audit import COLUMNS, hashed, text, written
 from keystead.errors import OperatorError
 
 Row = tuple[bytes, int, bytes, bytes]  # of a record: its chain, its sequence, what is hashed of it, its hash
@@ -31,8 +30,9 @@ def _decoder(*columns: str) -> msgspec.json.Decoder[Any]:
 _COMMON = (*COLUMNS[:2], *COLUMNS[4:19])  # format and chain; kind to resources
 _OWN = (*COLUMNS[2:4], *COLUMNS[19:], "hash")  # sequence and time; parameters to the end
 _all, _common, _own = (_decoder(*one).decode for one in ((*COLUMNS, "hash"), _COMMON, _OWN))
-_of_first = _decoder(*COLUMNS[:-1], "hash").decode  # of the first format, which has no revision
-_BEGINNING = f'{{"format":{FORMAT},'.encode()
+# Of the first format, which has no revision.
+_FIRST = b'{"format":1,'
+_all_first, _own_first = (_decoder(*one).decode for one in ((*COLUMNS[:-1], "hash"), (*_OWN[:-2], "hash")))
 _DELETE = 0x7F
 _encode = msgspec.json.Encoder().encode
 _values = msgspec.structs.astuple
@@ -45,15 +45,6 @@ def line(columns: Sequence[object], stored: object) -> str:
     return json.dumps(content, separators=(",", ":")) + "\n"
 
 
-def rows(log: str) -> Iterator[Row]:
-    """The records of a file. OperatorError if it can't be read, or a line is no record."""
-    try:
-        with Path(log).open("rb") as file:
-            yield from records(file, log)
-    except OSError as error:
-        raise OperatorError(f"cannot read {log}: {error.strerror}", hint="check the path") from None
-
-
 def records(lines: Iterable[bytes], log: str) -> Iterator[Row]:
     """The records of the lines of a log. OperatorError at the first one that is none."""
     number = 0
@@ -62,21 +53,24 @@ def records(lines: Iterable[bytes], log: str) -> Iterator[Row]:
             number += 1
             yield _quickly(content) or _exactly(content)
     except ValueError:  # msgspec's are such
-        raise OperatorError(
-            f"line {number} of {log} is no record, or was cut off",
-            hint="keystead audit export --format records makes such a file; nothing from this line on is proved",
-        ) from None
+        raise no_record(number, log) from None
+
+
+def no_record(number: int, log: str) -> OperatorError:
+    """That a line is none."""
+    return OperatorError(
+        f"line {number} of {log} is no record, or was cut off",
+        hint="keystead audit export --format records makes such a file; nothing from this line on is proved",
+    )
 
 
 def _exactly(content: bytes) -> Row:
     """The record of a line. ValueError if it is not to the byte what `line` writes."""
-    try:
-        *values, stored = _values(_all(content))
-    except msgspec.ValidationError:
-        *values, stored = _values(_of_first(content))
-        if values[0] != 1:
-            raise
+    if content.startswith(_FIRST):
+        *values, stored = _values(_all_first(content))
         values.append(0)
+    else:
+        *values, stored = _values(_all(content))
     found = unhexlify(stored)
     if line(values, found).encode() != content:
         raise ValueError
@@ -85,16 +79,19 @@ def _exactly(content: bytes) -> Row:
 
 def _quickly(content: bytes) -> Row | None:
     """The same for most lines, by remembering what many have in common; None for the others."""
-    if not content.startswith(_BEGINNING):
-        return None
     try:
         second = content.index(b',"sequence":')
         fifth = content.index(b',"kind":', second)
         last = content.index(b',"parameters":', fifth)
         chain, before, between = _recurring(content[:second] + content[fifth:last] + b"}")
         rest = b"{" + content[second + 1 : fifth] + content[last:]
-        record = _own(rest)
-        sequence, time, parameters, status, code, request_id, revision, stored = _values(record)
+        if content.startswith(_FIRST):
+            record, end = _own_first(rest), ""
+            sequence, time, parameters, status, code, request_id, stored = _values(record)
+        else:
+            record = _own(rest)
+            sequence, time, parameters, status, code, request_id, revision, stored = _values(record)
+            end = f"{len(number := f'{revision}')}:{number}"
         found = unhexlify(stored)
         if not _is_written(rest, _encode(record) + b"\n") or found.hex() != stored:
             return None
@@ -103,7 +100,7 @@ def _quickly(content: bytes) -> Row | None:
     hashed_text = (
         f"{before}{len(number := f'{sequence}')}:{number}{len(time := f'{time}')}:{time}{between}"
         f"{len(parameters)}:{parameters}{len(status := f'{status}')}:{status}{len(code)}:{code}"
-        f"{len(request_id)}:{request_id}{len(number := f'{revision}')}:{number}"
+        f"{len(request_id)}:{request_id}{end}"
     )
     return chain, sequence, hashed_text.encode(), found
 
