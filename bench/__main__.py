@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
-from bench import beside, console, grow, handshakes, proofs, results, servers, starts, users
+from bench import beside, console, grow, handshakes, proofs, results, servers, several, starts, users
 from bench.load import LoadFailed
 from bench.rounds import measure_rounds, print_table
 
@@ -50,14 +50,20 @@ def main() -> int:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     grow.add_parser(commands)
     console.add_parser(commands)
+    several.add_parser(commands)
     proofs.add_parser(commands)
     args = parser.parse_args()
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         where = machine()  # at the start: the checkout may go on meanwhile
         with scratch() as folder:
-            measured = {"grow": grow.measure, "console": console.measure, "proofs": proofs.measure}
-            report = measured.get(args.command, measure)(args, folder)
+            measures = {
+                "grow": grow.measure,
+                "console": console.measure,
+                "several": several.measure,
+                "proofs": proofs.measure,
+            }
+            report = measures.get(args.command, measure)(args, folder)
     except LoadFailed as error:
         sys.stderr.write(f"error: {error}\n")
         return 1

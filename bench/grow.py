@@ -24,7 +24,8 @@ from keystead.clock import SystemClock
 from keystead.domain.audit import Kind, Record
 from keystead.entropy import SystemEntropy, uuid4
 from keystead.server.data.directory import DataDirectory
-from keystead.server.data.opened_store import OpenedStore, open_store
+from keystead.server.data.opened_store import open_store
+from keystead.server.data.world import OpenedStore
 
 REGION = "cn-hangzhou"
 AT_ONCE = 10_000  # rows in one commit
@@ -106,7 +107,8 @@ def build(data: Path, size: Size) -> list[str]:
             opened.store.begin()
             batch = Batch(opened.store, opened.server_id)
             for _ in range(count):
-                batch.append(msgspec.structs.replace(record, chain=batch.chain, sequence=batch.next))
+                changes = {"chain": batch.chain, "sequence": batch.next, "revision": batch.revision}
+                batch.append(msgspec.structs.replace(record, **changes))
             batch.write()
             opened.store.commit()
     finally:

@@ -54,7 +54,9 @@ def memory_mib(pid: int) -> float:
 
 
 @contextmanager
-def running(command: list[str], log: Path, *, read: bool = False) -> Iterator["subprocess.Popen[str]"]:
+def running(
+    command: list[str], log: Path, *, read: bool = False, env: dict[str, str] | None = None
+) -> Iterator["subprocess.Popen[str]"]:
     """The command as a process; at the end, however it comes, it is told to stop, and killed if it does not."""
     with log.open("ab") as stderr:
         process = subprocess.Popen(
@@ -63,6 +65,7 @@ def running(command: list[str], log: Path, *, read: bool = False) -> Iterator["s
             stdout=subprocess.PIPE if read else stderr,
             stderr=stderr,
             text=True,
+            env=env,
             start_new_session=True,  # Ctrl-C is for the benchmark, which then ends its servers in order
         )
     try:

@@ -269,7 +269,8 @@ def all_metrics() -> list[Metric]:
     """Every metric of a server, but those of its front process."""
     metrics = Metrics()
     metrics.watch_certificate(lambda: 0)
-    metrics.watch_database(Path("keystead.db"))
+    metrics.watch_database(dict)
+    metrics.watch_shared(lambda: 0, lambda: True, list, list)
     metrics.watch_backups(lambda: 0, dict)
     Checkpoints((), 0, SystemClock(), metrics.registry)
     return list(metrics.registry.collect())

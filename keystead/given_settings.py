@@ -60,7 +60,16 @@ def root_key_setting(config: str | None = None, environment: Mapping[str, str] =
 
     WrongSetting if that file can't be read, or has none that is a text.
     """
-    one = BY_NAME["root-key"]
+    return _text("root-key", config, environment)
+
+
+def store_settings(config: str | None = None, environment: Mapping[str, str] = os.environ) -> tuple[str, str]:
+    """As `root_key_setting`: the settings `store` and `store-password-file`."""
+    return _text("store", config, environment), _text("store-password-file", config, environment)
+
+
+def _text(name: str, config: str | None, environment: Mapping[str, str]) -> str:
+    one = BY_NAME[name]
     if text := environment.get(one.variable, ""):
         return text
     file = config or environment.get(variables.CONFIG) or None

@@ -39,6 +39,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid
     data: Annotated[str, msgspec.Meta(description="the data directory")] = msgspec.field(
         default_factory=default_data
     )
+    store: Annotated[
+        str,
+        msgspec.Meta(
+            description="a database that several servers share: postgresql://USER@HOST,HOST:PORT/DATABASE?OPTION=VALUE…, "
+            "without a password; empty: one in the data directory",
+        ),
+    ] = ""
+    store_password_file: Annotated[
+        str,
+        msgspec.Meta(
+            description="a file with the password for `store` (mode 0600), or credential:NAME of systemd; "
+            "empty: that of KEYSTEAD_STORE_PASSWORD, else as PostgreSQL's own programs find it",
+        ),
+    ] = ""
     root_key: Annotated[
         str,
         msgspec.Meta(

@@ -20,6 +20,7 @@ REGION = "KEYSTEAD_REGION"
 OF_CLIENTS = (ENDPOINT, CA_FILE, ACCESS_KEY_FILE, DATA, REGION)
 
 CONFIG = "KEYSTEAD_CONFIG"  # the file of settings
+STORE_PASSWORD = "KEYSTEAD_STORE_PASSWORD"  # noqa: S105 - a name; the only one that has a secret
 
 # For what `run` and `env` put into programs, and to undo it.
 RUN_PROXY = "KEYSTEAD_RUN_PROXY"
@@ -36,7 +37,7 @@ _ITS_URL = re.compile(r"(?:tcp|udp|sctp)://")
 def unknown(environment: Mapping[str, str], settings: Collection[str]) -> Iterator[tuple[str, str]]:
     """The variables that mean nothing, each with the one that was probably meant, or ""; `settings` are those of the
     settings. Names in other letters are told as well: they are others to the system."""
-    known = {*OF_CLIENTS, *OF_RUN, CONFIG, *settings}
+    known = {*OF_CLIENTS, *OF_RUN, CONFIG, STORE_PASSWORD, *settings}
     for name, value in environment.items():
         upper = name.upper()
         if not upper.startswith(PREFIX) or name in known or _OF_A_SERVICE.search(upper):

@@ -1,11 +1,17 @@
-"""For all tests: reproducible random inputs; the wheel, built once; and where nothing may be skipped, a skip is a failure."""
+"""For all tests: reproducible random inputs; the wheel, built once; databases; and where nothing may be skipped, a skip is a
+failure."""
 
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from tests.databases import Databases
+    from tests.postgres import Cluster
 
 settings.register_profile("ci", derandomize=True, deadline=None, max_examples=100)
 settings.load_profile("ci")
@@ -63,3 +69,45 @@ def client_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     folder = built.once(tmp_path_factory.getbasetemp(), "client", built.client_file)
     return folder / built.CLIENT_FILE
+
+
+@pytest.fixture(scope="session")
+def postgres() -> "Iterator[Cluster]":
+    """A PostgreSQL for whoever needs no more than a database: quick. One for each worker."""
+    from tests.postgres import cluster
+
+    with cluster(durable=False) as running:
+        yield running
+
+
+@pytest.fixture
+def database_url(postgres: "Cluster") -> Iterator[str]:
+    """An empty database there."""
+    with postgres.database() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def databases(postgres: "Cluster") -> "Iterator[Databases]":
+    """Databases there that have our tables and nothing in them."""
+    from tests.databases import Databases, give
+
+    made = Databases(postgres)
+    give(made)
+    yield made
+    give(None)
+    made.close()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _chosen_store(request: pytest.FixtureRequest) -> None:
+    """Where all services are to be over PostgreSQL, databases are there before any."""
+    if os.environ.get("TEST_STORE") == "postgresql":
+        request.getfixturevalue("databases")
+
+
+@pytest.fixture
+def emptied_url(databases: "Databases") -> Iterator[str]:
+    """The URL of one of them."""
+    with databases.one() as url:
+        yield url

@@ -18,11 +18,11 @@ from keystead.server.data.directory import DataDirectory
 from keystead.server.data.opened_store import open_store
 from keystead.server.data.protection import protect
 from keystead.store import sqlite
-from keystead.store.database import Database
 from keystead.store.reader import open_reader
 from keystead.store.seal_check import examine
 from keystead.store.seals import Codes
 from keystead.store.sqlite import SqliteStore
+from keystead.store.sqlite_database import SqliteDatabase
 from keystead.store.tables import Keyring
 from tests.faulty_vfs import NAME
 from tests.harness import Service
@@ -103,7 +103,7 @@ def state(connection: apsw.Connection) -> State:
 
 def broken_seals(connection: apsw.Connection, root: Path) -> list[str]:
     """What does not hold of the seals of a database whose root key is in this file."""
-    database, entropy = Database(connection), SystemEntropy()
+    database, entropy = SqliteDatabase(connection), SystemEntropy()
     vault = Vault(root_key.read_file(root, entropy), entropy)
     vault.load(Keyring(database).all(), Keyring(database).secrets())
     return [one.text for one in examine(database, Codes(vault.row_seals())).found]

@@ -47,11 +47,17 @@ def linearizable(history: Sequence[Operation], model: Model[State]) -> bool:
         # Only what began before any of the rest ended can be the next.
         left = [number for number in range(len(operations)) if not done >> number & 1]
         first_end = min(operations[number].ended for number in left)
+        alike: set[str] = set()
         for number in left:
             one = operations[number]
             if one.began > first_end:
                 break
             answer, after = model.step(state, one.asked)
-            if one.unknown or answer == one.answered:
+            if not one.unknown:
+                if answer == one.answered:
+                    waiting.append((done | 1 << number, after))
+            elif after != state and one.asked not in alike:
+                # Without an effect it may as well be left out, and of several alike that which began first serves for all.
+                alike.add(one.asked)
                 waiting.append((done | 1 << number, after))
     return False

@@ -37,16 +37,18 @@ def needs(program: str) -> None:
 
 
 class Client:
-    """One keep-alive connection with an AccessKey."""
+    """One keep-alive connection with an AccessKey. It waits `timeout` seconds for an answer."""
 
-    def __init__(self, url: str, ca_file: str | None, access_key: tuple[str, str]) -> None:
+    def __init__(
+        self, url: str, ca_file: str | None, access_key: tuple[str, str], timeout: float = 30
+    ) -> None:
         host, port = url.partition("://")[2].rsplit(":", 1)
         self._connection: http.client.HTTPConnection
         if url.startswith("https"):
             context = ssl.create_default_context(cafile=ca_file)
-            self._connection = http.client.HTTPSConnection(host, int(port), timeout=30, context=context)
+            self._connection = http.client.HTTPSConnection(host, int(port), timeout=timeout, context=context)
         else:
-            self._connection = http.client.HTTPConnection(host, int(port), timeout=30)
+            self._connection = http.client.HTTPConnection(host, int(port), timeout=timeout)
         self.access_key = access_key
 
     def sign(self, action: str, **parameters: str) -> str:
@@ -61,8 +63,19 @@ class Client:
 
     def send(self, target: str, headers: dict[str, str] | None = None) -> tuple[int, dict[str, Any]]:
         """Status and members of the answer; OSError or HTTPException when the server is gone."""
+        self.post(target, headers)
+        return self.receive()
+
+    def post(self, target: str, headers: dict[str, str] | None = None) -> None:
+        """Send, and do not wait for the answer, which is what `receive` gives."""
         try:
             self._connection.request("POST", target, headers=headers or {})
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def receive(self) -> tuple[int, dict[str, Any]]:
+        try:
             response = self._connection.getresponse()
             return response.status, json.loads(response.read())
         except BaseException:
@@ -109,16 +122,22 @@ class LiveServer:
     def wait(self) -> None:
         """Until it accepts requests."""
         assert self.process is not None
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
                 raise AssertionError(
                     f"the server ended with {self.process.returncode}: {self.log.read_text()[-2000:]}"
                 )
-            if self.description.get("pid") == self.process.pid:
+            if self.serves:
                 return
             time.sleep(0.01)
         raise AssertionError("the server did not start")
+
+    @property
+    def serves(self) -> bool:
+        """Whether it has said that it accepts requests."""
+        assert self.process is not None
+        return self.process.poll() is None and self.description.get("pid") == self.process.pid
 
     @property
     def description(self) -> dict[str, Any]:

@@ -4,8 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import apsw
+import msgspec
 
 from keystead.crypto import root_key, wrapping
+from keystead.domain.audit import COLUMNS, GENESIS, Record, link
 from keystead.entropy import SystemEntropy
 from keystead.store.sealed import SEALED
 
@@ -27,7 +29,27 @@ def without_seals(data: Path) -> None:
             connection.execute(f"ALTER TABLE {table.name} DROP COLUMN seal")
         for name in ("seals", "root_key", "key_uses", "minutes"):
             connection.execute(f"DROP TABLE {name}")
+        _without_revisions(connection)
         connection.execute("INSERT INTO meta VALUES ('revision', 7)")
         connection.execute("DELETE FROM migrations WHERE number >= ?", (FIRST,))
         connection.pragma("user_version", FIRST - 1)
     connection.close()
+
+
+def _without_revisions(connection: apsw.Connection) -> None:
+    """Make the records such as they were before there was a second format."""
+    heads: dict[str, bytes] = {}
+    rows: list[Any] = connection.execute(
+        f"SELECT {', '.join(COLUMNS)} FROM audit ORDER BY position"
+    ).fetchall()
+    for row in rows:
+        values = dict(zip(COLUMNS, row, strict=True)) | {"format": 1, "revision": 0}
+        record = msgspec.convert(values, Record)
+        heads[record.chain] = link(heads.get(record.chain, GENESIS), record)
+        connection.execute(
+            "UPDATE audit SET format = 1, hash = ? WHERE chain = ? AND sequence = ?",
+            (heads[record.chain], record.chain, record.sequence),
+        )
+    for chain, head in heads.items():
+        connection.execute("UPDATE chains SET hash = ? WHERE chain = ?", (head, chain))
+    connection.execute("ALTER TABLE audit DROP COLUMN revision")

@@ -15,11 +15,11 @@ import sys
 from pathlib import Path
 
 write = json.JSONEncoder(separators=(",", ":")).encode
-NUMBERS = ("format", "sequence", "time", "status")
+NUMBERS = ("format", "sequence", "time", "status", "revision")
 COLUMNS = (
     "format", "chain", "sequence", "time", "kind", "account", "region", "product", "version", "action", "caller_type",
     "principal", "access_key_id", "session", "source", "host", "user_agent", "tls", "resources", "parameters", "status",
-    "code", "request_id",
+    "code", "request_id", "revision",
 )  # fmt: skip
 
 # Ed25519 (RFC 8032): the field, the order of the base point, the curve's constant, a square root of -1.
@@ -114,7 +114,9 @@ class Proof:
         self.lines += 1
         try:
             record = json.loads(line)
-            values = {name: (int if name in NUMBERS else str)(record[name]) for name in COLUMNS}
+            # The first format has no revision.
+            names = COLUMNS[:-1] if record["format"] == 1 and not record.get("revision") else COLUMNS
+            values = {name: (int if name in NUMBERS else str)(record[name]) for name in names}
             stored = bytes.fromhex(record["hash"])
             if (write({**values, "hash": stored.hex()}) + "\n").encode() != line:
                 raise ValueError("it is not as it was exported, or was cut off")

@@ -80,6 +80,7 @@ class Ask(NamedTuple):
                 status=status,
                 code=code,
                 request_id=self.request_id,
+                revision=batch.revision,
             )
         )
         if trace.used and not self.bound.dry_run:

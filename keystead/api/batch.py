@@ -67,6 +67,11 @@ class Batch:
         """The sequence of its next record."""
         return self._count + 1
 
+    @property
+    def revision(self) -> int:
+        """How many batches have changed anything, with this one once it has."""
+        return self._store.revision
+
     def append(self, record: Record) -> None:
         """Append an audit record, the next one of the chain."""
         self._count = record.sequence

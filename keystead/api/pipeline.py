@@ -98,6 +98,7 @@ class Pipeline:
         self.entropy = entropy
         self.home = Home(region, account)
         self.server_id = server_id
+        self._reloads = store.reloads
         self.catalogue = catalogue
         self.service_keys = service_keys
         self.tallies = Tallies(int(clock.now()))
@@ -108,6 +109,10 @@ class Pipeline:
 
     def open_batch(self) -> Batch:
         """A batch in the open transaction of the store; its records go to this server's chain."""
+        if self._reloads != self.store.reloads:
+            self.vault.follow(self.store.keyring.all())
+            self.vault.load((), self.store.keyring.secrets())
+            self._reloads = self.store.reloads
         return Batch(self.store, self.server_id)
 
     def committed(self, batch: Batch) -> None:
@@ -250,8 +255,8 @@ class Pipeline:
             if nonce in self._reserved or not batch.use_nonce(*nonce):
                 raise SignatureNonceUsed
             attempt.nonce = nonce
-        else:
-            batch.use_nonce(*nonce)
+        elif not batch.use_nonce(*nonce):  # another server was first with it meanwhile
+            raise SignatureNonceUsed
         access_key = self.store.accounts.access_key(caller.access_key_id)
         if access_key is None or not self._authorizer.active(access_key):
             raise AccessKeyInactive

@@ -31,6 +31,7 @@ COMMANDS = (
     "restore",
     "rootkey",
     "store",
+    "node",
     "config",
     "completion",
     "status",

@@ -17,11 +17,13 @@ _STARTED = re.compile(r"^process_start_time_seconds (\S+)", re.MULTILINE)
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):
     """`problems` is what keeps calls from being answered; none: it is ready. `started` is in seconds since 1970, None where
-    the server's system does not tell. `warnings` is what is wrong besides."""
+    the server's system does not tell. `warnings` is what is wrong besides, `database` what is weak in one that several
+    servers share."""
 
     problems: tuple[str, ...]
     started: float | None
     warnings: tuple[str, ...] = ()
+    database: tuple[str, ...] = ()
 
 
 def ask(url: str) -> Health:
@@ -35,6 +37,7 @@ def ask(url: str) -> Health:
             problems=tuple(map(str, told["problems"])),
             started=None if found is None else float(found[1]),
             warnings=tuple(map(str, told.get("warnings", ()))),  # an earlier version says none
+            database=tuple(map(str, told.get("database", ()))),
         )
     except (OSError, http.client.HTTPException) as error:
         why = reason(error)

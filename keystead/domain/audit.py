@@ -16,7 +16,7 @@ REVEALING = frozenset(
         "AsymmetricDecrypt", "Decrypt", "ExportDataKey", "GenerateAndExportDataKey", "GenerateDataKey", "ReEncrypt",
     }
 )  # fmt: skip
-FORMAT = 1
+FORMAT = 2
 GENESIS = bytes(32)
 
 
@@ -33,7 +33,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     """One call, admitted or refused. No field ever holds the value of a sensitive parameter.
 
     `time` is milliseconds since 1970. `chain` is the server's id, `sequence` counts from 1 without a gap.
-    `resources` and `parameters` are JSON texts; `code` is empty on success.
+    `resources` and `parameters` are JSON texts; `code` is empty on success. `revision` counts the batches that had changed
+    anything by then; a record of format 1 has none, which is 0.
     """
 
     chain: str
@@ -59,12 +60,13 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     code: str
     request_id: str
     format: int = FORMAT
+    revision: int = 0
 
 
 COLUMNS = (
     "format", "chain", "sequence", "time", "kind", "account", "region", "product", "version", "action",
     "caller_type", "principal", "access_key_id", "session", "source", "host", "user_agent", "tls",
-    "resources", "parameters", "status", "code", "request_id",
+    "resources", "parameters", "status", "code", "request_id", "revision",
 )  # fmt: skip
 
 
@@ -87,19 +89,26 @@ def link(previous: bytes, record: Record) -> bytes:
 
 
 def hashed(values: Sequence[Any]) -> bytes:
-    """What is hashed of a record with these columns: of each its length in bytes, a colon, and its text. The format comes
-    first, so that later ones may add columns."""
+    """What is hashed of a record with these columns: of each that its format has the length in bytes, a colon, and its text.
+    The format comes first, so that later ones may add columns."""
     # Written out: it is done for every call.
-    number, chain, sequence, time, *recurring, parameters, status, code, request_id = values
+    number, chain, sequence, time, *recurring, parameters, status, code, request_id, revision = values
     found = (
         f"{len(number := f'{number}')}:{number}{len(chain)}:{chain}"
         f"{len(sequence := f'{sequence}')}:{sequence}{len(time := f'{time}')}:{time}{_text_again(tuple(recurring))}"
         f"{len(parameters)}:{parameters}{len(status := f'{status}')}:{status}{len(code)}:{code}"
         f"{len(request_id)}:{request_id}"
     )
+    if number != "1" or revision:
+        found += f"{len(revision := f'{revision}')}:{revision}"
     if not found.isascii():
-        found = text(values)
+        found = text(written(values))
     return found.encode()
+
+
+def written(values: Sequence[Any]) -> Sequence[Any]:
+    """Of a record's columns those that its format has: the first one has no revision."""
+    return values[:-1] if values[0] == 1 and values[-1] == 0 else values
 
 
 def text(values: Iterable[object]) -> str:

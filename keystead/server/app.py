@@ -19,19 +19,17 @@ from keystead.api.pipeline import Pipeline
 from keystead.client.transport import NOT_SERVED
 from keystead.clock import Clock
 from keystead.console.carrier import Served, page_of
-from keystead.crypto import authority
 from keystead.entropy import Entropy
 from keystead.errors import OperatorError
 from keystead.proxy.server import ProxyServer
-from keystead.proxy.tunnel import Tunnel
-from keystead.proxy.upstream import Upstream
 from keystead.server import logs, preflight
 from keystead.server.data import seed_file as seeds
 from keystead.server.data import seeding
 from keystead.server.data.anchor import Anchor
 from keystead.server.data.directory import DataDirectory, Running
 from keystead.server.data.opened_store import open_store
-from keystead.server.network import listener
+from keystead.server.data.store_place import place_of
+from keystead.server.network import listener, own_proxy
 from keystead.server.network.certificate_watch import CertificateWatch
 from keystead.server.network.console_supervisor import Console
 from keystead.server.network.endpoint import Endpoint
@@ -65,6 +63,7 @@ class Server:
         self.entropy = entropy
         self.directory = DataDirectory(settings.data)
         self.anchor: Anchor | None = None
+        self.accept_older_copy = False
         self.first_start = False
         self.running: Running | None = None
         self._fronted = preflight.fronted(settings)
@@ -85,7 +84,14 @@ class Server:
             seed = seeds.read(settings.seed) if settings.seed else None
             account = "" if seed is None else seed.account
             opened = open_store(
-                self.directory, self.clock, self.entropy, account, self.anchor, settings.root_key
+                self.directory,
+                self.clock,
+                self.entropy,
+                account,
+                self.anchor,
+                settings.root_key,
+                shared=place_of(settings.store, settings.store_password_file),
+                accept_older=self.accept_older_copy,
             )
             self.first_start = opened.first_start
             self.service = Service(
@@ -143,7 +149,7 @@ class Server:
             await self.stop()
             raise
         self.service.pipeline.home.describe = self._facts
-        self.service.start_timers(self.anchor)
+        self.service.start_timers()
         return self.running
 
     def drain(self) -> None:
@@ -216,21 +222,9 @@ class Server:
         )
 
     async def _start_proxy(self, url: str, ca_file: str | None) -> str:
-        """The proxy that `keystead env` points clients to, for the life of this server."""
-        tunnel = Tunnel(os.environ)
-        if tunnel.warning:
-            logs.event("proxy without a way out", "warning", reason=tunnel.warning)
-        proxy = ProxyServer(
-            Upstream(url=url, ca_file=ca_file),
-            tunnel,
-            self.clock,
-            self.entropy,
-            authority.LIFETIME,
-        )
-        await proxy.start()
-        self._proxy = proxy
-        self.directory.show_proxy_ca(proxy.certificate_pem)
-        return proxy.url
+        self._proxy = await own_proxy.start(url, ca_file, self.clock, self.entropy)
+        self.directory.show_proxy_ca(self._proxy.certificate_pem)
+        return self._proxy.url
 
     async def _listen_ops(self, fixed: bool, probe: Probe) -> str:
         """Listen for /health and the like. `fixed`: whether the port of the API was chosen by whoever started this."""
@@ -245,7 +239,12 @@ class Server:
             taken = problem  # keys are more precious than figures about them
             sockets = listener.listen(host, 0)
         port = sockets[0].getsockname()[1]
-        handler = ops.handler(self.service.metrics, partial(self._problems, probe), self.service.warnings)
+        handler = ops.handler(
+            self.service.metrics,
+            partial(self._problems, probe),
+            self.service.warnings,
+            self.service.of_database,
+        )
         watch = Watch(self.service.hanging, lambda: self._listener(handler, sockets, Channel.NETWORK))
         await watch.start()
         self._endpoints.append(watch)
@@ -381,7 +380,8 @@ class Server:
             started=self._started,
             certificate_expires=0 if self._certificate is None else self._certificate.expires,
             front=front,
-            problems=(*self._known_problems(), *self.service.warnings()),
+            problems=(*self._known_problems(), *self.service.warnings(), *self.service.of_database()),
+            sizes=self.service.sizes(self.directory),
         )
 
     def _known_problems(self) -> list[str]:

@@ -8,9 +8,9 @@ import msgspec
 
 from keystead.clock import Clock
 from keystead.entropy import Entropy
-from keystead.server.data.opened_store import EPHEMERAL_ACCOUNT, open_in_memory
 from keystead.server.data.seed_file import Seed
 from keystead.server.data.seeding import seed_store, user_access_key
+from keystead.server.data.world import EPHEMERAL_ACCOUNT, open_in_memory
 from keystead.server.network import listener
 from keystead.server.network.endpoint import Endpoint
 from keystead.server.network.limits import Limits

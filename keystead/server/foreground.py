@@ -33,7 +33,8 @@ async def serve(
     logs.configure(*logs.of(settings))
     server = Server(settings, SystemClock(), SystemEntropy())
     server.sources = _sources(given)
-    server.anchor = anchor_of(settings, server.clock, server.entropy, accept_older_copy)
+    server.anchor = anchor_of(settings, server.clock, server.entropy)
+    server.accept_older_copy = accept_older_copy
     loop = asyncio.get_running_loop()
     manager = ServiceManager.of(os.environ, server.clock)
     stopped, hurried, started, early = asyncio.Event(), asyncio.Event(), False, False

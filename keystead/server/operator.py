@@ -22,12 +22,15 @@ from keystead.domain.authorities import bundle, serving
 from keystead.domain.products import KEYSTEAD
 from keystead.entropy import Entropy, SystemEntropy
 from keystead.errors import OperatorError
-from keystead.given_settings import root_key_setting
-from keystead.server.data import verification
+from keystead.given_settings import root_key_setting, store_settings
+from keystead.server.data import node, verification
 from keystead.server.data.directory import DataDirectory
-from keystead.server.data.opened_store import OpenedStore, open_store, read_authority
+from keystead.server.data.moved import refuse_moved
+from keystead.server.data.opened_store import open_store
 from keystead.server.data.root_key_choice import is_local
 from keystead.server.data.root_keys import RootKeys
+from keystead.server.data.store_place import database_of, has_data, shared_by
+from keystead.server.data.world import OpenedStore, read_authority
 from keystead.settings import Settings
 from keystead.store.ports import StoreFailure
 from keystead.store.reader import Reader, RootKeyNeeded, Verdict, Wanted, open_reader
@@ -41,9 +44,9 @@ __all__ = [
     "Verification",
     "Wanted",
     "accept_store",
-    "database_problem",
     "first_account",
     "is_root_access_key",
+    "look_at_database",
     "look_at_root_key",
     "open_audit",
     "opened",
@@ -66,7 +69,8 @@ def run_operation(
     """
     directory = DataDirectory(data)
     directory.check_access()
-    if not directory.database.exists():
+    if not has_data(directory):
+        refuse_moved(directory)
         raise OperatorError(
             f"there is no data in {directory.path}",
             hint="keystead serve makes it; --data names another directory",
@@ -106,7 +110,13 @@ def alone(
     to do where the store fails."""
     directory.lock()
     try:
-        world = open_store(directory, SystemClock(), SystemEntropy(), root_key_setting=setting)
+        world = open_store(
+            directory,
+            SystemClock(),
+            SystemEntropy(),
+            root_key_setting=setting,
+            shared=shared_by(directory),
+        )
         try:
             yield world
         finally:
@@ -136,7 +146,7 @@ def answer_here(world: OpenedStore, action: str, parameters: Mapping[str, str], 
         user=owners.name_of(user),
         channel=Channel.CONTROL,
     )
-    world.store.begin()
+    world.store.begin(alone=True)  # of those that share it, none comes before
     batch = pipeline.open_batch()
     answer = pipeline.answer_now(batch, request)
     batch.write()
@@ -167,17 +177,14 @@ def is_root_access_key(data: str, access_key_id: str) -> bool:
 
 def open_audit(data: str) -> Reader:
     """The audit records of a data directory, whether its server runs or not; read-only."""
-    return open_reader(with_data(data).database)
+    return open_reader(database_of(with_data(data)))
 
 
 @contextmanager
 def snapshot(data: str) -> Iterator[Reader]:
     """What a data directory holds, whether its server runs or not; read-only. OperatorError where it can't be read."""
     with closing(open_audit(data)) as reader:
-        try:
-            yield reader
-        except StoreFailure as failure:
-            raise OperatorError(str(failure), hint="check the files' owner, or restore a backup") from None
+        yield reader
 
 
 def first_account(reader: Reader) -> str:
@@ -189,7 +196,8 @@ def with_data(data: str) -> DataDirectory:
     """A data directory that has data, or OperatorError."""
     directory = DataDirectory(data)
     directory.check_access()
-    if not directory.database.exists():
+    if not has_data(directory):
+        refuse_moved(directory)
         raise OperatorError(f"there is no data in {directory.path}", hint="--data names another directory")
     return directory
 
@@ -251,24 +259,27 @@ def _served(url: str) -> Described | None:
     return handshake.served(address) if address.tls else None
 
 
-def database_problem(directory: DataDirectory) -> OperatorError | None:
-    """Why the database can't be read."""
-    try:
-        open_reader(directory.database).close()
-    except OperatorError as problem:
-        return problem
-    return None
-
-
-class RootKeyLook(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the root key is, what is wrong with it if anything is, and why it was not looked for if it was not."""
+class Look(msgspec.Struct, frozen=True, kw_only=True):
+    """Where something is, what is wrong with it if anything is, and why it was not looked for if it was not."""
 
     shown: str
     problem: OperatorError | None = None
     unseen: str = ""
 
 
-def look_at_root_key(directory: DataDirectory) -> RootKeyLook:
+def look_at_database(directory: DataDirectory) -> Look:
+    """Whether the database of a directory that has data can be read."""
+    joined = node.joined(directory)
+    if joined is not None and not any(store_settings()):
+        return Look(shown=joined.store, unseen="neither KEYSTEAD_STORE nor KEYSTEAD_CONFIG names it here")
+    try:
+        with closing(open_reader(database_of(directory))) as reader:
+            return Look(shown=reader.place)
+    except OperatorError as problem:
+        return Look(shown=str(directory.database) if joined is None else joined.store, problem=problem)
+
+
+def look_at_root_key(directory: DataDirectory) -> Look:
     """Whether a start would have the root key that the data needs. A person is asked for nothing."""
     keys, needed = RootKeys(directory, SystemEntropy(), SystemClock()), RootKeyNeeded()
     with suppress(OperatorError):  # what is wrong with the database is told of it
@@ -277,18 +288,16 @@ def look_at_root_key(directory: DataDirectory) -> RootKeyLook:
     try:
         setting = root_key_setting()
         if not setting and not is_local(shown):
-            return RootKeyLook(
-                shown=shown, unseen="neither KEYSTEAD_ROOT_KEY nor KEYSTEAD_CONFIG names it here"
-            )
+            return Look(shown=shown, unseen="neither KEYSTEAD_ROOT_KEY nor KEYSTEAD_CONFIG names it here")
         choice = keys.chosen(setting, needed)
         shown = choice.text if choice.text != "file" else str(directory.root_key)
         if choice.missing:
-            return RootKeyLook(shown=shown, unseen=choice.missing)
+            return Look(shown=shown, unseen=choice.missing)
         if needed.fingerprint or choice.kind == "file":
             keys.look(choice, needed)
     except OperatorError as problem:
-        return RootKeyLook(shown=shown, problem=problem)
-    return RootKeyLook(shown=shown)
+        return Look(shown=shown, problem=problem)
+    return Look(shown=shown)
 
 
 def sm2_problem() -> OperatorError | None:

@@ -19,10 +19,12 @@ from keystead.server.data import seed_file
 from keystead.server.data.anchor import anchor_of
 from keystead.server.data.directory import DataDirectory
 from keystead.server.data.root_key_choice import choose
+from keystead.server.data.store_place import chosen
 from keystead.server.network import confinement, listener
 from keystead.server.network.certificates import Files, admit, in_service, names_for
 from keystead.server.service.pools import PROCESSORS
 from keystead.settings import Settings
+from keystead.store.postgresql.place import check_library
 from keystead.store.reader import open_reader
 
 
@@ -49,6 +51,7 @@ def check(settings: Settings, clock: Clock, running: Settings | None = None) -> 
     _check_front(settings)
     if settings.root_key:
         choose(settings.root_key)
+    _check_store(settings)
     names = names_for(host, settings.name)
     directory = DataDirectory(settings.data)
     directory.check_usable(files_of(settings))
@@ -100,6 +103,19 @@ def _check_front(settings: Settings) -> None:
         )
 
 
+def _check_store(settings: Settings) -> None:
+    """Whether there can be a store as these settings say; whether its database is there the start tells."""
+    if chosen(settings.store, settings.store_password_file) is None:
+        return
+    check_library()
+    if settings.backup_into:
+        raise WrongSetting(
+            "backup-into is for a database in the data directory, and store names another one",
+            hint="leave it out: a PostgreSQL database is backed up by its own means, as pg_dump or pgBackRest, and the root "
+            "key apart from it",
+        )
+
+
 def _check_checkpoints(settings: Settings, directory: DataDirectory) -> None:
     for folder in settings.checkpoint_folder:
         if Path(folder).resolve().is_relative_to(directory.path.resolve()):
@@ -120,7 +136,8 @@ def _check_checkpoints(settings: Settings, directory: DataDirectory) -> None:
 
 
 def _check_authority(directory: DataDirectory, names: Names, now: float) -> None:
-    """Whether the server's own CA may issue for these names. Where there is none the start makes it."""
+    """Whether the server's own CA may issue for these names. Where there is none the start makes it, and where that is in a
+    database that servers share the start asks it."""
     if not directory.database.exists():
         return
     kept: tuple[KeptAuthority, ...] = ()

@@ -17,10 +17,13 @@ from keystead.crypto.root_keys.shares import Share
 from keystead.domain.products import KEYSTEAD
 from keystead.entropy import SystemEntropy
 from keystead.errors import OperatorError
+from keystead.server.data import node
 from keystead.server.data.directory import DataDirectory
-from keystead.server.data.opened_store import OpenedStore
 from keystead.server.data.root_key_choice import LOCAL, Kind, choose
 from keystead.server.data.root_keys import RootKeys, noted_choice
+from keystead.server.data.store_place import database_of, has_data
+from keystead.server.data.verification import refuse_others
+from keystead.server.data.world import OpenedStore
 from keystead.server.operator import alone, answer_here, with_data
 from keystead.store.copying import server_of
 from keystead.store.reader import root_key_needed
@@ -84,7 +87,7 @@ class Exported(msgspec.Struct, frozen=True, kw_only=True):
 def status(data: str) -> Status:
     """Which root key a data directory needs, whether its server runs or not; the key itself is not looked for."""
     directory = with_data(data)
-    needed = root_key_needed(directory.database)
+    needed = root_key_needed(database_of(directory))
     choice = noted_choice(needed.facts)
     protects, exposed = _PROTECTS[choice.kind]
     own = directory.root_key
@@ -106,6 +109,7 @@ def rotate(data: str, setting: str, to: str, command: str) -> Rotated:
     target = choose(to)
     directory = with_data(data)
     with _alone(directory, setting) as opened:
+        refuse_others(opened.store, opened.server_id, "with the new root key they start again afterwards")
         keys = RootKeys(directory, SystemEntropy(), SystemClock())
         opened.store.begin()
         before = noted_choice(opened.store.keyring.root())
@@ -158,7 +162,7 @@ def export(data: str, setting: str, needed: int, of: int, command: str) -> Expor
     again = shares.combine([Share(one, "a share") for one in words[-needed:]], entropy)
     assert again.fingerprint == root.fingerprint  # before anybody relies on the papers
     return Exported(
-        server=server_of(directory.database) or "",
+        server=_server(directory),
         fingerprint=root.fingerprint,
         needed=needed,
         words=words,
@@ -180,8 +184,8 @@ def restore(data: str, given: Sequence[Share], to: str) -> tuple[Path, str]:
     directory.check_access()
     entropy = SystemEntropy()
     root = shares.combine(given, entropy)
-    if directory.database.exists():
-        needed = root_key_needed(directory.database).fingerprint
+    if has_data(directory):
+        needed = root_key_needed(database_of(directory)).fingerprint
         if needed and needed != root.fingerprint:
             raise OperatorError(
                 f"these shares make the root key {root.fingerprint}, and {directory.path} needs {needed}",
@@ -218,6 +222,12 @@ def _movable(root: RootKey) -> SoftwareRootKey:
             hint="have a second token with a copy by the maker's own means, or rotate to a root key that can be shared",
         )
     return root
+
+
+def _server(directory: DataDirectory) -> str:
+    """The id of the server of a directory."""
+    joined = node.joined(directory)
+    return server_of(directory.database) or "" if joined is None else joined.server
 
 
 def _check_owner(path: Path) -> None:

@@ -8,7 +8,8 @@ from keystead.domain.keys.key import Key, KeyVersion
 from keystead.domain.sign_in import MfaDevice
 from keystead.store.key_rows import key_of, version_of
 from keystead.store.migrate import known
-from keystead.store.reader import Reader, connect
+from keystead.store.postgresql.place import Place
+from keystead.store.reader import Reader, open_snapshot
 from keystead.store.sealed import KEY_VERSIONS, KEYS
 from keystead.store.seals import Sealer, read_record
 
@@ -22,18 +23,13 @@ COUNTED = (
 class Contents(Reader):
     """See keystead.store.reader.Reader. All iterators are of the snapshot that it was opened with."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, place: Path | Place) -> None:
         """OperatorError if it can't be read."""
-        super().__init__(connect(path))
+        super().__init__(open_snapshot(place))
 
     def damage(self) -> str:
-        """What SQLite finds wrong with the file, "" for nothing."""
-        for (found,) in self._rows("PRAGMA integrity_check(1)"):
-            if found != "ok":
-                return str(found).splitlines()[-1]
-        for row in self._rows("PRAGMA foreign_key_check"):
-            return f"a row of {row[0]} belongs to none of {row[2]}"
-        return ""
+        """What the database itself finds wrong with what it keeps, "" for nothing."""
+        return self._database.damage()
 
     def server(self) -> str:
         """The id of the server that it is of."""
@@ -50,32 +46,26 @@ class Contents(Reader):
 
     def wrapping_keys(self) -> tuple[WrappingKey, ...]:
         """All generations."""
-        with self._told():
-            return self.keyring().all()
+        return self.keyring().all()
 
     def secrets(self) -> tuple[ServiceSecret, ...]:
         """The service's own keys."""
-        with self._told():
-            return self.keyring().secrets()
+        return self.keyring().secrets()
 
     def versions(self) -> Iterator[KeyVersion]:
         """Every version of every key."""
-        return map(version_of, self._rows(KEY_VERSIONS.select))
+        return map(version_of, self._database.each(KEY_VERSIONS.select))
 
     def access_keys(self) -> Iterator[AccessKey]:
         """Every AccessKey."""
         for account in self.accounts():
-            with self._told():
-                found = self.holdings.accounts.access_keys(account)
-            yield from found
+            yield from self.holdings.accounts.access_keys(account)
 
     def devices(self) -> Iterator[MfaDevice]:
         """Every MFA device."""
         identities = self.holdings.identities
         for account in self.accounts():
-            with self._told():
-                found = identities.all(MfaDevice, account)
-            yield from found
+            yield from identities.all(MfaDevice, account)
 
     def disabled(self) -> tuple[Key, ...]:
         """The keys that are disabled, in order of their creation."""
@@ -88,17 +78,18 @@ class Contents(Reader):
 
     def latest_nonce(self) -> int:
         """The second of the latest request that it has accepted and remembers, or has forgotten."""
-        seconds = "SELECT max(second) AS second FROM {}"
-        rows = self._rows(
-            f"SELECT max(second) FROM ({seconds.format('nonces')} UNION ALL {seconds.format('recent_nonces')})"  # noqa: S608
-        )
-        return max(int(next(rows)[0] or 0), int(str(self._meta("horizon"))))
+        latest = int(str(self._meta("horizon")))
+        for table in {"nonces", "recent_nonces"} & self._database.tables():
+            ((second,),) = self._rows(f"SELECT max(second) FROM {table}")  # noqa: S608 - constant names
+            latest = max(latest, second or 0)
+        return latest
 
     def _meta(self, name: str) -> object:
-        return next(iter(self._rows("SELECT value FROM meta WHERE name = ?", (name,))), (0,))[0]
+        return (self._database.row("SELECT value FROM meta WHERE name = ?", (name,)) or (0,))[0]
 
     def _count(self, table: str) -> int:
-        return int(next(self._rows(f"SELECT count(*) FROM {table}"))[0])  # noqa: S608 - constant names
+        ((count,),) = self._rows(f"SELECT count(*) FROM {table}")  # noqa: S608 - constant names
+        return int(count)
 
 
 def schema() -> int:

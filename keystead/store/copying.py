@@ -11,8 +11,8 @@ import apsw
 from keystead.domain.accounts import WrappingKey
 from keystead.errors import OperatorError
 from keystead.portable import sync, sync_directory
-from keystead.store.database import Database
 from keystead.store.ports import StoreFailure
+from keystead.store.sqlite_database import SqliteDatabase
 from keystead.store.tables import Keyring
 
 # How far the write-ahead log may grow beside a copy that is being made: as long as a snapshot is read, nothing of what was
@@ -79,7 +79,7 @@ def copy(source: Path, target: Path, most_log: int = LOG_BYTES) -> None:
 def take_out_wrapping_keys(database: Path) -> tuple[WrappingKey, ...]:
     """Have a copy without the wrapping keys that it had, and give these. What they wrapped stays, and opens no more."""
     with _alone(database) as connection:
-        kept = Keyring(Database(connection)).all()
+        kept = Keyring(SqliteDatabase(connection)).all()
         connection.execute("UPDATE wrapping_keys SET blob = x''")
     return kept
 

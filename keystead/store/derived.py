@@ -22,8 +22,8 @@ def differences(database: Database) -> list[str]:
     found = []
     kept = "SELECT listing, stretch, facets, amount FROM stretches"
     for one, other in ((kept, _STRETCHES), (_STRETCHES, kept)):
-        more = f"SELECT * FROM ({one}) EXCEPT SELECT * FROM ({other})"  # noqa: S608 - constants
-        rows = database.rows(f"SELECT DISTINCT listing FROM ({more})")  # noqa: S608 - as above
+        more = f"SELECT * FROM ({one}) AS a EXCEPT SELECT * FROM ({other}) AS b"  # noqa: S608 - constants
+        rows = database.rows(f"SELECT DISTINCT listing FROM ({more}) AS n")  # noqa: S608 - as above
         found += [f"stretches {listing}: the listing is counted wrong" for (listing,) in rows]
     guests_kept = set(database.rows("SELECT guest, account, region, key_id FROM guests"))
     for row in sorted(guests_kept ^ set(_guests(database))):

@@ -1,10 +1,8 @@
 """The repository of keys in the embedded store: keys, versions and tags."""
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from functools import cache
 from itertools import islice
-
-import msgspec
 
 from keystead.domain.keys.key import Key, KeyFilter, KeyVersion
 from keystead.domain.keys.lifecycle import KeyState
@@ -18,7 +16,6 @@ from keystead.store.sealed_table import SealedTable
 from keystead.store.tables import Aliases
 
 _FACETS = "state || ' ' || spec || ' ' || usage || ' ' || origin || ' ' || protection || ' ' || service"
-_IN = "IN (SELECT value FROM json_each(?))"
 _OF_KEY = "WHERE account = ? AND region = ? AND key_id = ?"
 
 
@@ -178,7 +175,7 @@ class Keys:
             ]
             each = ((account, region, after, *tag) for tag in tags.items())
             values = [item for items in each for item in items if item is not None]
-        sql = f"SELECT DISTINCT key_id FROM ({' INTERSECT '.join(ranges)}) ORDER BY key_id LIMIT ?"  # noqa: S608
+        sql = f"SELECT DISTINCT key_id FROM ({' INTERSECT '.join(ranges)}) AS n ORDER BY key_id LIMIT ?"  # noqa: S608
         return tuple(str(key_id) for (key_id,) in self._database.rows(sql, [*values, limit]))
 
     def _add_tags(self, account: str, region: str, key_id: str, tags: dict[str, str]) -> None:
@@ -217,19 +214,20 @@ class Keys:
         """Id and facets of the keys that a filter names, in order: an INTERSECT of index ranges, each key looked up once."""
         place, ranges, values = "WHERE account = ? AND region = ? AND", [], []
         if where.ids:
-            ranges.append(f"SELECT key_id FROM keys {place} key_id {_IN}")  # noqa: S608
-            values += [account, region, _json(where.ids)]
+            ranges.append(f"SELECT key_id FROM keys {place} key_id {_among(where.ids)}")  # noqa: S608
+            values += [account, region, *where.ids]
         if where.aliases:
-            ranges.append(f"SELECT DISTINCT key_id FROM aliases {place} name {_IN}")  # noqa: S608
-            values += [account, region, _json(where.aliases)]
+            ranges.append(f"SELECT DISTINCT key_id FROM aliases {place} name {_among(where.aliases)}")  # noqa: S608
+            values += [account, region, *where.aliases]
         if where.instances:
-            ranges.append(f"SELECT key_id FROM keys {place} instance {_IN} AND instance <> ''")  # noqa: S608
-            values += [account, region, _json(where.instances)]
+            among = f"instance {_among(where.instances)} AND instance <> ''"
+            ranges.append(f"SELECT key_id FROM keys {place} {among}")  # noqa: S608
+            values += [account, region, *where.instances]
         if where.tag_keys or where.tag_values:
             both = [("name", where.tag_keys), ("value", where.tag_values)]
-            conditions = " AND ".join(f"{column} {_IN}" for column, some in both if some)
+            conditions = " AND ".join(f"{column} {_among(some)}" for column, some in both if some)
             ranges.append(f"SELECT DISTINCT key_id FROM tags {place} {conditions}")  # noqa: S608
-            values += [account, region, *(_json(some) for _, some in both if some)]
+            values += [account, region, *where.tag_keys, *where.tag_values]
         rows = self._database.rows(
             f"SELECT k.key_id, {_FACETS} FROM ({' INTERSECT '.join(ranges)}) AS n CROSS JOIN keys AS k "  # noqa: S608
             "WHERE k.account = ? AND k.region = ? AND k.key_id = n.key_id ORDER BY k.position",
@@ -263,5 +261,5 @@ def _scope(place: tuple[str, str, str]) -> str | None:
     return KEYS.scope_of_key(place)
 
 
-def _json(values: Iterable[str]) -> str:
-    return msgspec.json.encode(list(values)).decode()
+def _among(values: Collection[str]) -> str:
+    return f"IN ({', '.join('?' * len(values))})"

@@ -25,7 +25,7 @@ class Listing:
         if change > 0:
             self._database.rows(
                 "INSERT INTO stretches VALUES (?, ?, ?, 1) "
-                "ON CONFLICT (listing, stretch, facets) DO UPDATE SET amount = amount + 1",
+                "ON CONFLICT (listing, stretch, facets) DO UPDATE SET amount = stretches.amount + 1",
                 place,
             )
         else:

@@ -1,20 +1,17 @@
-"""Lookups in the embedded store: by a connection of their own, that only reads, and is open as long as one of them.
+"""Lookups in a database: by a connection that only reads, as of one moment, so that nothing waits for them.
 
-SQLite lets go of the interpreter while it looks, so what can be said in SQL is.
+The database lets go of the interpreter while it looks, so what can be said in SQL is.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
-import apsw
-
-from keystead.clock import Clock
 from keystead.domain.keys.key import Key
 from keystead.errors import ServiceUnavailableTemporary
 from keystead.store import record_lookups
 from keystead.store.database import Database
+from keystead.store.failures import StoreFailure
 from keystead.store.key_rows import key_of
 from keystead.store.lookups import (
     FoundKey,
@@ -27,21 +24,19 @@ from keystead.store.lookups import (
     WantedKeys,
 )
 from keystead.store.sealed import KEYS
+from keystead.store.snapshot import Snapshot
 
-LONGEST = 10.0  # seconds that one of them may take
-_STEPS = 100_000  # of SQLite's, between two looks at the clock
 _HERE = "account = ? AND region = ?"
 _FACETS = ("state", "spec", "usage", "origin")
 
 
 class DatabaseLookups:
-    """See keystead.store.lookups.Lookups."""
+    """See keystead.store.lookups.Lookups. `reading` gives each of them what is committed by then, for LONGEST at most."""
 
     apart = True
 
-    def __init__(self, path: Path, clock: Clock) -> None:
-        self._path = path
-        self._clock = clock
+    def __init__(self, reading: Callable[[], AbstractContextManager[Snapshot]]) -> None:
+        self._open = reading
 
     def keys(self, wanted: WantedKeys) -> FoundKeys:
         with self._reading() as database:
@@ -54,7 +49,7 @@ class DatabaseLookups:
                 ((total,),) = database.rows(f"SELECT count(*) FROM keys WHERE {where}", values)  # noqa: S608
             else:
                 total = _total(database, wanted)
-            return FoundKeys(tuple([_found(database, key_of(row)) for row in rows]), int(total))
+            return FoundKeys(_found(database, [key_of(row) for row in rows]), int(total))
 
     def summary(self, account: str, region: str, limit: int) -> Summary:
         with self._reading() as database:
@@ -92,28 +87,12 @@ class DatabaseLookups:
             return record_lookups.verify(database, so_far, limit)
 
     @contextmanager
-    def _reading(self) -> Iterator[Database]:
-        """What is committed by now."""
-        end = self._clock.monotonic() + LONGEST
-        connection: apsw.Connection | None = None
+    def _reading(self) -> Iterator[Snapshot]:
         try:
-            connection = apsw.Connection(str(self._path), flags=apsw.SQLITE_OPEN_READONLY)
-            connection.set_busy_timeout(1000)
-            connection.set_progress_handler(lambda: self._clock.monotonic() > end, _STEPS)
-            connection.execute("BEGIN")
-            yield _Reading(connection)
-        except apsw.Error as error:
-            raise ServiceUnavailableTemporary from error
-        finally:
-            if connection is not None:
-                connection.close(force=True)
-
-
-class _Reading(Database):
-    """As a database, of which a failure is no reason to undo a batch."""
-
-    def failure(self, error: Exception) -> Exception:  # type: ignore[override]
-        return error
+            with self._open() as snapshot:
+                yield snapshot
+        except StoreFailure as failure:
+            raise ServiceUnavailableTemporary from failure
 
 
 def _where(wanted: WantedKeys) -> tuple[str, list[Any]]:
@@ -163,13 +142,17 @@ def _total(database: Database, wanted: WantedKeys) -> int:
     )
 
 
-def _found(database: Database, key: Key) -> FoundKey:
-    # The plus: not by the index on names, which has those of all keys.
-    place = f"WHERE {_HERE} AND key_id = ? ORDER BY +name"
-    aliases = database.rows(f"SELECT name FROM aliases {place}", key.place)  # noqa: S608
-    tags = database.rows(f"SELECT name, value FROM tags {place}", key.place)  # noqa: S608
-    return FoundKey(
-        key,
-        tuple([str(name) for (name,) in aliases]),
-        tuple([(str(name), str(value)) for name, value in tags]),
+def _found(database: Database, keys: Sequence[Key]) -> tuple[FoundKey, ...]:
+    """Keys of one account and region, with what belongs to them."""
+    aliases: dict[str, list[str]] = {key.key_id: [] for key in keys}
+    tags: dict[str, list[tuple[str, str]]] = {key.key_id: [] for key in keys}
+    if keys:
+        place = f"WHERE {_HERE} AND key_id IN ({', '.join('?' * len(keys))})"
+        values = (keys[0].account, keys[0].region, *aliases)
+        for key_id, name in database.rows(f"SELECT key_id, name FROM aliases {place}", values):  # noqa: S608
+            aliases[key_id].append(str(name))
+        for key_id, name, value in database.rows(f"SELECT key_id, name, value FROM tags {place}", values):  # noqa: S608
+            tags[key_id].append((str(name), str(value)))
+    return tuple(
+        [FoundKey(key, tuple(sorted(aliases[key.key_id])), tuple(sorted(tags[key.key_id]))) for key in keys]
     )

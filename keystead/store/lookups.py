@@ -10,6 +10,8 @@ import msgspec
 from keystead.domain.audit import Head, Record
 from keystead.domain.keys.key import Key
 
+LONGEST = 10.0  # seconds that one of them may take, where a database does it
+
 
 class WantedKeys(msgspec.Struct, frozen=True, kw_only=True):
     """Which keys of an account and region to find; empty means all.
@@ -101,15 +103,17 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Verified(msgspec.Struct, frozen=True):
-    """How far a verification is: the verdicts on the chains up to this position of the log, which has so many records."""
+    """How far a verification is: the verdicts on the chains up to this position of the log, which ended at the position
+    `total` when it began, and how many records that were."""
 
     position: int = 0
     total: int = 0
+    count: int = 0
     verdicts: tuple[Verdict, ...] = ()
 
     @property
     def done(self) -> bool:
-        """Whether that is all of the log."""
+        """Whether that is all that the log had when it began."""
         return self.position >= self.total
 
 
@@ -136,5 +140,6 @@ class Lookups(Protocol):
         ...
 
     def verify(self, so_far: Verified, limit: int) -> Verified:
-        """Verify at most `limit` more records."""
+        """Verify at most `limit` more records, of those that there were when the verification began: beyond them, what is
+        committed later may come to stand before what was committed earlier."""
         ...

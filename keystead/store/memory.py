@@ -19,7 +19,7 @@ from keystead.store.journal import MISSING, Journal, Rows
 from keystead.store.memory_identities import Identities, Sessions
 from keystead.store.memory_lookups import MemoryLookups
 from keystead.store.memory_tallies import Tallies
-from keystead.store.ports import Page, StoreFailure
+from keystead.store.ports import Page, Shared, StoreFailure
 from keystead.store.seals import Blocked
 
 
@@ -337,6 +337,8 @@ class MemoryStore:
     def __init__(self, *, entropy: Entropy) -> None:
         self.server_id = uuid4(entropy)
         self.blocked = Blocked()  # nobody else writes here
+        self.revision = self.reloads = 0  # nobody else has any of it
+        self.shared: Shared | None = None
         self._journal: Journal = []
         self.keyring = Keyring(self._journal)
         self.accounts = Accounts(self._journal)
@@ -350,7 +352,7 @@ class MemoryStore:
         self.tallies = Tallies(self._journal, lambda place: self.keys.get(*place) is not None)
         self.lookups = MemoryLookups(self.keys, self.aliases, self.identities, self.audit.records)
 
-    def begin(self) -> None:
+    def begin(self, alone: bool = False) -> None:
         self._journal.clear()
 
     def commit(self) -> None:

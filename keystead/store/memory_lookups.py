@@ -76,11 +76,13 @@ class MemoryLookups:
     def verify(self, so_far: Verified, limit: int) -> Verified:
         verification = Verification(so_far.verdicts)
         log = self._records
-        last = min(so_far.position + limit, len(log))
-        for position in range(so_far.position + 1, last + 1):
+        total = min(so_far.total or len(log), len(log))
+        last = min(so_far.position + limit, total)
+        places = range(so_far.position + 1, last + 1)
+        for position in places:
             record, link = log[position]
             verification.follow(record.chain.encode(), position, hashed(columns(record)), link)
-        return Verified(last, len(log), verification.verdicts)
+        return Verified(max(last, so_far.position), total, so_far.count + len(places), verification.verdicts)
 
     def _log(self) -> list[tuple[int, Record]]:
         """All records with their positions, oldest first."""

@@ -22,10 +22,13 @@ from keystead.domain.keys.aliases import Alias
 from keystead.domain.keys.key import Key, KeyFilter, KeyVersion
 from keystead.domain.keys.lifecycle import KeyState
 from keystead.domain.keys.uses import Place, Use, User
+from keystead.store.failures import StoreFailure as StoreFailure
+from keystead.store.failures import Superseded as Superseded
 from keystead.store.identity_ports import Identities as Identities
 from keystead.store.identity_ports import Sessions as Sessions
 from keystead.store.lookups import Lookups
 from keystead.store.seals import Blocked
+from keystead.store.shared_ports import Shared as Shared
 
 T = TypeVar("T")
 
@@ -35,13 +38,6 @@ class Page(msgspec.Struct, Generic[T], frozen=True):
 
     items: tuple[T, ...]
     total: int
-
-
-class StoreFailure(Exception):
-    """The store could not do its work now (disk full, I/O error, its files gone); the batch must be rolled back.
-
-    The message is for the operator's log: what happened and to which file.
-    """
 
 
 class Keys(Protocol):
@@ -339,7 +335,7 @@ class Holdings(Protocol):
 
 
 class Store(Holdings, Protocol):
-    """All that is kept, in one transaction at a time."""
+    """All that is kept, in one transaction at a time. Superseded may come from any of it, where servers share a store."""
 
     @property
     def sessions(self) -> Sessions: ...
@@ -363,18 +359,33 @@ class Store(Holdings, Protocol):
     def lookups(self) -> Lookups: ...
 
     @property
+    def shared(self) -> Shared | None:
+        """The database, if several servers may use it."""
+        ...
+
+    @property
     def blocked(self) -> Blocked:
         """What was found to be altered outside of the service, and is not used."""
         ...
 
-    def begin(self) -> None:
-        """Open a batch. StoreFailure if that can't be done."""
+    @property
+    def revision(self) -> int:
+        """How many batches have changed anything but nonces, records and tallies, with the open one if it has."""
+        ...
+
+    @property
+    def reloads(self) -> int:
+        """How often another server's changes were taken over; what else is known of this store is to be read again then."""
+        ...
+
+    def begin(self, alone: bool = False) -> None:
+        """Open a batch; `alone`: no other server's batch can end meanwhile. StoreFailure if that can't be done."""
         ...
 
     def commit(self) -> None:
         """Make the batch durable; only when this returned may its replies leave.
 
-        StoreFailure: nothing of the batch is promised; call `rollback` next.
+        StoreFailure: nothing of the batch is promised; call `rollback` next. Superseded: and then run it anew.
         """
         ...
 

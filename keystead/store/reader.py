@@ -1,18 +1,16 @@
 """Reads a database, read-only: that of a running server too, as of one moment; its audit records in constant memory."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-import apsw
 import msgspec
 
 from keystead.domain.accounts import RootKeyFacts
-from keystead.domain.audit import COLUMNS, REVEALING, Head, Kind, Record
+from keystead.domain.audit import Head, Record
 from keystead.domain.authorities import KeptAuthority
 from keystead.errors import OperatorError
-from keystead.store import tables
+from keystead.store import sqlite_snapshot, tables
 from keystead.store.database import Database
 from keystead.store.derived import differences
 from keystead.store.identity_tables import Identities
@@ -20,17 +18,17 @@ from keystead.store.key_tables import Keys
 from keystead.store.listing import Listing
 from keystead.store.lookups import Verdict as Verdict
 from keystead.store.lookups import Wanted as Wanted
-from keystead.store.migrate import known
-from keystead.store.ports import StoreFailure
+from keystead.store.postgresql.place import Place
+from keystead.store.record_rows import SELECT_RECORD, conditions_of, record_of
 from keystead.store.seal_check import Examined, examine
 from keystead.store.seals import Codes, Sealer
+from keystead.store.snapshot import Snapshot
+from keystead.store.sqlite_snapshot import SqliteSnapshot
 from keystead.store.tables import AUTHORITIES, authorities
-from keystead.store.verification import SELECT_HASHED, Verification
+from keystead.store.verification import Verification
 
-SELECT_RECORD = f"SELECT {', '.join(COLUMNS)}, hash FROM audit"  # noqa: S608 - constant names
 STRETCH = 2000  # records that are read of one snapshot
-
-_CALLER = "(principal = ? OR access_key_id = ? OR session = ? OR principal IN (SELECT user_id FROM users WHERE name = ?))"
+T = TypeVar("T")
 
 
 class Holdings:
@@ -45,15 +43,16 @@ class Holdings:
 
 
 class Reader:
-    """A snapshot of a database: its records, and what it holds beside them."""
+    """A snapshot of a database: its records, and what it holds beside them. OperatorError for what can't be read."""
 
-    def __init__(self, connection: apsw.Connection) -> None:
-        self._connection = connection
-        self._database = Database(connection)
-        self.holdings = Holdings(self._database)
+    def __init__(self, snapshot: Snapshot) -> None:
+        self.place = snapshot.place
+        self._database = snapshot
+        self._rows = snapshot.rows
+        self.holdings = Holdings(snapshot)
 
     def close(self) -> None:
-        self._connection.close()
+        self._database.close()
 
     def count(self, wanted: Wanted) -> int:
         """How many records match, whatever the limit."""
@@ -64,16 +63,15 @@ class Reader:
     def list(self, wanted: Wanted) -> "list[Record]":
         """The newest records that match, at most `limit`, oldest first."""
         where, values = conditions_of(wanted)
-        limit = -1 if wanted.limit is None else wanted.limit
-        rows = self._rows(
-            f"{SELECT_RECORD} WHERE {where} ORDER BY time DESC, position DESC LIMIT ?", (*values, limit)
-        )
-        return [self._record(row) for row in rows][::-1]
+        sql = f"{SELECT_RECORD} WHERE {where} ORDER BY time DESC, position DESC"
+        if wanted.limit is not None:
+            sql, values = f"{sql} LIMIT ?", [*values, wanted.limit]
+        return [self._record(row) for row in self._rows(sql, values)][::-1]
 
     def each(self, wanted: Wanted) -> Iterator[Record]:
         """Every record that matches, whatever the limit, oldest first, as they come."""
         where, values = conditions_of(wanted)
-        for row in self._records(SELECT_RECORD, where, values):
+        for row in self._records(where, values):
             yield self._record(row)
 
     def places_of_key(self, key_id: str) -> tuple[tuple[str, str], ...]:
@@ -143,9 +141,8 @@ class Reader:
         return tables.Keyring(self._database)
 
     def examine(self, sealer: Sealer) -> Examined:
-        """Compare every row with its seal, and all of them with the sealed record. OperatorError if it can't be read."""
-        with self._told():
-            return examine(self._database, Codes(sealer))
+        """Compare every row with its seal, and all of them with the sealed record."""
+        return examine(self._database, Codes(sealer))
 
     def differences(self) -> tuple[str, ...]:
         """What of listings and guests is not as the rows say."""
@@ -160,44 +157,39 @@ class Reader:
         """Recompute every chain. `expect` is a head noted before, that must be on a chain."""
         verification = Verification(expect=expect)
         follow = verification.follow
-        for row in self._records(SELECT_HASHED):
-            follow(*row)
+        for rows in self._stretches(lambda place: self._database.hashed(_WITHIN, place)):
+            for row in rows:
+                follow(*row)
         return verification.verdicts
 
-    def _records(
-        self, select: str = SELECT_RECORD, where: str = "1", values: Sequence[Any] = ()
-    ) -> Iterator[tuple[Any, ...]]:
-        """The rows of the records that match and are there now, oldest first, as they come.
+    def _records(self, where: str = "TRUE", values: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
+        """The rows of the records that match and are there now, oldest first, as they come."""
+        sql = f"{SELECT_RECORD} WHERE {_WITHIN} AND {where} ORDER BY position"
+        for rows in self._stretches(lambda place: self._rows(sql, (*place, *values))):
+            yield from rows
 
-        Records stay as they are. So the snapshot is let go after each stretch of them, and another one begun: whoever reads
-        slowly does not keep a server from cutting its write-ahead log.
+    def _stretches(self, read: Callable[[tuple[int, int]], Sequence[T]]) -> Iterator[Sequence[T]]:
+        """What `read` gives of each stretch, from a first to a last position, of the records that are there now.
+
+        Records stay as they are. So the snapshot is let go once a stretch of them is read, and another one begun for the
+        next: whoever reads slowly does not keep a server from cutting its write-ahead log, nor a database from clearing
+        away what is old.
+
+        What another server commits meanwhile at a position before the last may be among them or not: either way each chain
+        is read from its begin without a gap, since what follows on it has a later position than the last.
         """
-        start, last = next(self._rows("SELECT min(position), max(position) FROM audit"))
+        ((start, last),) = self._rows("SELECT min(position), max(position) FROM audit")
         while start is not None and start <= last:
-            (end,) = next(
-                self._rows(
-                    "SELECT max(position) FROM (SELECT position FROM audit WHERE position >= ? ORDER BY position LIMIT ?)",
-                    (start, STRETCH),
-                )
+            ((end,),) = self._rows(
+                "SELECT max(position) FROM (SELECT position FROM audit WHERE position >= ? ORDER BY position LIMIT ?) AS n",
+                (start, STRETCH),
             )
             if end is None:  # somebody removed them meanwhile
                 return
-            stretch = (start, min(end, last), *values)
-            yield from [
-                *self._rows(
-                    f"{select} WHERE position >= ? AND position <= ? AND {where} ORDER BY position",
-                    stretch,
-                )
-            ]
+            found = read((start, min(end, last)))
+            self._database.renew()
+            yield found
             start = end + 1
-            self._renew()
-
-    def _renew(self) -> None:
-        try:
-            self._connection.execute("END").fetchall()
-            self._connection.execute("BEGIN").fetchall()
-        except apsw.Error as error:
-            raise _unreadable(self._connection.filename, error) from None
 
     def _record(self, row: Sequence[Any]) -> Record:
         """The record of a row. OperatorError for what was never written as one."""
@@ -209,74 +201,22 @@ class Reader:
                 hint="keystead audit verify tells more; compare with an export or a backup",
             ) from None
 
-    @contextmanager
-    def _told(self) -> Iterator[None]:
-        """OperatorError for what can't be read."""
-        try:
-            yield
-        except StoreFailure as failure:
-            raise OperatorError(str(failure), hint="check its owner and mode, or restore a backup") from None
 
-    def _rows(self, sql: str, values: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
-        """The rows of a statement, as they come. OperatorError if the database is damaged."""
-        try:
-            yield from self._connection.execute(sql, values)
-        except apsw.Error as error:
-            raise _unreadable(self._connection.filename, error) from None
-        except UnicodeDecodeError:  # which only another program can have written
-            raise OperatorError(
-                f"the database {self._connection.filename} was altered: it has text that is not UTF-8",
-                hint="keystead audit verify names the record, if it is one; compare with a backup",
-            ) from None
+_WITHIN = "position >= ? AND position <= ?"
 
 
-def conditions_of(wanted: Wanted) -> tuple[str, "list[Any]"]:
-    """The condition of a query for records, and its values."""
-    conditions, values = ["1"], []
-    for condition, value in (
-        ("time >= ?", wanted.since),
-        ("time < ?", wanted.until),
-        ("action = ?", wanted.action or None),
-        (_CALLER, wanted.caller or None),
-        ("account = ?", wanted.account or None),
-        ("access_key_id = ?", wanted.session or None),
-        ("kind = ?", wanted.kind or None),
-        # Within the JSON list of ARNs: the whole of one's end, not a part of it.
-        ("instr(resources, ?) > 0", f':{wanted.resource}"' if wanted.resource else None),
-    ):
-        if value is not None:
-            conditions.append(condition)
-            values += [value] * condition.count("?")
-    if wanted.revealing:
-        conditions.append(f"action IN ({', '.join('?' * len(REVEALING))})")
-        values += sorted(REVEALING)
-    if wanted.failed is not None:
-        conditions.append("code <> ''" if wanted.failed else "code = ''")
-    return " AND ".join(conditions), values
+def open_reader(place: Path | Place) -> Reader:
+    """What is in a database, as of now. OperatorError if it can't be read, or another version has used it last."""
+    return Reader(open_snapshot(place))
 
 
-def open_reader(path: Path) -> Reader:
-    """The records in a database, as of now. OperatorError if it can't be read."""
-    return Reader(connect(path))
+def open_snapshot(place: Path | Place) -> Snapshot:
+    """See `open_reader`."""
+    if isinstance(place, Path):
+        return sqlite_snapshot.open_snapshot(place)
+    from keystead.store.postgresql import snapshot  # only there is its library needed
 
-
-def connect(path: Path) -> apsw.Connection:
-    """A snapshot of a database. OperatorError if it can't be read, or another version has used it last."""
-    try:
-        connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
-        connection.set_busy_timeout(5000)
-        connection.execute("BEGIN")
-        connection.execute("SELECT count(*) FROM migrations").fetchall()
-        current = connection.pragma("user_version") == known()[-1].number
-    except apsw.Error as error:
-        raise _unreadable(str(path), error) from None
-    if not current:
-        connection.close()
-        raise OperatorError(
-            f"the database {path} was last used by another version of keystead",
-            hint="start keystead serve on it once, which brings it up to date",
-        )
-    return connection
+    return snapshot.open_snapshot(place)
 
 
 class RootKeyNeeded(msgspec.Struct, frozen=True, kw_only=True):
@@ -288,47 +228,37 @@ class RootKeyNeeded(msgspec.Struct, frozen=True, kw_only=True):
     facts: RootKeyFacts | None = None
 
 
-def root_key_needed(path: Path) -> RootKeyNeeded:
+def needed_by(keyring: tables.Keyring) -> RootKeyNeeded:
+    """Which root key what is stored needs."""
+    rows, facts = keyring.all(), keyring.root()
+    if not rows:
+        return RootKeyNeeded()
+    since = rows[0].created if facts is None else facts.since
+    return RootKeyNeeded(fingerprint=rows[0].root_fingerprint, since=since, facts=facts)
+
+
+def root_key_needed(place: Path | Place) -> RootKeyNeeded:
     """Which root key a database needs, of whichever version it is. OperatorError if it can't be read."""
+    snapshot: Snapshot
+    if isinstance(place, Path):
+        snapshot = SqliteSnapshot(place)
+    else:
+        from keystead.store.postgresql.snapshot import PostgresSnapshot  # as above
+
+        snapshot = PostgresSnapshot(place)
     try:
-        connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
-        try:
-            connection.set_busy_timeout(5000)
-            connection.execute("BEGIN")
-            tables_of = {
-                row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
-            }
-            wrapped = facts = None
-            if "wrapping_keys" in tables_of:
-                rows = "SELECT root_fingerprint, created FROM wrapping_keys ORDER BY generation LIMIT 1"
-                wrapped = connection.execute(rows).fetchone()
-            if (
-                "root_key" in tables_of
-                and (row := connection.execute(tables.ROOT_KEY).fetchone()) is not None
-            ):
-                facts = RootKeyFacts(fingerprint=row[0], provider=row[1], parameters=row[2], since=row[3])
-        finally:
-            connection.close()
-    except apsw.Error as error:
-        raise _unreadable(str(path), error) from None
+        there = snapshot.tables()
+        wrapped = facts = None
+        if "wrapping_keys" in there:
+            wrapped = snapshot.row(
+                "SELECT root_fingerprint, created FROM wrapping_keys ORDER BY generation LIMIT 1"
+            )
+        if "root_key" in there and (row := snapshot.row(tables.ROOT_KEY)) is not None:
+            facts = RootKeyFacts(fingerprint=row[0], provider=row[1], parameters=row[2], since=row[3])
+    finally:
+        snapshot.close()
     if wrapped is None:
         return RootKeyNeeded()
     return RootKeyNeeded(
         fingerprint=wrapped[0], since=wrapped[1] if facts is None else facts.since, facts=facts
     )
-
-
-def _unreadable(path: str, error: apsw.Error) -> OperatorError:
-    return OperatorError(
-        f"cannot read the database {path}: {error}", hint="check its owner and mode, or restore a backup"
-    )
-
-
-def record_of(row: Sequence[object]) -> tuple[Record, bytes]:
-    """A record and its hash, of the columns of a row; TypeError or ValueError for what can be neither."""
-    values = dict(zip(COLUMNS, row, strict=False))
-    values["kind"] = Kind(str(values["kind"]))
-    stored = row[len(COLUMNS)]
-    if not isinstance(stored, bytes):
-        raise TypeError("a hash is bytes")
-    return Record(**values), stored  # type: ignore[arg-type]

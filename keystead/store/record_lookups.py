@@ -1,5 +1,5 @@
-"""Lookups of records in the embedded store. The log has no index, so that records are quick to write: it is read backwards
-from its end, or from near a time, and by no more than so many rows at once."""
+"""Lookups of records in a database. The log has no index of what they say, so that they are quick to write: it is read
+backwards from its end, or from near a time, and by no more than so many rows at once."""
 
 from typing import Any
 
@@ -11,8 +11,9 @@ from keystead.store.lookups import (
     Verified,
     Wanted,
 )
-from keystead.store.reader import SELECT_RECORD, conditions_of
-from keystead.store.verification import SELECT_HASHED, Verification
+from keystead.store.record_rows import SELECT_RECORD, conditions_of
+from keystead.store.snapshot import Snapshot
+from keystead.store.verification import Verification
 
 ROWS = 50_000  # that one lookup reads: a twentieth of a second of a processor
 _HASH = len(COLUMNS)
@@ -51,16 +52,15 @@ def record(database: Database, account: str, chain: str, sequence: int) -> Found
     return FoundRecord(found, row[_HASH], GENESIS if previous is None else previous[_HASH])
 
 
-def verify(database: Database, so_far: Verified, limit: int) -> Verified:
+def verify(snapshot: Snapshot, so_far: Verified, limit: int) -> Verified:
     """See Lookups.verify."""
     verification = Verification(so_far.verdicts)
-    last = _last(database)
+    last = so_far.total or _last(snapshot)
     end = min(so_far.position + limit, last)
-    for row in database.rows(
-        f"{SELECT_HASHED} WHERE position > ? AND position <= ? ORDER BY position", (so_far.position, end)
-    ):
+    rows = snapshot.hashed("position > ? AND position <= ?", (so_far.position, end))
+    for row in rows:
         verification.follow(*row)
-    return Verified(max(end, so_far.position), last, verification.verdicts)
+    return Verified(max(end, so_far.position), last, so_far.count + len(rows), verification.verdicts)
 
 
 def _as_written(row: tuple[Any, ...]) -> Record:
@@ -90,7 +90,7 @@ def _at(database: Database, last: int, time: int) -> int:
 
 
 def _on_chain(database: Database, chain: str, sequence: int) -> tuple[Any, ...] | None:
-    # Mostly a log has one chain, and a record's position is its place on it.
+    # A log of one chain has it at the same position, mostly; one of several has an index of their records.
     here = (chain, sequence)
     return database.row(
         f"{SELECT_RECORD} WHERE chain = ? AND sequence = ? AND position = ?", (*here, sequence)

@@ -16,54 +16,36 @@ from keystead.entropy import Entropy, uuid4
 from keystead.errors import OperatorError
 from keystead.portable import sync_directory
 from keystead.store import migrate, tables
-from keystead.store.database import Database
-from keystead.store.derived import rebuild
-from keystead.store.identity_tables import Identities
-from keystead.store.key_tables import Keys
-from keystead.store.listing import Listing
+from keystead.store.database_store import DatabaseStore
 from keystead.store.lookup_tables import DatabaseLookups
 from keystead.store.nonce_tables import Nonces
 from keystead.store.ports import StoreFailure
-from keystead.store.seal_check import Examined, examine
-from keystead.store.sealed import META, SEALED
-from keystead.store.sealed_table import SealedTable, seal_table
-from keystead.store.seals import Blocked, Sealer, Seals
-from keystead.store.session_tables import Sessions
-from keystead.store.tally_tables import Tallies
+from keystead.store.sqlite_database import SqliteDatabase
+from keystead.store.sqlite_snapshot import readings
 
 MINIMUM = (3, 51, 3)
 _WAL_PAGES = 4000  # of 4 KiB; when the WAL is longer, it is written back to the database after a commit
 _WAL_LIMIT = 64 * 1024 * 1024
 
 
-class SqliteStore:
+class SqliteStore(DatabaseStore):
     """See keystead.store.ports.Store."""
 
     def __init__(self, connection: apsw.Connection, path: Path, server_id: str, clock: Clock) -> None:
+        database = SqliteDatabase(connection)
+        super().__init__(database, server_id)
         self._connection = connection
         self._path = path
         self._wal = path.with_name(path.name + "-wal")
-        self.server_id = server_id
         self._identity = _identity(path)
         self._size = path.stat().st_size
         self._wal_identity = _identity(self._wal)
         self._suspect = False
         self._astray = False
         self._written = -1  # SQLite's count of what other connections wrote
-        self._database = Database(connection)
-        self.blocked = Blocked()
-        listing = Listing(self._database)
-        self.keyring = tables.Keyring(self._database)
-        self.accounts = tables.Accounts(self._database)
-        self.identities = Identities(self._database)
-        self.sessions = Sessions(self._database)
-        self.authorities = tables.Authorities(self._database)
-        self.aliases = tables.Aliases(self._database, listing)
-        self.keys = Keys(self._database, listing, self.aliases)
-        self.nonces = Nonces(self._database)
-        self.audit = tables.AuditLog(self._database)
-        self.tallies = Tallies(self._database)
-        self.lookups = DatabaseLookups(path, clock)
+        self.nonces: Nonces = Nonces(database)
+        self.audit = tables.AuditLog(database)
+        self.lookups = DatabaseLookups(readings(path, clock))
         connection.set_wal_hook(self._after_commit)
 
     @classmethod
@@ -106,7 +88,7 @@ class SqliteStore:
                 hint="check its owner, its mode and the free space",
             ) from None
 
-    def begin(self) -> None:
+    def begin(self, alone: bool = False) -> None:
         if self._astray:
             self._check_files()
         try:
@@ -173,77 +155,10 @@ class SqliteStore:
     def close(self) -> None:
         self._connection.close()
 
-    def home(self) -> str:
-        """The account that the server was made with, its row altered or not; "" if there is none yet."""
-        row = self._database.row("SELECT account FROM accounts ORDER BY position LIMIT 1")
-        return "" if row is None else str(row[0])
-
-    def become(self, server_id: str, horizon: int) -> None:
-        """Be another server's from here on: with a chain of its own, without anybody who has signed in, and with no request
-        accepted that is of the second `horizon` or before. Within a batch."""
-        SealedTable(self._database, META).put(("server_id", server_id))
-        self.server_id = server_id
-        self.nonces.move_horizon(horizon)
-        self.sessions.end_all()
-
-    # --- the seals of rows
-
-    @property
-    def seals(self) -> Seals | None:
-        """The seals of its rows, once `protect` or `seal_all` gave it their key."""
-        return self._database.seals
-
-    def has_seals(self) -> bool:
-        """Whether its rows were sealed, or anything is left of that."""
-        return self._database.row("SELECT 1 FROM seals") is not None
-
-    def protect(self, sealer: Sealer) -> None:
-        """Check every row now, and from here on whatever is read; seal what is written. Within a batch."""
-        self._database.seals = Seals(self._database, sealer, self.blocked)
-        self.examine()
-
-    def unprotect(self) -> None:
-        """Use all rows again, whatever they say, for whoever seals them anew. Within a batch."""
-        self._database.seals = None
-        self.blocked.clear()
-        self._forget()
-
-    def rebuild(self) -> None:
-        """Make anew what is made from the rows. Within a batch."""
-        rebuild(self._database)
-
-    def seal_all(self, sealer: Sealer) -> int:
-        """Seal all rows as they are, which are then so many, and protect them from here on. Within a batch."""
-        seals = self._database.seals = Seals(self._database, sealer, self.blocked)
-        self.blocked.clear()
-        seals.begin_anew(max(seals.known_revision(), 0))
-        amount = 0
-        for table in SEALED:
-            amount += seal_table(self._database, seals, table)
-        self._database.revised = True
-        self._forget()
-        return amount
-
-    def examine(self) -> Examined:
-        """Compare all rows with their seals; what was altered is not used from here on. Within a batch."""
-        seals = self._database.seals
-        assert seals is not None
-        examined = examine(self._database, seals.codes)
-        for found in examined.found:
-            seals.blocked.add(found)
-        return examined
-
     # --- inside
 
-    def _drop_caches(self) -> None:
-        self._forget()
-        self._database.drop()
-
     def _forget(self) -> None:
-        self.keys.drop_cache()
-        self.aliases.drop_cache()
-        self.accounts.drop_cache()
-        self.identities.drop_cache()
+        super()._forget()
         self.nonces.drop_cache()
 
     def _after_commit(self, connection: apsw.Connection, _name: str, pages: int) -> int:

@@ -36,6 +36,7 @@ ABOUT_A_DIRECTORY = {
     "backup": ["backup", "BACKUPS/"],
     "store": ["store", "verify"],
     "rootkey": ["rootkey", "status"],
+    "node": ["node", "list"],
 }
 # `serve`, `run` and `restore` make the server; `config` reads a file, `completion` what was built.
 NEITHER = {"serve", "run", "restore", "config", "completion"}

@@ -50,12 +50,13 @@ CALLS = {
     "status": (["status"], "status"),
     "doctor": (["doctor"], "doctor"),
 }
-# They call none: `run` and `env` only say where one is, others read what is in the directory.
+# They call none: `run` and `env` only say where one is, others read what is in the directory. `node` calls a server whose
+# database others share.
 NO_CALLS = {
     "serve", "run", "env", "config check", "audit list", "audit export", "audit verify", "audit report", "ca show", "backup",
     "restore", "file check", "store verify", "store accept", "rootkey status", "rootkey rotate", "rootkey import", "completion",
     "access explain",
-    "access simulate", "access suggest", "access diff",
+    "access simulate", "access suggest", "access diff", "node list", "node retire",
 }  # fmt: skip
 USER = pwd.getpwuid(os.getuid()).pw_name
 

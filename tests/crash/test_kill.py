@@ -1,31 +1,20 @@
 """kill -9 of a real server under load: nothing that was acknowledged is lost, and nothing is unrecorded."""
 
-import http.client
 import json
 import os
 import sys
 import textwrap
 import threading
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.live import Client, LiveServer, keystead
+from tests.crash.ledger import Ledger
+from tests.histories import GONE
+from tests.live import LiveServer, keystead
 
 CYCLES = 1000 if os.environ.get("TEST_EVIDENCE") else 30
 CLIENTS = 4
-
-
-class Ledger:
-    """What the server acknowledged."""
-
-    def __init__(self) -> None:
-        self.keys: dict[str, str] = {}
-        self.aliases: dict[str, str] = {}
-        self.blobs: list[tuple[str, str]] = []
-        self.requests: set[str] = set()
-        self.lock = threading.Lock()
 
 
 def work(server: LiveServer, ledger: Ledger, number: int, cycle: int) -> None:
@@ -33,56 +22,17 @@ def work(server: LiveServer, ledger: Ledger, number: int, cycle: int) -> None:
     client = server.client()
     try:
         for step in range(10_000):
-            key_id = note(ledger, client.ok("CreateKey"))["KeyMetadata"]["KeyId"]
-            with ledger.lock:
-                ledger.keys[key_id] = "Enabled"
-            name = f"alias/c{cycle}-n{number}-s{step}"
-            note(ledger, client.ok("CreateAlias", KeyId=key_id, AliasName=name))
-            with ledger.lock:
-                ledger.aliases[name] = key_id
-            for text in ("a", "b", "c"):
-                blob = note(ledger, client.ok("Encrypt", KeyId=name, Plaintext=f"{key_id} {text}"))[
-                    "CiphertextBlob"
-                ]
-                with ledger.lock:
-                    ledger.blobs.append((blob, f"{key_id} {text}"))
-            if step % 2:
-                # From here on either state may be found, until the answer says which.
-                with ledger.lock:
-                    ledger.keys[key_id] = "?"
-                note(ledger, client.ok("DisableKey", KeyId=key_id))
-                with ledger.lock:
-                    ledger.keys[key_id] = "Disabled"
-    except (OSError, http.client.HTTPException, ValueError):
+            ledger.told(client.ok, f"alias/c{cycle}-n{number}-s{step}", bool(step % 2))
+    except GONE:
         pass
     finally:
         client.close()
 
 
-def note(ledger: Ledger, members: dict[str, Any]) -> dict[str, Any]:
-    with ledger.lock:
-        ledger.requests.add(str(members["RequestId"]))
-    return members
-
-
 def losses(server: LiveServer, ledger: Ledger) -> list[str]:
     """Everything that was acknowledged and is not there."""
-    client: Client = server.client()
-    lost = []
-    for key_id, state in ledger.keys.items():
-        status, members = client.call("DescribeKey", KeyId=key_id)
-        if status != 200 or state not in ("?", members["KeyMetadata"]["KeyState"]):
-            lost.append(f"key {key_id} {state}: {members}")
-        elif state != "Enabled":
-            client.ok("EnableKey", KeyId=key_id)
-    for name, key_id in ledger.aliases.items():
-        status, members = client.call("DescribeKey", KeyId=name)
-        if status != 200 or members["KeyMetadata"]["KeyId"] != key_id:
-            lost.append(f"alias {name}")
-    for blob, plaintext in ledger.blobs:
-        status, members = client.call("Decrypt", CiphertextBlob=blob)
-        if status != 200 or members["Plaintext"] != plaintext:
-            lost.append(f"ciphertext of {plaintext}: {members}")
+    client = server.client()
+    lost = ledger.lost(client.call)
     client.close()
     # The audit log, and the seal of every row.
     verified = keystead("store", "verify", "--data", str(server.data))

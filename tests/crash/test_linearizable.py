@@ -1,6 +1,5 @@
 """Under load and kill -9, every key and alias behaves as if all calls had come one after the other."""
 
-import http.client
 import math
 import os
 import random
@@ -12,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.linearizability import Model, Operation, linearizable
-from tests.live import Client, LiveServer
+from tests.histories import GONE, KEYS, MODELS, Recorder
+from tests.linearizability import Operation, linearizable
+from tests.live import LiveServer
 
 pytestmark = pytest.mark.alone
 
@@ -22,65 +22,6 @@ ROUNDS = 400 if EVIDENCE else 6
 OBJECTS = 12  # keys, and as many aliases, in one round
 CLIENTS = 3  # of one object: more overlap would excuse more
 STEPS = 14  # of one client with one object
-
-_KEY = {
-    ("Enabled", "Encrypt"): ("ok", "Enabled"),
-    ("Enabled", "DisableKey"): ("ok", "Disabled"),
-    ("Enabled", "EnableKey"): ("ok", "Enabled"),
-    ("Enabled", "ScheduleKeyDeletion"): ("ok", "PendingDeletion"),
-    ("Disabled", "Encrypt"): ("Rejected.Disabled", "Disabled"),
-    ("Disabled", "DisableKey"): ("ok", "Disabled"),
-    ("Disabled", "EnableKey"): ("ok", "Enabled"),
-    ("Disabled", "ScheduleKeyDeletion"): ("ok", "PendingDeletion"),
-    ("PendingDeletion", "Encrypt"): ("Rejected.PendingDeletion", "PendingDeletion"),
-    ("PendingDeletion", "CancelKeyDeletion"): ("ok", "Enabled"),
-}
-
-
-def key_step(state: str, asked: str) -> tuple[str, str]:
-    return _KEY.get((state, asked), ("refused", state))
-
-
-def alias_step(state: str, asked: str) -> tuple[str, str]:
-    """The state is the key that the alias names, "" for none."""
-    action, _, key = asked.partition(" ")
-    if action == "CreateAlias":
-        return ("refused", state) if state else ("ok", key)
-    if not state:
-        return "refused", state
-    if action == "UpdateAlias":
-        return "ok", key
-    return ("ok", "") if action == "DeleteAlias" else (f"is {state}", state)
-
-
-KEYS = Model("Enabled", key_step)
-ALIASES = Model("", alias_step)
-
-
-class Recorder:
-    """Histories by object, written by many threads."""
-
-    def __init__(self) -> None:
-        self.histories: dict[str, list[Operation]] = {}
-        self._lock = threading.Lock()
-
-    def call(self, client: Client, about: str, asked: str, action: str, **parameters: str) -> None:
-        began = time.monotonic()
-        ended, answered = math.inf, ""
-        try:
-            status, members = client.call(action, **parameters)
-            ended = time.monotonic()
-            answered = self.answer(action, status, members)
-        finally:
-            with self._lock:
-                self.histories.setdefault(about, []).append(Operation(began, ended, asked, answered))
-
-    @staticmethod
-    def answer(action: str, status: int, members: dict[str, object]) -> str:
-        if status >= 400:
-            return str(members["Code"]) if action == "Encrypt" else "refused"
-        metadata = members.get("KeyMetadata")
-        return f"is {metadata['KeyId']}" if action == "DescribeKey" and isinstance(metadata, dict) else "ok"
 
 
 def work(
@@ -95,19 +36,20 @@ def work(
                 action = chance.choice(actions)
                 more = {"Plaintext": "x"} if action == "Encrypt" else {}
                 more |= {"PendingWindowInDays": "7"} if action == "ScheduleKeyDeletion" else {}
-                recorder.call(client, keys[number], action, action, KeyId=keys[number], **more)
+                recorder.call(client, f"key {keys[number]}", action, action, KeyId=keys[number], **more)
                 continue
             name, key = f"alias/of-{keys[number]}", chance.choice(others)
+            about = f"alias {name}"
             action = chance.choice(
                 ["CreateAlias", "UpdateAlias", "DeleteAlias", "DescribeKey", "DescribeKey"]
             )
             if action == "DescribeKey":
-                recorder.call(client, name, action, action, KeyId=name)
+                recorder.call(client, about, action, action, KeyId=name)
             elif action == "DeleteAlias":
-                recorder.call(client, name, action, action, AliasName=name)
+                recorder.call(client, about, action, action, AliasName=name)
             else:
-                recorder.call(client, name, f"{action} {key}", action, AliasName=name, KeyId=key)
-    except (OSError, http.client.HTTPException, ValueError):
+                recorder.call(client, about, f"{action} {key}", action, AliasName=name, KeyId=key)
+    except GONE:
         pass
     finally:
         client.close()
@@ -145,15 +87,13 @@ def rounds(server: LiveServer, count: int, kill: bool) -> tuple[int, int, list[s
                 server.start()
             client = server.client()
             for key in keys:
-                recorder.call(client, key, "Encrypt", "Encrypt", KeyId=key, Plaintext="x")
+                recorder.call(client, f"key {key}", "Encrypt", "Encrypt", KeyId=key, Plaintext="x")
                 name = f"alias/of-{key}"
-                recorder.call(client, name, "DescribeKey", "DescribeKey", KeyId=name)
+                recorder.call(client, f"alias {name}", "DescribeKey", "DescribeKey", KeyId=name)
             client.close()
             histories += len(recorder.histories)
-            operations += sum(map(len, recorder.histories.values()))
-            for about, history in recorder.histories.items():
-                if not linearizable(history, ALIASES if about.startswith("alias/") else KEYS):
-                    wrong.append(about)
+            operations += recorder.operations
+            wrong += recorder.wrong()
     finally:
         server.kill()
     return histories, operations, wrong
@@ -235,9 +175,10 @@ def test_the_checker(rows: list[tuple[float, float, str, str]], expected: bool) 
 
 
 def test_the_checker_on_aliases() -> None:
+    aliases = MODELS["alias"]
     good = history(
         (0, 1, "CreateAlias a", "ok"), (2, 5, "UpdateAlias b", "ok"), (3, 4, "DescribeKey", "is a")
     )
-    assert linearizable(good, ALIASES)
-    assert not linearizable([*good, Operation(6, 7, "DescribeKey", "is a")], ALIASES)
-    assert not linearizable(history((0, 1, "DeleteAlias", "ok")), ALIASES)
+    assert linearizable(good, aliases)
+    assert not linearizable([*good, Operation(6, 7, "DescribeKey", "is a")], aliases)
+    assert not linearizable(history((0, 1, "DeleteAlias", "ok")), aliases)

@@ -123,7 +123,7 @@ def test_what_it_says_of_itself_is_valid_and_complete(wheel: Path) -> None:
     assert found.description == (ROOT / "README.md").read_text(encoding="utf-8")
     assert found.summary
     assert found.keywords
-    assert found.provides_extra == ["pkcs11", "pytest", "shares"]
+    assert found.provides_extra == ["pkcs11", "postgresql", "pytest", "shares"]
     assert found.classifiers == sorted(found.classifiers or [])
     with zipfile.ZipFile(wheel) as archive:
         points = archive.read(f"keystead-{__version__}.dist-info/entry_points.txt").decode()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from keystead.clock import FixedClock
@@ -48,10 +48,13 @@ from keystead.domain.sign_in import KnownAddress, LoginProfile, MfaDevice, Passw
 from keystead.entropy import SeededEntropy
 from keystead.errors import AliasTaken
 from keystead.store import database, listing
+from keystead.store.database_store import DatabaseStore
 from keystead.store.identity_ports import Identity
 from keystead.store.memory import MemoryStore
 from keystead.store.ports import Page, Store, StoreFailure
-from keystead.store.sqlite import SqliteStore
+from keystead.store.postgresql.session import Place
+from keystead.store.postgresql.store import PostgresStore
+from tests.databases import Databases, new_sqlite
 from tests.unit.domain.test_audit import RECORD
 
 ACCOUNT, REGION = "1000000000000001", "cn-hangzhou"
@@ -106,9 +109,14 @@ def found(store: Store) -> None:
 
 
 def fresh(kind: str, folder: Path) -> Store:
+    """A new store: of the embedded kind in a folder, or in the PostgreSQL database of an URL."""
     if kind == "memory":
         return MemoryStore(entropy=SeededEntropy())
-    store = SqliteStore.open(folder / "k.db", clock=FixedClock(), entropy=SeededEntropy())
+    store: DatabaseStore
+    if kind.startswith("postgresql:"):
+        store = PostgresStore.open(Place(kind, "here"), "a", "here", FixedClock())
+    else:
+        store = new_sqlite(folder / "k.db", FixedClock(), SeededEntropy())
     store.begin()
     sealer = RowSeals(bytes(32), SeededEntropy())
     if store.has_seals():
@@ -121,15 +129,16 @@ def fresh(kind: str, folder: Path) -> Store:
 
 def check_seals(store: Store) -> None:
     """In a batch: what the store has kept up as it went is what there is."""
-    if isinstance(store, SqliteStore):
+    if isinstance(store, DatabaseStore):
         assert store.seals is not None
         store.seals.flush()
         assert store.examine().found == ()
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", "postgresql"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    made = fresh(request.param, tmp_path)
+    kind = request.param if request.param != "postgresql" else request.getfixturevalue("emptied_url")
+    made = fresh(kind, tmp_path)
     made.begin()
     found(made)
     made.commit()
@@ -571,8 +580,20 @@ STEPS = some.lists(
 def test_pages_are_right_while_keys_come_and_go(
     kind: str, tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, int]], offset: int, limit: int
 ) -> None:
+    check_pages(fresh(kind, tmp_path_factory.mktemp("pages")), steps, offset, limit)
+
+
+@settings(max_examples=25)  # each costs four times as much as over SQLite
+@given(steps=STEPS, offset=some.integers(0, 20), limit=some.integers(1, 7))
+def test_pages_are_right_in_postgresql_while_keys_come_and_go(
+    databases: Databases, steps: list[tuple[str, int]], offset: int, limit: int
+) -> None:
+    with databases.one() as url:
+        check_pages(fresh(url, Path()), steps, offset, limit)
+
+
+def check_pages(store: Store, steps: list[tuple[str, int]], offset: int, limit: int) -> None:
     before, listing.STRETCH = listing.STRETCH, 4
-    store = fresh(kind, tmp_path_factory.mktemp("pages"))
     try:
         store.begin()
         found(store)

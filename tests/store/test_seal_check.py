@@ -1,18 +1,25 @@
 """Each part of the seals themselves is altered, and what is made from sealed rows beside them."""
 
+import json
+from contextlib import closing
+
+import msgspec
 import pytest
 
 from keystead.errors import StoredRowAltered
 from keystead.store.derived import differences
+from keystead.store.postgresql.place import Place
+from keystead.store.reader import open_reader
 from keystead.store.sealed import RECORD
 from keystead.store.sqlite import SqliteStore
 from tests.security.tampering import sealer
-from tests.store.test_contract import ACCOUNT, REGION, alias, key
+from tests.store.kept import Where, change, opened, records
+from tests.store.test_contract import ACCOUNT, REGION, alias, found, key
+from tests.store.test_reader import where
 from tests.store.test_seals import store, tamper, texts, whole
+from tests.unit.domain import test_audit
 
-__all__ = ["store"]  # the fixture
-
-import msgspec
+__all__ = ["store", "where"]  # the fixtures
 
 
 def blob(store: SqliteStore, bucket: str) -> bytes:
@@ -140,4 +147,105 @@ def test_sealing_all_anew_lets_everything_be_used_again(store: SqliteStore) -> N
     store.begin()
     assert store.keys.get(ACCOUNT, REGION, "key-0") is not None
     assert store.seals.revision > before
+    store.close()
+
+
+# --- by a reader, of either database
+
+
+@pytest.fixture
+def world(where: Where) -> Where:
+    made = opened(where)
+    made.begin(alone=True)
+    made.seal_all(sealer())
+    found(made)
+    for number in range(3):
+        made.keys.add(*key(number), {"a": "b"})
+        made.aliases.add(alias(f"alias/{number}", f"key-{number}"))
+    made.commit()
+    about = [f"acs:kms:{REGION}:{ACCOUNT}:{one}" for one in ("key/key-1", "alias/0", "alias/1")]
+    texts = [json.dumps(about), "none", "[1]", '["acs:kms"]']
+    records(made, 4, [msgspec.structs.replace(test_audit.RECORD, resources=text) for text in texts])
+    made.close()
+    return where
+
+
+def told(where: Where) -> list[str]:
+    with closing(open_reader(where)) as reader:
+        return [one.text for one in reader.examine(sealer()).found] + list(reader.differences())
+
+
+_KEY_1 = f"{ACCOUNT} {REGION} key-1"
+
+
+@pytest.mark.parametrize(
+    ("statements", "names"),
+    [
+        ((), []),
+        (
+            ("UPDATE keys SET description = 'x' WHERE key_id = 'key-1'",),
+            [f"keys {_KEY_1}: the row was altered"],
+        ),
+        (
+            ("UPDATE key_versions SET material = x'00' WHERE key_id = 'key-1'",),
+            [f"key_versions {_KEY_1} 1: the row"],
+        ),
+        (("DELETE FROM tags WHERE key_id = 'key-1'",), [f"tags {_KEY_1} a: the row was removed"]),
+        (
+            ("DELETE FROM aliases WHERE name = 'alias/1'",),
+            [
+                f"aliases {ACCOUNT} {REGION} alias/1: the row was removed",
+                "stretches aliases ",
+                "stretches aliases ",
+            ],
+        ),
+        (("UPDATE seals SET blob = x'00' WHERE bucket = 'server'",), ["seals server: "]),
+        (
+            ("DELETE FROM seals WHERE bucket = 'record'",),
+            ["seals record: the sealed record was altered or removed"],
+        ),
+        (("UPDATE stretches SET amount = 7 WHERE listing LIKE 'keys %'",), ["stretches keys "]),
+        (
+            (f"INSERT INTO guests VALUES ('2', '{ACCOUNT}', '{REGION}', 'key-1')",),
+            [f"guests 2 {_KEY_1}: the policy of the key does not say so"],
+        ),
+    ],
+)
+def test_a_reader_names_what_was_altered(world: Where, statements: tuple[str, ...], names: list[str]) -> None:
+    change(world, *statements)
+    found = told(world)
+    assert len(found) == len(names), found
+    assert all(one.startswith(name) for one, name in zip(found, names, strict=True)), found
+
+
+def test_all_is_streamed_while_it_is_looked_at(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In few rows at once, of one moment, whatever a server does meanwhile."""
+    where = Place(database_url, "here")
+    store = opened(where)
+    store.begin(alone=True)
+    store.seal_all(sealer())
+    found(store)
+    for number in range(20):
+        store.keys.add(*key(number), {})
+    store.commit()
+    monkeypatch.setattr("keystead.store.postgresql.database._AT_ONCE", 3)
+    with closing(open_reader(where)) as reader:
+        rows = reader._database.each("SELECT key_id FROM keys ORDER BY position")
+        first = next(rows)
+        store.begin(alone=True)
+        store.keys.remove(key(19)[0])
+        store.commit()
+        assert [first, *rows] == [(f"key-{number}",) for number in range(20)]
+        assert next(reader._database.each("SELECT key_id FROM keys")) == ("key-0",)  # and the others are left
+        assert reader.examine(sealer()).found == ()
+        reader._database.renew()
+        assert reader.examine(sealer()).found == ()
+    store.begin(alone=True)
+    assert len(list(store._database.each("SELECT key_id FROM keys"))) == 19
+    store.unprotect()
+    assert store.seal_all(sealer()) > 19 * 2
+    store.commit()
+    store.begin()
+    store.protect(sealer())
+    store.commit()
     store.close()

@@ -15,6 +15,7 @@ from keystead.store.seals import NOTHING, PRIME, Record, Sums, unpacked
 from keystead.store.sqlite import SqliteStore
 from tests.security.tampering import opened
 from tests.store.test_contract import ACCOUNT, REGION, alias, found, fresh, key
+from tests.unit.domain.test_audit import RECORD
 
 
 @pytest.fixture
@@ -131,6 +132,42 @@ def test_the_revision_counts_batches_that_changed_something(store: SqliteStore) 
     assert again.seals is not None
     assert again.seals.revision == before + 11
     again.close()
+
+
+def test_no_later_record_is_of_an_earlier_revision_whatever_becomes_of_the_seals(store: SqliteStore) -> None:
+    def recorded(number: int) -> int:
+        record = msgspec.structs.replace(RECORD, sequence=number, revision=store.revision)
+        store.audit.append([(record, b"hash")])
+        return record.revision
+
+    store.begin()
+    before = store.revision
+    assert recorded(1) == before
+    store.aliases.add(alias("alias/a", "key-0"))
+    assert recorded(2) == before + 1
+    with store.savepoint() as undo:
+        store.aliases.add(alias("alias/b", "key-0"))
+        undo()
+    assert recorded(3) == before + 1
+    store.commit()
+    store.begin()
+    assert recorded(4) == before + 1
+    store.commit()
+    assert store.seals is not None
+    sealer = store.seals.codes.sealer
+    tamper(store, "DELETE FROM seals")
+    store.begin()
+    assert recorded(5) == before + 1  # what it is can't be known
+    store.commit()
+    store.begin()
+    store.unprotect()
+    assert recorded(6) == before + 1
+    store.seal_all(sealer)
+    assert recorded(7) == before + 2
+    store.commit()
+    store.begin()
+    assert recorded(8) == before + 2
+    store.close()
 
 
 def test_positions_are_given_once_over_restarts_and_rollbacks(store: SqliteStore) -> None:

@@ -26,7 +26,7 @@ from keystead.store.reader import Wanted, open_reader
 from keystead.store.sqlite import SqliteStore, check_version
 from tests.harness import OnDisk, Service
 from tests.store.test_contract import ACCOUNT, REGION, alias, found, key
-from tests.unit.domain.test_audit import RECORD
+from tests.unit.domain.test_audit import FIRST, RECORD
 from tests.unsealed import without_seals
 
 
@@ -332,17 +332,17 @@ def test_records_of_an_older_schema_are_kept_in_their_order(tmp_path: Path) -> N
     connection.execute("INSERT INTO meta VALUES ('server_id', 'chain'), ('revision', 0), ('horizon', 0)")
     previous, rows = GENESIS, []
     for number in range(1, 30):
-        record = msgspec.structs.replace(RECORD, chain="chain", sequence=number)
+        record = msgspec.structs.replace(FIRST, chain="chain", sequence=number)
         previous = link(previous, record)
-        rows.append((*columns(record), previous))
+        rows.append((*columns(record)[:-1], previous))
     places = ", ".join("?" * len(rows[0]))
     for row in reversed(rows):
-        connection.execute(f"INSERT INTO audit ({', '.join(COLUMNS)}, hash) VALUES ({places})", row)
+        connection.execute(f"INSERT INTO audit ({', '.join(COLUMNS[:-1])}, hash) VALUES ({places})", row)
     connection.close()
     store = opened(tmp_path)
     store.begin()
     assert store.audit.head("chain") == Head(29, previous)
-    record = msgspec.structs.replace(RECORD, chain="chain", sequence=30)
+    record = msgspec.structs.replace(RECORD, chain="chain", sequence=30, revision=7)
     store.audit.append([(record, link(previous, record))])
     store.commit()
     store.close()
@@ -357,11 +357,11 @@ def test_the_heads_of_chains_of_an_older_schema_are_found_without_a_scan(tmp_pat
     connection = apsw.Connection(str(tmp_path / "k.db"))
     migrate.migrate(connection, 1, migrate.known()[:6])
     connection.execute("INSERT INTO meta VALUES ('server_id', 'a'), ('revision', 0), ('horizon', 0)")
-    places = ", ".join("?" * (len(COLUMNS) + 1))
+    places = ", ".join("?" * len(COLUMNS))
     for chain, sequence in [("a", 1), ("b", 1), ("a", 2), ("b", 2), ("b", 3), ("a", 3)]:
         record = msgspec.structs.replace(RECORD, chain=chain, sequence=sequence)
-        values = (*columns(record), f"{chain}{sequence}".encode())
-        connection.execute(f"INSERT INTO audit ({', '.join(COLUMNS)}, hash) VALUES ({places})", values)
+        values = (*columns(record)[:-1], f"{chain}{sequence}".encode())
+        connection.execute(f"INSERT INTO audit ({', '.join(COLUMNS[:-1])}, hash) VALUES ({places})", values)
     connection.close()
     store = opened(tmp_path)
     store.begin()

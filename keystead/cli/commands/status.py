@@ -102,10 +102,11 @@ def _facts(scene: "Scene", wrong: OperatorError | None) -> list[tuple[str, str]]
     """What a person reads, line by line."""
     from keystead.cli.diagnosis.access import duration, shown_id
     from keystead.cli.diagnosis.connection import until
+    from keystead.server.data.store_place import has_data
 
     found = [("server", f"{scene.url or 'none'} ({scene.chosen.because})")]
     if scene.directory is not None:
-        made = "" if scene.directory.database.exists() else ", with nothing in it"
+        made = "" if has_data(scene.directory) else ", with nothing in it"
         if scene.foreign:
             made = ", which is none"
         found.append(("data directory", f"{scene.directory.path}{made}"))

@@ -14,7 +14,8 @@ from keystead.clock import SystemClock
 from keystead.domain.keys.key import DAY
 from keystead.errors import OperatorError
 from keystead.server.data.directory import DataDirectory
-from keystead.server.operator import database_problem, look_at_root_key
+from keystead.server.data.store_place import has_data
+from keystead.server.operator import look_at_database, look_at_root_key
 from keystead.server.recovery import last_backup_of
 
 _MIB = 1 << 20
@@ -74,18 +75,23 @@ def disk(scene: Scene) -> Iterator[Finding]:
 def database(scene: Scene) -> Iterator[Finding]:
     """The database can be read by this version."""
     found = _directory(scene)
-    if found is None or not found.database.exists():
+    if found is None or not has_data(found):
         return
-    if wrong := database_problem(found):
-        yield trouble("database", wrong)
+    look = look_at_database(found)
+    if look.problem is not None:
+        yield trouble("database", look.problem)
+    elif look.unseen:
+        yield ok("database", f"{look.shown}; it was not looked for: {look.unseen}")
+    elif found.database.exists():
+        yield ok("database", f"{look.shown}, {size(found.database.stat().st_size)}")
     else:
-        yield ok("database", f"{found.database}, {size(found.database.stat().st_size)}")
+        yield ok("database", look.shown)
 
 
 def root_key(scene: Scene) -> Iterator[Finding]:
     """The root key is there, whole, for its user alone, and that of the database."""
     found = _directory(scene)
-    if found is None or not found.database.exists():
+    if found is None or not has_data(found):
         return
     if found.root_key.exists() and found.root_key.stat().st_uid != os.geteuid():
         mode = stat.S_IMODE(found.root_key.stat().st_mode)

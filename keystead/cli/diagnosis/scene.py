@@ -24,6 +24,7 @@ from keystead.entropy import Entropy, SystemEntropy
 from keystead.errors import OperatorError, Unreachable
 from keystead.server.data.directory import DataDirectory, Running
 from keystead.server.data.discovery import Discovered, running_server
+from keystead.server.data.store_place import has_data
 
 # What the vendor's KMS endpoint answers to a call of another product.
 _OTHER_PRODUCT = frozenset({"InvalidVersion", "InvalidAction.NotFound", "UnsupportedOperation"})
@@ -128,7 +129,7 @@ def look(
 
 def _of_what_is_foreign(scene: Scene) -> OperatorError | None:
     """Why no server can be started where none was found, as `serve` would say it; None if one can."""
-    if scene.directory is None or scene.directory.database.exists():
+    if scene.directory is None or has_data(scene.directory):
         return None
     try:
         scene.directory.check_usable()

@@ -9,6 +9,7 @@ from keystead import __version__, variables
 from keystead.cli.diagnosis.finding import Finding, ok, problem, trouble, warning
 from keystead.cli.diagnosis.scene import Scene
 from keystead.errors import LATER
+from keystead.server.data.store_place import has_data
 from keystead.server.network.listener import is_loopback
 
 UNIT = "keystead"
@@ -26,7 +27,7 @@ def found(scene: Scene) -> Iterator[Finding]:
         remedy = (
             f"process {scene.running.pid} is there and does not answer: its log says what hangs; restart it"
         )
-    made = scene.directory is None or scene.directory.database.exists()
+    made = scene.directory is None or has_data(scene.directory)
     if not (scene.chosen.url or made or scene.foreign):
         remedy += "; where it is on another host, name it with --endpoint URL, or in KEYSTEAD_ENDPOINT"
     yield problem("server", f"{scene.failure.message} {where}", remedy)
@@ -49,6 +50,8 @@ def ready(scene: Scene) -> Iterator[Finding]:
             yield problem("readiness", one, "the log of the server says more")
         for one in scene.health.warnings:
             yield problem("stored data", one, "the how-to page on altered data says what to do")
+        for one in scene.health.database:
+            yield warning("database", one, "the page on several servers says what PostgreSQL is to be set to")
         if not scene.health.problems:
             yield ok("readiness", "calls are answered")
     elif scene.refusal is not None and scene.refusal["Code"] in LATER:

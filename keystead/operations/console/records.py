@@ -286,7 +286,7 @@ def verify_records(call: Call, request: VerifyRecordsRequest) -> VerifyRecordsRe
                 for one in so_far.verdicts
             ]
         ),
-        verified=so_far.position,
-        total_count=so_far.total,
+        verified=so_far.count,
+        total_count=so_far.count + max(so_far.total - so_far.position, 0),
         next_token="" if so_far.done else token,
     )

@@ -10,8 +10,6 @@ import subprocess
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-import msgspec
-
 from keystead.client.access_key import read_access_key
 from keystead.client.kms import Kms
 from keystead.client.transport import Address, Endpoint
@@ -22,6 +20,8 @@ from keystead.entropy import Entropy
 from keystead.errors import OperatorError, WrongSetting
 from keystead.portable import replace
 from keystead.settings import Settings
+from keystead.store.database_store import DatabaseStore
+from keystead.store.ports import StoreFailure
 
 _WORD = "keystead-anchor-1"
 _LONGEST = 10.0  # seconds that a program may take
@@ -51,8 +51,18 @@ class Anchored(NamedTuple):
         return cls(words[1], int(words[2]), Head(int(count), bytes.fromhex(digest)))
 
 
-class Place(Protocol):
-    """Where an anchor is kept. OSError or OperatorError where that fails."""
+def committed_in(store: DatabaseStore) -> Anchored | None:
+    """What a database is now, as far as it is committed; None if nothing of it can be believed, or read."""
+    if store.seals is None or store.blocked.everything:
+        return None
+    try:
+        return Anchored(store.server_id, store.seals.revision, store.audit.head(store.server_id))
+    except StoreFailure:
+        return None
+
+
+class Anchor(Protocol):
+    """Where the anchor of a server is kept. OSError or OperatorError where that fails."""
 
     def read(self) -> str | None:
         """The line that was kept last, None if none ever was."""
@@ -148,16 +158,7 @@ class InKey:
         return Kms(self._endpoint, "", self._clock, self._entropy, "anchor")
 
 
-class Anchor(msgspec.Struct, kw_only=True):
-    """Where the anchor of a server is kept, and whether its operator goes on with an older copy."""
-
-    place: Place
-    accept_older: bool = False
-
-
-def anchor_of(
-    settings: Settings, clock: Clock, entropy: Entropy, accept_older: bool = False
-) -> Anchor | None:
+def anchor_of(settings: Settings, clock: Clock, entropy: Entropy) -> Anchor | None:
     """The anchor that the settings name; None if they name none. WrongSetting for what can't be one, OperatorError if the
     AccessKey for it can't be read."""
     text = settings.anchor
@@ -171,7 +172,7 @@ def anchor_of(
             words = []
         if not words:
             raise WrongSetting("anchor names no program that can be run", hint="exec:PROGRAM ARGUMENT …")
-        return Anchor(place=WithProgram(words), accept_older=accept_older)
+        return WithProgram(words)
     if separated and kind == "kms":
         key, _, url = rest.rpartition("@")
         if not key or not url:
@@ -183,7 +184,7 @@ def anchor_of(
             )
         pair = read_access_key(Path(settings.anchor_access_key))
         endpoint = Endpoint(url, settings.anchor_ca or None, pair)
-        return Anchor(place=InKey(key, endpoint, clock, entropy), accept_older=accept_older)
+        return InKey(key, endpoint, clock, entropy)
     path = Path(os.path.abspath(text))
     if path.is_relative_to(os.path.abspath(settings.data)):
         raise WrongSetting(
@@ -192,4 +193,4 @@ def anchor_of(
         )
     if path.is_dir():
         raise WrongSetting(f"the anchor {path} is a directory", hint="name a file in it")
-    return Anchor(place=InFile(path), accept_older=accept_older)
+    return InFile(path)

@@ -19,7 +19,7 @@ from keystead.portable import make_directory, replace
 # What is in a directory of nobody's: of a file system, a repository, or a first start of ours that was cut off.
 _HARMLESS = re.compile(
     r"lost\+found|\.git(?:keep|ignore)|\.keep|\.placeholder|\.DS_Store|\.snapshot|\.zfs|\.nfs[0-9a-f]+|.+\.toml|"
-    r"lock|root\.key(?:\.next)?\.part|control\.sock|proxy|authority\.json|(?:server\.json|ca\.pem|root-access-key\.json)(?:\.new)?"
+    r"lock|root\.key(?:\.next)?\.part|control\.sock|proxy|authority\.json|(?:server\.json|ca\.pem|root-access-key\.json|node\.json|last-seen)(?:\.new)?"
 )
 _SHOWN = 3  # names
 
@@ -46,7 +46,12 @@ class DataDirectory:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path).expanduser().absolute()
         self.database = self.path / "keystead.db"
+        self.node = self.path / "node.json"  # which server it is of, among those that share a database
+        self.seen = self.path / "last-seen"  # what that database was last
         self.restoring = self.path / "restoring.db"  # what a restore has not brought to its end
+        self.copying = self.path / "copying.db"  # a store that is being carried here
+        self.moved = self.path / "moved.db"  # what the database was when the store was moved away
+        self.moved_to = self.path / "moved.json"  # where to
         self.backups = self.path / "backups.json"  # the last backup that was proved
         self.root_key = self.path / "root.key"
         self.root_access_key = self.path / "root-access-key.json"
@@ -93,7 +98,18 @@ class DataDirectory:
 
     def _refuse_strange(self, beside: Iterable[str]) -> None:
         names = set(os.listdir(self.path))
-        own = {self.database.name, self.root_key.name, self.root_access_key.name, self.restoring.name}
+        own = {
+            one.name
+            for one in (
+                self.database,
+                self.node,
+                self.root_key,
+                self.root_access_key,
+                self.restoring,
+                self.copying,
+                self.moved,
+            )
+        }
         if own & names:
             return
         real = os.path.realpath(self.path)

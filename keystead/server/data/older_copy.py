@@ -11,7 +11,7 @@ from keystead.entropy import Entropy
 from keystead.errors import OperatorError
 from keystead.server import logs
 from keystead.server.data.anchor import Anchor, Anchored
-from keystead.store.sqlite import SqliteStore
+from keystead.store.database_store import DatabaseStore
 
 
 class OlderCopy(msgspec.Struct, frozen=True):
@@ -21,13 +21,13 @@ class OlderCopy(msgspec.Struct, frozen=True):
     revision: int
 
 
-def compare(store: SqliteStore, vault: Vault, anchor: Anchor) -> OlderCopy | None:
+def compare(store: DatabaseStore, vault: Vault, anchor: Anchor) -> OlderCopy | None:
     """None if the database is the latest, as far as its anchor knows, or if the anchor can't be read: that is told on the
     log, and no reason for an outage. In an open batch of a store that is protected."""
     assert store.seals is not None
-    place, revision = anchor.place, store.seals.revision
+    revision = store.seals.revision
     try:
-        line = place.read()
+        line = anchor.read()
     except (OSError, OperatorError) as problem:
         logs.event(
             "anchor not read: an older copy of the database would not be noticed",
@@ -37,19 +37,19 @@ def compare(store: SqliteStore, vault: Vault, anchor: Anchor) -> OlderCopy | Non
         return None
     if line is None:
         if revision > 1:
-            logs.event("there is no anchor yet; from here on there is one", "warning", file=str(place))
+            logs.event("there is no anchor yet; from here on there is one", "warning", file=str(anchor))
         return None
     found = Anchored.of(line, vault.row_seals())
     if found is None:
-        return OlderCopy(f"the anchor {place} was altered, or is that of another server", revision)
-    head = store.audit.head(store.server_id)
-    seen = f"the anchor {place} has seen revision {found.revision} with record {found.head}"
-    if found.server != store.server_id:
-        return OlderCopy(f"the anchor {place} is that of another server, {found.server}", revision)
+        return OlderCopy(f"the anchor {anchor} was altered, or is that of another server", revision)
+    head = store.audit.head(found.server)
+    seen = f"the anchor {anchor} has seen revision {found.revision} with record {found.head}"
+    if _server(found.server) != _server(store.server_id):
+        return OlderCopy(f"the anchor {anchor} is that of another server, {found.server}", revision)
     if revision < found.revision:
         text = f"the database is an older copy: it is at revision {revision}, and {seen}"
         return OlderCopy(text, found.revision)
-    if not _on_chain(store, found.head):
+    if not _on_chain(store, found.server, found.head):
         text = f"the database is another copy: its audit log ends with record {head}, and {seen}"
         return OlderCopy(text, max(found.revision, revision))
     return None
@@ -63,11 +63,10 @@ def refuse(older: OlderCopy) -> OperatorError:
     )
 
 
-def accept(store: SqliteStore, older: OlderCopy, clock: Clock, entropy: Entropy) -> None:
+def accept(store: DatabaseStore, older: OlderCopy, clock: Clock, entropy: Entropy) -> None:
     """Go on with an older copy, recorded: no session that it brings back goes on, and no request that it has forgotten is
     taken again. In an open batch; the next revision is later than all that the anchor saw."""
-    assert store.seals is not None
-    store.seals.advance(older.revision)
+    store.advance(older.revision)
     store.nonces.move_horizon(int(clock.now()))
     ended = store.sessions.end_all()
     batch = Batch(store, store.server_id)
@@ -77,8 +76,13 @@ def accept(store: SqliteStore, older: OlderCopy, clock: Clock, entropy: Entropy)
     logs.event("an older copy of the database is used, as its operator wants", "warning", reason=older.text)
 
 
-def _on_chain(store: SqliteStore, head: Head) -> bool:
+def _server(chain: str) -> str:
+    """Whose chain it is: one that shares its database has one for each of its starts."""
+    return chain.partition(".")[0]
+
+
+def _on_chain(store: DatabaseStore, chain: str, head: Head) -> bool:
     if head.count == 0:
         return True
-    now = store.audit.head(store.server_id)
-    return now == head or (now.count > head.count and store.audit.has(store.server_id, head))
+    now = store.audit.head(chain)
+    return now == head or (now.count > head.count and store.audit.has(chain, head))

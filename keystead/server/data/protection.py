@@ -8,15 +8,15 @@ from keystead.crypto.wrapping import SEALS
 from keystead.entropy import Entropy
 from keystead.errors import OperatorError
 from keystead.server import logs
-from keystead.store.ports import StoreFailure
+from keystead.store.database_store import DatabaseStore
+from keystead.store.ports import StoreFailure, Superseded
 from keystead.store.seals import Found
-from keystead.store.sqlite import SqliteStore
 
 SHOWN = 20  # of what was found, in one message
 _LONG = 1.0  # seconds
 
 
-def protect(store: SqliteStore, vault: Vault, clock: Clock) -> int:
+def protect(store: DatabaseStore, vault: Vault, clock: Clock) -> int:
     """Check all rows of a store, in its open batch, and whatever is read of it from here on; what was altered is not used.
 
     A store that never was sealed is sealed as it is: gives how many rows that were, else 0. OperatorError if the seals were
@@ -25,6 +25,8 @@ def protect(store: SqliteStore, vault: Vault, clock: Clock) -> int:
     began = clock.monotonic()
     try:
         sealed = _protect(store, vault, int(clock.now()))
+    except Superseded:
+        raise
     except StoreFailure as failure:
         raise OperatorError(
             f"the rows of the database cannot be checked: {failure}",
@@ -43,7 +45,7 @@ def protect(store: SqliteStore, vault: Vault, clock: Clock) -> int:
     return sealed
 
 
-def _protect(store: SqliteStore, vault: Vault, now: int) -> int:
+def _protect(store: DatabaseStore, vault: Vault, now: int) -> int:
     sealed = 0
     if vault.has_own_key(SEALS):
         store.protect(vault.row_seals())
@@ -67,7 +69,7 @@ def listed(found: tuple[Found, ...]) -> str:
     return "; ".join(one.text for one in found[:SHOWN]) + more
 
 
-def record_sealing(store: SqliteStore, account: str, rows: int, clock: Clock, entropy: Entropy) -> None:
+def record_sealing(store: DatabaseStore, account: str, rows: int, clock: Clock, entropy: Entropy) -> None:
     """Record that a store was sealed as it was."""
     batch = Batch(store, store.server_id)
     record_service(batch, clock, entropy, account, "SealStore", {"Rows": str(rows)})

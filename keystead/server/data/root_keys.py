@@ -4,6 +4,7 @@ Which root key is needed says the fingerprint in the database, which a rotation 
 key wraps. So at any moment one key opens all of it, and which that is shows at every start.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -23,6 +24,7 @@ from keystead.server.data import kms_root_key
 from keystead.server.data.directory import DataDirectory
 from keystead.server.data.root_key_choice import LOCAL, Choice, choose
 from keystead.server.data.secret_source import read_credential
+from keystead.server.data.store_place import database_of, has_data
 from keystead.store.reader import RootKeyNeeded, root_key_needed
 
 _PASSPHRASE = "passphrase of the root key"  # noqa: S105 - what it is called
@@ -43,17 +45,26 @@ class Made(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RootKeys:
-    """Opens and makes the root keys of one data directory."""
+    """Opens and makes the root keys of one data directory. `asked` says what a database that others share needs."""
 
-    def __init__(self, directory: DataDirectory, entropy: Entropy, clock: Clock) -> None:
+    def __init__(
+        self,
+        directory: DataDirectory,
+        entropy: Entropy,
+        clock: Clock,
+        asked: Callable[[], RootKeyNeeded] | None = None,
+    ) -> None:
         self._directory = directory
         self._entropy = entropy
         self._clock = clock
+        self._asked = asked
 
     def needed(self) -> RootKeyNeeded:
-        """What the database there says; nothing, if there is none yet."""
-        database = self._directory.database
-        return root_key_needed(database) if database.exists() else RootKeyNeeded()
+        """What the database says; nothing, if there is none yet."""
+        if self._asked is not None:
+            return self._asked()
+        there = has_data(self._directory)
+        return root_key_needed(database_of(self._directory)) if there else RootKeyNeeded()
 
     def chosen(self, setting: str, needed: RootKeyNeeded) -> Choice:
         """Which provider is meant: that of the setting, else the one the data was last sealed under."""
@@ -79,7 +90,7 @@ class RootKeys:
             return Found(root=made.root, facts=made.facts)
         path = self._path(choice)
         # One that is there is of a first start that was cut off. Where there is a database already, it must be there.
-        fresh = not path.exists() and not self._directory.database.exists()
+        fresh = not path.exists() and (self._asked is not None or not self._directory.database.exists())
         root = (root_key.create_file if fresh else root_key.read_file)(path, self._entropy)
         return Found(root=root, facts=self._new(root, choice))
 
@@ -205,6 +216,8 @@ class RootKeys:
         retired = self._retired(needed.fingerprint)
         if retired.exists():  # as after a backup of that time was put back
             hint = f'that key is in {retired}: set root-key = "file:{retired}"'
+        elif self._asked is not None and choice.kind == noted.kind == "file":
+            hint = "copy it from the data directory of the server that it was rotated on, or of any that runs"
         elif choice == noted:
             hint = "put back the root key that belongs to this data"
         since = f", since {iso8601(needed.since)}" if needed.since else ""
@@ -221,7 +234,15 @@ class RootKeys:
         """The file or, where a rotation was cut off after its commit, the one that is to have its name."""
         if not choice.place and self._fingerprint(self._next) == needed.fingerprint:
             return root_key.read_file(self._next, self._entropy)
-        return root_key.read_file(self._path(choice), self._entropy)
+        path = self._path(choice)
+        if self._asked is not None and not path.exists():
+            raise OperatorError(
+                f"other servers use this database already, and there is no root key at {path}; theirs is "
+                f"{needed.fingerprint}",
+                hint="copy the file root.key of the data directory of one of them to there, with mode 0600; or set root-key "
+                "to where it is",
+            )
+        return root_key.read_file(path, self._entropy)
 
     def _credential(self, choice: Choice) -> RootKey:
         what = f"the credential {choice.place}"

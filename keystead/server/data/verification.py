@@ -10,12 +10,16 @@ from keystead.clock import Clock
 from keystead.crypto.root_key import RootKey
 from keystead.crypto.vault import Vault
 from keystead.crypto.wrapping import SEALS
+from keystead.domain.members import MemberState
 from keystead.entropy import Entropy
 from keystead.errors import OperatorError
 from keystead.given_settings import root_key_setting
 from keystead.server.data.directory import DataDirectory
 from keystead.server.data.protection import listed
 from keystead.server.data.root_keys import RootKeys
+from keystead.server.data.store_place import database_of, shared_by
+from keystead.store.database_store import DatabaseStore
+from keystead.store.ports import Store
 from keystead.store.reader import open_reader
 from keystead.store.seals import Found, altered_record
 from keystead.store.sqlite import SqliteStore
@@ -32,14 +36,14 @@ class Examination(msgspec.Struct, frozen=True, kw_only=True):
 
 def verify(directory: DataDirectory, clock: Clock, entropy: Entropy) -> Examination:
     """Look at everything, whether a server runs or not; nothing is changed. OperatorError if it can't be looked at."""
-    with closing(open_reader(directory.database)) as reader:
+    with closing(open_reader(database_of(directory))) as reader:
         vault = Vault(_root_key(directory, clock, entropy), entropy)
         keyring = reader.keyring()
         vault.load(keyring.all(), keyring.secrets())
         if not vault.has_own_key(SEALS):
             if vault.unsealed:
                 raise OperatorError(
-                    f"the rows of {directory.database} are not sealed yet",
+                    f"the rows of {reader.place} are not sealed yet",
                     hint="start keystead serve on it once, which seals them",
                 )
             return Examination(
@@ -63,13 +67,43 @@ def accept(directory: DataDirectory, clock: Clock, entropy: Entropy, operator: s
     """
     directory.lock()
     try:
-        store = SqliteStore.open(directory.database, clock=clock, entropy=entropy)
+        store, root = _open(directory, clock, entropy)
         try:
-            return _accept(store, directory, clock, entropy, operator)
+            refuse_others(store, store.server_id)
+            return _accept(store, root, clock, entropy, operator)
         finally:
             store.close()
     finally:
         directory.unlock()
+
+
+def refuse_others(store: Store, server_id: str, then: str = "they start again at once afterwards") -> None:
+    """OperatorError if other servers than this use the database now, and go by what was in it before. `then` is what becomes
+    of them later."""
+    if store.shared is None:
+        return
+    others = [
+        one.name
+        for one in store.shared.members()
+        if one.state is MemberState.RUNNING and one.chain != server_id
+    ]
+    if others:
+        raise OperatorError(
+            f"other servers use the database: on {', '.join(others)}",
+            hint=f"stop them first; that takes a second: {then}",
+        )
+
+
+def _open(directory: DataDirectory, clock: Clock, entropy: Entropy) -> tuple[DatabaseStore, RootKey]:
+    shared = shared_by(directory)
+    if shared is None:
+        root = _root_key(directory, clock, entropy)
+        return SqliteStore.open(directory.database, clock=clock, entropy=entropy), root
+    from keystead.server.data import shared_store  # late: it needs a library that is not always there
+
+    store, _, found = shared_store.join(directory, shared, clock, entropy, root_key_setting())
+    assert found is not None  # since it has data
+    return store, found.root
 
 
 def _root_key(directory: DataDirectory, clock: Clock, entropy: Entropy) -> RootKey:
@@ -77,10 +111,10 @@ def _root_key(directory: DataDirectory, clock: Clock, entropy: Entropy) -> RootK
 
 
 def _accept(
-    store: SqliteStore, directory: DataDirectory, clock: Clock, entropy: Entropy, operator: str
+    store: DatabaseStore, root: RootKey, clock: Clock, entropy: Entropy, operator: str
 ) -> tuple[Found, ...]:
-    vault = Vault(_root_key(directory, clock, entropy), entropy)
-    store.begin()
+    vault = Vault(root, entropy)
+    store.begin(alone=True)
     rows = store.keyring.all()
     vault.load(rows, store.keyring.secrets())
     if vault.has_own_key(SEALS):

@@ -13,7 +13,7 @@ from keystead.errors import OperatorError
 from keystead.portable import replace
 from keystead.server import logs
 from keystead.server.data.directory import DataDirectory
-from keystead.server.data.opened_store import OpenedStore
+from keystead.server.data.world import OpenedStore
 from keystead.server.network.certificates import (
     Files,
     Issued,

@@ -24,7 +24,7 @@ from keystead.entropy import Entropy
 from keystead.errors import OperatorError, WrongSetting
 from keystead.server import logs
 from keystead.server.data.directory import DataDirectory
-from keystead.server.data.opened_store import OpenedStore
+from keystead.server.data.world import OpenedStore
 from keystead.server.network.listener import Named, Pem, load_certificate, server_context
 from keystead.store.ports import StoreFailure
 
@@ -90,10 +90,13 @@ def own_authorities(
     """
     store = opened.store
     try:
-        store.begin()
-        kept = store.authorities.all()
-        if kept:
-            return kept
+        for alone in (False, True):  # servers that begin together have one
+            store.begin(alone)
+            kept = store.authorities.all()
+            if kept:
+                return kept
+            if not alone:
+                store.rollback()
         for trace in (directory.authority, directory.certificate):
             if trace.exists():
                 raise OperatorError(

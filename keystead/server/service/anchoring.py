@@ -8,8 +8,8 @@ from keystead.api.pipeline import Pipeline
 from keystead.crypto.row_seals import RowSeals
 from keystead.errors import OperatorError
 from keystead.server import logs
-from keystead.server.data.anchor import Anchored, Place
-from keystead.store.sqlite import SqliteStore
+from keystead.server.data.anchor import Anchor, Anchored, committed_in
+from keystead.store.database_store import DatabaseStore
 
 EVERY = 1.0  # seconds
 _AT_STOP = 5.0  # seconds that the last one may take
@@ -18,7 +18,9 @@ _AT_STOP = 5.0  # seconds that the last one may take
 class Anchoring:
     """Writes what it is told last, on a thread of its own."""
 
-    def __init__(self, place: Place, seals: RowSeals, store: SqliteStore, failed: Callable[[], None]) -> None:
+    def __init__(
+        self, place: Anchor, seals: RowSeals, store: DatabaseStore, failed: Callable[[], None]
+    ) -> None:
         self._place = place
         self._seals = seals
         self._store = store
@@ -44,11 +46,8 @@ class Anchoring:
         self._thread.join(_AT_STOP)
 
     def _note(self) -> None:
-        store = self._store
-        if store.seals is None or store.blocked.everything:
-            return
-        committed = Anchored(store.server_id, store.seals.revision, store.audit.head(store.server_id))
-        if committed != self._wanted:
+        committed = committed_in(self._store)
+        if committed is not None and committed != self._wanted:
             self._wanted = committed
             self._woken.set()
 

@@ -21,8 +21,10 @@ def facts_of(
     certificate_expires: int,
     front: str,
     problems: Sequence[str],
+    sizes: Mapping[str, int],
 ) -> ServerFacts:
-    """How a server is now. `sources`: where a setting, by its name, comes from, if that is not its default."""
+    """How a server is now. `sources`: where a setting, by its name, comes from, if that is not its default; `sizes`: see
+    `sizes_of`."""
     try:
         free = shutil.disk_usage(directory.path).free
     except OSError:  # gone: `problems` say so
@@ -38,12 +40,21 @@ def facts_of(
         ),
         certificate_expires=certificate_expires,
         own_authority=running.ca_file is not None,
-        database=size_of(directory.database),
-        wal=size_of(directory.database.with_name(f"{directory.database.name}-wal")),
+        database=sizes["database"],
+        wal=sizes.get("log", 0),
         free=free,
         front=front,
         problems=tuple(problems),
     )
+
+
+def sizes_of(directory: DataDirectory) -> dict[str, int]:
+    """Bytes of the files of the database in a directory, and of its write-ahead log."""
+    database = directory.database
+    return {
+        "database": size_of(database),
+        "log": size_of(database.with_name(f"{database.name}-wal")),
+    }
 
 
 def size_of(path: Path) -> int:

@@ -2,10 +2,9 @@
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import accumulate
-from pathlib import Path
 from typing import Any
 
 from prometheus_client import (
@@ -26,7 +25,6 @@ from keystead.api.pipeline import Answer
 from keystead.domain.keys.lifecycle import KeyState
 from keystead.errors import InternalFailure
 from keystead.server import logs
-from keystead.server.service.facts import size_of
 from keystead.server.service.refusals import Refusals
 from keystead.store.ports import StoreFailure
 
@@ -174,13 +172,44 @@ class Metrics:
         """One that was due was not made."""
         self._backup_failures.inc()
 
-    def watch_database(self, database: Path) -> None:
-        """Add the size of the database and of its write-ahead log."""
+    def watch_database(self, sizes: Callable[[], Mapping[str, int]]) -> None:
+        """Add the size of the database and, where it has one of its own, of its write-ahead log."""
         size = Gauge(
             "keystead_database_bytes", "Size of the database's files", ["file"], registry=self.registry
         )
-        for name, path in (("database", database), ("log", database.with_name(f"{database.name}-wal"))):
-            size.labels(name).set_function(partial(size_of, path))
+        for name in sizes():
+            size.labels(name).set_function(partial(_of, sizes, name))
+
+    def watch_shared(
+        self,
+        skew: Callable[[], float],
+        connected: Callable[[], bool],
+        problems: Callable[[], Sequence[str]],
+        weaknesses: Callable[[], Sequence[str]],
+    ) -> None:
+        """Add how it is with a database that several servers share: what keeps calls from being answered, and what does not
+        keep what is promised."""
+        Gauge(
+            "keystead_database_clock_skew_seconds",
+            "By how much the clock of this machine is ahead of the database's, when they were last compared",
+            registry=self.registry,
+        ).set_function(skew)
+        Gauge(
+            "keystead_database_connected",
+            "1 if there is a connection to the database, as far as is known, else 0",
+            registry=self.registry,
+        ).set_function(connected)
+        Gauge(
+            "keystead_database_problems",
+            "Why this server answers no call although the database is there: it went back in time, the server was retired, "
+            "clocks are apart; /ready says which",
+            registry=self.registry,
+        ).set_function(lambda: len(problems()))
+        Gauge(
+            "keystead_database_weaknesses",
+            "What of the database's settings, or of the way to it, does not keep what is promised; /ready says what",
+            registry=self.registry,
+        ).set_function(lambda: len(weaknesses()))
 
     def stored(self, keys: Mapping[KeyState, int], records: int) -> None:
         """What the store holds now."""
@@ -259,3 +288,7 @@ class Metrics:
 
     def refused(self, code: str) -> None:
         self._malformed.inc()
+
+
+def _of(sizes: Callable[[], Mapping[str, int]], name: str) -> float:
+    return sizes()[name]

@@ -14,8 +14,10 @@ def handler(
     metrics: Metrics,
     problems: Callable[[], Awaitable[list[str]]],
     warnings: Callable[[], list[str]] = list,
+    of_database: Callable[[], list[str]] = list,
 ) -> Callable[[HttpRequest, Callable[[HttpResponse], None]], None]:
-    """`problems` says what keeps the server from answering calls; nothing: it is ready. `warnings` is what else is wrong."""
+    """`problems` says what keeps the server from answering calls; nothing: it is ready. `warnings` is what else is wrong,
+    `of_database` what is weak in a database that several servers share."""
     tasks: set[asyncio.Task[None]] = set()
 
     async def answer(request: HttpRequest) -> HttpResponse:
@@ -33,6 +35,7 @@ def handler(
             "status": "not ready" if found else "ready",
             "problems": found,
             "warnings": warnings(),
+            "database": of_database(),
             "backup": metrics.backups(),
         }
         return _json(503 if found else 200, told)

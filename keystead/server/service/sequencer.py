@@ -29,7 +29,7 @@ from keystead.errors import ServiceUnavailableTemporary
 from keystead.server.network.limits import Reply
 from keystead.server.service.pools import Pools
 from keystead.server.service.underway import COMMIT, Underway
-from keystead.store.ports import Store
+from keystead.store.ports import Store, Superseded
 
 Job = Callable[[Pipeline, Batch], bool]
 
@@ -38,6 +38,8 @@ Done = Callable[[Exception | None], None]
 PATIENCE = 0.002  # seconds; for a loop that has no connections to serve
 _LATELY = 16  # commits
 BATCH = 1024  # calls in one commit; what is beyond waits for the next
+_ALONE = 2  # times that a batch is run beside others; then no other server's can come first
+_TRIES = 8  # times that it is run anew, before its calls are refused; a connection may be lost as often
 QUEUE = 20_000  # calls waiting; more are refused, since their clients would give up before their turn
 QUEUE_BYTES = (
     32 * 1024 * 1024
@@ -193,30 +195,41 @@ class Sequencer:
         self._scheduled = False
         due = [self._queue.popleft() for _ in range(min(len(self._queue), BATCH))]
         calls = [call for call in due if call.awaited is None or self._still_awaited(call)]
+        self._run(calls, [self._due.popleft() for _ in range(len(self._due))])
+
+    def _run(self, calls: list[_Queued], jobs: list[Job], tries: int = 0) -> None:
+        """Run a batch to its commit; anew, if another server was first with something."""
+        while True:
+            try:
+                self._run_once(calls, jobs, tries)
+                return
+            except Exception as error:  # StoreFailure, or a bug that must not leave a half-made batch behind
+                if not isinstance(error, Superseded) or tries >= _TRIES:
+                    self._fail(calls, error)
+                    self._next()
+                    return
+                self._store.rollback()
+                tries += 1
+
+    def _run_once(self, calls: list[_Queued], jobs: list[Job], tries: int) -> None:
         answered: list[_Queued] = []
         waiting: list[tuple[_Queued, Slow]] = []
-        jobs = [self._due.popleft() for _ in range(len(self._due))]
-        try:
-            self._store.begin()
-            batch = self._pipeline.open_batch()
-            answers: list[Answer] = []
-            for call in calls:
-                try:
-                    answers.append(self._pipeline.answer(batch, call.prepared, call.attempt))
-                    answered.append(call)
-                except Slow as slow:
-                    waiting.append((call, slow))
-            again = [job for job in jobs if job(self._pipeline, batch)]
-            batch.write()
-            nothing = batch.empty and not jobs
-            if nothing:
-                # No call was correctly signed: the commit writes nothing and waits for no disk. (A rollback would
-                # drop the caches, and anybody could have that.)
-                self._store.commit()
-        except Exception as error:  # StoreFailure, or a bug that must not leave a half-made batch behind
-            self._fail(calls, error)
-            self._next()
-            return
+        self._store.begin(alone=tries >= _ALONE)
+        batch = self._pipeline.open_batch()
+        answers: list[Answer] = []
+        for call in calls:
+            try:
+                answers.append(self._pipeline.answer(batch, call.prepared, call.attempt))
+                answered.append(call)
+            except Slow as slow:
+                waiting.append((call, slow))
+        again = [job for job in jobs if job(self._pipeline, batch)]
+        batch.write()
+        nothing = batch.empty and not jobs
+        if nothing:
+            # No call was correctly signed: the commit writes nothing and waits for no disk. (A rollback would
+            # drop the caches, and anybody could have that.)
+            self._store.commit()
         self._pools.give_way(
             sum(
                 answer.recorded and not call.attempt.slow
@@ -230,7 +243,7 @@ class Sequencer:
             self._next()
             return
         self._committing = True
-        done = partial(self._committed, answered, answers, again, batch, self._loop.time())
+        done = partial(self._committed, answered, answers, (jobs, again), batch, self._loop.time(), tries)
         self._committer.commit(done)
 
     def _still_awaited(self, call: _Queued) -> bool:
@@ -267,14 +280,20 @@ class Sequencer:
         self,
         calls: list[_Queued],
         answers: list[Answer],
-        again: list[Job],
+        jobs: tuple[list[Job], list[Job]],
         batch: Batch,
         since: float,
+        tries: int,
         error: Exception | None,
     ) -> None:
+        """`jobs`: all of them, and those that go on."""
         self._committing = False
+        if isinstance(error, Superseded) and tries < _TRIES:
+            self._store.rollback()
+            self._run(calls, jobs[0], tries + 1)
+            return
         if error is None:
-            self._due += again
+            self._due += jobs[1]
             self._pipeline.committed(batch)
             self._observer.committed(len(calls), batch.records, self._loop.time() - since)
             self._deliver(calls, answers)

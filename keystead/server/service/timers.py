@@ -1,9 +1,11 @@
 """The service without its sockets: pipeline and sequencer over an opened store, and the timers of what it does by itself."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import keystead.operations  # noqa: F401 - fills the catalogue
+from keystead.api.batch import Batch
 from keystead.api.pipeline import Pipeline
 from keystead.api.rewrapping import Rewrapping
 from keystead.api.scheduled import (
@@ -21,17 +23,19 @@ from keystead.entropy import Entropy
 from keystead.server import logs
 from keystead.server.data.anchor import Anchor
 from keystead.server.data.directory import DataDirectory
-from keystead.server.data.opened_store import OpenedStore
+from keystead.server.data.world import OpenedStore
 from keystead.server.service import anchoring, backups, refusals
 from keystead.server.service.alarms import Alarms
 from keystead.server.service.anchoring import Anchoring
 from keystead.server.service.backups import Backups
 from keystead.server.service.checkpoints import Checkpoints, Target
+from keystead.server.service.facts import sizes_of
 from keystead.server.service.metrics import Metrics
 from keystead.server.service.sequencer import Sequencer
 from keystead.server.service.underway import LOOP, Hanging, Underway
 from keystead.settings import Settings
-from keystead.store.sqlite import SqliteStore
+from keystead.store.database_store import DatabaseStore
+from keystead.store.ports import Shared
 
 _DELETIONS_EVERY = 1.0  # seconds; it also finds out within so long that the store can't commit, or can again
 _ROTATIONS_EVERY = 60.0
@@ -40,6 +44,7 @@ _NONCES_EVERY = 30.0
 _TALLIES_EVERY = 60.0
 _MANY_TALLIES_EVERY = 5.0
 _WRAPPING_EVERY = 1.0
+_TENDED_EVERY = 10.0
 # A thousand rows a second: each batch holds up calls for a millisecond or two.
 _REWRAPS_EVERY, _REWRAPPED_AT_ONCE = 0.025, 25
 _TURNS_EVERY = 0.5
@@ -82,13 +87,18 @@ class Service:
         self._loop = loop
         self._backups: Backups | None = None
         self._timers: dict[str, asyncio.TimerHandle] = {}
-        self._anchoring: Anchoring | None = None
+        self._shared = opened.store.shared
+        self._weak = opened.weak
+        self._anchors = opened.anchors
+        self._anchorings: list[Anchoring] = []
 
-    def start_timers(self, anchor: Anchor | None = None) -> None:
-        """Carry out what is due now and from here on; keep the anchor, if there is one."""
+    def start_timers(self) -> None:
+        """Carry out what is due now and from here on; keep the anchors, if there are any."""
         self.alarms.start()
-        if anchor is not None:
+        for anchor in self._anchors:
             self._keep(anchor)
+        if self._shared is not None:
+            self._look_after(self._shared)
         self.every(_TURNS_EVERY, "turns", lambda: self._underway.begin(LOOP))
         self.every(_DELETIONS_EVERY, "deletions", lambda: self.sequencer.run(delete_due))
         self.every(_DELETIONS_EVERY, "expiries", lambda: self.sequencer.run(expire_due))
@@ -111,27 +121,59 @@ class Service:
 
     def _keep(self, anchor: Anchor) -> None:
         store = self.pipeline.store
-        assert isinstance(store, SqliteStore)
-        kept = Anchoring(anchor.place, self.pipeline.vault.row_seals(), store, self.metrics.anchor_failed)
-        self.every(anchoring.EVERY, "anchor", lambda: self.sequencer.run(kept.note))
-        self._anchoring = kept
+        assert isinstance(store, DatabaseStore)
+        kept = Anchoring(anchor, self.pipeline.vault.row_seals(), store, self.metrics.anchor_failed)
+        self.every(anchoring.EVERY, f"anchor {anchor}", lambda: self.sequencer.run(kept.note))
+        self._anchorings.append(kept)
+
+    def _look_after(self, shared: Shared) -> None:
+        """Compare clocks with the database that several servers share, and be seen there."""
+
+        def tend(pipeline: Pipeline, batch: Batch) -> bool:
+            shared.tend()
+            return False
+
+        for one in self.of_database():
+            logs.event("the database does not keep all that is promised", "warning", reason=one)
+        self.metrics.watch_shared(
+            lambda: shared.skew, lambda: shared.connected, shared.problems, self.of_database
+        )
+        self.every(_TENDED_EVERY, "database", lambda: self.sequencer.run(tend))
 
     def warnings(self) -> list[str]:
         """What else is wrong, while calls are answered."""
-        unwritten = "" if self._anchoring is None else self._anchoring.problem
-        return [*self.alarms.warnings(), *filter(None, [unwritten])]
+        unwritten = [one.problem for one in self._anchorings]
+        return [*self.alarms.warnings(), *filter(None, unwritten)]
+
+    def sizes(self, directory: DataDirectory) -> Mapping[str, int]:
+        """Bytes of the database, and of its write-ahead log if that is beside it."""
+        return sizes_of(directory) if self._shared is None else {"database": self._shared.size}
+
+    def of_database(self) -> list[str]:
+        """What of a database that several servers share, or of the way to it, does not keep what is promised."""
+        return [] if self._shared is None else [*filter(None, [self._weak]), *self._shared.warnings]
 
     def problems(self) -> list[str]:
         """What is known to keep calls from being answered; "" is nothing."""
-        return [*self.hanging.problems(), *self.alarms.problems(), self.metrics.store_problem]
+        found = [] if self._shared is None else self._shared.problems()
+        known = any(self.metrics.store_problem.endswith(one) for one in found)
+        return [
+            *self.hanging.problems(),
+            *self.alarms.problems(),
+            *found,
+            "" if known else self.metrics.store_problem,
+        ]
 
     def _write_many_tallies(self) -> None:
         if self.pipeline.tallies.many:
             self.sequencer.run(write_tallies)
 
     def watch(self, directory: DataDirectory, settings: Callable[[], Settings]) -> None:
-        """Show how the data directory grows, and make backups of it when they are due, as the settings say then."""
-        self.metrics.watch_database(directory.database)
+        """Show how the database grows, and make backups of one in the data directory when they are due, as the settings say
+        then."""
+        self.metrics.watch_database(partial(self.sizes, directory))
+        if self._shared is not None:
+            return
         pipeline = self.pipeline
         made = self._backups = Backups(
             directory,
@@ -167,6 +209,6 @@ class Service:
         await self._loop.run_in_executor(None, self.checkpoints.close)
         self.metrics.refusals.begin_anew()
         self.sequencer.close()
-        if self._anchoring is not None:
-            await asyncio.to_thread(self._anchoring.stop)
+        for anchor in self._anchorings:
+            await asyncio.to_thread(anchor.stop)
         self.pipeline.store.close()

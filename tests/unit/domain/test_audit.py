@@ -1,7 +1,7 @@
 import msgspec
 import pytest
 
-from keystead.domain.audit import COLUMNS, GENESIS, Head, Kind, Record, link
+from keystead.domain.audit import COLUMNS, GENESIS, Head, Kind, Record, columns, hashed, link
 
 RECORD = Record(
     chain="9cf8f15b-e389-4edb-867e-c16075496068",
@@ -26,12 +26,21 @@ RECORD = Record(
     status=200,
     code="",
     request_id="r",
+    revision=41,
 )
+FIRST = msgspec.structs.replace(RECORD, format=1, revision=0)
 
 
 def test_link_is_known() -> None:
-    """Frozen: records of this format are verified for ever."""
-    assert link(GENESIS, RECORD).hex() == "80f48651fc2028eb0924459fd76a29629e299cbc70cad683a2e13f107cc9ca1f"
+    """Frozen: records of these formats are verified for ever."""
+    assert link(GENESIS, FIRST).hex() == "80f48651fc2028eb0924459fd76a29629e299cbc70cad683a2e13f107cc9ca1f"
+    assert link(GENESIS, RECORD).hex() == "82280b251262048f525db13df55d203b780603c88a23818cfc7c82eb68d2cbe2"
+
+
+def test_the_first_format_has_no_revision() -> None:
+    assert hashed(columns(FIRST)).endswith(b"1:r")
+    assert hashed(columns(RECORD)) == hashed(columns(FIRST)).replace(b"1:1", b"1:2", 1) + b"2:41"
+    assert link(GENESIS, msgspec.structs.replace(FIRST, revision=1)) != link(GENESIS, FIRST)
 
 
 def test_every_column_is_bound() -> None:

@@ -20,8 +20,8 @@ from keystead.server.data.directory import DataDirectory
 from keystead.server.data.opened_store import open_store
 from keystead.server.operator import (
     Wanted,
-    database_problem,
     is_root_access_key,
+    look_at_database,
     look_at_root_key,
     open_audit,
     run_operation,
@@ -181,9 +181,9 @@ def test_a_root_key_that_needs_a_person_or_a_setting_is_not_looked_for(
 
 def test_a_database_that_cannot_be_read(data: str) -> None:
     directory = DataDirectory(data)
-    assert database_problem(directory) is None
+    assert look_at_database(directory).problem is None
     directory.database.write_bytes(b"no database" * 1000)
-    problem = database_problem(directory)
+    problem = look_at_database(directory).problem
     assert problem is not None
     assert problem.message.startswith(f"cannot read the database {directory.database}")
     assert look_at_root_key(directory).problem is None

@@ -12,11 +12,11 @@ from typing import Any
 
 import msgspec
 
-from keystead.domain.audit import COLUMNS, hashed, text
+from keystead.domain.audit import COLUMNS, FORMAT, hashed, text, written
 from keystead.errors import OperatorError
 
 Row = tuple[bytes, int, bytes, bytes]  # of a record: its chain, its sequence, what is hashed of it, its hash
-_NUMBERS = frozenset(("format", "sequence", "time", "status"))
+_NUMBERS = frozenset(("format", "sequence", "time", "status", "revision"))
 
 
 def _decoder(*columns: str) -> msgspec.json.Decoder[Any]:
@@ -31,6 +31,8 @@ def _decoder(*columns: str) -> msgspec.json.Decoder[Any]:
 _COMMON = (*COLUMNS[:2], *COLUMNS[4:19])  # format and chain; kind to resources
 _OWN = (*COLUMNS[2:4], *COLUMNS[19:], "hash")  # sequence and time; parameters to the end
 _all, _common, _own = (_decoder(*one).decode for one in ((*COLUMNS, "hash"), _COMMON, _OWN))
+_of_first = _decoder(*COLUMNS[:-1], "hash").decode  # of the first format, which has no revision
+_BEGINNING = f'{{"format":{FORMAT},'.encode()
 _DELETE = 0x7F
 _encode = msgspec.json.Encoder().encode
 _values = msgspec.structs.astuple
@@ -38,7 +40,7 @@ _values = msgspec.structs.astuple
 
 def line(columns: Sequence[object], stored: object) -> str:
     """One record, with its newline; ASCII alone, so that nobody who looks at it is deceived by other letters."""
-    content: dict[str, object] = dict(zip(COLUMNS, columns, strict=True))
+    content: dict[str, object] = dict(zip(COLUMNS, written(columns), strict=False))
     content["hash"] = stored.hex() if isinstance(stored, bytes) else ""
     return json.dumps(content, separators=(",", ":")) + "\n"
 
@@ -68,7 +70,13 @@ def records(lines: Iterable[bytes], log: str) -> Iterator[Row]:
 
 def _exactly(content: bytes) -> Row:
     """The record of a line. ValueError if it is not to the byte what `line` writes."""
-    *values, stored = _values(_all(content))
+    try:
+        *values, stored = _values(_all(content))
+    except msgspec.ValidationError:
+        *values, stored = _values(_of_first(content))
+        if values[0] != 1:
+            raise
+        values.append(0)
     found = unhexlify(stored)
     if line(values, found).encode() != content:
         raise ValueError
@@ -77,6 +85,8 @@ def _exactly(content: bytes) -> Row:
 
 def _quickly(content: bytes) -> Row | None:
     """The same for most lines, by remembering what many have in common; None for the others."""
+    if not content.startswith(_BEGINNING):
+        return None
     try:
         second = content.index(b',"sequence":')
         fifth = content.index(b',"kind":', second)
@@ -84,7 +94,7 @@ def _quickly(content: bytes) -> Row | None:
         chain, before, between = _recurring(content[:second] + content[fifth:last] + b"}")
         rest = b"{" + content[second + 1 : fifth] + content[last:]
         record = _own(rest)
-        sequence, time, parameters, status, code, request_id, stored = _values(record)
+        sequence, time, parameters, status, code, request_id, revision, stored = _values(record)
         found = unhexlify(stored)
         if not _is_written(rest, _encode(record) + b"\n") or found.hex() != stored:
             return None
@@ -93,7 +103,7 @@ def _quickly(content: bytes) -> Row | None:
     hashed_text = (
         f"{before}{len(number := f'{sequence}')}:{number}{len(time := f'{time}')}:{time}{between}"
         f"{len(parameters)}:{parameters}{len(status := f'{status}')}:{status}{len(code)}:{code}"
-        f"{len(request_id)}:{request_id}"
+        f"{len(request_id)}:{request_id}{len(number := f'{revision}')}:{number}"
     )
     return chain, sequence, hashed_text.encode(), found
 

@@ -12,7 +12,7 @@ from keystead.entropy import SeededEntropy
 from keystead.errors import OperatorError
 from keystead.server.data import seed_file as seeds
 from keystead.server.data import seeding
-from keystead.server.data.opened_store import open_in_memory
+from keystead.server.data.world import open_in_memory
 from tests.harness import Service
 from tests.operations.test_material import parameters
 from tests.ram import Ram

@@ -15,7 +15,7 @@ from keystead.domain.keys.key import DAY, Wrapped
 from keystead.entropy import SystemEntropy
 from keystead.errors import OperatorError
 from keystead.server.data.directory import DataDirectory
-from keystead.server.data.opened_store import open_in_memory
+from keystead.server.data.world import open_in_memory
 from keystead.server.network.certificates import (
     LEAF_LIFETIME,
     Files,

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from keystead.server.data.directory import DataDirectory, Running
-from keystead.server.service.facts import facts_of, size_of
+from keystead.server.service.facts import facts_of, size_of, sizes_of
 from keystead.settings import Settings
 
 RUNNING = Running(
@@ -28,6 +28,7 @@ def test_what_is_gone_has_no_size(tmp_path: Path) -> None:
         certificate_expires=7,
         front="none",
         problems=["gone"],
+        sizes=sizes_of(DataDirectory(tmp_path / "gone")),
     )
     assert (facts.database, facts.wal, facts.free) == (0, 0, 0)
     assert (facts.started, facts.certificate_expires, facts.own_authority) == (1, 7, True)
@@ -41,7 +42,15 @@ def test_what_is_there_has_a_size_and_a_disk_with_room(tmp_path: Path) -> None:
     directory = DataDirectory(tmp_path)
     directory.database.write_bytes(bytes(5))
     facts = facts_of(
-        RUNNING, directory, Settings(), {}, started=1, certificate_expires=0, front="none", problems=[]
+        RUNNING,
+        directory,
+        Settings(),
+        {},
+        started=1,
+        certificate_expires=0,
+        front="none",
+        problems=[],
+        sizes=sizes_of(directory),
     )
     assert (facts.database, facts.wal) == (5, 0)
     assert facts.free > 0

@@ -1,6 +1,5 @@
 import asyncio
 import json
-from pathlib import Path
 
 import pytest
 
@@ -86,14 +85,13 @@ def test_metrics_count_what_happened() -> None:
     assert metrics.store_problem == ""
 
 
-def test_metrics_tell_what_the_store_holds_and_when_the_certificate_expires(tmp_path: Path) -> None:
+def test_metrics_tell_what_the_store_holds_and_when_the_certificate_expires() -> None:
     metrics = Metrics()
     assert "keystead_certificate_expires" not in metrics.text().decode()  # plain HTTP has none
     expires = [1_800_000_000]
     metrics.watch_certificate(lambda: expires[0])
-    database = tmp_path / "keystead.db"
-    database.write_bytes(b"x" * 4096)
-    metrics.watch_database(database)
+    sizes = {"database": 4096, "log": 0}
+    metrics.watch_database(lambda: sizes)
     metrics.stored({KeyState.ENABLED: 3, KeyState.DISABLED: 1}, 79)
     metrics.stored({KeyState.ENABLED: 2}, 80)
     expires[0] = 1_900_000_000

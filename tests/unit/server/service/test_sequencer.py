@@ -16,9 +16,8 @@ from keystead.domain.keys.key import KeySpec, KeyVersion
 from keystead.domain.products import KEYSTEAD
 from keystead.server.service import sequencer as module
 from keystead.server.service.sequencer import Sequencer
-from keystead.store.memory import MemoryStore
-from keystead.store.ports import StoreFailure
-from tests.harness import Service, base64_of, version_of
+from keystead.store.ports import StoreFailure, Superseded
+from tests.harness import Service, base64_of, in_memory, version_of
 
 Scenario = Callable[["Line"], Awaitable[None]]
 
@@ -56,7 +55,7 @@ class Line:
 
     def __init__(self, patience: float) -> None:
         self.service = Service()
-        self.store: MemoryStore = self.service.store
+        self.store = in_memory(self.service)
         self.notes = Notes()
         self.sequencer = Sequencer(self.service.pipeline, self.notes, asyncio.get_running_loop(), patience)
         self.replies: list[HttpResponse] = []
@@ -204,6 +203,132 @@ def test_a_failing_commit_refuses_the_whole_batch_and_undoes_it(monkeypatch: pyt
     play(scenario)
 
 
+# --- another server comes first
+
+
+def watch_begins(line: Line, monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    begun: list[bool] = []
+    begin = line.store.begin
+
+    def noted(alone: bool = False) -> None:
+        begun.append(alone)
+        begin(alone)
+
+    monkeypatch.setattr(line.store, "begin", noted)
+    return begun
+
+
+def test_a_batch_that_another_server_came_before_is_run_anew_and_the_third_time_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def scenario(line: Line) -> None:
+        begun = watch_begins(line, monkeypatch)
+        fail_commits(line, monkeypatch, iter([Superseded("first"), Superseded("second"), None]))
+        jobs: list[int] = []
+
+        def job(pipeline: Pipeline, batch: Batch) -> bool:
+            jobs.append(batch.records)
+            return False
+
+        line.submit()
+        line.submit(line.service.request("CreateKey"))
+        line.sequencer.run(job)
+        await line.sequencer.drain()
+        assert begun == [False, False, True]
+        assert line.statuses == [200, 200]
+        assert jobs == [2, 2, 2]
+        assert line.notes.commits == [(2, 2)]
+        assert line.notes.failures == []
+        line.store.begin()
+        assert sum(line.store.keys.amounts().values()) == 1  # and not one for each time
+
+    for patience in (0.0, 1.0):
+        play(scenario, patience)
+        monkeypatch.undo()
+
+
+@pytest.mark.parametrize("patience", [0.0, 1.0])
+def test_a_batch_is_not_run_anew_for_ever(monkeypatch: pytest.MonkeyPatch, patience: float) -> None:
+    async def scenario(line: Line) -> None:
+        begun = watch_begins(line, monkeypatch)
+        times = module._TRIES + 1
+        fail_commits(line, monkeypatch, iter([*(Superseded(str(number)) for number in range(times)), None]))
+        line.submit()
+        await line.sequencer.drain()
+        assert (len(begun), line.statuses, len(line.notes.failures)) == (times, [503], 1)
+        line.submit()
+        await line.sequencer.drain()
+        assert line.statuses == [503, 200]
+
+    play(scenario, patience)
+
+
+@pytest.mark.parametrize("fails", [1, module._TRIES + 1])
+def test_a_batch_may_find_before_its_commit_that_another_server_came_first(
+    monkeypatch: pytest.MonkeyPatch, fails: int
+) -> None:
+    async def scenario(line: Line) -> None:
+        begun = watch_begins(line, monkeypatch)
+        add, times = line.store.keys.add, iter([*[Superseded("changed")] * fails, None])
+
+        def late(*key: Any) -> None:
+            if (error := next(times)) is not None:
+                raise error
+            add(*key)
+
+        monkeypatch.setattr(line.store.keys, "add", late)
+        line.submit(line.service.request("CreateKey"))
+        line.submit()
+        await line.sequencer.drain()
+        if fails == 1:
+            assert (begun, line.statuses, line.notes.failures) == ([False, False], [200, 200], [])
+        else:
+            assert (line.statuses, len(line.notes.failures)) == ([503, 503], 1)
+
+    play(scenario)
+
+
+def test_a_request_that_another_server_accepted_first_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario(line: Line) -> None:
+        commit = line.store.commit
+
+        def elsewhere() -> None:
+            """The other server's nonce is known once the commit has met it."""
+            nonces = list(line.store.nonces._added)
+            line.store.rollback()
+            line.store.begin()
+            line.store.nonces.add(nonces)
+            commit()
+            monkeypatch.setattr(line.store, "commit", commit)
+            raise Superseded("a nonce")
+
+        monkeypatch.setattr(line.store, "commit", elsewhere)
+        line.submit()
+        await line.sequencer.drain()
+        (reply,) = line.replies
+        assert json.loads(reply.body)["Code"] == "SignatureNonceUsed"
+
+    play(scenario)
+
+
+def test_what_another_server_wrapped_anew_is_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario(line: Line) -> None:
+        line.submit()
+        await line.sequencer.drain()
+        followed: list[int] = []
+        vault = line.service.pipeline.vault
+        monkeypatch.setattr(vault, "follow", lambda rows: followed.append(len(rows)))
+        line.store.reloads += 1
+        line.submit()
+        line.submit()
+        await line.sequencer.drain()
+        line.submit()
+        await line.sequencer.drain()
+        assert followed == [1]
+
+    play(scenario)
+
+
 def test_a_nonce_of_a_failed_batch_may_be_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
     async def scenario(line: Line) -> None:
         fail_commits(line, monkeypatch, iter([StoreFailure("disk full"), None]))
@@ -221,7 +346,7 @@ def test_a_batch_that_cannot_be_run_is_refused_and_the_next_one_served(
     monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     async def scenario(line: Line) -> None:
-        def broken() -> None:
+        def broken(alone: bool = False) -> None:
             raise error
 
         with monkeypatch.context() as patch:
@@ -465,6 +590,24 @@ def test_a_nonce_is_held_between_the_passes(monkeypatch: pytest.MonkeyPatch) -> 
         await line.sequencer.drain()
         assert line.statuses == [400, 200, 400]
         assert line.service.ok("ListKeys")["TotalCount"] == 1
+
+    play(scenario)
+
+
+def test_a_nonce_that_another_server_takes_between_the_passes_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def scenario(line: Line) -> None:
+        gate = Gate(line, monkeypatch)
+        line.submit(slow_request(line))
+        await gate.reached()
+        seen = line.store.nonces.seen
+        monkeypatch.setattr(line.store.nonces, "seen", lambda second, digest: True)
+        gate.go.set()
+        await line.sequencer.drain()
+        monkeypatch.setattr(line.store.nonces, "seen", seen)
+        (reply,) = line.replies
+        assert json.loads(reply.body)["Code"] == "SignatureNonceUsed"
 
     play(scenario)
 
