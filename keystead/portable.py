@@ -76,6 +76,15 @@ def replace(path: Path, content: bytes, mode: int, spare: str = "") -> None:
     sync_directory(path.parent)
 
 
+def make_directory(path: Path, mode: int) -> None:
+    """Have a directory, made with this mode if it is missing, durably, and so those above it. OSError if that fails."""
+    missing = [one for one in (path, *path.parents) if not one.exists()]
+    path.mkdir(mode=mode, parents=True, exist_ok=True)
+    for one in missing:
+        with suppress(PermissionError):  # what may be written to and not be read can't be synced
+            sync_directory(one.parent)
+
+
 def write(descriptor: int, content: bytes) -> None:
     """Write all of it, however little the system takes at once; OSError if that fails."""
     rest = memoryview(content)

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import settings
 
 if TYPE_CHECKING:
+    from tests.databases import Databases
     from tests.postgres import Cluster
 
 settings.register_profile("ci", derandomize=True, deadline=None, max_examples=100)
@@ -83,4 +84,30 @@ def postgres() -> "Iterator[Cluster]":
 def database_url(postgres: "Cluster") -> Iterator[str]:
     """An empty database there."""
     with postgres.database() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def databases(postgres: "Cluster") -> "Iterator[Databases]":
+    """Databases there that have our tables and nothing in them."""
+    from tests.databases import Databases, give
+
+    made = Databases(postgres)
+    give(made)
+    yield made
+    give(None)
+    made.close()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _chosen_store(request: pytest.FixtureRequest) -> None:
+    """Where all services are to be over PostgreSQL, databases are there before any."""
+    if os.environ.get("TEST_STORE") == "postgresql":
+        request.getfixturevalue("databases")
+
+
+@pytest.fixture
+def emptied_url(databases: "Databases") -> Iterator[str]:
+    """The URL of one of them."""
+    with databases.one() as url:
         yield url

@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Mapping
+from contextlib import closing
 
 import msgspec
 
@@ -14,7 +15,7 @@ from keystead.errors import OperatorError
 from keystead.server.data import node
 from keystead.server.data.store_place import shared_by
 from keystead.server.operator import run_operation, with_data
-from keystead.store.copying import server_of
+from keystead.store.contents import Contents
 
 
 class Listed(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
@@ -34,7 +35,8 @@ def listed(data: str, command: str) -> tuple[Listed, ...]:
     directory = with_data(data)
     if directory.database.exists():
         state = MemberState.RUNNING if directory.locked() else MemberState.STOPPED
-        server = server_of(directory.database) or ""
+        with closing(Contents(directory.database)) as contents:
+            server = contents.server()
         return (Listed(node_id=server, host=socket.gethostname(), state=state, own=True),)
     if directory.locked():
         answer = send_control(

@@ -118,6 +118,8 @@ def test_it_says_what_the_database_does_not_promise(shared: tuple[str, Shared, S
         metrics = answer.read().decode()
     assert "\nkeystead_database_connected 1.0\n" in metrics
     assert "\nkeystead_database_clock_skew_seconds " in metrics
+    assert f"\nkeystead_database_weaknesses {len(told['database'])}.0\n" in metrics
+    assert "\nkeystead_database_problems 0.0\n" in metrics
     assert '\nkeystead_database_bytes{file="database"} ' in metrics
     assert "keystead_backup_age_seconds" not in metrics
     doctor = keystead("doctor", "--data", str(one.data), "--output", "json", env={"KEYSTEAD_STORE": url})
@@ -311,7 +313,7 @@ def test_a_password_and_tls_and_nothing_shows_them(tmp_path: Path) -> None:
         status, why = started(first, env={**env, "KEYSTEAD_STORE_PASSWORD": "wrong"})
         assert (status, "password authentication failed" in why) == (1, True), why
         assert "wrong" not in why
-        other = url.replace("127.0.0.1", "localhost")  # the certificate is good for it as well
-        env["KEYSTEAD_STORE"] = other.replace(str(own_cluster.data / "ca.pem"), str(first / "ca.pem"))
+        by_another = own_cluster.url("kms", sslrootcert=str(first / "ca.pem"))
+        env["KEYSTEAD_STORE"] = f"{url.partition('?')[0]}?{by_another.partition('?')[2]}"
         status, why = started(first, env=env)
         assert (status, "certificate verify failed" in why) == (1, True), why

@@ -51,7 +51,7 @@ def seed_store(pipeline: Pipeline, seed: Seed, anyway: bool = False) -> None:
     """
     store, vault = pipeline.store, pipeline.vault
     now = int(pipeline.clock.now())
-    store.begin()
+    store.begin(alone=True)
     try:
         if pipeline.home.account != seed.account:
             raise OperatorError(
@@ -122,7 +122,7 @@ def user_access_key(pipeline: Pipeline, name: str) -> tuple[str, str]:
         description="temporary",
         expires=now + _LONG,
     )
-    store.begin()
+    store.begin(alone=True)
     store.accounts.add_access_key(access_key)
     store.commit()
     return access_key.access_key_id, secret
