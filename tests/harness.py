@@ -4,6 +4,8 @@ import base64
 import hashlib
 import hmac
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -26,6 +28,7 @@ from keystead.server.data.store_place import place_of
 from keystead.server.data.world import EPHEMERAL_ACCOUNT, OpenedStore
 from keystead.store.memory import MemoryStore
 from keystead.store.ports import Store
+from keystead.store.postgresql.place import Place
 from tests.databases import new_world, records_of
 
 Members = dict[str, Any]
@@ -231,6 +234,13 @@ class Service:
         assert status == 200, members
         return str(members["SessionToken"])
 
+    @contextmanager
+    def batch(self) -> Iterator[Store]:
+        """The store, to write to it what no operation does."""
+        self.store.begin()
+        yield self.store
+        self.store.commit()
+
     def key(self, **parameters: str) -> str:
         """A new key's id."""
         return str(self.ok("CreateKey", **parameters)["KeyMetadata"]["KeyId"])
@@ -252,6 +262,11 @@ class OnDisk(Service):
         self.region = "cn-hangzhou"
         self._nonce = 0
         self.start()
+
+    @property
+    def place(self) -> Path | Place:
+        """Where its data is."""
+        return self.shared.place if self.shared else self.directory.database
 
     def request(self, action: str, parameters: Members | None = None, **more: Any) -> HttpRequest:
         """As through the control socket: signatures, a third of the time of a call, have tests of their own."""

@@ -146,6 +146,7 @@ def test_a_refusal_waits_for_the_disk_whoever_it_is(name: str) -> None:
                 assert service.pipeline.answer(batch, prepared, attempt).code == code
             except Slow as slow:
                 assert batch.empty
+                service.store.rollback()
                 attempt.remember(slow, slow.run())
             else:
                 break
@@ -453,12 +454,12 @@ def test_a_session_without_its_user_or_login_profile_is_none() -> None:
     service.root.user("machine")
     user_id = service.root.ok("GetUser", UserName="machine")["User"]["UserId"]
     for token, of in (("a", user_id), ("b", "200000000000000000")):
-        service.store.sessions.add(
-            Session(
-                digest=hashed(token), session_id=f"console-{token}", account=service.account, user_id=of,
-                created=int(service.clock.now()), used=int(service.clock.now()), confirmed=0, how=How.PASSWORD, source="",
-            )
+        made = Session(
+            digest=hashed(token), session_id=f"console-{token}", account=service.account, user_id=of,
+            created=int(service.clock.now()), used=int(service.clock.now()), confirmed=0, how=How.PASSWORD, source="",
         )  # fmt: skip
+        with service.batch() as store:
+            store.sessions.add(made)
         assert service.over(token)
 
 
@@ -720,7 +721,8 @@ def test_a_damaged_hash_is_our_fault_and_lets_nobody_in() -> None:
     service.person("alice")
     (profile,) = service.store.identities.all(LoginProfile, service.account)
     weak = profile.password.replace("m=65536", "m=1024")
-    service.store.identities.put(msgspec.structs.replace(profile, password=weak))
+    with service.batch() as store:
+        store.identities.put(msgspec.structs.replace(profile, password=weak))
     answer = service.take(service.received("CreateSession", UserName="alice", Password=PASSWORD))
     assert (answer.code, answer.recorded) == ("InternalFailure", False)
     assert isinstance(answer.fault, OperatorError)

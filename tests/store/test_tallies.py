@@ -7,7 +7,9 @@ import pytest
 
 from keystead.clock import FixedClock
 from keystead.domain.keys.uses import Use, User
+from keystead.entropy import SeededEntropy
 from keystead.store.ports import Store
+from tests.databases import new_sqlite
 from tests.store.test_contract import ACCOUNT, found, fresh, key
 
 ALICE = User("version-1", ACCOUNT, "ram-user", "2001", "alice", "LTAI1", "Encrypt")
