@@ -26,7 +26,7 @@ class Movable(OnDisk):
     def start(self) -> None:
         self.directory.lock()
         self.world = open_store(self.directory, self.clock, self.entropy, shared=self.shared)
-        self.store = self.world.store  # type: ignore[assignment]
+        self.store = self.world.store
         self.account = self.world.account
         self.pipeline = Pipeline(
             store=self.store,

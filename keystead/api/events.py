@@ -45,7 +45,7 @@ def record_service(
     entropy: Entropy,
     account: str,
     action: str,
-    parameters: dict[str, str] | None = None,
+    parameters: Mapping[str, Any] | None = None,
     *,
     product: Product = KEYSTEAD,
     region: str = "",

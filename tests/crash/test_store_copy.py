@@ -180,8 +180,8 @@ def test_a_large_store_is_moved_there_and_back_under_kills(tmp_path: Path, datab
         )
         assert (in_use(source), in_use(target)) == (False, True)
         opened(data, target)
-    told = keystead("store", "verify", "--data", str(data), timeout=3600)
-    assert told.returncode == 0, told.stdout
+    verified = keystead("store", "verify", "--data", str(data), timeout=3600)
+    assert verified.returncode == 0, verified.stdout
 
 
 def opened(data: Path, place: str) -> None:

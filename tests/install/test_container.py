@@ -127,7 +127,7 @@ def test_what_was_made_has_the_locked_packages_and_nothing_that_installs(image: 
     program = "import importlib.metadata as m, json; print(json.dumps({d.name.lower(): d.version for d in m.distributions()}))"
     told = subprocess.run([python, "-I", "-c", program], capture_output=True, text=True, check=True).stdout
     found = {name.replace("_", "-"): version for name, version in json.loads(told).items()}
-    pinned = {}
+    pinned: dict[str, str] = {}
     for name in ("runtime", "extras"):
         lock = (ROOT / "requirements" / f"{name}.txt").read_text(encoding="utf-8")
         pinned.update(re.findall(r"^([a-z0-9-]+)==([^\s;]+)", lock, re.MULTILINE))

@@ -1,5 +1,7 @@
 """The servers of a database, through the operations; the database itself is tested in tests/store/test_members.py."""
 
+from typing import Any, cast
+
 from keystead.domain.audit import Kind
 from keystead.domain.members import Member, MemberState
 from tests.harness import Service
@@ -45,7 +47,7 @@ class Database:
 def sharing() -> tuple[Service, Database]:
     service = Service()
     database = Database(service.world.server_id)
-    service.store.shared = database
+    cast(Any, service.store).shared = database
     return service, database
 
 

@@ -1,7 +1,7 @@
 """The places that a store can be copied between: data directories, and databases that servers share."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 from keystead.clock import Clock
 from keystead.errors import OperatorError, WrongSetting
@@ -42,13 +42,13 @@ def open_source(place: Place) -> Iterator[Source]:
         place.check_access()
         if not (place.database.exists() or place.moved.exists()):
             raise OperatorError(f"there is no data in {place.path}", hint="name a data directory with --from")
-        with _locked(place), _closed(SqliteSource(files_of(place), str(place.path))) as source:
+        with _locked(place), closing(SqliteSource(files_of(place), str(place.path))) as source:
             yield source
         return
     # Late: it needs a library that a data directory does without.
     from keystead.store.transfer.postgresql_ends import PostgresSource
 
-    with _closed(PostgresSource(place.place)) as source:
+    with closing(PostgresSource(place.place)) as source:
         yield source
 
 
@@ -67,12 +67,12 @@ def open_target(place: Place, clock: Clock, *, trial: bool) -> Iterator[Target]:
                 f"{place.path} is of a server that shares a database, and would be so no longer",
                 hint="name a new directory with --to",
             )
-        with _locked(place), _closed(SqliteTarget(files_of(place), str(place.path))) as target:
+        with _locked(place), closing(SqliteTarget(files_of(place), str(place.path))) as target:
             yield target
         return
     from keystead.store.transfer.postgresql_ends import PostgresTarget
 
-    with _closed(PostgresTarget(place.place, int(clock.now()))) as target:
+    with closing(PostgresTarget(place.place, int(clock.now()))) as target:
         yield target
 
 
@@ -96,11 +96,3 @@ def _locked(directory: DataDirectory) -> Iterator[None]:
         yield
     finally:
         directory.unlock()
-
-
-@contextmanager
-def _closed(end: "Source | Target") -> Iterator["Source | Target"]:
-    try:
-        yield end
-    finally:
-        end.close()

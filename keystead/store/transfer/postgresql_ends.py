@@ -33,6 +33,8 @@ _NAME = "keystead store copy"  # of the server that records what was done
 class _PostgresEnd(End):
     """What both ends have in common."""
 
+    database: PostgresDatabase
+
     def __init__(self, place: Place) -> None:
         self.shown = place.shown
         self._begin = "BEGIN"

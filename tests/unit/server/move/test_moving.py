@@ -185,8 +185,8 @@ def test_whatever_cuts_it_off_it_goes_on_from_there(
         world.move(source, target)
         source, target = database_url, str(data)
     other = another(data)
-    cuts, step = 0, 0
-    while True:
+    cuts, step, moved = 0, 0, None
+    while moved is None:
         step += 3
         try:
             moved = world.move(source, target, tell=cut_at(step))
