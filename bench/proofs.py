@@ -14,6 +14,7 @@ from typing import Any
 
 from bench.grow import Size, build
 from keystead.cli.commands.audit import exported
+from keystead.cli.commands.audit.exported_log import ExportedLog
 from keystead.domain.audit import Head
 from keystead.store.reader import open_reader
 
@@ -65,7 +66,7 @@ def _chained(rows: list[bytes]) -> bytes:
 
 
 def _by_log(log: Path, head: Head) -> None:
-    with closing(exported.ExportedLog(str(log))) as read:
+    with closing(ExportedLog(str(log))) as read:
         assert [one.noted for one in read.verify(head)] == [True]
 
 
