@@ -1,4 +1,5 @@
-"""`python -m bench`: all measurements of the benchmark; `grow`: what a large store costs; `console`: what its pages do."""
+"""`python -m bench`: all measurements of the benchmark; `grow`: what a large store costs; `console`: what its pages do;
+`proofs`: how quick records are verified."""
 
 import argparse
 import contextlib
@@ -16,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
-from bench import beside, console, grow, handshakes, results, servers, several, starts, users
+from bench import beside, console, grow, handshakes, proofs, results, servers, several, starts, users
 from bench.load import LoadFailed
 from bench.rounds import measure_rounds, print_table
 
@@ -50,12 +51,18 @@ def main() -> int:
     grow.add_parser(commands)
     console.add_parser(commands)
     several.add_parser(commands)
+    proofs.add_parser(commands)
     args = parser.parse_args()
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         where = machine()  # at the start: the checkout may go on meanwhile
         with scratch() as folder:
-            measures = {"grow": grow.measure, "console": console.measure, "several": several.measure}
+            measures = {
+                "grow": grow.measure,
+                "console": console.measure,
+                "proofs": proofs.measure,
+                "several": several.measure,
+            }
             report = measures.get(args.command, measure)(args, folder)
     except LoadFailed as error:
         sys.stderr.write(f"error: {error}\n")

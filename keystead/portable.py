@@ -56,7 +56,8 @@ def socket_path(path: Path) -> Iterator[str]:
 
 def replace(path: Path, content: bytes, mode: int, spare: str = "") -> None:
     """Have a file with this content and no other, at once and durably: readers see the old content or the new. `spare` is
-    its name until then. OSError if that fails; then the old one is there, and no spare."""
+    its name until then. OSError if that fails; then the old one is there and no spare, or the new one, which a power cut may
+    undo."""
     part = path.with_name(spare or f"{path.name}.new")
     with suppress(FileNotFoundError):
         part.unlink()
@@ -74,6 +75,15 @@ def replace(path: Path, content: bytes, mode: int, spare: str = "") -> None:
             part.unlink()
         raise
     sync_directory(path.parent)
+
+
+def make_directory(path: Path, mode: int) -> None:
+    """Have a directory, made with this mode if it is missing, durably, and so those above it. OSError if that fails."""
+    missing = [one for one in (path, *path.parents) if not one.exists()]
+    path.mkdir(mode=mode, parents=True, exist_ok=True)
+    for one in missing:
+        with suppress(PermissionError):  # what may be written to and not be read can't be synced
+            sync_directory(one.parent)
 
 
 def write(descriptor: int, content: bytes) -> None:

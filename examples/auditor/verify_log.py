@@ -14,6 +14,7 @@ import re
 import sys
 from pathlib import Path
 
+write = json.JSONEncoder(separators=(",", ":")).encode
 NUMBERS = ("format", "sequence", "time", "status", "revision")
 COLUMNS = (
     "format", "chain", "sequence", "time", "kind", "account", "region", "product", "version", "action", "caller_type",
@@ -101,48 +102,55 @@ def read_checkpoint(note, name, key_id, key):
     raise ValueError("the checkpoint is not signed by this key")
 
 
-def verify(log, chain, count, digest):
-    """How many records there are on the chain. ValueError says what is wrong, and in which line."""
-    heads, seen = {}, (0, bytes(32)) == (count, digest)
-    for number, line in enumerate(log, 1):
+class Proof:
+    """What is proved of a log whose lines are taken in their order; ValueError says what is wrong."""
+
+    def __init__(self, chain, count, digest):
+        self.chain, self.count, self.digest = chain, count, digest
+        self.lines, self.heads, self.seen = 0, {}, (count, digest) == (0, bytes(32))
+
+    def take(self, line):
+        """The next line: it must be a record, written as it was exported, and the next one of its chain."""
+        self.lines += 1
         try:
             record = json.loads(line)
             columns = COLUMNS[:-1] if record["format"] == 1 else COLUMNS  # the first format has no revision
-            values = [record[column] for column in columns]
-            if record["format"] == 1 and "revision" in record:
-                raise ValueError("a record of format 1 has no revision")
-            if [type(one) for one in values] != [int if column in NUMBERS else str for column in columns]:
-                raise ValueError("a column is of another type")
-            texts = [str(one).encode() for one in values]
-            hashed = b"".join(str(len(one)).encode() + b":" + one for one in texts)
-            stored, whole = bytes.fromhex(record["hash"]), line.endswith(b"\n")
-        except (ValueError, KeyError, TypeError) as error:
-            raise ValueError(f"line {number} is no record: {error}") from None
-        length, previous = heads.get(record["chain"], (0, bytes(32)))
-        if (
-            not whole
-            or record["sequence"] != length + 1
-            or hashlib.sha256(previous + hashed).digest() != stored
-        ):
-            raise ValueError(f"line {number} was altered, moved or cut off, or one before it was taken out")
-        heads[record["chain"]] = length + 1, stored
-        seen = seen or (record["chain"], length + 1, stored) == (chain, count, digest)
-    length = heads.get(chain, (0, b""))[0]
-    if not seen:
-        raise ValueError(
-            f"the log ends at record {length} of chain {chain}, and record {count} was signed: it was cut off"
-            if length < count
-            else f"record {count} is not the one that was signed: the log was written anew"
-        )
-    return length
+            values = {name: (int if name in NUMBERS else str)(record[name]) for name in columns}
+            stored = bytes.fromhex(record["hash"])
+            if (write({**values, "hash": stored.hex()}) + "\n").encode() != line:
+                raise ValueError("it is not as it was exported, or was cut off")
+        except Exception as error:
+            raise ValueError(f"line {self.lines} is no record: {error}") from None
+        texts = [str(value).encode() for value in values.values()]
+        hashed = b"".join(b"%d:%b" % (len(text), text) for text in texts)
+        length, previous = self.heads.get(values["chain"], (0, bytes(32)))
+        if (values["sequence"], stored) != (length + 1, hashlib.sha256(previous + hashed).digest()):
+            raise ValueError(f"line {self.lines} was altered or moved, or one before it was taken out")
+        self.heads[values["chain"]] = length + 1, stored
+        if (values["chain"], length + 1, stored) == (self.chain, self.count, self.digest):
+            self.seen = True
+
+    def end(self):
+        """How many records there are on the chain, which hold the one that was signed."""
+        length = self.heads.get(self.chain, (0, b""))[0]
+        if length < self.count:
+            raise ValueError(
+                f"the log ends at record {length} of chain {self.chain}, and {self.count} were signed: it was cut off"
+            )
+        if not self.seen:
+            raise ValueError(f"record {self.count} is not the one that was signed: the log was written anew")
+        return length
 
 
 def main(log, checkpoint, key):
     try:
         name, key_id, raw = read_key(key if "+" in key else Path(key).read_text(encoding="utf-8"))
         chain, count, digest = read_checkpoint(Path(checkpoint).read_bytes().decode(), name, key_id, raw)
+        proof = Proof(chain, count, digest)
         with open(log, "rb") as lines:
-            length = verify(lines, chain, count, digest)
+            for line in lines:
+                proof.take(line)
+        length = proof.end()
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -1,7 +1,7 @@
 """A batch: the calls that share one commit, with their nonces and audit records."""
 
 from keystead.domain.accounts import LAST_USED_EVERY, AccessKey
-from keystead.domain.audit import Record, link
+from keystead.domain.audit import Head, Record, link
 from keystead.domain.keys.uses import Place, Use, User
 from keystead.domain.sessions import USED_EVERY, Session
 from keystead.store.ports import Store
@@ -25,6 +25,9 @@ class Batch:
         self.written_uses: dict[Place, dict[User, Use]] = {}
         self.written_minutes: dict[tuple[str, int], tuple[int, int]] = {}
         self._sessions: dict[bytes, int] = {}
+        # Of the chains of servers that share the store, see keystead.api.chains:
+        self.joins = False
+        self.noted: dict[str, Head] = {}
 
     @property
     def empty(self) -> bool:
@@ -61,6 +64,11 @@ class Batch:
     def release_nonce(self, second: int, digest: bytes) -> None:
         """Give back a nonce that this batch took; whoever reserves it instead uses it in a later batch."""
         del self._nonces[second, digest]
+
+    @property
+    def head(self) -> Head:
+        """The end of its chain, once it is durable."""
+        return Head(self._count, self._hash)
 
     @property
     def next(self) -> int:

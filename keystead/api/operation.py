@@ -18,10 +18,12 @@ from typing import Any, NamedTuple, TypeVar, get_type_hints
 import msgspec
 
 from keystead.access.callers import Caller, CallerType
+from keystead.api.batch import Batch
 from keystead.api.catalogue import CATALOGUE as CATALOGUE
 from keystead.api.catalogue import Catalogue as Catalogue
 from keystead.api.catalogue import Field as Field
 from keystead.api.catalogue import Operation as Operation
+from keystead.api.chains import Chains
 from keystead.api.home import Home
 from keystead.api.http.receive import Received
 from keystead.api.needs import Need
@@ -55,7 +57,8 @@ class Call(msgspec.Struct, kw_only=True):
     region: str
     home: Home
     now: int
-    chain: str  # of the records that this server writes
+    batch: Batch
+    chains: Chains
     store: Store
     vault: Vault
     entropy: Entropy
@@ -67,6 +70,11 @@ class Call(msgspec.Struct, kw_only=True):
     keys: tuple[Key, ...] = ()  # all that the request names, in its order
     alias: Alias | None = None
     resources: list[str] = []  # ARNs for the record: what was found, and what the operation creates
+
+    @property
+    def chain(self) -> str:
+        """That of the records that this server writes."""
+        return self.batch.chain
 
     @property
     def signed_in(self) -> Session:

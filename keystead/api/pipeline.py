@@ -12,6 +12,7 @@ from keystead.access.callers import Caller, CallerType
 from keystead.api.ask import Ask, trace_of
 from keystead.api.authorization import Authorizer, Context, request_context
 from keystead.api.batch import Batch
+from keystead.api.chains import Chains
 from keystead.api.events import record_event
 from keystead.api.home import Home
 from keystead.api.http import encode, receive, signature
@@ -102,6 +103,7 @@ class Pipeline:
         self.catalogue = catalogue
         self.service_keys = service_keys
         self.tallies = Tallies(int(clock.now()))
+        self.chains = Chains(store, clock, entropy, account)
         self._authorizer = Authorizer(store)
         self._door = Door(store, vault, entropy, self._authorizer.principals, account)
         # Nonces of calls between their passes: in no batch, and nobody else's to use.
@@ -113,11 +115,14 @@ class Pipeline:
             self.vault.follow(self.store.keyring.all())
             self.vault.load((), self.store.keyring.secrets())
             self._reloads = self.store.reloads
-        return Batch(self.store, self.server_id)
+        batch = Batch(self.store, self.server_id)
+        self.chains.join(batch)
+        return batch
 
     def committed(self, batch: Batch) -> None:
         """A batch is durable."""
         self.tallies.committed(batch)
+        self.chains.committed(batch)
 
     def answer_now(self, batch: Batch, request: HttpRequest) -> Answer:
         """Answer one request, with slow work done on the spot."""
@@ -362,7 +367,8 @@ class Pipeline:
             "region": region,
             "home": self.home,
             "now": ask.now,
-            "chain": ask.batch.chain,
+            "batch": ask.batch,
+            "chains": self.chains,
             "store": self.store,
             "vault": self.vault,
             "entropy": self.entropy,

@@ -79,3 +79,15 @@ def purge_nonces(pipeline: Pipeline, batch: Batch) -> bool:
     """Forget the nonces of requests that are too old to be accepted anyway."""
     pipeline.store.nonces.purge(int(pipeline.client_clock.now()) - WINDOW - 1)
     return False
+
+
+def note_heads(pipeline: Pipeline, batch: Batch) -> bool:
+    """Note where the chains of other servers end, if that is new."""
+    pipeline.chains.note(batch)
+    return False
+
+
+def leave(pipeline: Pipeline, batch: Batch) -> bool:
+    """The last record of this server's chain, if others share its store."""
+    pipeline.chains.leave(batch)
+    return False

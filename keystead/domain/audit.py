@@ -3,6 +3,7 @@
 import enum
 import hashlib
 import operator
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -70,8 +71,6 @@ COLUMNS = (
 
 
 columns = operator.attrgetter(*COLUMNS)  # their values, in this order
-# From the first of these to the second, records of one client differ little from call to call.
-_RECURRING, _PARTICULAR = COLUMNS.index("kind"), COLUMNS.index("parameters")
 
 
 class Head(msgspec.Struct, frozen=True):
@@ -86,31 +85,34 @@ class Head(msgspec.Struct, frozen=True):
 
 def link(previous: bytes, record: Record) -> bytes:
     """SHA-256 over the previous hash and what is hashed of the record."""
-    values = written(columns(record))
-    content = (
-        _content(values[:_RECURRING])
-        + _content_again(values[_RECURRING:_PARTICULAR])
-        + _content(values[_PARTICULAR:])
-    )
-    return hashlib.sha256(previous + content).digest()
+    return hashlib.sha256(previous + hashed(columns(record))).digest()
 
 
-def hashed(values: tuple[Any, ...]) -> bytes:
+def hashed(values: Sequence[Any]) -> bytes:
     """What is hashed of a record with these columns: of each that its format has the length in bytes, a colon, and the text.
     The format comes first, so that later ones may add columns."""
-    return _content(written(values))
+    # Written out: it is done for every call.
+    number, chain, sequence, time, *recurring, parameters, status, code, request_id, revision = values
+    end = "" if number == 1 and revision == 0 else f"{len(revision := f'{revision}')}:{revision}"
+    found = (
+        f"{len(number := f'{number}')}:{number}{len(chain)}:{chain}"
+        f"{len(sequence := f'{sequence}')}:{sequence}{len(time := f'{time}')}:{time}{_text_again(tuple(recurring))}"
+        f"{len(parameters)}:{parameters}{len(status := f'{status}')}:{status}{len(code)}:{code}"
+        f"{len(request_id)}:{request_id}{end}"
+    )
+    if not found.isascii():
+        found = text(written(values))
+    return found.encode()
 
 
-def written(values: tuple[Any, ...]) -> tuple[Any, ...]:
+def written(values: Sequence[Any]) -> Sequence[Any]:
     """Of a record's columns those that its format has: the first one has no revision."""
     return values[:-1] if values[0] == 1 and values[-1] == 0 else values
 
 
-def _content(values: tuple[Any, ...]) -> bytes:
-    text = "".join([f"{len(value)}:{value}" for value in map(str, values)])
-    if not text.isascii():
-        text = "".join([f"{len(value.encode())}:{value}" for value in map(str, values)])
-    return text.encode()
+def text(values: Iterable[object]) -> str:
+    """The part of that for some columns."""
+    return "".join([f"{len(value.encode())}:{value}" for value in map(str, values)])
 
 
-_content_again = lru_cache(1024)(_content)  # a client's calls have most of their columns in common
+_text_again = lru_cache(1024)(text)  # a client's calls have most of their columns in common

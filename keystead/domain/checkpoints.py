@@ -15,7 +15,7 @@ from keystead.domain.audit import Head
 _PREFIX = "keystead/"
 _KIND = "keystead-audit-chain/1"
 _FORM = re.compile(
-    rf"{_PREFIX}([0-9A-Za-z-]{{1,64}})\n(0|[1-9][0-9]{{0,17}})\n([0-9A-Za-z+/]{{43}}=)\n{_KIND} ([0-9TZ:-]{{20}})\n"
+    rf"{_PREFIX}([0-9A-Za-z.-]{{1,64}})\n(0|[1-9][0-9]{{0,17}})\n([0-9A-Za-z+/]{{43}}=)\n{_KIND} ([0-9TZ:-]{{20}})\n"
 )
 
 

@@ -28,4 +28,14 @@ class Member(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def chain(self) -> str:
         """The audit chain of its last run."""
-        return f"{self.server}.{self.epoch}"
+        return chain_of(self.server, self.epoch)
+
+
+def chain_of(server: str, epoch: int) -> str:
+    """The audit chain of one run of a server that shares its database."""
+    return f"{server}.{epoch}"
+
+
+def is_shared(chain: str) -> bool:
+    """Whether a chain is of such a server: one that has its database for itself has a single one."""
+    return "." in chain

@@ -142,7 +142,7 @@ class Server:
                 account=opened.account,
                 version=__version__,
                 log_file=_absolute(settings.log_file),
-                checkpoint_key=str(signer_of(opened.vault, opened.server_id).public),
+                checkpoint_key=str(signer_of(opened.vault, opened.server_id, opened.account).public),
             )
             self.directory.describe(self.running)
         except BaseException:

@@ -25,6 +25,7 @@ from keystead.errors import OperatorError
 from keystead.given_settings import root_key_setting, store_settings
 from keystead.server.data import node, verification
 from keystead.server.data.directory import DataDirectory
+from keystead.server.data.moved import refuse_moved
 from keystead.server.data.opened_store import open_store
 from keystead.server.data.root_key_choice import is_local
 from keystead.server.data.root_keys import RootKeys
@@ -32,12 +33,15 @@ from keystead.server.data.store_place import database_of, has_data, shared_by
 from keystead.server.data.world import OpenedStore, read_authority
 from keystead.settings import Settings
 from keystead.store.ports import StoreFailure
+from keystead.store.proof import Link, Proof, prove
 from keystead.store.reader import Reader, RootKeyNeeded, Verdict, Wanted, open_reader
 from keystead.store.verification import Verification
 
 __all__ = [
     "Authorities",
+    "Link",
     "NoteRefused",
+    "Proof",
     "Reader",
     "Verdict",
     "Verification",
@@ -50,6 +54,7 @@ __all__ = [
     "open_audit",
     "opened",
     "own_authorities",
+    "prove",
     "public_key",
     "run_in_server",
     "run_operation",
@@ -69,6 +74,7 @@ def run_operation(
     directory = DataDirectory(data)
     directory.check_access()
     if not has_data(directory):
+        refuse_moved(directory)
         raise OperatorError(
             f"there is no data in {directory.path}",
             hint="keystead serve makes it; --data names another directory",
@@ -195,6 +201,7 @@ def with_data(data: str) -> DataDirectory:
     directory = DataDirectory(data)
     directory.check_access()
     if not has_data(directory):
+        refuse_moved(directory)
         raise OperatorError(f"there is no data in {directory.path}", hint="--data names another directory")
     return directory
 

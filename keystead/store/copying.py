@@ -1,5 +1,6 @@
 """A whole copy of a database, of a running server's too, as of one moment; with its wrapping keys or without."""
 
+import errno
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -9,7 +10,7 @@ import apsw
 
 from keystead.domain.accounts import WrappingKey
 from keystead.errors import OperatorError
-from keystead.portable import sync
+from keystead.portable import sync, sync_directory
 from keystead.store.ports import StoreFailure
 from keystead.store.sqlite_database import SqliteDatabase
 from keystead.store.tables import Keyring
@@ -48,6 +49,7 @@ def copy(source: Path, target: Path, most_log: int = LOG_BYTES) -> None:
     log = source.with_name(f"{source.name}-wal")
     try:
         os.close(os.open(target, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        sync_directory(target.parent)  # what is cut off is to be seen, however early that was
         with (
             closing(apsw.Connection(str(source), flags=apsw.SQLITE_OPEN_READONLY)) as origin,
             closing(apsw.Connection(str(target), flags=apsw.SQLITE_OPEN_READWRITE)) as made,
@@ -92,7 +94,11 @@ def put_in_wrapping_keys(database: Path, keys: Sequence[WrappingKey]) -> None:
 
 
 def durable(database: Path) -> None:
-    """Have a database that nobody has open on the disk itself."""
+    """Have a database that nobody has open on the disk itself, in its one file. OSError if that can't be."""
+    if _size(
+        log := database.with_name(f"{database.name}-wal")
+    ):  # closing it could not write that back, and does not tell
+        raise OSError(errno.EIO, f"{os.strerror(errno.EIO)}, and {log.name} is left", str(database))
     descriptor = os.open(database, os.O_RDONLY | os.O_CLOEXEC)
     try:
         sync(descriptor)

@@ -79,9 +79,10 @@ class DatabaseStore(ABC):
         return self._database.seals
 
     def advance(self, revision: int) -> None:
-        """Let the next revision be later than this one, too. Within a batch that changes something."""
+        """Let the next revision be later than this one, too: that of this batch, as it is one that changes something."""
         assert self._database.seals is not None
         self._database.seals.advance(revision)
+        self._database.revised = True
 
     def has_seals(self) -> bool:
         """Whether its rows were sealed, or anything is left of that."""

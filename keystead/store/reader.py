@@ -1,8 +1,8 @@
 """Reads a database, read-only: that of a running server too, as of one moment; its audit records in constant memory."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
@@ -24,11 +24,8 @@ from keystead.store.seal_check import Examined, examine
 from keystead.store.seals import Codes, Sealer
 from keystead.store.snapshot import Snapshot
 from keystead.store.sqlite_snapshot import SqliteSnapshot
+from keystead.store.stored_log import WITHIN, StoredLog
 from keystead.store.tables import AUTHORITIES, authorities
-from keystead.store.verification import Verification
-
-STRETCH = 2000  # records that are read of one snapshot
-T = TypeVar("T")
 
 
 class Holdings:
@@ -153,43 +150,19 @@ class Reader:
         for row in self._records():
             yield row[:-1], row[-1]
 
+    def log(self) -> StoredLog:
+        """The records up to the last one that is there now, for whoever proves them."""
+        return StoredLog(self._database)
+
     def verify(self, expect: Head | None = None) -> tuple[Verdict, ...]:
         """Recompute every chain. `expect` is a head noted before, that must be on a chain."""
-        verification = Verification(expect=expect)
-        follow = verification.follow
-        for rows in self._stretches(lambda place: self._database.hashed(_WITHIN, place)):
-            for row in rows:
-                follow(*row)
-        return verification.verdicts
+        return self.log().verify(expect)
 
     def _records(self, where: str = "TRUE", values: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
         """The rows of the records that match and are there now, oldest first, as they come."""
-        sql = f"{SELECT_RECORD} WHERE {_WITHIN} AND {where} ORDER BY position"
-        for rows in self._stretches(lambda place: self._rows(sql, (*place, *values))):
+        sql = f"{SELECT_RECORD} WHERE {WITHIN} AND {where} ORDER BY position"
+        for rows in self.log().stretches(lambda place: self._rows(sql, (*place, *values))):
             yield from rows
-
-    def _stretches(self, read: Callable[[tuple[int, int]], Sequence[T]]) -> Iterator[Sequence[T]]:
-        """What `read` gives of each stretch, from a first to a last position, of the records that are there now.
-
-        Records stay as they are. So the snapshot is let go once a stretch of them is read, and another one begun for the
-        next: whoever reads slowly does not keep a server from cutting its write-ahead log, nor a database from clearing
-        away what is old.
-
-        What another server commits meanwhile at a position before the last may be among them or not: either way each chain
-        is read from its begin without a gap, since what follows on it has a later position than the last.
-        """
-        ((start, last),) = self._rows("SELECT min(position), max(position) FROM audit")
-        while start is not None and start <= last:
-            ((end,),) = self._rows(
-                "SELECT max(position) FROM (SELECT position FROM audit WHERE position >= ? ORDER BY position LIMIT ?) AS n",
-                (start, STRETCH),
-            )
-            if end is None:  # somebody removed them meanwhile
-                return
-            found = read((start, min(end, last)))
-            self._database.renew()
-            yield found
-            start = end + 1
 
     def _record(self, row: Sequence[Any]) -> Record:
         """The record of a row. OperatorError for what was never written as one."""
@@ -200,9 +173,6 @@ class Reader:
                 f"record {row[2]} of chain {row[1]} was altered: a column holds what none can",
                 hint="keystead audit verify tells more; compare with an export or a backup",
             ) from None
-
-
-_WITHIN = "position >= ? AND position <= ?"
 
 
 def open_reader(place: Path | Place) -> Reader:

@@ -2,6 +2,7 @@
 
 from typing import Protocol
 
+from keystead.domain.audit import Head
 from keystead.domain.members import Member
 
 
@@ -34,11 +35,15 @@ class Shared(Protocol):
 
     def tend(self) -> None:
         """In a batch, now and then: compare the clocks, and find out whether this server may go on, else StoreFailure; once
-        a minute look how it grows, and keep that this server was there."""
+        a minute look how it grows and how it is set, and keep that this server was there."""
         ...
 
     def members(self) -> tuple[Member, ...]:
         """All servers that ever joined, by their names."""
+        ...
+
+    def end(self, chain: str, after: int) -> tuple[Head, bool]:
+        """The end of a chain, and whether a record of it behind this one does more than to note heads. Costs no scan."""
         ...
 
     def retire(self, server: str) -> None:

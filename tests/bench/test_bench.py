@@ -169,6 +169,13 @@ def test_a_short_run_on_stores_of_two_sizes(tmp_path: Path) -> None:
     assert all(one["rate"] > 0 for one in report["grow"])
 
 
+def test_a_short_run_of_the_verifiers(tmp_path: Path) -> None:
+    text, report = run(tmp_path, "proofs", "--records", "300")
+    names = [str(name) for name in report["rates"]]
+    assert len(names) == 4
+    assert all(f"\n| {name} | " in text for name in names)
+
+
 def test_ctrl_c_stops_every_server() -> None:
     needs("wrk")
     command = [sys.executable, "-m", "bench", "--seconds", "5", "--only", "floor,keystead encrypt"]

@@ -118,6 +118,8 @@ def test_it_says_what_the_database_does_not_promise(shared: tuple[str, Shared, S
         metrics = answer.read().decode()
     assert "\nkeystead_database_connected 1.0\n" in metrics
     assert "\nkeystead_database_clock_skew_seconds " in metrics
+    assert f"\nkeystead_database_weaknesses {len(told['database'])}.0\n" in metrics
+    assert "\nkeystead_database_problems 0.0\n" in metrics
     assert '\nkeystead_database_bytes{file="database"} ' in metrics
     assert "keystead_backup_age_seconds" not in metrics
     status = keystead(

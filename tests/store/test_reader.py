@@ -16,7 +16,6 @@ from keystead.store.migrate import Migration
 from keystead.store.postgresql import schema
 from keystead.store.postgresql.place import Place
 from keystead.store.reader import (
-    STRETCH,
     Reader,
     RootKeyNeeded,
     Verdict,
@@ -24,6 +23,7 @@ from keystead.store.reader import (
     open_reader,
     root_key_needed,
 )
+from keystead.store.stored_log import STRETCH
 from tests.postgres import OWNER, Cluster
 from tests.store.kept import Where, change, opened, records
 from tests.unit.domain.test_audit import RECORD

@@ -18,9 +18,10 @@ class SignCheckpointReply(Reply, frozen=True):
 @operation(product=KEYSTEAD)
 def sign_checkpoint(call: Call, request: SignCheckpointRequest) -> SignCheckpointReply:
     """Sign the head of the server's audit records, as they were before this call."""
-    _, note = checkpoints.sign(call.store, call.vault, call.chain, call.now)
-    key = checkpoints.signer_of(call.vault, call.chain).public
-    return SignCheckpointReply(checkpoint=note, public_key=str(key))
+    _, note = checkpoints.sign(
+        call.vault, call.chain, call.chains.cover(call.batch), call.home.account, call.now
+    )
+    return SignCheckpointReply(checkpoint=note, public_key=_public_key(call))
 
 
 class GetCheckpointKeyRequest(Request, frozen=True):
@@ -34,4 +35,8 @@ class GetCheckpointKeyReply(Reply, frozen=True):
 @operation(product=KEYSTEAD)
 def get_checkpoint_key(call: Call, request: GetCheckpointKeyRequest) -> GetCheckpointKeyReply:
     """Tell the public key that verifies checkpoints of the server's audit records."""
-    return GetCheckpointKeyReply(public_key=str(checkpoints.signer_of(call.vault, call.chain).public))
+    return GetCheckpointKeyReply(public_key=_public_key(call))
+
+
+def _public_key(call: Call) -> str:
+    return str(checkpoints.signer_of(call.vault, call.chain, call.home.account).public)

@@ -62,6 +62,7 @@ def retire_node(call: Call, request: RetireNodeRequest) -> RetireNodeReply:
     assert call.store.shared is not None
     if found.state is not MemberState.RETIRED:
         call.store.shared.retire(found.server)
+        call.chains.retire(call.batch, found)
     return RetireNodeReply(node=_shown(call, msgspec.structs.replace(found, state=MemberState.RETIRED)))
 
 

@@ -20,6 +20,7 @@ from keystead.domain.accounts import WrappingKey
 from keystead.entropy import Entropy
 from keystead.errors import OperatorError
 from keystead.files.atomic_file import Whole
+from keystead.portable import make_directory
 from keystead.server.backup import aside, key_file
 from keystead.server.backup.manifest import Canary, Manifest, Source
 from keystead.server.backup.proof import Tell, chains_of, no_tell
@@ -124,7 +125,7 @@ def _path(to: Path, folder: bool, now: float) -> tuple[Path, bool]:
             )
         return to, True
     try:
-        to.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_directory(to, 0o700)
     except OSError as error:
         raise OperatorError(
             f"cannot make the folder {to}: {error.strerror}", hint="check its owner and mode"

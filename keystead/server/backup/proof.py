@@ -17,7 +17,7 @@ from keystead.crypto.wrapping import SEALS
 from keystead.domain.accounts import WrappingKey
 from keystead.entropy import Entropy
 from keystead.errors import DoesNotOpen, OperatorError
-from keystead.portable import write
+from keystead.portable import sync_directory, write
 from keystead.server.backup import aside, key_file
 from keystead.server.backup.manifest import Chain, Manifest, Source
 from keystead.server.data.protection import listed
@@ -87,6 +87,7 @@ def extract(source: Source, root: RootKey, database: Path, keys: Path | None, te
     try:
         descriptor = os.open(database, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
+            sync_directory(database.parent)  # a restore that is cut off is to be seen, however early that was
             for piece in _inflated(source, root):
                 write(descriptor, piece)
                 written += len(piece)

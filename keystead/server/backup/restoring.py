@@ -6,7 +6,7 @@ no data directory, and the same command begins again.
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from keystead.domain.audit import Head
 from keystead.domain.keys.key import Key
 from keystead.entropy import Entropy, uuid4
 from keystead.errors import OperatorError, WrongSetting
-from keystead.portable import replace, sync_directory
+from keystead.portable import make_directory, replace, sync_directory
 from keystead.server.backup.manifest import Source
 from keystead.server.backup.proof import (
     Tell,
@@ -93,7 +93,7 @@ def restore(
                 hint="leave --root-key out, or remove the one that does not belong to the backup",
             )
     try:
-        directory.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_directory(directory.path, 0o700)
     except OSError as error:
         raise OperatorError(
             f"cannot make the data directory {directory.path}: {error.strerror}",
@@ -148,18 +148,34 @@ def _restore(
     # No request was ever accepted that is of later than this.
     horizon = max(int(clock.now()), min(not_before, int(clock.now()) + WINDOW))
     restored = _begin(database, root, made, verdicts, horizon, clock, entropy)
-    durable(database)
-    if path.is_dir():
-        for name in _OF_A_FOLDER:
-            if (path / name).exists():
-                replace(
-                    directory.path / name, (path / name).read_bytes(), 0o644 if name == "ca.pem" else 0o600
-                )
+    beside = {path / name: directory.path / name for name in _OF_A_FOLDER if (path / name).exists()}
     if root_file is not None and not directory.root_key.exists():
-        replace(directory.root_key, root_file.read_bytes(), 0o600)
-    database.rename(directory.database)
-    sync_directory(directory.path)
+        beside[root_file] = directory.root_key
+    _settle(directory, beside)
     return restored
+
+
+def _settle(directory: DataDirectory, beside: Mapping[Path, Path]) -> None:
+    """Copy files to their places beside the database, which gets its name after them. OperatorError, and none of them, if
+    that can't be."""
+    written: list[Path] = []
+    try:
+        durable(directory.restoring)
+        for one, to in beside.items():
+            written.append(to)
+            mode = 0o644 if to == directory.certificate else 0o600
+            replace(to, one.read_bytes(), mode, f"{directory.restoring.name}.{to.name}")
+        written.append(directory.database)
+        directory.restoring.rename(directory.database)
+        sync_directory(directory.path)
+    except OSError as error:
+        for to in reversed(written):  # without the root key, the database would be in the way of the next try
+            with suppress(OSError):
+                to.unlink()
+        raise OperatorError(
+            f"cannot write to {directory.path}: {error.strerror}",
+            hint="check the free space there, and its owner",
+        ) from None
 
 
 def _from_folder(
@@ -259,7 +275,8 @@ def _check_empty(directory: DataDirectory) -> None:
         raise OperatorError(
             f"cannot look into {directory.path}: {error.strerror}", hint="name another directory with --data"
         ) from None
-    strange = sorted(one for one in names - _HARMLESS if not one.startswith(directory.restoring.name))
+    harmless = _HARMLESS | {one.name for one in _left(directory)}
+    strange = sorted(names - harmless)
     if strange:
         raise WrongSetting(
             f"{directory.path} is not empty: it holds {', '.join(strange[:3])}{' and more' if len(strange) > 3 else ''}",
@@ -269,6 +286,13 @@ def _check_empty(directory: DataDirectory) -> None:
 
 def _clear(directory: DataDirectory) -> None:
     """Remove what a restore has left that did not come to its end."""
-    with suppress(OSError):
-        for path in directory.path.glob(f"{directory.restoring.name}*"):
-            path.unlink()
+    for path in _left(directory):
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
+
+
+def _left(directory: DataDirectory) -> list[Path]:
+    """What that is; the one that tells of it is the last."""
+    found = sorted(directory.path.glob(f"{directory.restoring.name}*"), reverse=True)
+    beside = _OF_A_FOLDER if directory.restoring in found else ()
+    return [*(directory.path / name for name in beside), *found]

@@ -14,7 +14,7 @@ import msgspec
 
 from keystead import owners
 from keystead.errors import OperatorError, WrongSetting
-from keystead.portable import replace
+from keystead.portable import make_directory, replace
 
 # What is in a directory of nobody's: of a file system, a repository, or a first start of ours that was cut off.
 _HARMLESS = re.compile(
@@ -49,6 +49,9 @@ class DataDirectory:
         self.node = self.path / "node.json"  # which server it is of, among those that share a database
         self.seen = self.path / "last-seen"  # what that database was last
         self.restoring = self.path / "restoring.db"  # what a restore has not brought to its end
+        self.copying = self.path / "copying.db"  # a store that is being carried here
+        self.moved = self.path / "moved.db"  # what the database was when the store was moved away
+        self.moved_to = self.path / "moved.json"  # where to
         self.backups = self.path / "backups.json"  # the last backup that was proved
         self.root_key = self.path / "root.key"
         self.root_access_key = self.path / "root-access-key.json"
@@ -67,7 +70,7 @@ class DataDirectory:
         WrongSetting if it holds what belongs to others and no data of ours; `beside` are files of ours that may lie in it.
         """
         try:
-            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_directory(self.path, 0o700)
         except OSError as error:
             raise OperatorError(
                 f"cannot make the data directory {self.path}: {error.strerror}",
@@ -97,7 +100,15 @@ class DataDirectory:
         names = set(os.listdir(self.path))
         own = {
             one.name
-            for one in (self.database, self.node, self.root_key, self.root_access_key, self.restoring)
+            for one in (
+                self.database,
+                self.node,
+                self.root_key,
+                self.root_access_key,
+                self.restoring,
+                self.copying,
+                self.moved,
+            )
         }
         if own & names:
             return

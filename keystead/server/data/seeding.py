@@ -95,6 +95,7 @@ def seed_store(pipeline: Pipeline, seed: Seed, anyway: bool = False) -> None:
                 _add_access_key(store, vault, seed.account, access_key, now, user_id)
         batch.write()
         store.commit()
+        pipeline.committed(batch)
     except BaseException:
         store.rollback()
         raise

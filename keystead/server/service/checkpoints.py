@@ -132,14 +132,21 @@ class Checkpoints:
         return min(self._every, AGAIN)
 
     def sign(self, pipeline: Pipeline, batch: Batch, last: bool = False) -> bool:
-        """A job: sign and deliver a checkpoint where one is due, and something happened since the one before."""
+        """A job: sign and deliver a checkpoint where one is due, and something happened since the one before. True if where
+        other chains end is to be durable before."""
         now = self._clock.monotonic()
         late = now >= self._due or last
-        count = pipeline.store.audit.head(batch.chain).count
-        to = [one for one in self._to if self._told[one.name] != count and (late or one.name in self._failed)]
+        head = pipeline.store.audit.head(batch.chain)
+        to = [
+            one
+            for one in self._to
+            if self._told[one.name] != head.count and (late or one.name in self._failed)
+        ]
         if to and (last or not self._busy):
+            if not pipeline.chains.fresh and pipeline.chains.note(batch):
+                return True
             checkpoint, note = checkpoints.sign(
-                pipeline.store, pipeline.vault, batch.chain, int(pipeline.clock.now())
+                pipeline.vault, batch.chain, head, pipeline.home.account, int(pipeline.clock.now())
             )
             self._busy = True
             self._thread.submit(self._deliver, to, checkpoint, note)

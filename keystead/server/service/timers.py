@@ -11,6 +11,8 @@ from keystead.api.rewrapping import Rewrapping
 from keystead.api.scheduled import (
     delete_due,
     expire_due,
+    leave,
+    note_heads,
     purge_access_keys,
     purge_nonces,
     purge_sessions,
@@ -45,6 +47,7 @@ _TALLIES_EVERY = 60.0
 _MANY_TALLIES_EVERY = 5.0
 _WRAPPING_EVERY = 1.0
 _TENDED_EVERY = 10.0
+_HEADS_EVERY = 60.0
 # A thousand rows a second: each batch holds up calls for a millisecond or two.
 _REWRAPS_EVERY, _REWRAPPED_AT_ONCE = 0.025, 25
 _TURNS_EVERY = 0.5
@@ -135,8 +138,11 @@ class Service:
 
         for one in self.of_database():
             logs.event("the database does not keep all that is promised", "warning", reason=one)
-        self.metrics.watch_shared(lambda: shared.skew, lambda: shared.connected)
+        self.metrics.watch_shared(
+            lambda: shared.skew, lambda: shared.connected, shared.problems, self.of_database
+        )
         self.every(_TENDED_EVERY, "database", lambda: self.sequencer.run(tend))
+        self.every(_HEADS_EVERY, "heads", lambda: self.sequencer.run(note_heads))
 
     def warnings(self) -> list[str]:
         """What else is wrong, while calls are answered."""
@@ -202,6 +208,8 @@ class Service:
         self.sequencer.abandon()
         await self.sequencer.drain()
         self.sequencer.run(write_all_tallies)
+        self.sequencer.run(leave)
+        await self.sequencer.drain()
         self.sequencer.run(self.checkpoints.sign_last)
         await self.sequencer.drain()
         await self._loop.run_in_executor(None, self.checkpoints.close)

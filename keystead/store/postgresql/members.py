@@ -5,13 +5,14 @@ from collections.abc import Callable
 import psycopg
 
 from keystead.clock import Clock
+from keystead.domain.audit import Head
 from keystead.domain.members import Member, MemberState
 from keystead.errors import OperatorError
 from keystead.store.ports import StoreFailure
 from keystead.store.postgresql.database import PostgresDatabase, failure
 from keystead.store.postgresql.fence import RunOver
 from keystead.store.postgresql.place import Place
-from keystead.store.postgresql.session import LOCKS, Session, open_connection
+from keystead.store.postgresql.session import LOCKS, Session, durability, open_connection
 
 # A lock by one number of 64 bits shows as two of 32.
 _HOLDS = (
@@ -23,9 +24,15 @@ _ALL = (
     f"SELECT server, name, epoch, started, seen, stopped, retired, {_HOLDS} FROM servers AS s "  # noqa: S608 - a constant
     "ORDER BY name, server"
 )
-_CURRENT = "SELECT count(*) FROM servers WHERE server = ? AND epoch = ? AND retired IS NULL"
+_CURRENT = (
+    "SELECT count(*) FROM servers, fence WHERE server = ? AND epoch = ? AND retired IS NULL AND held = ''"
+)
 _SEEN = "UPDATE servers SET seen = ? WHERE server = ? AND epoch = ?"
 _NOTED_EVERY = 60  # seconds
+_END = (
+    "SELECT sequence, hash, EXISTS (SELECT FROM audit WHERE chain = ? AND sequence > ? AND action <> 'NoteHeads') "
+    "FROM audit WHERE chain = ? ORDER BY sequence DESC LIMIT 1"
+)
 _RETIRE = "UPDATE servers SET retired = ? WHERE server = ? AND retired IS NULL"
 
 
@@ -71,8 +78,21 @@ class Membership:
     def members(self) -> tuple[Member, ...]:
         return members(self._database)
 
+    def end(self, chain: str, after: int) -> tuple[Head, bool]:
+        row = self._database.row(_END, (chain, after, chain))
+        return (Head(), False) if row is None else (Head(row[0], row[1]), row[2])
+
     def retire(self, server: str) -> None:
         self._database.rows(_RETIRE, (int(self._clock.now()), server))
+
+    def _weaknesses(self) -> tuple[str, ...]:
+        connection = self._session.connection
+        assert connection is not None
+        try:
+            with self._session.watch.waiting():
+                return durability(connection)
+        except psycopg.Error as error:
+            raise failure(error) from None
 
     def tend(self) -> None:
         try:
@@ -86,6 +106,7 @@ class Membership:
         now = int(self._clock.now())
         if not 0 <= now - self._noted < _NOTED_EVERY:
             ((self.size,),) = self._database.rows("SELECT pg_database_size(current_database())")
+            self.warnings = self._weaknesses()
             self._database.beside(_SEEN, [(now, *self._identity)])
             self._noted = now
 

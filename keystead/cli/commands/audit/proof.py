@@ -2,7 +2,7 @@
 
 import argparse
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ from keystead.errors import OperatorError
 
 if TYPE_CHECKING:
     from keystead.domain.checkpoints import Checkpoint
-    from keystead.server.operator import Verdict
+    from keystead.server.operator import Proof, Verdict
 
 
 def add_parsers(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -24,7 +24,9 @@ def add_parsers(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         help="prove that no record was changed, moved or removed",
         description="Prove that no record was changed, moved or removed from the middle, and print COUNT:HASH. That the end "
         "was not cut off, and that the whole was not written anew, is proved against a signed checkpoint, or a COUNT:HASH "
-        "that you noted.",
+        "that you noted. It is also proved that no key was used while it was disabled or was to be deleted, and no AccessKey "
+        "after it was deactivated or deleted; and, of servers that share a database, that no chain is missing, or cut off "
+        "before what another one notes of it.",
         examples=(
             "keystead audit verify",
             "keystead audit verify --checkpoint FILE --key audit.pub",
@@ -106,7 +108,7 @@ def _asked(args: argparse.Namespace, action: str) -> tuple[int, dict[str, Any]]:
 
 
 def verify_records(args: argparse.Namespace) -> int:
-    """Print each chain's COUNT:HASH, and the first bad record."""
+    """Print each chain's COUNT:HASH, the first bad record of each, and what the log proves or does not."""
     if args.expect and (args.checkpoint or args.public_key):
         raise output.WrongCommandLine(
             "--expect and --checkpoint exclude each other", hint="leave one of them out"
@@ -115,23 +117,58 @@ def verify_records(args: argparse.Namespace) -> int:
     if args.log and args.data is not None:
         raise output.WrongCommandLine("--log and --data exclude each other", hint="leave one of them out")
     expect = checkpoint.head if checkpoint else _head(args.expect) if args.expect else None
-    verdicts = _verdicts(args, expect)
+    found = _proof(args, expect, checkpoint)
+    verdicts = found.verdicts
     for verdict in verdicts:
         output.line(f"{verdict.head}  chain {verdict.chain}")
     if not verdicts:
         output.line(f"{Head()}  no records")
     output.flush()
     status = output.DONE
-    for found in (verdict.bad for verdict in verdicts if verdict.bad):
-        status = output.error(found, hint="what follows it is not proved; compare with an export or a backup")
+    for bad in (verdict.bad for verdict in verdicts if verdict.bad):
+        status = output.error(bad, hint="what follows it is not proved; compare with an export or a backup")
+    for problem in found.problems:
+        status = output.error(
+            problem, hint="keep a copy of this log, and compare it with an export or a backup"
+        )
+    if found.amount > len(found.problems):
+        output.note(f"and {output.amount(found.amount - len(found.problems), 'more problem')} like these")
+    if status == output.DONE:
+        for proved in _proved(found):
+            output.note(proved)
     if checkpoint is not None:
         problem, hint, proved = against(checkpoint, verdicts)
+        if proved and status == output.DONE:
+            proved += _covered(found)
     else:
         problem, hint = _expected(expect, verdicts)
         proved = ""
     if proved:
         output.note(proved)
     return output.error(problem, hint) if problem else status
+
+
+def _proved(found: "Proof") -> Iterator[str]:
+    """What a log proves beside its chains, where it has anything to prove."""
+    closed = [
+        output.amount(number, what)
+        for number, what in zip(found.closed, ("key", "AccessKey", "account"), strict=True)
+        if number
+    ]
+    if closed:
+        which = " and ".join([*filter(None, [", ".join(closed[:-1])]), closed[-1]])
+        yield f"proved: {which} could not be used for a time, and no record shows a use in it"
+    if found.noted:
+        heads = output.amount(found.noted, "head")
+        yield f"proved: each of the {heads} that one chain notes of another is on that chain"
+
+
+def _covered(found: "Proof") -> str:
+    """How much of other chains a checkpoint covers."""
+    chains = [
+        f"{output.amount(count, 'record')} of chain {chain}" for chain, count in sorted(found.covered.items())
+    ]
+    return f"; with them the first {', '.join(chains)}" if chains else ""
 
 
 def _expected(expect: Head | None, verdicts: "Sequence[Verdict]") -> tuple[str, str]:
@@ -155,18 +192,17 @@ def judged(checkpoint: "Checkpoint | None", verdicts: "Sequence[Verdict]") -> tu
     return problem or bad, hint or "compare with an export or a backup", proved
 
 
-def _verdicts(args: argparse.Namespace, expect: Head | None) -> "Sequence[Verdict]":
-    from keystead.server.operator import Verification, open_audit
+def _proof(args: argparse.Namespace, expect: Head | None, checkpoint: "Checkpoint | None") -> "Proof":
+    from keystead.server.operator import open_audit, prove
 
+    signed = (checkpoint.chain, checkpoint.head.count) if checkpoint else ("", 0)
     if not args.log:
         with closing(open_audit(target.directory(args.data))) as reader:
-            return reader.verify(expect)
-    from keystead.cli.commands.audit import exported
+            return prove(reader.log(), expect, signed)
+    from keystead.cli.commands.audit.exported_log import exported_log
 
-    verification = Verification(expect=expect)
-    for row in exported.rows(args.log):
-        verification.follow(*row)
-    return verification.verdicts
+    with exported_log(args.log) as log:
+        return prove(log, expect, signed)
 
 
 def against(checkpoint: "Checkpoint", verdicts: "Sequence[Verdict]") -> tuple[str, str, str]:
