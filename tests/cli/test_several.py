@@ -122,6 +122,10 @@ def test_it_says_what_the_database_does_not_promise(shared: tuple[str, Shared, S
     assert "\nkeystead_database_problems 0.0\n" in metrics
     assert '\nkeystead_database_bytes{file="database"} ' in metrics
     assert "keystead_backup_age_seconds" not in metrics
+    status = keystead(
+        "status", "--data", str(one.data), "--access-key", str(one.data / "root-access-key.json")
+    )
+    assert "warning         synchronous_standby_names is empty" in status.stdout
     doctor = keystead("doctor", "--data", str(one.data), "--output", "json", env={"KEYSTEAD_STORE": url})
     found = [one for one in json.loads(doctor.stdout)["Findings"] if one["Level"] == "warning"]
     assert any("synchronous_standby_names" in one["Text"] for one in found)
