@@ -8,6 +8,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import pytest
 from tests.crash.ledger import Ledger
 from tests.crash.load import WITHIN, Load, losses, proved
 from tests.crash.site import Caller, Site
+from tests.cut import Cut
 from tests.live import LiveServer, keystead
 from tests.postgres import cluster, until
 
@@ -45,6 +47,12 @@ def create(site: Site, number: int, name: str) -> str:
     return key_id
 
 
+def refuses(server: LiveServer) -> bool:
+    """Whether it says that its database has gone back in time."""
+    status, members = ready(server)
+    return status == 503 and any(BACK in one for one in members["problems"])
+
+
 # --- a standby takes the place of the primary
 
 
@@ -54,12 +62,11 @@ def test_with_a_synchronous_standby_nothing_acknowledged_is_lost(tmp_path: Path)
         assert [ready(one)[1]["database"] for one in site.servers] == [[], [], []]
         load = Load(site, ledger, "before")
         for _ in range(TIMES):
-            enough = len(ledger.requests) + 50
-            until(lambda enough=enough: len(ledger.requests) > enough, WITHIN)
+            load.more(50)
             site.primary.kill()
             lost = site.promote()
-            began, enough = time.monotonic(), len(ledger.requests)
-            until(lambda enough=enough: len(ledger.requests) > enough, WITHIN)
+            began = time.monotonic()
+            load.more(1)
             slowest = max(slowest, time.monotonic() - began)
             site.replace(lost)
         load.end()
@@ -148,8 +155,7 @@ def test_a_database_that_went_back_in_time_is_refused(
 
         how(site, lose)
         for server in site.servers:
-            until(lambda server=server: any(BACK in one for one in ready(server)[1]["problems"]), WITHIN)
-            assert ready(server)[0] == 503
+            until(partial(refuses, server), WITHIN)
         caller = Caller(site.servers, site.access_key)
         for number in (0, 1):
             assert caller.to(number).call("Encrypt", KeyId=first, Plaintext="x")[0] == 503
@@ -199,12 +205,16 @@ def read_only(site: Site) -> None:
         site.primary.configure(default_transaction_read_only="off")
 
 
+def has_lost(cut: Cut, count: int) -> bool:
+    return cut.losses >= count
+
+
 def answers_lost(site: Site) -> None:
     for number in range(100 if EVIDENCE else 12):
         (cut,) = site.cuts[number % len(site.cuts)]
-        lost = cut.losses
+        before = cut.losses
         cut.lose_answer()
-        until(lambda cut=cut, lost=lost: cut.losses > lost, WITHIN)
+        until(partial(has_lost, cut, before + 1), WITHIN)
 
 
 @pytest.fixture(scope="module")
@@ -232,10 +242,9 @@ def test_clients_are_answered_whatever_the_database_does(
     site, ledger = without_standby, Ledger()
     site.settle()
     load = Load(site, ledger, trouble.__name__)
-    until(lambda: len(ledger.requests) > 30, WITHIN)
+    load.more(30)
     trouble(site)
-    enough = len(ledger.requests) + 30
-    until(lambda: len(ledger.requests) > enough, WITHIN)
+    load.more(30)
     load.end()
     site.settle()
     assert losses(site, ledger) == []
