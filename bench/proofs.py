@@ -66,7 +66,8 @@ def _chained(rows: list[bytes]) -> bytes:
 
 
 def _by_log(log: Path, head: Head) -> None:
-    with closing(ExportedLog(str(log))) as read:
+    with log.open("rb") as file:
+        read = ExportedLog(file, str(log))
         assert [one.noted for one in read.verify(head)] == [True]
 
 
