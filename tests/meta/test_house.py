@@ -55,6 +55,8 @@ TESTED_IN = {
     "server/data/older_copy": "tests/cli/test_anchor.py",
     "server/data/opened_store": "tests/cli",
     "server/data/protection": "tests/security/test_altered_rows.py",
+    "server/data/moved": "tests/unit/server/move/test_moving.py",
+    "server/move/places": "tests/unit/server/move/test_moving.py",
     "server/data/verification": "tests/cli/test_store.py",
     "server/data/world": "tests/cli",
     "server/ephemeral": "tests/interop",
