@@ -32,7 +32,7 @@ from keystead.store.ports import Store
 from keystead.store.postgresql import schema
 from keystead.store.postgresql.session import Place, open_connection
 from keystead.store.postgresql.store import PostgresStore
-from keystead.store.reader import SELECT_RECORD, record_of
+from keystead.store.record_rows import SELECT_RECORD, record_of
 from keystead.store.sqlite import SqliteStore
 from tests.postgres import SUPERUSER, Cluster
 
