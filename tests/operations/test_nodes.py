@@ -1,10 +1,12 @@
 """The servers of a database, through the operations; the database itself is tested in tests/store/test_members.py."""
 
-from typing import Any, cast
+import pytest
 
 from keystead.domain.audit import Kind
 from keystead.domain.members import Member, MemberState
-from tests.harness import Service
+from tests.harness import Service, in_memory
+
+pytestmark = pytest.mark.memory("what it says of its database is made up")
 
 
 class Database:
@@ -47,7 +49,7 @@ class Database:
 def sharing() -> tuple[Service, Database]:
     service = Service()
     database = Database(service.world.server_id)
-    cast(Any, service.store).shared = database
+    in_memory(service).shared = database
     return service, database
 
 
