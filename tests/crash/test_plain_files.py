@@ -31,7 +31,7 @@ from tests.faulty_files import CUTS, Cut, Disk, PowerCut
 EVIDENCE = bool(os.environ.get("TEST_EVIDENCE"))
 CASES = STORES | FILES
 # Calls to try of each case, of Python's and of SQLite's: all, or some that are spread evenly.
-OURS, SQLITES = (10_000, 60) if EVIDENCE else (6, 2)
+OURS, SQLITES = (10_000, 60) if EVIDENCE else (4, 1)
 CHANCES = 3 if EVIDENCE else 1  # power cuts at each call of which chance decides
 # Where a disk may be full.
 FILLING = {"open", "write", "mkdir", "link", "rename", "sqlite open", "sqlite write", "sqlite pwrite64"}
