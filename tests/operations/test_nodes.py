@@ -2,6 +2,8 @@
 
 import pytest
 
+from typing import Any, cast
+
 from keystead.domain.audit import Kind
 from keystead.domain.members import Member, MemberState
 from tests.harness import Service, in_memory
@@ -49,7 +51,7 @@ class Database:
 def sharing() -> tuple[Service, Database]:
     service = Service()
     database = Database(service.world.server_id)
-    in_memory(service).shared = database
+    cast(Any, in_memory(service)).shared = database
     return service, database
 
 
