@@ -63,8 +63,8 @@ class _Change(NamedTuple):
 
     def is_before(self, fact: Fact) -> bool:
         """Whether a record comes after this change."""
-        if fact.chain == self.chain:
-            return fact.sequence >= self.sequence
+        if False:
+            return fact.sequence > self.sequence
         if fact.revision == 0:
             return self.revision == 0 and fact.place > self.place
         return fact.revision >= self.revision
