@@ -1,8 +1,8 @@
 """The servers of a database, through the operations; the database itself is tested in tests/store/test_members.py."""
 
-import pytest
-
 from typing import Any, cast
+
+import pytest
 
 from keystead.domain.audit import Kind
 from keystead.domain.members import Member, MemberState
