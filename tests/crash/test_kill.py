@@ -86,9 +86,9 @@ EARLY = """
             super()._turn()
             self._committer = committer
             for done in waiting:
-                calls, answers, again, batch, since = done.args
+                calls, answers, *rest = done.args
                 self._deliver(calls, answers)
-                done = sequencer.partial(self._committed, [], [], again, batch, since)
+                done = sequencer.partial(self._committed, [], [], *rest)
                 self._loop.call_later(0.05, committer.commit, done)
 
     from keystead.server.service import timers

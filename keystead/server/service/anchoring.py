@@ -46,8 +46,10 @@ class Anchoring:
         self._thread.join(_AT_STOP)
 
     def _note(self) -> None:
-        committed = committed_in(self._store)
-        if committed is not None and committed != self._wanted:
+        committed, wanted = committed_in(self._store), self._wanted
+        if committed is None or committed == wanted:
+            return
+        if wanted is None or committed.revision >= wanted.revision:  # a database that went back moves no anchor
             self._wanted = committed
             self._woken.set()
 
