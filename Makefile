@@ -101,12 +101,14 @@ build/peers/.installed: requirements/bench.txt
 	@touch $@
 
 # What projects install beside Keystead, as wheels, so that tests make environments without a network.
-build/projects/.made: requirements/build.txt requirements/projects.txt
+build/projects/.made: requirements/build.txt requirements/extras.txt requirements/projects.txt
 	@rm -rf build/projects
 	@$(PYTHON) -m venv build/projects/maker
 	@build/projects/maker/bin/python -m pip --quiet --disable-pip-version-check install --require-hashes -r requirements/build.txt
-	@build/projects/maker/bin/python -m pip --quiet --disable-pip-version-check wheel --no-deps --no-build-isolation \
-	    --require-hashes --wheel-dir build/projects -r requirements/build.txt -r requirements/projects.txt
+	@for locked in "-r requirements/build.txt -r requirements/projects.txt" "-r requirements/extras.txt"; do \
+	    build/projects/maker/bin/python -m pip --quiet --disable-pip-version-check wheel --no-deps --no-build-isolation \
+	        --require-hashes --wheel-dir build/projects $$locked || exit 1; \
+	done
 	@rm -rf build/projects/maker
 	@touch $@
 

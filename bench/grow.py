@@ -107,7 +107,8 @@ def build(data: Path, size: Size) -> list[str]:
             opened.store.begin()
             batch = Batch(opened.store, opened.server_id)
             for _ in range(count):
-                batch.append(msgspec.structs.replace(record, chain=batch.chain, sequence=batch.next))
+                changes = {"chain": batch.chain, "sequence": batch.next, "revision": batch.revision}
+                batch.append(msgspec.structs.replace(record, **changes))
             batch.write()
             opened.store.commit()
     finally:

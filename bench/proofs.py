@@ -14,9 +14,9 @@ from typing import Any
 
 from bench.grow import Size, build
 from keystead.cli.commands.audit import exported
+from keystead.cli.commands.audit.exported_log import ExportedLog
 from keystead.domain.audit import Head
 from keystead.store.reader import open_reader
-from keystead.store.verification import Verification
 
 _SECOND = Path("examples/auditor/verify_log.py")
 _ALONE = "SHA-256 of the same bytes"
@@ -35,7 +35,8 @@ def measure(args: argparse.Namespace, folder: Path) -> dict[str, object]:
     export = [sys.executable, "-m", "keystead", "audit", "export", "--format", "records", "--data", str(data)]
     with log.open("wb") as file:
         subprocess.run(export, stdout=file, check=True)
-    rows = [row[2] for row in exported.rows(str(log))]
+    with log.open("rb") as file:
+        rows = [row[2] for row in exported.records(file, str(log))]
     with closing(open_reader(data / "keystead.db")) as reader:
         (verdict,) = reader.verify()
         ways: dict[str, Callable[[], object]] = {
@@ -65,10 +66,9 @@ def _chained(rows: list[bytes]) -> bytes:
 
 
 def _by_log(log: Path, head: Head) -> None:
-    verification = Verification(expect=head)
-    for row in exported.rows(str(log)):
-        verification.follow(*row)
-    assert [one.noted for one in verification.verdicts] == [True]
+    with log.open("rb") as file:
+        read = ExportedLog(file, str(log))
+        assert [one.noted for one in read.verify(head)] == [True]
 
 
 def _by_second(log: Path, chain: str, head: Head) -> None:

@@ -270,7 +270,7 @@ def all_metrics() -> list[Metric]:
     metrics = Metrics()
     metrics.watch_certificate(lambda: 0)
     metrics.watch_database(dict)
-    metrics.watch_shared(lambda: 0, lambda: True)
+    metrics.watch_shared(lambda: 0, lambda: True, list, list)
     metrics.watch_backups(lambda: 0, dict)
     Checkpoints((), 0, SystemClock(), metrics.registry)
     return list(metrics.registry.collect())

@@ -56,7 +56,8 @@ def socket_path(path: Path) -> Iterator[str]:
 
 def replace(path: Path, content: bytes, mode: int, spare: str = "") -> None:
     """Have a file with this content and no other, at once and durably: readers see the old content or the new. `spare` is
-    its name until then. OSError if that fails; then the old one is there, and no spare."""
+    its name until then. OSError if that fails; then the old one is there and no spare, or the new one, which a power cut may
+    undo."""
     part = path.with_name(spare or f"{path.name}.new")
     with suppress(FileNotFoundError):
         part.unlink()

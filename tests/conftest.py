@@ -10,6 +10,8 @@ import pytest
 from hypothesis import settings
 
 if TYPE_CHECKING:
+    from tests.databases import Databases
+    from tests.harness import OnDisk, Service
     from tests.postgres import Cluster
 
 settings.register_profile("ci", derandomize=True, deadline=None, max_examples=100)
@@ -84,3 +86,59 @@ def database_url(postgres: "Cluster") -> Iterator[str]:
     """An empty database there."""
     with postgres.database() as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def databases(postgres: "Cluster") -> "Iterator[Databases]":
+    """Databases there that have our tables and nothing in them."""
+    from tests.databases import Databases, give
+
+    made = Databases(postgres)
+    give(made)
+    yield made
+    give(None)
+    made.close()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _chosen_store(request: pytest.FixtureRequest) -> None:
+    """Where all services are to be over PostgreSQL, databases are there before any."""
+    if os.environ.get("TEST_STORE") == "postgresql":
+        request.getfixturevalue("databases")
+
+
+@pytest.fixture
+def emptied_url(databases: "Databases") -> Iterator[str]:
+    """The URL of one of them."""
+    with databases.one() as url:
+        yield url
+
+
+@pytest.fixture(params=["disk", "postgresql"])
+def on_disk(request: pytest.FixtureRequest, tmp_path: Path) -> "Iterator[OnDisk]":
+    """A service that can be started again, over each kind of database."""
+    from tests.harness import OnDisk
+
+    url = request.getfixturevalue("emptied_url") if request.param == "postgresql" else ""
+    made = OnDisk(tmp_path / "data", url)
+    yield made
+    made.store.close()
+
+
+@pytest.fixture(params=["memory", "disk", "postgresql"])
+def any_service(request: pytest.FixtureRequest, tmp_path: Path) -> "Iterator[Service]":
+    """A service over each kind of store."""
+    from tests.harness import OnDisk, Service
+
+    url = request.getfixturevalue("emptied_url") if request.param == "postgresql" else ""
+    made = Service() if request.param == "memory" else OnDisk(tmp_path / "data", url)
+    yield made
+    made.store.close()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Where services are over a database, tests that need the store in memory are left out."""
+    if os.environ.get("TEST_STORE", "memory") != "memory":
+        left_out = [item for item in items if item.get_closest_marker("memory")]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]

@@ -1,9 +1,11 @@
-"""A service in memory for tests, with a clock that stands still, and a signer of its own."""
+"""A service for tests, with a clock that stands still, and a signer of its own."""
 
 import base64
 import hashlib
 import hmac
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -22,8 +24,12 @@ from keystead.domain.products import CONSOLE, KEYSTEAD, KMS, Product
 from keystead.entropy import SeededEntropy
 from keystead.server.data.directory import DataDirectory
 from keystead.server.data.opened_store import open_store
-from keystead.server.data.world import EPHEMERAL_ACCOUNT, OpenedStore, open_in_memory
+from keystead.server.data.store_place import place_of
+from keystead.server.data.world import EPHEMERAL_ACCOUNT, OpenedStore
 from keystead.store.memory import MemoryStore
+from keystead.store.ports import Store
+from keystead.store.postgresql.place import Place
+from tests.databases import new_world, records_of
 
 Members = dict[str, Any]
 
@@ -80,7 +86,7 @@ def sign_acs3(
 
 
 class Service:
-    """The pipeline over a memory store."""
+    """The pipeline over a store, in memory unless TEST_STORE says otherwise."""
 
     def __init__(
         self, *, now: float = 1_767_323_045.0, region: str = "cn-hangzhou", seed: bytes = b""
@@ -88,9 +94,8 @@ class Service:
         self.clock = FixedClock(now)
         self.entropy = SeededEntropy(b"service" + seed)
         self.world: OpenedStore
-        self.world, self.access_key = open_in_memory(self.clock, self.entropy)
-        assert isinstance(self.world.store, MemoryStore)
-        self.store: MemoryStore = self.world.store
+        self.world, self.access_key = new_world(self, self.clock, self.entropy)
+        self.store: Store = self.world.store
         self.account = EPHEMERAL_ACCOUNT
         self.region = region
         self.pipeline = Pipeline(
@@ -229,26 +234,39 @@ class Service:
         assert status == 200, members
         return str(members["SessionToken"])
 
+    @contextmanager
+    def batch(self) -> Iterator[Store]:
+        """The store, to write to it what no operation does."""
+        self.store.begin()
+        yield self.store
+        self.store.commit()
+
     def key(self, **parameters: str) -> str:
         """A new key's id."""
         return str(self.ok("CreateKey", **parameters)["KeyMetadata"]["KeyId"])
 
     @property
     def records(self) -> list[Record]:
-        return [record for record, _ in self.store.audit.records.values()]
+        return records_of(self.store)
 
 
 class OnDisk(Service):
-    """A service over SQLite, which can be stopped and started again."""
+    """A service that can be stopped and started again: over SQLite, or over the PostgreSQL database of an URL."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, url: str = "") -> None:
         self.clock = FixedClock(1_767_323_045.0)
         self.entropy = SeededEntropy(b"life")
         self.directory = DataDirectory(str(folder))
         self.directory.prepare()
+        self.shared = place_of(url, "", {})
         self.region = "cn-hangzhou"
         self._nonce = 0
         self.start()
+
+    @property
+    def place(self) -> Path | Place:
+        """Where its data is."""
+        return self.shared.place if self.shared else self.directory.database
 
     def request(self, action: str, parameters: Members | None = None, **more: Any) -> HttpRequest:
         """As through the control socket: signatures, a third of the time of a call, have tests of their own."""
@@ -256,8 +274,8 @@ class OnDisk(Service):
         return HttpRequest(method="POST", target=f"/?{asked}", headers={}, channel=Channel.CONTROL)
 
     def start(self) -> None:
-        self.world = open_store(self.directory, self.clock, self.entropy)
-        self.store = self.world.store  # type: ignore[assignment]
+        self.world = open_store(self.directory, self.clock, self.entropy, shared=self.shared)
+        self.store = self.world.store
         self.account = self.world.account
         self.access_key = read_access_key(self.directory.root_access_key)
         self.pipeline = Pipeline(
@@ -269,6 +287,12 @@ class OnDisk(Service):
             account=self.account,
             server_id=self.world.server_id,
         )
+
+
+def in_memory(service: Service) -> MemoryStore:
+    """The store of a service, for a test that looks into the one in memory."""
+    assert isinstance(service.store, MemoryStore), "this test is for TEST_STORE=memory"
+    return service.store
 
 
 def vault(seed: bytes = b"vault") -> Vault:

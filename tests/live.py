@@ -122,7 +122,7 @@ class LiveServer:
     def wait(self) -> None:
         """Until it accepts requests."""
         assert self.process is not None
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
                 raise AssertionError(

@@ -2,7 +2,7 @@
 
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import pytest
@@ -39,3 +39,33 @@ def other_host() -> Iterator[list[str]]:
     finally:
         subprocess.run(["ip", "netns", "del", name], check=False)
         subprocess.run(["ip", "link", "del", cable], check=False, capture_output=True)
+
+
+@contextmanager
+def hosts(names: Sequence[str]) -> Iterator[dict[str, list[str]]]:
+    """Hosts on one switch, which reach each other and nobody else: of each, the words that run a command there. The first
+    has the address 192.0.2.1 (TEST-NET-1), and so on."""
+    needs("ip")
+    if os.geteuid() != 0:
+        pytest.skip("network namespaces need root")
+
+    def ip(*words: str) -> None:
+        subprocess.run(["ip", *words], check=True, capture_output=True)
+
+    switch = f"keystead{os.getpid()}switch"
+    spaces = {name: f"keystead{os.getpid()}{name}" for name in names}
+    try:
+        ip("netns", "add", switch)
+        ip("-n", switch, "link", "add", "switch", "type", "bridge")
+        ip("-n", switch, "link", "set", "switch", "up")
+        for number, (name, space) in enumerate(spaces.items(), 1):
+            ip("netns", "add", space)
+            ip("-n", switch, "link", "add", name, "type", "veth", "peer", "name", "eth0", "netns", space)
+            ip("-n", switch, "link", "set", name, "master", "switch", "up")
+            ip("-n", space, "addr", "add", f"192.0.2.{number}/24", "dev", "eth0")
+            ip("-n", space, "link", "set", "eth0", "up")
+            ip("-n", space, "link", "set", "lo", "up")
+        yield {name: ["ip", "netns", "exec", space] for name, space in spaces.items()}
+    finally:
+        for space in (*spaces.values(), switch):
+            subprocess.run(["ip", "netns", "del", space], check=False, capture_output=True)

@@ -188,12 +188,19 @@ class Cluster:
         until(lambda: self.run(asked) == [(found,)])
 
     def create_database(
-        self, name: str, *, encoding: str = "UTF8", locale: str = "C", icu_locale: str = ""
+        self,
+        name: str,
+        *,
+        encoding: str = "UTF8",
+        locale: str = "C",
+        icu_locale: str = "",
+        template: str = "template0",
     ) -> None:
-        """An empty database; its texts are ordered as in `locale`, or as ICU does it for a language."""
+        """A copy of the template, by default an empty one; its texts are ordered as in `locale`, or as ICU does it for a
+        language."""
         made = sql.SQL(
-            "CREATE DATABASE {} OWNER {} TEMPLATE template0 STRATEGY file_copy ENCODING {} LOCALE {}"
-        ).format(sql.Identifier(name), sql.Identifier(OWNER), sql.Literal(encoding), sql.Literal(locale))
+            "CREATE DATABASE {} OWNER {} TEMPLATE {} STRATEGY file_copy ENCODING {} LOCALE {}"
+        ).format(*map(sql.Identifier, (name, OWNER, template)), sql.Literal(encoding), sql.Literal(locale))
         if icu_locale:
             made += sql.SQL(" LOCALE_PROVIDER icu ICU_LOCALE {}").format(sql.Literal(icu_locale))
         self.run(made)

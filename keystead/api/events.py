@@ -2,6 +2,7 @@
 of what it finds."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 
@@ -44,7 +45,7 @@ def record_service(
     entropy: Entropy,
     account: str,
     action: str,
-    parameters: Mapping[str, object] | None = None,
+    parameters: Mapping[str, Any] | None = None,
     *,
     product: Product = KEYSTEAD,
     region: str = "",
@@ -52,31 +53,54 @@ def record_service(
     operator: str = "",
 ) -> None:
     """Record what the service itself did, or found; or what an operator of this name did to a service that is stopped."""
+    made = service_record(batch.chain, batch.next, clock, entropy, account, action, parameters)
     caller = CallerType.OPERATOR if operator else CallerType.SERVICE
     batch.append(
-        Record(
-            chain=batch.chain,
-            sequence=batch.next,
-            time=int(clock.now() * 1000),
+        msgspec.structs.replace(
+            made,
             kind=Kind.OPERATOR_COMMAND if operator else Kind.SERVICE_EVENT,
-            account=account,
             region=region,
             product=product.name,
             version=product.version,
-            action=action,
             caller_type=caller.value,
-            principal=operator or "keystead",
-            access_key_id="",
-            session="",
-            source="",
-            host="",
-            user_agent="",
-            tls="",
+            principal=operator or made.principal,
             resources=msgspec.json.encode(resources).decode(),
-            parameters=msgspec.json.encode(parameters or {}).decode(),
-            status=200,
-            code="",
-            request_id=uuid4(entropy),
             revision=batch.revision,
         )
+    )
+
+
+def service_record(
+    chain: str,
+    sequence: int,
+    clock: Clock,
+    entropy: Entropy,
+    account: str,
+    action: str,
+    parameters: Mapping[str, Any] | None = None,
+) -> Record:
+    """The record of what the service itself did."""
+    return Record(
+        chain=chain,
+        sequence=sequence,
+        time=int(clock.now() * 1000),
+        kind=Kind.SERVICE_EVENT,
+        account=account,
+        region="",
+        product=KEYSTEAD.name,
+        version=KEYSTEAD.version,
+        action=action,
+        caller_type=CallerType.SERVICE.value,
+        principal="keystead",
+        access_key_id="",
+        session="",
+        source="",
+        host="",
+        user_agent="",
+        tls="",
+        resources="[]",
+        parameters=msgspec.json.encode(parameters or {}).decode(),
+        status=200,
+        code="",
+        request_id=uuid4(entropy),
     )

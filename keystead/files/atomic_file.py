@@ -4,6 +4,7 @@ import errno
 import os
 import re
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 from keystead import portable
@@ -106,10 +107,16 @@ class Whole:
             if self._durable:
                 sync(self._file)
             self._name()
-            if self._durable:
-                sync_directory(self.path.parent)
         except OSError as error:
             raise self._error(error) from None
+        if self._durable:
+            try:
+                sync_directory(self.path.parent)
+            except OSError as error:
+                raise OperatorError(
+                    f"{self.path} is written, and a power cut may take it away: {error.strerror}",
+                    hint="check the disk, and do it again",
+                ) from None
 
     def _name(self) -> None:
         if not self._named and not self._replace:
@@ -138,7 +145,8 @@ class Whole:
         if self._file >= 0:
             os.close(self._file)
         if self._named:
-            os.unlink(self._spare)
+            with suppress(OSError):  # what was in the way of the file is told already
+                os.unlink(self._spare)
 
     def _taken(self) -> OperatorError:
         return OperatorError(

@@ -25,6 +25,7 @@ from keystead.errors import OperatorError
 from keystead.given_settings import root_key_setting, store_settings
 from keystead.server.data import node, verification
 from keystead.server.data.directory import DataDirectory
+from keystead.server.data.moved import refuse_moved
 from keystead.server.data.opened_store import open_store
 from keystead.server.data.root_key_choice import is_local
 from keystead.server.data.root_keys import RootKeys
@@ -73,6 +74,7 @@ def run_operation(
     directory = DataDirectory(data)
     directory.check_access()
     if not has_data(directory):
+        refuse_moved(directory)
         raise OperatorError(
             f"there is no data in {directory.path}",
             hint="keystead serve makes it; --data names another directory",
@@ -199,6 +201,7 @@ def with_data(data: str) -> DataDirectory:
     directory = DataDirectory(data)
     directory.check_access()
     if not has_data(directory):
+        refuse_moved(directory)
         raise OperatorError(f"there is no data in {directory.path}", hint="--data names another directory")
     return directory
 

@@ -1,4 +1,5 @@
-"""What commands on a data directory do so that its keys outlive it, or are gone for good: backups, and new wrapping keys."""
+"""What commands on a data directory do so that its keys outlive it, are elsewhere from then on, or are gone for good:
+backups, moves, and new wrapping keys."""
 
 from pathlib import Path
 from typing import Any
@@ -8,12 +9,13 @@ from keystead.client import transport
 from keystead.clock import SystemClock
 from keystead.entropy import SystemEntropy
 from keystead.errors import OperatorError
-from keystead.given_settings import root_key_setting
+from keystead.given_settings import root_key_setting, store_settings
 from keystead.server.backup import last_backup, making, proof, restoring, revived
 from keystead.server.data.directory import DataDirectory
 from keystead.server.data.root_key_choice import KINDS
 from keystead.server.data.root_keys import RootKeys
 from keystead.server.data.world import OpenedStore
+from keystead.server.move import moving
 from keystead.server.operator import alone, pipeline_of, run_operation, with_data
 from keystead.store.reader import open_reader
 
@@ -62,6 +64,29 @@ def _root_key_setting(named: str) -> str:
     if named and named.partition(":")[0] not in KINDS:
         return f"file:{named}"
     return named or root_key_setting()
+
+
+def copy_store(
+    source: str,
+    target: str,
+    *,
+    root_key: str = "",
+    password_file: str = "",
+    trial: bool = False,
+    tell: proof.Tell,
+) -> moving.Copied:
+    """See keystead.server.move.moving.copy_store; the root key is that of the data directory if no other is named, the file
+    with the password that of the setting."""
+    return moving.copy_store(
+        source,
+        target,
+        SystemClock(),
+        SystemEntropy(),
+        root_key=_root_key_setting(root_key),
+        password_file=password_file or store_settings()[1],
+        trial=trial,
+        tell=tell,
+    )
 
 
 def last_backup_of(directory: DataDirectory) -> last_backup.LastBackup | None:

@@ -35,7 +35,7 @@ class Shared(Protocol):
 
     def tend(self) -> None:
         """In a batch, now and then: compare the clocks, and find out whether this server may go on, else StoreFailure; once
-        a minute look how it grows, and keep that this server was there."""
+        a minute look how it grows and how it is set, and keep that this server was there."""
         ...
 
     def members(self) -> tuple[Member, ...]:

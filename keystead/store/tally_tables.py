@@ -1,11 +1,12 @@
-"""Tallies in the embedded store. They decide nothing, so they count no revision up."""
+"""Tallies in databases. They decide nothing, so they count no revision up."""
 
 from collections.abc import Mapping
 
 from keystead.domain.keys.uses import Place, Use, User
 from keystead.store.database import Database
 
-_MIGRATION = "key_uses"
+# The step of the schema that brought them: of SQLite's, or PostgreSQL's first one.
+_SINCE = "SELECT applied FROM migrations WHERE name IN ('key_uses', 'initial') ORDER BY number DESC LIMIT 1"
 # Only of a key that is still there: one that was deleted takes its uses along.
 _ADD_USE = (
     "INSERT INTO key_uses (version, account, caller_type, principal, name, access_key_id, action, last, count, refused, "
@@ -29,7 +30,7 @@ class Tallies:
         self._database = database
 
     def since(self) -> int:
-        ((applied,),) = self._database.rows("SELECT applied FROM migrations WHERE name = ?", (_MIGRATION,))
+        ((applied,),) = self._database.rows(_SINCE)
         return int(applied)
 
     def add_uses(self, place: Place, uses: Mapping[User, Use]) -> None:

@@ -54,7 +54,7 @@ CALLS = {
 # database others share.
 NO_CALLS = {
     "serve", "run", "env", "config check", "audit list", "audit export", "audit verify", "audit report", "ca show", "backup",
-    "restore", "file check", "store verify", "store accept", "rootkey status", "rootkey rotate", "rootkey import", "completion",
+    "restore", "file check", "store verify", "store accept", "store copy", "rootkey status", "rootkey rotate", "rootkey import", "completion",
     "access explain",
     "access simulate", "access suggest", "access diff", "node list", "node retire",
 }  # fmt: skip

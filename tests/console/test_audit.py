@@ -10,7 +10,7 @@ import pytest
 
 from keystead.console import trail
 from tests.console.browser import Browser, Shown
-from tests.harness import Service
+from tests.harness import Service, in_memory
 from tests.ram import Ram, allow
 
 
@@ -76,10 +76,10 @@ def test_one_event_whole_with_its_place_in_the_chain(service: Service, owner: Br
     assert "<script>alert" not in shown.html
     chain, sequence = path.split("/")[2:]
     place, (record, head) = next(
-        row for row in service.store.audit.records.items() if row[1][0].sequence == int(sequence)
+        row for row in in_memory(service).audit.records.items() if row[1][0].sequence == int(sequence)
     )
     assert head.hex() in shown.html
-    service.store.audit.records[place] = (
+    in_memory(service).audit.records[place] = (
         msgspec.structs.replace(record, principal="eve"),
         head,
     )
@@ -95,11 +95,11 @@ def test_the_chain_is_verified_with_its_head(service: Service, owner: Browser) -
     shown = owner.post("/audit/verification")
     assert "nothing was changed" in shown.text
     count, head = re.findall(r"--expect (\d+):([0-9a-f]{64})", shown.html)[0]
-    assert head in {one.hex() for _, one in service.store.audit.records.values()}
+    assert head in {one.hex() for _, one in in_memory(service).audit.records.values()}
     assert int(count) >= 1
-    place = next(iter(service.store.audit.records))
-    record, kept = service.store.audit.records[place]
-    service.store.audit.records[place] = (msgspec.structs.replace(record, code="x"), kept)
+    place = next(iter(in_memory(service).audit.records))
+    record, kept = in_memory(service).audit.records[place]
+    in_memory(service).audit.records[place] = (msgspec.structs.replace(record, code="x"), kept)
     assert "The chain is broken" in owner.post("/audit/verification").text
     assert owner.post("/audit/verification", {"token": "nonsense"}).status == 400
 

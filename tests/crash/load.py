@@ -3,12 +3,14 @@
 import random
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 from tests.crash.ledger import Ledger
 from tests.crash.site import Caller, Site
 from tests.histories import GONE
 from tests.live import keystead
+from tests.postgres import until
 
 CLIENTS = 4
 WITHIN = 240.0  # seconds, for what takes some
@@ -30,6 +32,11 @@ class Load:
         self._threads = [threading.Thread(target=self._work, args=(one,), daemon=True) for one in names]
         for thread in self._threads:
             thread.start()
+
+    def more(self, count: int, meanwhile: Callable[[], object] = lambda: True) -> None:
+        """Wait until so many more calls were acknowledged, at a time when `meanwhile` gives something that is true."""
+        enough = len(self._ledger.requests) + count
+        until(lambda: meanwhile() and len(self._ledger.requests) >= enough, WITHIN)
 
     def end(self) -> None:
         self._over.set()
@@ -75,5 +82,6 @@ def losses(site: Site, ledger: Ledger) -> list[str]:
 
 def proved(site: Site) -> list[str]:
     """What the log does not prove: every record of every chain, and that no key was used after it was disabled."""
-    told = keystead("audit", "verify", "--data", str(site.servers[0].data), timeout=WITHIN)
+    first = site.servers[0]
+    told = keystead("audit", "verify", "--data", str(first.data), env=first.env, timeout=WITHIN)
     return [] if told.returncode == 0 else [told.stdout + told.stderr]

@@ -125,17 +125,16 @@ class Site:
 
     def settle(self) -> None:
         """Wait until every server answers."""
-        key = self.access_key
         for number in range(self._count):
-            self.answered(lambda caller, number=number: caller.to(number).call("ListKeys")[0] == 200, key)
+            self.answered(number, self.access_key, lambda client: client.call("ListKeys")[0] == 200)
 
-    def answered(self, holds: "Callable[[Caller], bool]", access_key: AccessKey) -> None:
-        """Wait until it holds of what servers answer."""
+    def answered(self, number: int, access_key: AccessKey, holds: Callable[[Client], bool]) -> None:
+        """Wait until it holds of what one server answers."""
         caller = Caller(self.servers, access_key)
 
         def tried() -> bool:
             try:
-                return holds(caller)
+                return holds(caller.to(number))
             except GONE:
                 caller.close()
                 return False
@@ -150,8 +149,8 @@ class Site:
     @contextmanager
     def lock(self, first: int, second: int) -> Iterator[None]:
         """Hold this advisory lock, and nobody else holds it, or shares it."""
-        here = {"host": str(self.primary.folder), "user": SUPERUSER, "dbname": self.database}
-        with psycopg.connect(**here, port=self.primary.port, autocommit=True) as connection:
+        here = f"host={self.primary.folder} port={self.primary.port} user={SUPERUSER} dbname={self.database}"
+        with psycopg.connect(here, autocommit=True) as connection:
             connection.execute("SELECT pg_advisory_lock(%s, %s)", (first, second))
             yield
 

@@ -10,22 +10,28 @@ import os
 import random
 import shutil
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from hashlib import sha256
 from pathlib import Path
+from types import ModuleType
 
 import apsw
 import pytest
 
 from bench.grow import Size, build
+from keystead import portable
+from keystead.crypto import root_key
 from keystead.errors import OperatorError
+from keystead.files import atomic_file
+from keystead.server.backup import making, proof, restoring
+from keystead.store import copying
 from tests.crash.written import CUT, DONE, FAILED, FILES, KEYS, STORES, Case, Store
 from tests.faulty_files import CUTS, Cut, Disk, PowerCut
 
 EVIDENCE = bool(os.environ.get("TEST_EVIDENCE"))
 CASES = STORES | FILES
 # Calls to try of each case, of Python's and of SQLite's: all, or some that are spread evenly.
-OURS, SQLITES = (10_000, 60) if EVIDENCE else (6, 2)
+OURS, SQLITES = (10_000, 60) if EVIDENCE else (4, 1)
 CHANCES = 3 if EVIDENCE else 1  # power cuts at each call of which chance decides
 # Where a disk may be full.
 FILLING = {"open", "write", "mkdir", "link", "rename", "sqlite open", "sqlite write", "sqlite pwrite64"}
@@ -120,15 +126,15 @@ class Trial:
         for number, cut in enumerate(cuts):
             disk.cut(cut, self._chance, self._after / str(number))
 
-    def fail(self, number: int, kind: str, error: int) -> list[str]:
-        """What is wrong after a run in which this call failed."""
+    def fail(self, number: int, kind: str, error: int, *, lasting: bool = False) -> list[str]:
+        """What is wrong after a run in which this call failed, or all from it on."""
         self.fresh()
 
         def fault(call: int, kind: str) -> None:
-            if call == number:
+            if call == number or (lasting and call > number):
                 raise OSError(error, os.strerror(error))
 
-        why, ended = "", FAILED
+        why, ended = "", CUT if lasting else FAILED
         with Disk(self._live, fault) as disk:
             try:
                 self._case.run()
@@ -177,7 +183,7 @@ def trial(request: pytest.FixtureRequest, memory: Path, store: Path) -> Trial:
 @pytest.mark.parametrize("trial", CASES, indirect=True)
 def test_a_power_cut_at_any_call(trial: Trial) -> None:
     calls = trial.calls()
-    numbers = [*spread(calls), len(calls) + 1_000]
+    numbers = [*spread(calls), len(calls) + 100]
     wrong = [
         why
         for number in numbers
@@ -196,5 +202,55 @@ def test_a_call_that_fails(trial: Trial) -> None:
         for error in (errno.EIO, errno.ENOSPC) if kind in FILLING else (errno.EIO,):
             tried += 1
             wrong += trial.fail(number, kind, error)
+        tried += 1
+        wrong += trial.fail(number, kind, errno.EROFS, lasting=True)
     print(f"{len(calls)} calls, {tried} failures, {len(wrong)} wrong")
     assert wrong == []
+
+
+# --- what the harness is to find
+
+
+@pytest.mark.parametrize(
+    ("trial", "module", "name"),
+    [
+        ("file", portable, "sync"),
+        ("file", portable, "sync_directory"),
+        ("root key", root_key, "sync"),
+        ("wrapping keys", atomic_file, "sync"),
+        ("backup under a name", atomic_file, "sync_directory"),
+        ("first backup", making, "make_directory"),
+        ("restore", restoring, "durable"),
+        ("restore", restoring, "sync_directory"),
+        ("restore", proof, "sync_directory"),
+    ],
+    indirect=["trial"],
+)
+def test_what_does_not_sync_is_found(
+    trial: Trial, monkeypatch: pytest.MonkeyPatch, module: ModuleType, name: str
+) -> None:
+    def careless(path: object, *_: object) -> None:
+        if name == "make_directory":
+            os.makedirs(str(path))
+
+    monkeypatch.setattr(module, name, careless)
+    calls = trial.calls()
+    assert any(trial.cut(number) for number in [len(calls) + 100, *spread(calls)])
+
+
+@pytest.mark.parametrize("trial", ["file", "anchor"], indirect=True)
+def test_a_failed_write_that_is_ignored_is_found(trial: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
+    def careless(descriptor: int, content: bytes) -> None:
+        with suppress(OSError):
+            os.write(descriptor, content)
+
+    monkeypatch.setattr(portable, "write", careless)
+    number = trial.calls().index("write") + 1
+    assert trial.fail(number, "write", errno.ENOSPC)
+
+
+@pytest.mark.parametrize("trial", ["restore"], indirect=True)
+def test_a_log_that_could_not_be_written_back_is_found(trial: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(copying, "_size", lambda path: 0)
+    writes = [number for number, kind in enumerate(trial.calls(), 1) if kind == "sqlite pwrite64"]
+    assert any(trial.fail(number, "", errno.EIO) for number in reversed(writes))

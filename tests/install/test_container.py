@@ -1,16 +1,15 @@
 """The container image, as far as it goes without an engine: the steps of its file, run by hand; what they made, started as
-it would be; the files for Compose and Kubernetes, against their schemas and against the image."""
+it would be: one server, and three over one database."""
 
 import json
 import os
 import re
-import shlex
 import shutil
 import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -20,11 +19,11 @@ import yaml
 
 from keystead.settings import SETTINGS
 from tests.built import ROOT
-from tests.live import needs
+from tests.live import Client
+from tests.postgres import Cluster, cluster
 
 CONTAINERFILE = ROOT / "examples" / "container" / "Containerfile"
-COMPOSE = ROOT / "examples" / "container" / "compose.yaml"
-MANIFESTS = ROOT / "examples" / "kubernetes" / "keystead.yaml"
+COMPOSE_SEVERAL = ROOT / "examples" / "container" / "several.yaml"
 WHEELS = ROOT / "build" / "projects"
 USER = 10001
 DATA = "/var/lib/keystead"
@@ -128,9 +127,12 @@ def test_what_was_made_has_the_locked_packages_and_nothing_that_installs(image: 
     program = "import importlib.metadata as m, json; print(json.dumps({d.name.lower(): d.version for d in m.distributions()}))"
     told = subprocess.run([python, "-I", "-c", program], capture_output=True, text=True, check=True).stdout
     found = {name.replace("_", "-"): version for name, version in json.loads(told).items()}
-    lock = (ROOT / "requirements" / "runtime.txt").read_text(encoding="utf-8")
-    pinned = dict(re.findall(r"^([a-z0-9-]+)==([^\s;]+)", lock, re.MULTILINE))
+    pinned: dict[str, str] = {}
+    for name in ("runtime", "extras"):
+        lock = (ROOT / "requirements" / f"{name}.txt").read_text(encoding="utf-8")
+        pinned.update(re.findall(r"^([a-z0-9-]+)==([^\s;]+)", lock, re.MULTILINE))
     assert found.pop("keystead")
+    assert pinned.pop("tzdata")  # for Windows
     assert found == pinned
     assert not list((image / "opt" / "keystead" / "bin").glob("pip*"))
 
@@ -232,6 +234,59 @@ def test_it_starts_as_another_user_and_keeps_its_ca_when_it_is_made_anew(image: 
     assert {path: path.stat().st_mtime_ns for path in image.rglob("*")} == before
 
 
+@pytest.fixture(scope="module")
+def database() -> Iterator[Cluster]:
+    """That of the file for several servers, with its password, over a socket that other users may use as well."""
+    with cluster(durable=False, password="s3cret") as running:
+        running.create_database("keystead")
+        running.folder.chmod(0o711)
+        yield running
+
+
+def several(image: Path, database: Cluster, root_key: Path) -> dict[str, str]:
+    """The variables of a server of the file for several, with other places for what it names."""
+    given = image.parent / f"{image.name}-credentials"
+    given.mkdir(mode=0o755)
+    shutil.copy(root_key, given / "root-key")
+    (given / "database-password").write_text(f"{database.password}\n")
+    for one in given.iterdir():
+        one.chmod(0o440)
+        if (user := other_user(image)) is not None:
+            os.chown(one, user, user)
+    asked: dict[str, str] = yaml.safe_load(COMPOSE_SEVERAL.read_text())["services"]["kms1"]["environment"]
+    assert asked["KEYSTEAD_STORE"] == "postgresql://keystead@%2Frun%2Fpostgresql/keystead"
+    assert asked["CREDENTIALS_DIRECTORY"] == "/run/secrets"
+    here = database.url("keystead", over_socket=True).replace(f":{database.password}@", "@")
+    return {**asked, "KEYSTEAD_STORE": here, "CREDENTIALS_DIRECTORY": str(given)}
+
+
+def test_three_over_one_database_are_the_same_when_they_are_made_anew(image: Path, database: Cluster) -> None:
+    first = volume(image, "first")
+    with served(image, first):
+        pass
+    variables = several(image, database, first / "root.key")
+    volumes = [volume(image, f"kms{number}") for number in (1, 2, 3)]
+    for _ in range(2):
+        with ExitStack() as stack:
+            found = [stack.enter_context(served(image, data, **variables)) for data in volumes]
+            key = json.loads((volumes[0] / "root-access-key.json").read_text())
+            clients = [
+                Client(one["url"], one["ca_file"], (key["AccessKeyId"], key["AccessKeySecret"]))
+                for one in found
+            ]
+            key_id = clients[0].ok("CreateKey")["KeyMetadata"]["KeyId"]
+            for client in clients[1:]:
+                assert client.ok("DescribeKey", KeyId=key_id)["KeyMetadata"]["KeyState"] == "Enabled"
+                client.close()
+            clients[0].close()
+            assert len({(data / "ca.pem").read_bytes() for data in volumes}) == 1
+            assert [
+                checked(image, data, one["ops_url"]) for data, one in zip(volumes, found, strict=True)
+            ] == [0] * 3
+    assert database.run("SELECT count(*), min(epoch), max(epoch) FROM servers", "keystead") == [(3, 2, 2)]
+    assert not [data for data in volumes if (data / "root.key").exists() or (data / "keystead.db").exists()]
+
+
 def test_the_image_says_what_is_true_of_it() -> None:
     assert {name for name in environment() if name.startswith("KEYSTEAD_")} <= {
         one.variable for one in SETTINGS
@@ -247,51 +302,3 @@ def test_the_image_says_what_is_true_of_it() -> None:
     allowed = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
     assert {source.partition("/")[0] for source in sources} == allowed
     assert [source for source in sources if not (ROOT / source).exists()] == []
-
-
-def test_compose_and_kubernetes_run_the_image_as_it_is() -> None:
-    service = yaml.safe_load(COMPOSE.read_text(encoding="utf-8"))["services"]["keystead"]
-    assert (COMPOSE.parent / service["build"]["context"]).resolve() == ROOT
-    assert ROOT / service["build"]["dockerfile"] == CONTAINERFILE
-    assert service["volumes"] == [f"data:{DATA}"]
-    assert service["ports"] == [f"{last('EXPOSE')}:{last('EXPOSE')}"]
-    assert service["read_only"] is True
-    known = {one.variable for one in SETTINGS}
-    assert set(service["environment"]) <= known
-
-    objects = {one["kind"]: one for one in yaml.safe_load_all(MANIFESTS.read_text(encoding="utf-8"))}
-    pod = objects["StatefulSet"]["spec"]["template"]["spec"]
-    assert objects["StatefulSet"]["spec"]["replicas"] == 1
-    assert pod["securityContext"]["runAsUser"] == USER
-    assert pod["securityContext"]["runAsNonRoot"] is True
-    (container,) = pod["containers"]
-    for one in (*pod["initContainers"], container):
-        assert one["securityContext"] == {
-            "allowPrivilegeEscalation": False,
-            "readOnlyRootFilesystem": True,
-            "capabilities": {"drop": ["ALL"]},
-        }
-    variables = {one["name"]: one["value"] for one in container["env"]}
-    assert set(variables) <= known
-    ports = {one["name"]: one["containerPort"] for one in container["ports"]}
-    assert str(ports["https"]) == last("EXPOSE")
-    assert variables["KEYSTEAD_OPS_LISTEN"].endswith(f":{ports['metrics']}")
-    stop = next(one for one in SETTINGS if one.name == "stop-seconds")
-    wanted = int(variables["KEYSTEAD_DRAIN_SECONDS"]) + int(stop.shown_default)
-    assert pod["terminationGracePeriodSeconds"] > wanted
-    assert int(service["stop_grace_period"].removesuffix("s")) > int(stop.shown_default)
-    probe = container["readinessProbe"]
-    assert probe["periodSeconds"] * probe["failureThreshold"] < int(variables["KEYSTEAD_DRAIN_SECONDS"])
-    mounts = {one["mountPath"] for one in container["volumeMounts"]}
-    assert {DATA, f"{DATA}/root.key", "/tmp"} == mounts
-
-
-@pytest.mark.parametrize(
-    "command",
-    [["hadolint", str(CONTAINERFILE)], ["kubernetes-validate", "--strict", str(MANIFESTS)]],
-    ids=lambda command: command[0],
-)
-def test_linters_have_nothing_to_say(command: list[str]) -> None:
-    needs(command[0])
-    ended = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert ended.returncode == 0, shlex.join(command) + ended.stdout + ended.stderr

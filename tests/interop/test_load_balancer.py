@@ -1,15 +1,14 @@
-"""The page's HAProxy before two servers with a copy of one store: calls go on, and none is lost, while they stop one after
-the other."""
+"""The page's HAProxy before three servers over one database: calls go on, and none is lost, while they stop one after the
+other."""
 
 import re
-import shutil
 import signal
 import socket
 import subprocess
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from http.client import HTTPException
@@ -17,7 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.live import Client, LiveServer, live, needs
+from tests.live import Client, LiveServer, needs
+from tests.several import Shared, servers
 
 PAGE = (Path(__file__).parents[2] / "docs" / "how-to" / "load-balancing.md").read_text(encoding="utf-8")
 CALLERS = 4
@@ -37,16 +37,17 @@ def port_of(server: LiveServer) -> str:
     return str(server.description["url"].rpartition(":")[2])
 
 
-def written(folder: Path, listener: socket.socket, one: LiveServer, two: LiveServer) -> Path:
+def written(folder: Path, listener: socket.socket, running: Sequence[Shared]) -> Path:
     """The page's file, with other ports and names, which checks more often."""
     (text,) = re.findall(r"^```haproxy\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    addresses = re.findall(r"^    server \w+ (\S+)$", text, re.MULTILINE)
+    assert len(addresses) == len(running)
     for here, there in (
         ("bind :8443", f"bind fd@{listener.fileno()}"),
         ("inter 1s", "inter 100ms"),
         ("kms.example.org", "localhost"),
-        ("/etc/keystead/ca.pem", str(one.data / "ca.pem")),
-        ("198.51.100.11:8443", f"127.0.0.1:{port_of(one)}"),
-        ("198.51.100.12:8443", f"127.0.0.1:{port_of(two)}"),
+        ("/etc/keystead/ca.pem", str(running[0].data / "ca.pem")),
+        *zip(addresses, (f"127.0.0.1:{port_of(one)}" for one in running), strict=True),
     ):
         assert here in text
         text = text.replace(here, there)
@@ -112,14 +113,14 @@ def restarted(server: LiveServer) -> None:
     server.start()
 
 
-def test_no_call_is_lost_while_the_servers_stop_one_after_the_other(tmp_path: Path) -> None:
+def test_no_call_is_lost_while_the_servers_stop_one_after_the_other(
+    tmp_path: Path, database_url: str
+) -> None:
     needs("haproxy")
-    with live(tmp_path / "one"):
-        pass
-    shutil.copytree(tmp_path / "one", tmp_path / "two")
-    with live(tmp_path / "one", *DRAIN) as one, live(tmp_path / "two", *DRAIN) as two:
+    with servers(tmp_path, database_url, 3, *DRAIN) as running:
+        one = running[0]
         listener = socket.create_server(("127.0.0.1", 0))
-        with listener, haproxy(written(tmp_path, listener, one, two), listener):
+        with listener, haproxy(written(tmp_path, listener, running), listener):
 
             def takes_calls() -> bool:
                 try:
@@ -145,13 +146,12 @@ def test_no_call_is_lost_while_the_servers_stop_one_after_the_other(tmp_path: Pa
 
             try:
                 go_on()
-                for server, other in ((one, two), (two, one)):
+                for server in running:
                     restarted(server)
                     go_on()
-                    # Before the other one stops: the balancer has found this one, and sends it calls.
+                    # Before the next one stops: the balancer has found this one, and sends it calls.
                     until(partial(is_called, server))
-                    assert other.process is not None
-                    assert other.process.poll() is None
+                    assert all(each.process is not None and each.process.poll() is None for each in running)
             finally:
                 for caller in callers:
                     caller.stop()

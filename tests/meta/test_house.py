@@ -55,12 +55,17 @@ TESTED_IN = {
     "server/data/older_copy": "tests/cli/test_anchor.py",
     "server/data/opened_store": "tests/cli",
     "server/data/protection": "tests/security/test_altered_rows.py",
+    "server/data/moved": "tests/unit/server/move/test_moving.py",
+    "server/move/places": "tests/unit/server/move/test_moving.py",
     "server/data/verification": "tests/cli/test_store.py",
+    "server/data/world": "tests/cli",
     "server/ephemeral": "tests/interop",
+    "server/nodes": "tests/cli/test_several.py",
     "server/rootkey": "tests/cli",
     "server/network/certificate_watch": "tests/cli",
     "server/network/console_process": "tests/unit/server/network/test_console_supervisor.py",
     "server/network/limits": "tests/unit/server/network/test_connection.py",
+    "server/network/own_proxy": "tests/cli",
     "server/network/spawn": "tests/unit/server/network/test_front_supervisor.py",
     "server/service/alarms": "tests/security/test_altered_rows.py",
     "server/service/anchoring": "tests/cli/test_anchor.py",
@@ -326,7 +331,8 @@ def test_a_skip_is_a_failure_where_nothing_may_be_skipped(
 
 def unknown_variables(files: list[Path]) -> list[str]:
     """What looks like a variable of ours and is none: a user who is told of it would be refused."""
-    known = {*(one.variable for one in SETTINGS), *variables.OF_CLIENTS, *variables.OF_RUN, variables.CONFIG}
+    known = {*(one.variable for one in SETTINGS), *variables.OF_CLIENTS, *variables.OF_RUN}
+    known |= {variables.CONFIG, variables.STORE_PASSWORD}
     known.add("KEYSTEAD_NO_SKIP")  # of the suite, which takes it out of the environment
     return [
         f"{file.name}: {name}"

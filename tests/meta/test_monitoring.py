@@ -29,7 +29,9 @@ UNSEEN = {
     "process_virtual_memory_bytes": "says nothing that its resident memory does not",
 }
 # Only a server whose database others share has these.
-OF_SHARED = {"keystead_database_clock_skew_seconds", "keystead_database_connected"}
+OF_SHARED = {
+    f"keystead_database_{name}" for name in ("clock_skew_seconds", "connected", "problems", "weaknesses")
+}
 OTHERS = {"node_systemd_unit_state", "node_systemd_timer_last_trigger_seconds"}  # of node_exporter
 _SAMPLES = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count"), "info": ("_info",)}
 
@@ -253,6 +255,18 @@ ALERTS: dict[str, tuple[dict[str, str], dict[str, str], dict[str, str], str]] = 
         {f"keystead_database_clock_skew_seconds{{{JOB}}}": "-1x60"},
         {},
         ": its clock and the database's are 1.5s apart",
+    ),
+    "KeysteadDatabaseRefused": (
+        {f"keystead_database_problems{{{JOB}}}": "0x20 1x40"},
+        {f"keystead_database_problems{{{JOB}}}": "0x60"},
+        {},
+        " answers no call on its PostgreSQL database: /ready says why",
+    ),
+    "KeysteadDatabaseWeak": (
+        {f"keystead_database_weaknesses{{{JOB}}}": "2x60"},
+        {f"keystead_database_weaknesses{{{JOB}}}": "0x22 1x40"},
+        {},
+        ": 2 settings of its PostgreSQL database do not keep what is promised",
     ),
     "KeysteadLog": (
         {f"keystead_log_lines_lost_total{{{JOB}}}": "0x28 1x20"},

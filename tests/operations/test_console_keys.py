@@ -1,21 +1,19 @@
 """SearchKeys and SummarizeKeys: keys as the console lists them."""
 
-from pathlib import Path
-
 import pytest
 
 from keystead.domain.arns import key_arn
 from tests.at_console import Console
-from tests.harness import Members, OnDisk, Service
+from tests.harness import Members, Service
 from tests.operations.test_accounts import made
 from tests.ram import Ram, allow
 
 DAY = 86_400
 
 
-@pytest.fixture(params=["memory", "disk"])
-def service(request: pytest.FixtureRequest, tmp_path: Path) -> Service:
-    return Service() if request.param == "memory" else OnDisk(tmp_path / "data")
+@pytest.fixture
+def service(any_service: Service) -> Service:
+    return any_service
 
 
 def found(service: Service, **parameters: str) -> list[str]:

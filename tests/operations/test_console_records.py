@@ -26,9 +26,9 @@ LOOK_UPS: list[tuple[str, dict[str, str]]] = [
 ]
 
 
-@pytest.fixture(params=["memory", "disk"])
-def service(request: pytest.FixtureRequest, tmp_path: Path) -> Service:
-    return Service() if request.param == "memory" else OnDisk(tmp_path / "data")
+@pytest.fixture
+def service(any_service: Service) -> Service:
+    return any_service
 
 
 def looked_up(service: Service, **parameters: str) -> list[Members]:

@@ -2,21 +2,20 @@
 
 import base64
 import json
-from pathlib import Path
 
 import pytest
 
 from keystead.domain.products import KEYSTEAD, KMS
 from keystead.operations.keystead import key_uses
 from tests.at_console import Console
-from tests.harness import Members, OnDisk, Service
+from tests.harness import Members, Service
 from tests.operations.test_accounts import made
 from tests.ram import Ram, allow
 
 
-@pytest.fixture(params=["memory", "disk"])
-def service(request: pytest.FixtureRequest, tmp_path: Path) -> Service:
-    return Service() if request.param == "memory" else OnDisk(tmp_path / "data")
+@pytest.fixture
+def service(any_service: Service) -> Service:
+    return any_service
 
 
 def asked(console: Console, **parameters: str) -> tuple[int, Members]:

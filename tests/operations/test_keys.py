@@ -1,5 +1,6 @@
 import json
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 
@@ -220,22 +221,29 @@ OWN = [name for name in ALL if name != "waiting"]
 ENABLED = ["plain", "signer", "sealer", "coder", "placed", "tagged"]
 
 
-@pytest.fixture(scope="module", params=["memory", "sqlite"])
+@pytest.fixture(scope="module", params=["memory", "sqlite", "postgresql"])
 def flock(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Service, dict[str, str]]]:
     """A service with these keys, and their ids."""
-    service = Service()
-    if request.param == "sqlite":
-        service = OnDisk(tmp_path_factory.mktemp("flock") / "data")
+    with ExitStack() as stack:
+        service = Service()
+        if request.param != "memory":
+            url = ""
+            if request.param == "postgresql":
+                url = stack.enter_context(request.getfixturevalue("databases").one())
+            service = OnDisk(tmp_path_factory.mktemp("flock") / "data", url)
+            stack.callback(service.store.close)
+        yield service, put_into(service)
+
+
+def put_into(service: Service) -> dict[str, str]:
     ids = {name: service.key(**parameters) for name, parameters in FLOCK.items()}
     service.ok("DisableKey", KeyId=ids["short"])
     service.ok("ScheduleKeyDeletion", KeyId=ids["doomed"], PendingWindowInDays="7")
     for name in ("signer", "placed"):
         service.ok("CreateAlias", AliasName=f"alias/{name}", KeyId=ids[name])
-    yield service, ids
-    if isinstance(service, OnDisk):
-        service.store.close()
+    return ids
 
 
 def found(flock: tuple[Service, dict[str, str]], *rows: tuple[str, list[str]]) -> list[str]:

@@ -1,8 +1,14 @@
 """The servers of a database, through the operations; the database itself is tested in tests/store/test_members.py."""
 
+from typing import Any, cast
+
+import pytest
+
 from keystead.domain.audit import Kind
 from keystead.domain.members import Member, MemberState
-from tests.harness import Service
+from tests.harness import Service, in_memory
+
+pytestmark = pytest.mark.memory("what it says of its database is made up")
 
 
 class Database:
@@ -45,7 +51,7 @@ class Database:
 def sharing() -> tuple[Service, Database]:
     service = Service()
     database = Database(service.world.server_id)
-    service.store.shared = database
+    cast(Any, in_memory(service)).shared = database
     return service, database
 
 

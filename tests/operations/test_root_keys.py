@@ -8,7 +8,8 @@ def test_a_rotation_wraps_all_anew_and_notes_the_new_one() -> None:
     service = Service()
     world = service.world
     before = service.store.keyring.all()
-    service.store.keyring.put_secret(world.vault.make_own_key("own", 1))
+    with service.batch() as store:
+        store.keyring.put_secret(world.vault.make_own_key("own", 1))
     own = len(service.store.keyring.secrets())
     new = root_key.ephemeral(service.entropy)
     facts = RootKeyFacts(fingerprint=new.fingerprint, provider="file:/new", parameters="", since=5)

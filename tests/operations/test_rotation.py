@@ -1,5 +1,4 @@
 from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -86,9 +85,9 @@ def test_a_key_is_rotated_when_it_is_due_and_not_before() -> None:
     assert key_id in record.resources
 
 
-def test_two_years_with_the_server_stopped_for_months(tmp_path: Path) -> None:
+def test_two_years_with_the_server_stopped_for_months(on_disk: OnDisk) -> None:
     """One rotation makes up for all that were missed; from there the interval counts anew."""
-    service = OnDisk(tmp_path / "data")
+    service = on_disk
     key_id = rotating(service, 30)
     service.store.close()
     begin = service.clock.now()
@@ -116,7 +115,7 @@ def test_two_years_with_the_server_stopped_for_months(tmp_path: Path) -> None:
     ]
     assert len({one["KeyVersionId"] for one in opened}) >= len(expected) - 1
     service.store.close()
-    with closing(open_reader(service.directory.database)) as reader:
+    with closing(open_reader(service.place)) as reader:
         assert not [verdict.bad for verdict in reader.verify() if verdict.bad]
         assert [one.action for one in reader.all()].count("RotateKey") == len(expected) - 1
 

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 
 import pytest
 
@@ -41,9 +40,9 @@ CALLS: dict[str, Callable[[Service], dict[str, str]]] = {
 }
 
 
-@pytest.fixture(params=["memory", "disk"])
-def service(request: pytest.FixtureRequest, tmp_path: Path) -> Service:
-    return Service() if request.param == "memory" else OnDisk(tmp_path)
+@pytest.fixture
+def service(any_service: Service) -> Service:
+    return any_service
 
 
 @pytest.mark.parametrize("action", CALLS)
@@ -85,8 +84,8 @@ def test_calls_of_one_batch_share_the_one_that_is_made() -> None:
     assert len(ids) == made(service) == 1
 
 
-def test_it_is_the_same_after_a_restart(tmp_path: Path) -> None:
-    service = OnDisk(tmp_path)
+def test_it_is_the_same_after_a_restart(on_disk: OnDisk) -> None:
+    service = on_disk
     blob = service.ok("Encrypt", KeyId=MSE, Plaintext="x")["CiphertextBlob"]
     service.store.close()
     service.directory.unlock()

@@ -1,6 +1,6 @@
 import json
 
-from keystead.domain.sessions import short_code
+from keystead.domain.sessions import hashed, short_code
 from tests.harness import Service
 
 
@@ -46,7 +46,10 @@ def test_links_and_codes_are_kept_as_hashes_and_recorded_without_them() -> None:
     code = service.operate("CreateConfirmationCode")[1]["Code"]
     session = service.owner()
     told = "\n".join(str(record) for record in service.records)
-    kept = str(service.store.sessions._tickets.values()) + str(service.store.sessions.of(service.account))
+    sessions = service.store.sessions
+    tickets = [sessions.ticket(hashed(*words)) for words in ((token,), (service.account, code))]
+    assert None not in tickets
+    kept = str(tickets) + str(sessions.of(service.account))
     for secret in (token, code, session):
         assert secret not in told
         assert secret not in kept

@@ -26,6 +26,7 @@ from keystead.api.scheduled import delete_due, expire_due, rotate_due
 from keystead.crypto.primitives import sm2
 from keystead.domain.keys.key import DAY
 from keystead.store.reader import open_reader
+from tests.databases import MEMORY, Databases
 from tests.harness import Members, OnDisk, base64_of
 
 NAMES = some.sampled_from(["alias/a", "alias/b", "alias/c"])
@@ -51,7 +52,6 @@ CONTEXTS = some.sampled_from(["", "{}", '{"a": "1"}', '{"b": "2", "a": "1"}'])
 SEALING = ("symmetric", "external")
 ROTATING = ("symmetric", "signer", "pair")
 VERSIONS = 50  # of a key pair
-MEMORY = "/dev/shm" if os.path.isdir("/dev/shm") else None
 STEPS = 50_000
 
 
@@ -70,12 +70,14 @@ class Life(RuleBasedStateMachine):
     blobs = Bundle("blobs")
     signatures = Bundle("signatures")
     sealed_to_pairs = Bundle("sealed_to_pairs")
+    databases: Databases | None = None  # None: over SQLite
     steps = 0
 
     def __init__(self) -> None:
         super().__init__()
         self.folder = Path(tempfile.mkdtemp(dir=MEMORY))
-        self.service = OnDisk(self.folder / "data")
+        self.url = "" if self.databases is None else self.databases.take()
+        self.service = OnDisk(self.folder / "data", self.url)
         self.kinds: dict[str, str] = {}
         self.states: dict[str, str] = {}
         self.absent: set[str] = set()
@@ -500,17 +502,32 @@ class Life(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         self.service.store.close()
-        with closing(open_reader(self.service.directory.database)) as reader:
+        with closing(open_reader(self.service.place)) as reader:
             assert not [verdict.bad for verdict in reader.verify() if verdict.bad]
         shutil.rmtree(self.folder)
+        if self.databases is not None:
+            self.databases.give_back(self.url)
 
 
 def test_life() -> None:
+    live(Life, 580, STEPS)
+
+
+def test_life_in_postgresql(databases: Databases) -> None:
+    class Shared(Life):
+        pass
+
+    Shared.databases = databases
+    whole = os.environ.get("TEST_EVIDENCE") == "1"
+    live(Shared, 580 if whole else 35, STEPS if whole else 3000)
+
+
+def live(life: type[Life], examples: int, least: int) -> None:
     Life.steps = 0
     run_state_machine_as_test(
-        Life,
+        life,
         settings=settings(
-            max_examples=580,
+            max_examples=examples,
             stateful_step_count=100,
             derandomize=True,
             report_multiple_bugs=False,
@@ -523,4 +540,4 @@ def test_life() -> None:
         ),
     )
     print(f"{Life.steps} steps")
-    assert Life.steps >= STEPS
+    assert Life.steps >= least

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from keystead.clock import FixedClock
@@ -54,7 +54,7 @@ from keystead.store.memory import MemoryStore
 from keystead.store.ports import Page, Store, StoreFailure
 from keystead.store.postgresql.session import Place
 from keystead.store.postgresql.store import PostgresStore
-from keystead.store.sqlite import SqliteStore
+from tests.databases import Databases, new_sqlite
 from tests.unit.domain.test_audit import RECORD
 
 ACCOUNT, REGION = "1000000000000001", "cn-hangzhou"
@@ -109,13 +109,14 @@ def found(store: Store) -> None:
 
 
 def fresh(kind: str, folder: Path) -> Store:
+    """A new store: of the embedded kind in a folder, or in the PostgreSQL database of an URL."""
     if kind == "memory":
         return MemoryStore(entropy=SeededEntropy())
     store: DatabaseStore
     if kind.startswith("postgresql:"):
         store = PostgresStore.open(Place(kind, "here"), "a", "here", FixedClock())
     else:
-        store = SqliteStore.open(folder / "k.db", clock=FixedClock(), entropy=SeededEntropy())
+        store = new_sqlite(folder / "k.db", FixedClock(), SeededEntropy())
     store.begin()
     sealer = RowSeals(bytes(32), SeededEntropy())
     if store.has_seals():
@@ -136,7 +137,7 @@ def check_seals(store: Store) -> None:
 
 @pytest.fixture(params=["memory", "sqlite", "postgresql"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    kind = request.param if request.param != "postgresql" else request.getfixturevalue("database_url")
+    kind = request.param if request.param != "postgresql" else request.getfixturevalue("emptied_url")
     made = fresh(kind, tmp_path)
     made.begin()
     found(made)
@@ -579,8 +580,20 @@ STEPS = some.lists(
 def test_pages_are_right_while_keys_come_and_go(
     kind: str, tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, int]], offset: int, limit: int
 ) -> None:
+    check_pages(fresh(kind, tmp_path_factory.mktemp("pages")), steps, offset, limit)
+
+
+@settings(max_examples=25)  # each costs four times as much as over SQLite
+@given(steps=STEPS, offset=some.integers(0, 20), limit=some.integers(1, 7))
+def test_pages_are_right_in_postgresql_while_keys_come_and_go(
+    databases: Databases, steps: list[tuple[str, int]], offset: int, limit: int
+) -> None:
+    with databases.one() as url:
+        check_pages(fresh(url, Path()), steps, offset, limit)
+
+
+def check_pages(store: Store, steps: list[tuple[str, int]], offset: int, limit: int) -> None:
     before, listing.STRETCH = listing.STRETCH, 4
-    store = fresh(kind, tmp_path_factory.mktemp("pages"))
     try:
         store.begin()
         found(store)

@@ -13,7 +13,7 @@ from keystead.store.ports import StoreFailure
 from keystead.store.postgresql.members import members_at
 from keystead.store.postgresql.place import Place
 from keystead.store.postgresql.store import PostgresStore
-from tests.postgres import Cluster
+from tests.postgres import Cluster, cluster
 
 NOW = int(time.time())  # the database's clock can't be moved
 
@@ -135,6 +135,23 @@ def test_that_it_is_there_and_how_the_database_grows_is_noted_once_a_minute(
     clock.time = NOW + 30  # it was set back
     assert tended() == NOW + 30
     assert a.shared.connected
+
+
+def test_a_setting_that_was_changed_is_told_within_a_minute(clock: FixedClock) -> None:
+    with cluster(durable=False) as own, own.database() as url:
+        store = PostgresStore.open(Place(url, "the database"), "a", "host-a", clock)
+        told = store.shared.warnings
+        own.configure(synchronous_commit="off")
+        for moment, more in ((NOW, 1), (NOW + 59, 1), (NOW + 60, 0)):
+            if moment == NOW + 60:
+                own.configure(synchronous_commit="on")
+            clock.time = moment
+            store.begin()
+            store.shared.tend()
+            store.commit()
+            assert len(store.shared.warnings) == len(told) + more, store.shared.warnings
+        store.close()
+    assert not any("synchronous_commit" in one for one in told)
 
 
 def test_a_connection_that_is_gone_is_told(

@@ -52,9 +52,9 @@ def joined(url: str, server: str) -> Iterator[PostgresStore]:
 
 
 @pytest.fixture
-def world(database_url: str) -> str:
+def world(emptied_url: str) -> str:
     """The URL of a database with an account and a key."""
-    store = opened(database_url, "first")
+    store = opened(emptied_url, "first")
     store.begin(alone=True)
     store.seal_all(sealer())
     found(store)
@@ -62,7 +62,7 @@ def world(database_url: str) -> str:
     store.keys.add(made, version, {})
     store.commit()
     store.close()
-    return database_url
+    return emptied_url
 
 
 @pytest.fixture
@@ -586,7 +586,7 @@ def test_a_retired_server_commits_no_more(
     b.commit()
 
 
-def test_clocks_apart_are_told(world: str, database_url: str) -> None:
+def test_clocks_apart_are_told(world: str) -> None:
     store = PostgresStore.open(Place(world, "here"), "late", "host", FixedClock())
     assert store.problems() == [
         f"the clocks of this machine and of the database are {abs(store._session.skew):.1f} s apart"
@@ -625,15 +625,16 @@ def test_a_database_that_is_another_program_s(postgres: Cluster, database_url: s
         opened(database_url, "a")
 
 
-def test_a_database_of_another_version(world: str) -> None:
-    with open_connection(Place(world, "here")) as connection:
+def test_a_database_of_another_version(database_url: str) -> None:
+    opened(database_url, "a").close()
+    with open_connection(Place(database_url, "here")) as connection:
         connection.execute("INSERT INTO migrations VALUES (999, 'later', 'x', 1)")
         with pytest.raises(OperatorError, match="written by a newer keystead"):
-            opened(world, "a")
+            opened(database_url, "a")
         connection.execute("DELETE FROM migrations WHERE number = 999")
         connection.execute("UPDATE migrations SET checksum = 'x' WHERE number = 1")
         with pytest.raises(OperatorError, match="step 1 of the schema of here is not the one"):
-            opened(world, "a")
+            opened(database_url, "a")
 
 
 def test_a_step_that_fails_leaves_nothing(database_url: str) -> None:

@@ -12,6 +12,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from keystead.domain.audit import COLUMNS, GENESIS, Head, link
 from keystead.errors import OperatorError
+from keystead.store.contents import Contents
 from keystead.store.migrate import Migration
 from keystead.store.postgresql import schema
 from keystead.store.postgresql.place import Place
@@ -355,6 +356,15 @@ def test_what_this_user_may_not_read_is_told(shared: Place, postgres: Cluster) -
     postgres.run(tables, str(database))
     with pytest.raises(OperatorError, match="permission denied"):
         open_reader(shared)
+
+
+def test_all_that_it_holds_is_counted(log: Where) -> None:
+    with closing(Contents(log)) as contents:
+        assert {name: amount for name, amount in contents.amounts().items() if amount} == {"audit": COUNT}
+        assert contents.damage() == ""
+        assert contents.latest_nonce() == 0
+        assert list(contents.versions()) == []
+        assert contents.disabled() == contents.leaving() == ()
 
 
 def end(postgres: Cluster, reader: Reader) -> None:

@@ -120,3 +120,28 @@ def test_a_failed_sync_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     with pytest.raises(OSError, match="Input/output"):
         portable.sync_directory(tmp_path)
     assert descriptors() == before
+
+
+def test_a_directory_and_those_above_it_are_on_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[Path] = []
+    monkeypatch.setattr(portable, "sync_directory", synced.append)
+    there, made = tmp_path / "there", tmp_path / "there" / "a" / "b"
+    there.mkdir()
+    for _ in range(2):
+        portable.make_directory(made, 0o700)
+    assert stat.S_IMODE(made.stat().st_mode) == 0o700
+    assert synced == [made.parent, there]
+    with pytest.raises(FileExistsError):
+        (there / "file").touch()
+        portable.make_directory(there / "file", 0o700)
+
+
+def test_a_directory_in_one_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(portable, "sync_directory", refuse)
+    portable.make_directory(tmp_path / "made", 0o700)
+    assert (tmp_path / "made").is_dir()

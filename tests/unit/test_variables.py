@@ -16,7 +16,9 @@ def unknown(**environment: str) -> list[tuple[str, str]]:
 
 
 def test_every_known_variable_is_known() -> None:
-    known = dict.fromkeys([*OURS, *variables.OF_CLIENTS, *variables.OF_RUN, variables.CONFIG], "x")
+    known = dict.fromkeys(
+        [*OURS, *variables.OF_CLIENTS, *variables.OF_RUN, variables.CONFIG, variables.STORE_PASSWORD], "x"
+    )
     assert unknown(**known, PATH="/bin", HOME="/") == []
     assert len(set(OURS)) == len(OURS)
 

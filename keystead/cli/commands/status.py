@@ -138,6 +138,7 @@ def _facts(scene: "Scene", wrong: OperatorError | None) -> list[tuple[str, str]]
         found.append(("health, metrics", scene.running.ops_url))
         if scene.running.checkpoint_key:  # a server of the version before has none
             found.append(("checkpoints", scene.running.checkpoint_key))
+    found += [("warning", one) for one in _warnings(scene)]
     return found
 
 
@@ -179,9 +180,15 @@ def _members(scene: "Scene", wrong: OperatorError | None) -> dict[str, Any]:
         "Certificate": certificate,
         "CA": authority,
         "CheckpointKey": None if scene.running is None else scene.running.checkpoint_key,
+        "Warnings": _warnings(scene),
         "OpsUrl": None if scene.running is None else scene.running.ops_url,
         "Problem": problem,
     }
+
+
+def _warnings(scene: "Scene") -> list[str]:
+    """What is wrong while calls are answered."""
+    return [] if scene.health is None else [*scene.health.warnings, *scene.health.database]
 
 
 def _version(scene: "Scene") -> str:

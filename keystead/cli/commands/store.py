@@ -1,4 +1,4 @@
-"""`keystead store`: whether what is stored was altered outside of the service, and what to do then."""
+"""`keystead store`: whether what is stored was altered outside of the service, what to do then, and its moves elsewhere."""
 
 import argparse
 
@@ -9,9 +9,13 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     """Add the command."""
     parser = subparsers.add_parser(
         "store",
-        help="check that nobody altered what is stored",
-        description="Check that nobody altered what is stored, and seal it anew if somebody had to.",
-        examples=("keystead store verify",),
+        help="check that nobody altered what is stored, or move it to another place",
+        description="Check that nobody altered what is stored, and seal it anew if somebody had to. Move all of it from a "
+        "data directory to a database that several servers share, or back.",
+        examples=(
+            "keystead store verify",
+            "keystead store copy --from DIR --to postgresql://keystead@db/keystead",
+        ),
     )
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
     verify = verbs.add_parser(
@@ -35,6 +39,49 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     accept.set_defaults(func=accept_store)
     for one in (verify, accept):
         one.add_argument("--data", metavar="DIR", help=target.DATA)
+    _add_copy(verbs)
+
+
+def _add_copy(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    copy = verbs.add_parser(
+        "copy",
+        help="move a whole store to another place",
+        description="Move a whole store: keys, users, policies, audit records, and which requests were accepted. A place is "
+        "a data directory, or a PostgreSQL database as the setting store names one. All servers on both places must be "
+        "stopped. Everything is proved there, by the seals of the rows and the chains of the records, before it may be "
+        "used; from then on the other place is not. Whatever cuts it off, run the same command again: it goes on from "
+        "there. It is recorded. What has an anchor needs a new place for that.",
+        examples=(
+            "keystead store copy --from /var/lib/keystead --to postgresql://keystead@db.example.com/keystead",
+            "keystead store copy --from postgresql://keystead@db.example.com/keystead --to /var/lib/keystead",
+        ),
+    )
+    copy.add_argument("--from", dest="source", metavar="PLACE", required=True, help="where the store is")
+    copy.add_argument(
+        "--to", dest="target", metavar="PLACE", required=True, help="an empty place that it goes to"
+    )
+    copy.add_argument(
+        "--trial",
+        action="store_true",
+        help="make a copy to try with, and leave the store where it is. The copy is another server: nobody is signed in "
+        "there, and no request that was signed before is accepted. From then on neither knows of the other: a key that is "
+        "disabled in one is not in the other",
+    )
+    copy.add_argument(
+        "--root-key",
+        metavar="FILE",
+        default="",
+        help="the root key: its file, which is copied into a new directory, or what the setting root-key may say (default: "
+        "root.key in the data directory, else the setting)",
+    )
+    copy.add_argument(
+        "--store-password-file",
+        metavar="FILE",
+        default="",
+        help="a file with the password of the database, as the setting of this name (default: that, else as PostgreSQL's "
+        "own programs find it)",
+    )
+    copy.set_defaults(func=copy_store)
 
 
 def verify_store(args: argparse.Namespace) -> int:
@@ -70,4 +117,35 @@ def accept_store(args: argparse.Namespace) -> int:
         output.line(f"accepted: {one}")
     if not found:
         output.note("nothing had been altered")
+    return output.DONE
+
+
+def copy_store(args: argparse.Namespace) -> int:
+    """Move or copy it, and say what comes next."""
+    from keystead.server.recovery import copy_store as copy
+
+    copied = copy(
+        args.source,
+        args.target,
+        root_key=args.root_key,
+        password_file=args.store_password_file,
+        trial=args.trial,
+        tell=output.progress,
+    )
+    output.fact("copied" if args.trial else "moved", f"{copied.source} to {copied.target}")
+    for what in ("keys", "key_versions", "access_keys", "users"):
+        output.fact(what.replace("_", " "), f"{copied.amounts[what]:,}")
+    output.fact("audit records", f"{copied.records:,}, all chains verified")
+    output.fact("new chain", copied.chain)
+    for text in copied.altered:
+        output.warning(f"altered before, and not used there either: {text}")
+    if args.trial:
+        output.warning(
+            "both may be used from here on, and go separate ways: a request can be accepted by each, and a key that is "
+            "disabled in one is not in the other"
+        )
+    else:
+        output.note(
+            f"{copied.source} is not used any more; a server that is started on it says where the store is now"
+        )
     return output.DONE

@@ -15,7 +15,9 @@ from typing import Any, NamedTuple
 from keystead.domain.audit import Head
 from keystead.domain.proofs.facts import Findings, members
 
-NOTING = frozenset({"JoinServer", "LeaveServer", "NoteHeads", "RestoreBackup"})
+NOTING = frozenset(
+    {"CopyStore", "JoinServer", "LeaveServer", "MoveStore", "NoteHeads", "RestoreBackup", "RetireServer"}
+)
 HEADS = "Heads"  # the parameter: heads by their chains
 _KEPT = 4096  # links of a chain
 _HEAD = re.compile(r"([1-9][0-9]{0,17}):([0-9a-f]{64})")

@@ -49,6 +49,9 @@ class DataDirectory:
         self.node = self.path / "node.json"  # which server it is of, among those that share a database
         self.seen = self.path / "last-seen"  # what that database was last
         self.restoring = self.path / "restoring.db"  # what a restore has not brought to its end
+        self.copying = self.path / "copying.db"  # a store that is being carried here
+        self.moved = self.path / "moved.db"  # what the database was when the store was moved away
+        self.moved_to = self.path / "moved.json"  # where to
         self.backups = self.path / "backups.json"  # the last backup that was proved
         self.root_key = self.path / "root.key"
         self.root_access_key = self.path / "root-access-key.json"
@@ -97,7 +100,15 @@ class DataDirectory:
         names = set(os.listdir(self.path))
         own = {
             one.name
-            for one in (self.database, self.node, self.root_key, self.root_access_key, self.restoring)
+            for one in (
+                self.database,
+                self.node,
+                self.root_key,
+                self.root_access_key,
+                self.restoring,
+                self.copying,
+                self.moved,
+            )
         }
         if own & names:
             return

@@ -1,11 +1,15 @@
 """How a command finds its server and its AccessKey."""
 
-from contextlib import closing
+from contextlib import closing, suppress
 
 import msgspec
 
 from keystead.client.access_key import read_access_key
-from keystead.errors import OperatorError, Unreachable
+from keystead.client.transport import Endpoint, Session
+from keystead.clock import SystemClock
+from keystead.domain.products import STS
+from keystead.entropy import SystemEntropy
+from keystead.errors import AccessKeyNotFound, OperatorError, Unreachable
 from keystead.server.data.directory import DataDirectory
 from keystead.server.data.store_place import database_of
 from keystead.store.reader import open_reader
@@ -25,20 +29,29 @@ class Discovered(msgspec.Struct, frozen=True, kw_only=True):
 
         Else it is the root AccessKey; OperatorError if that can't be read.
         """
-        if given is not None and self._knows(given[0]):
+        if given is not None and self._knows(given):
             return given, True
         return read_access_key(self.directory.root_access_key), False
 
-    def _knows(self, access_key_id: str) -> bool:
-        """Whether it is one of the server's; it may well be where its database is one that others share, and can't be asked
-        from here: it is the server that needs a password for it."""
+    def _knows(self, given: tuple[str, str]) -> bool:
         try:
             with closing(open_reader(database_of(self.directory))) as reader:
-                return reader.has_access_key(access_key_id)
+                return reader.has_access_key(given[0])
         except OperatorError:
             if self.directory.database.exists():
                 raise
-            return True
+        return self._takes(given)
+
+    def _takes(self, given: tuple[str, str]) -> bool:
+        """As the server itself says: a database that it shares with others may need a password that commands do not have."""
+        endpoint = Endpoint(self.url, self.ca_file, given)
+        with (
+            suppress(OperatorError),
+            Session(endpoint, SystemClock(), SystemEntropy(), "discovery") as session,
+        ):
+            answer = session.call("GetCallerIdentity", STS.version, {})
+            return answer.members.get("Code") != AccessKeyNotFound.code
+        return True
 
 
 def running_server(data: str) -> Discovered:

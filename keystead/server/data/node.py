@@ -20,7 +20,7 @@ def read(directory: DataDirectory) -> Node | None:
     """The server of a directory; None if it is of none that shares a database. OperatorError if that can't be read."""
     try:
         return msgspec.json.decode(directory.node.read_bytes(), type=Node)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise OperatorError(

@@ -12,6 +12,7 @@ from keystead.server import logs
 from keystead.server.data import node, world
 from keystead.server.data.anchor import Anchor, InFile, committed_in
 from keystead.server.data.directory import DataDirectory
+from keystead.server.data.moved import refuse_moved
 from keystead.server.data.older_copy import accept, compare, refuse
 from keystead.server.data.protection import protect, record_sealing
 from keystead.server.data.root_keys import Found, RootKeys
@@ -61,6 +62,8 @@ def open_store(
             f"a restore into {directory.path} did not come to its end",
             hint="run the same keystead restore again",
         )
+    if shared is None:
+        refuse_moved(directory)
     anchors = () if anchor is None else (anchor,)
     start = _Start(
         directory,

@@ -2,7 +2,7 @@
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import accumulate
 from typing import Any
@@ -180,8 +180,15 @@ class Metrics:
         for name in sizes():
             size.labels(name).set_function(partial(_of, sizes, name))
 
-    def watch_shared(self, skew: Callable[[], float], connected: Callable[[], bool]) -> None:
-        """Add how it is with a database that several servers share."""
+    def watch_shared(
+        self,
+        skew: Callable[[], float],
+        connected: Callable[[], bool],
+        problems: Callable[[], Sequence[str]],
+        weaknesses: Callable[[], Sequence[str]],
+    ) -> None:
+        """Add how it is with a database that several servers share: what keeps calls from being answered, and what does not
+        keep what is promised."""
         Gauge(
             "keystead_database_clock_skew_seconds",
             "By how much the clock of this machine is ahead of the database's, when they were last compared",
@@ -192,6 +199,17 @@ class Metrics:
             "1 if there is a connection to the database, as far as is known, else 0",
             registry=self.registry,
         ).set_function(connected)
+        Gauge(
+            "keystead_database_problems",
+            "Why this server answers no call although the database is there: it went back in time, the server was retired, "
+            "clocks are apart; /ready says which",
+            registry=self.registry,
+        ).set_function(lambda: len(problems()))
+        Gauge(
+            "keystead_database_weaknesses",
+            "What of the database's settings, or of the way to it, does not keep what is promised; /ready says what",
+            registry=self.registry,
+        ).set_function(lambda: len(weaknesses()))
 
     def stored(self, keys: Mapping[KeyState, int], records: int) -> None:
         """What the store holds now."""

@@ -138,7 +138,9 @@ class Service:
 
         for one in self.of_database():
             logs.event("the database does not keep all that is promised", "warning", reason=one)
-        self.metrics.watch_shared(lambda: shared.skew, lambda: shared.connected)
+        self.metrics.watch_shared(
+            lambda: shared.skew, lambda: shared.connected, shared.problems, self.of_database
+        )
         self.every(_TENDED_EVERY, "database", lambda: self.sequencer.run(tend))
         self.every(_HEADS_EVERY, "heads", lambda: self.sequencer.run(note_heads))
 

@@ -57,6 +57,20 @@ def as_given(value: Any) -> Any:
     return value
 
 
+def stored_row(row: Iterable[Any]) -> list[Any]:
+    """Values as PostgreSQL can keep them."""
+    # Hardly any is changed, and most of the time would be calls.
+    return [
+        stored(value) if isinstance(value, str) and (_NUL in value or MARK in value) else value
+        for value in row
+    ]
+
+
+def row_as_given(row: Iterable[Any]) -> tuple[Any, ...]:
+    """The values that were `stored`."""
+    return tuple([as_given(value) if isinstance(value, str) and MARK in value else value for value in row])
+
+
 def failure(error: Exception) -> StoreFailure:
     """What an error of the database means to the caller: its first line, without a statement or a value."""
     state = getattr(error, "sqlstate", None) or type(error).__name__
@@ -177,7 +191,7 @@ class PostgresDatabase(Database):
                 cursor.execute(numbered(sql), [stored(value) for value in values] or None)
             if cursor.description is None:
                 return []
-            return [tuple(map(as_given, row)) for row in cursor.fetchall()]
+            return list(map(row_as_given, cursor.fetchall()))
         except psycopg.Error as error:
             raise self.failure(error) from None
 

@@ -22,7 +22,8 @@ _KEEP_OUT = Statement("keep_out", "SELECT keep_out($1::text, $2::bigint, $3::big
 _STATE = Statement(
     "state",
     "SELECT (SELECT revision FROM fence), "
-    "(SELECT count(*) FROM servers WHERE server = $1::text AND epoch = $2::bigint AND retired IS NULL)",
+    "(SELECT count(*) FROM servers, fence "
+    "WHERE server = $1::text AND epoch = $2::bigint AND retired IS NULL AND held = '')",
 )
 _HERE = (LOCKS, FENCE)
 _STALE, _OVER = "KS001", "KS002"  # what keep_out raises
@@ -35,7 +36,7 @@ class RunOver(StoreFailure):
 
     def __init__(self) -> None:
         super().__init__(
-            "PostgreSQL: this server was retired, or another process runs with its data directory"
+            "PostgreSQL: this server was retired, or another process runs with its data directory, or its store was moved"
         )
 
 

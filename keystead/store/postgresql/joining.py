@@ -11,7 +11,14 @@ from keystead.errors import OperatorError
 from keystead.store.failures import StoreFailure
 from keystead.store.postgresql import schema
 from keystead.store.postgresql.database import PostgresDatabase, failure
-from keystead.store.postgresql.session import Place, Session, durability, open_connection, refuse_unfit
+from keystead.store.postgresql.session import (
+    Place,
+    Session,
+    durability,
+    open_connection,
+    refuse_held,
+    refuse_unfit,
+)
 
 _JOIN = (
     "INSERT INTO servers VALUES ($1, $4::bigint + 1, $2, $3, $3, NULL, NULL) ON CONFLICT (server) DO UPDATE "
@@ -37,6 +44,7 @@ def join(
         with open_connection(place) as connection:
             refuse_unfit(connection, place.shown)
             schema.migrate(connection, place.shown, int(clock.now()))
+            refuse_held(connection, place.shown)
             first(PostgresDatabase(connection))
         connection = session.connect()
         rows = RawCursor(connection).execute(_JOIN, (server, name, int(clock.now()), after)).fetchall()

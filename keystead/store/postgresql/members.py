@@ -12,7 +12,7 @@ from keystead.store.ports import StoreFailure
 from keystead.store.postgresql.database import PostgresDatabase, failure
 from keystead.store.postgresql.fence import RunOver
 from keystead.store.postgresql.place import Place
-from keystead.store.postgresql.session import LOCKS, Session, open_connection
+from keystead.store.postgresql.session import LOCKS, Session, durability, open_connection
 
 # A lock by one number of 64 bits shows as two of 32.
 _HOLDS = (
@@ -24,7 +24,9 @@ _ALL = (
     f"SELECT server, name, epoch, started, seen, stopped, retired, {_HOLDS} FROM servers AS s "  # noqa: S608 - a constant
     "ORDER BY name, server"
 )
-_CURRENT = "SELECT count(*) FROM servers WHERE server = ? AND epoch = ? AND retired IS NULL"
+_CURRENT = (
+    "SELECT count(*) FROM servers, fence WHERE server = ? AND epoch = ? AND retired IS NULL AND held = ''"
+)
 _SEEN = "UPDATE servers SET seen = ? WHERE server = ? AND epoch = ?"
 _NOTED_EVERY = 60  # seconds
 _END = (
@@ -83,6 +85,15 @@ class Membership:
     def retire(self, server: str) -> None:
         self._database.rows(_RETIRE, (int(self._clock.now()), server))
 
+    def _weaknesses(self) -> tuple[str, ...]:
+        connection = self._session.connection
+        assert connection is not None
+        try:
+            with self._session.watch.waiting():
+                return durability(connection)
+        except psycopg.Error as error:
+            raise failure(error) from None
+
     def tend(self) -> None:
         try:
             with self._session.watch.waiting():
@@ -95,6 +106,7 @@ class Membership:
         now = int(self._clock.now())
         if not 0 <= now - self._noted < _NOTED_EVERY:
             ((self.size,),) = self._database.rows("SELECT pg_database_size(current_database())")
+            self.warnings = self._weaknesses()
             self._database.beside(_SEEN, [(now, *self._identity)])
             self._noted = now
 

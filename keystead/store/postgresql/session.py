@@ -10,6 +10,7 @@ from psycopg.raw_cursor import RawCursor
 
 from keystead.clock import Clock
 from keystead.errors import OperatorError
+from keystead.store.holds import hold_of
 from keystead.store.ports import StoreFailure
 from keystead.store.postgresql.database import failure
 from keystead.store.postgresql.place import Place as Place
@@ -169,6 +170,13 @@ def refuse_unfit(connection: psycopg.Connection[Any], shown: str) -> None:
             f"the database {shown} can only be read",
             hint="name the primary, or all hosts with target_session_attrs=read-write",
         )
+
+
+def refuse_held(connection: psycopg.Connection[Any], shown: str) -> None:
+    """OperatorError if nobody may use this store."""
+    for (held,) in connection.execute("SELECT held FROM fence").fetchall():
+        if (hold := hold_of(held)) is not None:
+            raise hold.refusal(shown)
 
 
 def durability(connection: psycopg.Connection[Any]) -> tuple[str, ...]:

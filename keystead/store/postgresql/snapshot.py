@@ -33,18 +33,16 @@ _MARKED = MARK.encode()
 
 
 class PostgresSnapshot(PostgresDatabase, Snapshot):
-    """See keystead.store.snapshot.Snapshot. `seconds` is what a statement may take, 0: as long as it likes; `watch` ends the
-    wait for a database that says nothing."""
+    """See keystead.store.snapshot.Snapshot. `seconds` is what a statement may take, and whoever reads between two of them;
+    0: as long as they like. `watch` ends the wait for a database that says nothing."""
 
     def __init__(self, place: Place, seconds: float = 0, watch: Watch | None = None) -> None:
         self.place = place.shown
         self._watch = watch
+        longest = str(int(seconds * 1000))
         try:
             connection = open_connection(
-                place,
-                statement_timeout=str(int(seconds * 1000)),
-                # Whoever reads slowly has no transaction meanwhile, or one that holds up nobody.
-                idle_in_transaction_session_timeout="0",
+                place, statement_timeout=longest, idle_in_transaction_session_timeout=longest
             )
         except psycopg.Error as error:
             raise self.failure(error) from None

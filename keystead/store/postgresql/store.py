@@ -34,6 +34,7 @@ from keystead.store.seals import Seals
 _FOUND_OUT_WITHIN = 10.0  # seconds
 _SKEW = 2.0  # seconds between clocks, beyond which requests are not judged alike
 _COMMIT = Statement("commit", "COMMIT")
+_TOUCHED = "UPDATE servers SET seen = seen WHERE server = $1 AND epoch = $2"
 # Never by psycopg's own means: it forgets all statements that are prepared after one of these.
 _ROLLBACK = Statement("rollback", "ROLLBACK")
 _SAVEPOINT = Statement("savepoint", "SAVEPOINT one_call")
@@ -296,13 +297,25 @@ class PostgresStore(DatabaseStore):
                 # It waits until the database has given up the connection that was lost: what is not there now never will be.
                 connection = self._session.connect()
                 found = self.audit.stored(connection, head.count)
+                if found == head:
+                    self._await_standby(connection)
                 self._pg.use(connection)
                 self._trusted = connection if found == head else None
                 return found == head
             except (StoreFailure, psycopg.Error) as error:
                 if self._clock.monotonic() > end:
                     raise StoreFailure(f"PostgreSQL: what became of COMMIT is not known: {error}") from None
+                self._session.let_go()
                 self._session.watch.rest(0.2)
+
+    def _await_standby(self, connection: psycopg.Connection[Any]) -> None:
+        """Wait until what is committed here is where it has to be before anybody is told.
+
+        The connection that was lost may have waited for a standby; what it committed can be seen here all the same.
+        Whatever is committed after that waits for it, too.
+        """
+        with self._session.watch.waiting():
+            RawCursor(connection).execute(_TOUCHED, self._fence.identity)
 
     def _compare(self, connection: psycopg.Connection[Any]) -> None:
         """Look whether a database that was connected to anew is at least as late as all that is known of it."""

@@ -13,9 +13,9 @@ def test_a_checkpoint_is_of_what_was_durable_before() -> None:
     chain = service.world.server_id
     service.store.begin()
     head = service.store.audit.head(chain)
-    checkpoint, note = checkpoints.sign(service.store, service.pipeline.vault, chain, 5)
+    checkpoint, note = checkpoints.sign(service.pipeline.vault, chain, head, service.account, 5)
     service.store.rollback()
-    key = checkpoints.signer_of(service.pipeline.vault, chain).public
+    key = checkpoints.signer_of(service.pipeline.vault, chain, service.account).public
     assert read(opened(note.encode(), key)) == checkpoint
     assert (checkpoint.chain, checkpoint.head, checkpoint.time) == (chain, head, 5)
     assert head.count == 1

@@ -382,7 +382,10 @@ def test_nobody_is_an_operator_over_the_network() -> None:
     )
 
 
-def test_a_bug_answers_internal_failure_and_is_recorded_and_undone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bug_answers_internal_failure_and_is_recorded_and_undone() -> None:
+    service = Service()
+    key_id = service.key()
+
     class NoRequest(Request, frozen=True):
         alias_name: NewAliasName
 
@@ -390,14 +393,13 @@ def test_a_bug_answers_internal_failure_and_is_recorded_and_undone(monkeypatch: 
     def break_down(call: Call, request: NoRequest) -> Empty:
         """Break down half-way."""
         call.store.aliases.add(
-            Alias(account=call.account, region=call.region, name=request.alias_name, key_id="k", created=0)
+            Alias(account=call.account, region=call.region, name=request.alias_name, key_id=key_id, created=0)
         )
         raise ZeroDivisionError("canary")
 
     found = CATALOGUE.find(KMS.version, "BreakDown")
     assert found is not None
     try:
-        service = Service()
         (answer,) = service.answer(service.request("BreakDown", {"AliasName": "alias/a"}))
         assert answer.response.status == 500
         assert isinstance(answer.fault, ZeroDivisionError)
@@ -409,6 +411,9 @@ def test_a_bug_answers_internal_failure_and_is_recorded_and_undone(monkeypatch: 
 
 
 def test_a_dry_run_of_a_change_is_undone() -> None:
+    service = Service()
+    key_id = service.key()
+
     class DryRequest(Request, frozen=True):
         alias_name: NewAliasName
         dry_run: Boolean = False
@@ -417,14 +422,13 @@ def test_a_dry_run_of_a_change_is_undone() -> None:
     def name_nothing(call: Call, request: DryRequest) -> Empty:
         """Name nothing."""
         call.store.aliases.add(
-            Alias(account=call.account, region=call.region, name=request.alias_name, key_id="k", created=0)
+            Alias(account=call.account, region=call.region, name=request.alias_name, key_id=key_id, created=0)
         )
         return Empty()
 
     found = CATALOGUE.find(KMS.version, "NameNothing")
     assert found is not None
     try:
-        service = Service()
         assert service.refused("NameNothing", AliasName="alias/a", DryRun="true") == "DryRunOperationError"
         assert service.store.aliases.get(service.account, "cn-hangzhou", "alias/a") is None
         service.ok("NameNothing", AliasName="alias/a")
@@ -484,6 +488,7 @@ def test_key_references(reference: str, expected: str) -> None:
         assert (status == 200) == (expected == "")
 
 
+@pytest.mark.memory("a database keeps no alias without its key")
 def test_an_alias_whose_key_is_gone_finds_nothing() -> None:
     service = Service()
     service.store.begin()

@@ -1,5 +1,4 @@
 import json
-from pathlib import Path
 
 import pytest
 
@@ -8,12 +7,12 @@ from keystead.api.scheduled import delete_due, write_all_tallies, write_tallies
 from keystead.domain.keys.key import DAY
 from keystead.domain.keys.uses import Place, Use, User
 from keystead.store.ports import StoreFailure
-from tests.harness import OnDisk, Service
+from tests.harness import Service
 
 
-@pytest.fixture(params=["memory", "disk"])
-def service(request: pytest.FixtureRequest, tmp_path: Path) -> Service:
-    return Service() if request.param == "memory" else OnDisk(tmp_path / "data")
+@pytest.fixture
+def service(any_service: Service) -> Service:
+    return any_service
 
 
 def run(service: Service, *jobs: object, fails: bool = False) -> list[bool]:

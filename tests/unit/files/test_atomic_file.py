@@ -5,6 +5,7 @@ import pytest
 
 from keystead.entropy import SeededEntropy
 from keystead.errors import OperatorError
+from keystead.files import atomic_file
 from keystead.files.atomic_file import Whole
 
 
@@ -77,3 +78,28 @@ def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(OperatorError, match="cannot write"), whole(tmp_path / "gone" / "out") as file:
         (tmp_path / "gone").rmdir()
         file.finish()
+
+
+def test_a_folder_that_cannot_be_synced(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(path: Path) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(atomic_file, "sync_directory", fail)
+    with pytest.raises(OperatorError, match="out is written, and a power cut may take it away"):
+        with whole(folder / "out") as file:
+            file.write(b"new")
+            file.finish()
+    assert (folder / "out").read_text() == "new"
+
+
+def test_a_name_that_cannot_be_removed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(os, "rename", fail)
+    monkeypatch.setattr(os, "unlink", fail)
+    with pytest.raises(OperatorError, match=r"cannot write .*out: Read-only file system"):
+        with whole(folder / "out", replace=True) as file:
+            file.write(b"new")
+            file.finish()
+    assert not (folder / "out").exists()

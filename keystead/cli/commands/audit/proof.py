@@ -24,7 +24,7 @@ def add_parsers(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         help="prove that no record was changed, moved or removed",
         description="Prove that no record was changed, moved or removed from the middle, and print COUNT:HASH. That the end "
         "was not cut off, and that the whole was not written anew, is proved against a signed checkpoint, or a COUNT:HASH "
-        "that you noted. It is also proved that no key was used while it was disabled or was to be deleted, and no AccessKey "
+        "that you noted. It is also proved that no key was used while it was disabled or to be deleted, and no AccessKey "
         "after it was deactivated or deleted; and, of servers that share a database, that no chain is missing, or cut off "
         "before what another one notes of it.",
         examples=(

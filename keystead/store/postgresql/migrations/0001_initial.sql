@@ -435,10 +435,12 @@ CREATE TABLE servers (
     retired bigint
 );
 
--- How many batches have changed anything. Every commit proves that its server knew the latest.
+-- How many batches have changed anything. Every commit proves that its server knew the latest. `held` says why no server may
+-- use the store: it was moved elsewhere, or is a copy that is not whole yet; '' is nothing.
 CREATE TABLE fence (
     one bigint PRIMARY KEY CHECK (one = 1),
-    revision bigint NOT NULL
+    revision bigint NOT NULL,
+    held text COLLATE "C" NOT NULL DEFAULT ''
 );
 INSERT INTO fence VALUES (1, 0);
 
@@ -446,14 +448,15 @@ INSERT INTO fence VALUES (1, 0);
 CREATE FUNCTION keep_out(of_server text, of_epoch bigint, known bigint) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     latest bigint;
+    hold text;
 BEGIN
-    SELECT revision INTO latest FROM fence;
+    SELECT revision, held INTO latest, hold FROM fence;
     IF latest IS DISTINCT FROM known THEN
         RAISE EXCEPTION 'the state is at revision %', latest USING ERRCODE = 'KS001';
     END IF;
     PERFORM 1 FROM servers WHERE server = of_server AND epoch = of_epoch AND retired IS NULL;
-    IF NOT FOUND THEN
-        RAISE EXCEPTION 'this run of the server is over: it started elsewhere, or was retired' USING ERRCODE = 'KS002';
+    IF hold <> '' OR NOT FOUND THEN
+        RAISE EXCEPTION 'this run of the server is over: it started elsewhere, was retired, or its store was moved' USING ERRCODE = 'KS002';
     END IF;
 END
 $$;

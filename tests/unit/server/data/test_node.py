@@ -46,6 +46,8 @@ def test_one_that_is_damaged_is_not_replaced(tmp_path: Path, content: str) -> No
 
 def test_one_that_cannot_be_read(tmp_path: Path) -> None:
     directory = DataDirectory(tmp_path)
+    (tmp_path / "file").touch()
+    assert node.read(DataDirectory(tmp_path / "file")) is None
     os.mkdir(directory.node)
     with pytest.raises(OperatorError, match="cannot read"):
         node.read(directory)

@@ -1,6 +1,8 @@
 import importlib.util
 import os
 import ssl
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -66,6 +68,15 @@ def test_without_its_library_there_is_an_error_that_says_what_to_install(
     with pytest.raises(OperatorError, match="needs the package psycopg") as caught:
         place_of(URL, "", {})
     assert 'pip install "keystead[postgresql]"' in caught.value.hint
+
+
+def test_nothing_but_a_store_on_postgresql_loads_it() -> None:
+    program = (
+        "import sys, keystead.server.foreground, keystead.server.nodes, keystead.server.recovery, keystead.store.sqlite; "
+        "print('psycopg' in sys.modules)"
+    )
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert told.stdout == "False\n"
 
 
 def test_the_cas_of_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,9 +16,8 @@ from keystead.domain.keys.key import KeySpec, KeyVersion
 from keystead.domain.products import KEYSTEAD
 from keystead.server.service import sequencer as module
 from keystead.server.service.sequencer import Sequencer
-from keystead.store.memory import MemoryStore
 from keystead.store.ports import StoreFailure, Superseded
-from tests.harness import Service, base64_of, version_of
+from tests.harness import Service, base64_of, in_memory, version_of
 
 Scenario = Callable[["Line"], Awaitable[None]]
 
@@ -56,7 +55,7 @@ class Line:
 
     def __init__(self, patience: float) -> None:
         self.service = Service()
-        self.store: MemoryStore = self.service.store
+        self.store = in_memory(self.service)
         self.notes = Notes()
         self.sequencer = Sequencer(self.service.pipeline, self.notes, asyncio.get_running_loop(), patience)
         self.replies: list[HttpResponse] = []

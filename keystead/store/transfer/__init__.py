@@ -1,0 +1,1 @@
+"""A whole store, carried from one database to another."""
