@@ -1,10 +1,11 @@
 """The servers of a database, through the operations; the database itself is tested in tests/store/test_members.py."""
 
+import json
 from typing import Any, cast
 
 import pytest
 
-from keystead.domain.audit import Kind
+from keystead.domain.audit import Head, Kind
 from keystead.domain.members import Member, MemberState
 from tests.harness import Service, in_memory
 
@@ -35,6 +36,7 @@ class Database:
             )
         )
         self.retired: list[str] = []
+        self.ends: dict[str, tuple[Head, bool]] = {}
 
     def problems(self) -> list[str]:
         return []
@@ -43,6 +45,9 @@ class Database:
 
     def members(self) -> tuple[Member, ...]:
         return tuple(self.found)
+
+    def end(self, chain: str, after: int) -> tuple[Head, bool]:
+        return self.ends.get(chain, (Head(), False))
 
     def retire(self, server: str) -> None:
         self.retired.append(server)
@@ -95,6 +100,14 @@ def test_one_that_does_not_run_is_retired_and_that_is_recorded() -> None:
     record = service.records[-1]
     assert (record.kind, record.action, record.code) == (Kind.OPERATOR_COMMAND, "RetireNode", "")
     assert '"NodeId":"c"' in record.parameters.replace(" ", "")
+
+
+def test_where_the_chain_of_one_that_is_retired_ends_is_noted() -> None:
+    service, database = sharing()
+    database.ends = {"b.1": (Head(7, bytes(32)), True)}  # its second start wrote nothing
+    assert service.operate("RetireNode", NodeId="b")[0] == 200
+    (noted,) = [one for one in service.records if one.action == "NoteHeads"]
+    assert json.loads(noted.parameters) == {"Heads": {"b.1": str(Head(7, bytes(32)))}}
 
 
 def test_one_that_runs_is_retired_by_force_alone() -> None:

@@ -63,7 +63,7 @@ class _Change(NamedTuple):
 
     def is_before(self, fact: Fact) -> bool:
         """Whether a record comes after this change."""
-        if False:
+        if fact.chain == self.chain:
             return fact.sequence > self.sequence
         if fact.revision == 0:
             return self.revision == 0 and fact.place > self.place
