@@ -49,7 +49,8 @@ class Anchoring:
         committed, wanted = committed_in(self._store), self._wanted
         if committed is None or committed == wanted:
             return
-        if wanted is None or committed.revision >= wanted.revision:  # a database that went back moves no anchor
+        # A database that went back moves no anchor.
+        if wanted is None or committed.revision >= wanted.revision:
             self._wanted = committed
             self._woken.set()
 
