@@ -43,7 +43,8 @@ class SqliteStore(DatabaseStore):
         self._suspect = False
         self._astray = False
         self._written = -1  # SQLite's count of what other connections wrote
-        self.nonces: Nonces = Nonces(database)
+        self._nonces = Nonces(database)
+        self.nonces = self._nonces
         self.audit = tables.AuditLog(database)
         self.lookups = DatabaseLookups(readings(path, clock))
         connection.set_wal_hook(self._after_commit)
@@ -159,7 +160,7 @@ class SqliteStore(DatabaseStore):
 
     def _forget(self) -> None:
         super()._forget()
-        self.nonces.drop_cache()
+        self._nonces.drop_cache()
 
     def _after_commit(self, connection: apsw.Connection, _name: str, pages: int) -> int:
         if pages > _WAL_PAGES:

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
-from typing import Any
+from typing import Any, LiteralString
 
 import msgspec
 import psycopg
@@ -516,14 +516,14 @@ def test_a_commit_that_no_standby_has_confirmed_is_not_promised(
     "undone", ["DELETE FROM audit", "UPDATE fence SET revision = revision - 1", "DELETE FROM fence"]
 )
 def test_a_database_that_went_back_in_time_is_not_used(
-    two: tuple[PostgresStore, PostgresStore], world: str, undone: str
+    two: tuple[PostgresStore, PostgresStore], world: str, undone: LiteralString
 ) -> None:
     a, _ = two
     a.begin()
     append(a)
     a.commit()
     with open_connection(Place(world, "here")) as connection:
-        connection.execute(undone)
+        connection.execute(sql.SQL(undone))
     lose_connection(world)
     a.begin()
     append(a)

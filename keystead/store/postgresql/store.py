@@ -54,8 +54,10 @@ class PostgresStore(DatabaseStore):
         self._place = place
         self._fence = Fence(session, server, epoch)
         self._clock = clock
-        self.nonces: Nonces = Nonces(database)
-        self.audit: AuditLog = AuditLog(database, self.server_id)
+        self._nonces = Nonces(database)
+        self.nonces = self._nonces
+        self._log = AuditLog(database, self.server_id)
+        self.audit = self._log
         self._readings = Readings(place, clock)
         self.lookups = DatabaseLookups(self._readings)
         self._revision: int | None = None  # that all caches are of; None: not known, and they are empty
@@ -67,9 +69,10 @@ class PostgresStore(DatabaseStore):
         self._writes = 0
         self._trusted = session.connection  # the connection whose database was compared with what is known
         self.problem = ""  # why it can never commit again; "" is nothing
-        self.shared: Membership = Membership(
+        self._membership = Membership(
             session, database, self._fence.identity, clock, self.problems, self._never_again
         )
+        self.shared = self._membership
 
     @classmethod
     def open(
@@ -89,7 +92,7 @@ class PostgresStore(DatabaseStore):
         """
         joined = join(place, server, name, clock, after, first)
         made = cls(joined.session, place, server, joined.epoch, clock)
-        made.shared.warnings = joined.warnings
+        made._membership.warnings = joined.warnings
         return made
 
     @property
@@ -121,7 +124,7 @@ class PostgresStore(DatabaseStore):
         connection = self._session.connect()
         self._pg.use(connection)
         try:
-            if connection is not self._trusted or not self.audit.known:
+            if connection is not self._trusted or not self._log.known:
                 self._compare(connection)
             if self._clock.monotonic() - self._looked >= _LOOKS_EVERY:
                 self._look(connection)
@@ -133,7 +136,7 @@ class PostgresStore(DatabaseStore):
     def commit(self) -> None:
         if self._database.revised and self._database.seals is not None:
             self._database.seals.flush()
-        nonces, records, later = self.nonces.pending, self.audit.pending, self._pg.later
+        nonces, records, later = self._nonces.pending, self._log.pending, self._pg.later
         if not (self._alone or nonces or records or later):
             return
         connection = self._session.connection
@@ -155,15 +158,15 @@ class PostgresStore(DatabaseStore):
             assert self._revision is not None
             self._revision += 1
             self._latest = self._revision
-        self.nonces.kept()
-        self.audit.kept()
+        self._nonces.kept()
+        self._log.kept()
         self._reset()
 
     def rollback(self) -> None:
         self._drop_caches()
         self._revision, self._looked = None, -_LOOKS_EVERY
-        self.audit.forget_pending()
-        self.nonces.forget_pending()
+        self._log.forget_pending()
+        self._nonces.forget_pending()
         self._reset()
         connection = self._session.connection
         if connection is None:
@@ -187,7 +190,7 @@ class PostgresStore(DatabaseStore):
 
         seals = self._database.seals
         mark, revised, writes = 0 if seals is None else seals.mark(), self._database.revised, self._writes
-        later, nonces, records = len(self._pg.later), self.nonces.pending, self.audit.pending
+        later, nonces, records = len(self._pg.later), self._nonces.pending, self._log.pending
         self._depth += 1
         if self._alone:
             self._pg.queued.append((_SAVEPOINT, ()))
@@ -201,7 +204,7 @@ class PostgresStore(DatabaseStore):
             if not self._doomed:
                 if not keep:
                     del self._pg.later[later:]
-                    self.nonces.pending, self.audit.pending = nonces, records
+                    self._nonces.pending, self._log.pending = nonces, records
                 if not keep and self._writes != writes:
                     self._forget()
                     self._database.revised = revised
@@ -260,7 +263,7 @@ class PostgresStore(DatabaseStore):
             steps += self._fence.shared(self._revision)
         elif self._database.revised:
             steps.append((CHANGED, ()))
-        steps += [*self._pg.closing(), *self.nonces.steps(), *self.audit.steps()]
+        steps += [*self._pg.closing(), *self._nonces.steps(), *self._log.steps()]
         try:
             self._session.run([*steps, (_COMMIT, ())])
         except psycopg.errors.UniqueViolation as error:
@@ -276,10 +279,10 @@ class PostgresStore(DatabaseStore):
             return self._never_again("another process appends to the audit chain of this server")
         if error.diag.table_name != "nonces":
             return failure(error)
-        pending = list(self.nonces.pending)
+        pending = list(self._nonces.pending)
         try:
             self._session.run([(_ROLLBACK, ())])
-            self.nonces.find(pending)
+            self._nonces.find(pending)
         except (psycopg.Error, StoreFailure):
             self._session.let_go()
         return Superseded("PostgreSQL: another server has accepted the same request")
@@ -296,7 +299,7 @@ class PostgresStore(DatabaseStore):
             try:
                 # It waits until the database has given up the connection that was lost: what is not there now never will be.
                 connection = self._session.connect()
-                found = self.audit.stored(connection, head.count)
+                found = self._log.stored(connection, head.count)
                 if found == head:
                     self._await_standby(connection)
                 self._pg.use(connection)
@@ -320,7 +323,7 @@ class PostgresStore(DatabaseStore):
     def _compare(self, connection: psycopg.Connection[Any]) -> None:
         """Look whether a database that was connected to anew is at least as late as all that is known of it."""
         rows = RawCursor(connection).execute("SELECT revision FROM fence").fetchall()
-        if not rows or rows[0][0] < self._latest or not self.audit.follows(connection):
+        if not rows or rows[0][0] < self._latest or not self._log.follows(connection):
             raise self._never_again(
                 f"the database {self._place.shown} has gone back in time: it lacks what this server has written; "
                 "it was restored from a backup, or a standby without it took its place"
@@ -341,7 +344,7 @@ class PostgresStore(DatabaseStore):
 
     def _forget(self) -> None:
         super()._forget()
-        self.nonces.drop_cache()
+        self._nonces.drop_cache()
 
     def _examine(self, seals: Seals) -> Examined:
         if self._alone:

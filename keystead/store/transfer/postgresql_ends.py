@@ -33,8 +33,6 @@ _NAME = "keystead store copy"  # of the server that records what was done
 class _PostgresEnd(End):
     """What both ends have in common."""
 
-    database: PostgresDatabase
-
     def __init__(self, place: Place) -> None:
         self.shown = place.shown
         self._begin = "BEGIN"
@@ -45,7 +43,8 @@ class _PostgresEnd(End):
                 f"cannot open the database {place.shown}: {failure(error)}",
                 hint="check its address, user and password; psql with the same ones tells more",
             ) from None
-        self.database = PostgresDatabase(self._connection, run=Prepared(self._connection).run)
+        self._database = PostgresDatabase(self._connection, run=Prepared(self._connection).run)
+        self.database = self._database
         try:
             refuse_unfit(self._connection, place.shown)
             with suppress(psycopg.errors.InvalidParameterValue):  # not every system can notice that
@@ -74,7 +73,7 @@ class _PostgresEnd(End):
             yield
             self.database.rows("COMMIT")
         finally:
-            self.database.reset()
+            self._database.reset()
             if self._connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
                 with suppress(psycopg.Error):
                     self._connection.execute("ROLLBACK")
