@@ -158,6 +158,61 @@ def test_the_page(tmp_path: Path) -> None:
     assert done > 60
 
 
+@pytest.mark.interop
+def test_a_start_with_root_key_and_password_as_credentials(tmp_path: Path) -> None:
+    needs("pg_createcluster")
+    needs("openssl")
+    needs("curl")
+    version = programs().parent.name
+    service = (ROOT / "docs" / "how-to" / "service.md").read_text(encoding="utf-8")
+    (section,) = [part for part in service.split("\n## ") if part.startswith("One of several servers\n")]
+    (shown,) = re.findall(r"^```toml\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
+    blocks = re.findall(r"^```console\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
+    start, verify = (re.sub(r"^\$ ", "", block, flags=re.MULTILINE) for block in blocks)
+    names = NAMES[:2]
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    with ExitStack() as stack:
+        network = stack.enter_context(hosts(names))
+        machines = {
+            name: stack.enter_context(machine(tmp_path / name, name, network[name], shared)) for name in names
+        }
+        prepared(machines, version)
+        typist, kms = Typist(machines, version), machines["kms1"]
+        for host, command, _ in steps():
+            if "scp " in command:
+                break
+            if host == "db1":
+                typist.run(host, command)
+            elif not host and "listen_addresses" in command:
+                settings(typist, machines, command)
+        machines["db1"].run("cp /mnt/db1/database-password /etc/postgresql/db1.pem /mnt")
+        kms.run(
+            "install -m 644 /mnt/db1.pem /etc/keystead\n"
+            f"cat >> {SETTINGS} <<'END'\n{shown}END\n"
+            "systemctl start keystead || true; systemctl stop keystead; systemctl reset-failed keystead || true"
+        )  # as nobody has given it the password
+        kms.until("journalctl -u keystead -o cat | grep -q 'cannot open the database'")
+        # A root key of a first start that is thrown away.
+        kms.run(
+            "systemd-run --unit=first -p Type=notify /usr/local/bin/keystead serve --data /tmp/first --listen localhost:0\n"
+            "systemctl stop first; cp /tmp/first/root.key /mnt/database-password /opt/source"
+        )
+        password = kms.tell("cat /mnt/database-password")
+        kms.run(start)
+        kms.run("curl -sf http://127.0.0.1:8444/ready")
+        assert kms.tell("systemd-analyze verify /etc/systemd/system/keystead.service 2>&1") == ""
+        assert "kms1" in kms.tell("sudo -u keystead keystead node list --data /var/lib/keystead")
+        for place in ("/var/lib/keystead/root.key", "/opt/source/root.key", "/opt/source/database-password"):
+            kms.run(f"test ! -e {place}")
+        main = kms.tell("systemctl show -p MainPID --value keystead")
+        for shows in (f"cat /proc/{main}/environ", "ps -ef", "journalctl -o cat", f"cat {SETTINGS}"):
+            kms.run(f"! {shows} | grep -v grep | grep -qF '{password}'")
+        assert "--pipe --wait --quiet" in verify  # which need D-Bus
+        kms.run(verify.replace("--pipe --wait --quiet", "--unit=verify"))
+        kms.until("journalctl -u verify -o cat | grep -q ' chain '")
+
+
 def in_order(expected: str, line: str) -> bool:
     """Whether a line has all that is between the dots, one behind the other."""
     parts = filter(None, map(str.strip, expected.split("…")))
