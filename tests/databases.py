@@ -52,6 +52,13 @@ class Databases:
         self._cluster = cluster
         self._connections: dict[str, psycopg.Connection[Any]] = {}
         self._free: list[str] = []
+        self._of: dict[Path, str] = {}
+
+    def of(self, data: Path) -> str:
+        """The URL of the one of a data directory: always the same, and nobody else's."""
+        if (known := data.resolve()) not in self._of:
+            self._of[known] = self.take()
+        return self._of[known]
 
     def take(self) -> str:
         """The URL of one that nobody uses."""
@@ -124,6 +131,11 @@ def given() -> Databases:
     """Where databases are to be had."""
     assert _Given.databases is not None, "no PostgreSQL was started"
     return _Given.databases
+
+
+def variables(data: Path) -> dict[str, str]:
+    """What tells a server, or a command, where the data of a directory is; nothing, where that is the directory itself."""
+    return {"KEYSTEAD_STORE": given().of(data)} if KIND == "postgresql" else {}
 
 
 @cache

@@ -20,6 +20,7 @@ import pytest
 
 from bench.process import family
 from keystead.clock import iso8601
+from tests.databases import variables
 from tests.harness import sign_v1
 
 KEYSTEAD = [sys.executable, "-m", "keystead"]
@@ -114,7 +115,7 @@ class LiveServer:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env={**without_ours(), **(self.env or {})},
+                env={**without_ours(), **variables(self.data), **(self.env or {})},
             )
         if wait:
             self.wait()
@@ -202,13 +203,14 @@ def keystead(
     *words: str, env: dict[str, str] | None = None, timeout: float = 60, **more: Any
 ) -> "subprocess.CompletedProcess[str]":
     """Run a command to its end, in an environment as its users have it."""
+    stores = [variables(Path(words[at + 1])) for at, word in enumerate(words[:-1]) if word == "--data"]
     return subprocess.run(
         [*KEYSTEAD, *words],
         capture_output=True,
         text=True,
         timeout=timeout,
         check=False,
-        env={**without_ours(), **STRANGE, **(env or {})},
+        env={**without_ours(), **STRANGE, **(stores[0] if stores else {}), **(env or {})},
         **more,
     )
 
