@@ -27,7 +27,6 @@ class DatabaseStore(ABC):
     nonces: Nonces
     audit: AuditLog
     lookups: Lookups
-    shared: Shared | None = None
 
     def __init__(self, database: Database, server_id: str) -> None:
         self.server_id = server_id
@@ -63,6 +62,11 @@ class DatabaseStore(ABC):
         """The account that the store was made with, its row altered or not; "" if there is none yet."""
         row = self._database.row("SELECT account FROM accounts ORDER BY position LIMIT 1")
         return "" if row is None else str(row[0])
+
+    @property
+    def shared(self) -> Shared | None:
+        """The database, if several servers may use it."""
+        return None
 
     @property
     def revision(self) -> int:

@@ -72,7 +72,6 @@ class PostgresStore(DatabaseStore):
         self._membership = Membership(
             session, database, self._fence.identity, clock, self.problems, self._never_again
         )
-        self.shared = self._membership
 
     @classmethod
     def open(
@@ -94,6 +93,10 @@ class PostgresStore(DatabaseStore):
         made = cls(joined.session, place, server, joined.epoch, clock)
         made._membership.warnings = joined.warnings
         return made
+
+    @property
+    def shared(self) -> Membership:
+        return self._membership
 
     @property
     def revision(self) -> int:

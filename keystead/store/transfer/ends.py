@@ -18,7 +18,11 @@ class End(ABC):
     """A database that nobody else uses meanwhile. What fails in it is a StoreFailure, or an OperatorError of this end."""
 
     shown: str  # for people
-    database: Database
+
+    @property
+    @abstractmethod
+    def database(self) -> Database:
+        """The database, as repositories use it."""
 
     @abstractmethod
     def tables(self) -> frozenset[str]:

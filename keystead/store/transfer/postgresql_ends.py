@@ -44,7 +44,6 @@ class _PostgresEnd(End):
                 hint="check its address, user and password; psql with the same ones tells more",
             ) from None
         self._database = PostgresDatabase(self._connection, run=Prepared(self._connection).run)
-        self.database = self._database
         try:
             refuse_unfit(self._connection, place.shown)
             with suppress(psycopg.errors.InvalidParameterValue):  # not every system can notice that
@@ -52,6 +51,10 @@ class _PostgresEnd(End):
         except BaseException:
             self.close()
             raise
+
+    @property
+    def database(self) -> PostgresDatabase:
+        return self._database
 
     def tables(self) -> frozenset[str]:
         return frozenset(str(name) for (name,) in self.database.rows(schema.TABLES))

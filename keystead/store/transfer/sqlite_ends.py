@@ -41,7 +41,11 @@ class _SqliteEnd(End):
 
     def __init__(self, path: Path | None) -> None:
         self._connection = apsw.Connection(":memory:") if path is None else _opened(path)
-        self.database = SqliteDatabase(self._connection)
+        self._database = SqliteDatabase(self._connection)
+
+    @property
+    def database(self) -> SqliteDatabase:
+        return self._database
 
     def tables(self) -> frozenset[str]:
         rows = self.database.rows("SELECT name FROM sqlite_schema WHERE type = 'table'")
