@@ -108,7 +108,7 @@ class Databases:
         made.execute(
             sql.SQL(
                 "CREATE FUNCTION pg_temp.empty() RETURNS void LANGUAGE plpgsql AS $$ BEGIN {} "
-                "UPDATE fence SET revision = 0; PERFORM setval('audit_position_seq', 1, false); END $$"
+                "DELETE FROM fence; INSERT INTO fence (one, revision) VALUES (1, 0); PERFORM setval('audit_position_seq', 1, false); END $$"
             ).format(sql.SQL(" ").join(deletes))
         )
         url = self._cluster.url(name)

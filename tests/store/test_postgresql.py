@@ -379,7 +379,7 @@ def lose_connection(world: str) -> None:
     with open_connection(Place(world, "here")) as connection:
         connection.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            "WHERE datname = current_database() AND pid <> pg_backend_pid() AND usename = current_user"
         )
 
 
@@ -534,6 +534,20 @@ def test_a_database_that_went_back_in_time_is_not_used(
         a.begin()
     a.rollback()
     assert "has gone back in time" in a.problems()[0]
+
+
+def test_a_database_that_goes_back_under_a_connection_is_not_used_either(
+    two: tuple[PostgresStore, PostgresStore], world: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a, _ = two
+    a.begin()
+    disable(a)
+    a.commit()
+    with open_connection(Place(world, "here")) as connection:
+        connection.execute("UPDATE fence SET revision = revision - 1")
+    monkeypatch.setattr(a._clock, "monotonic", lambda: 1e9)
+    with pytest.raises(StoreFailure, match="has gone back in time"):
+        a.begin()
 
 
 # --- servers

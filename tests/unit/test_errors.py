@@ -11,7 +11,14 @@ with (Path(__file__).parents[1] / "vectors" / "errors.tsv").open(encoding="utf-8
     ROWS = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
 VALUES = {"name": "<name>", "string_to_sign": "<string to sign>", "reason": "", "about": ""}
 # Errors that have no message of the vendor's: it has published the codes of a dry run only, and no code of protection.
-OURS = {"DryRunSucceeded", "DryRunDenied", "DryRunRefused", "DeletionProtected", "StoredRowAltered"}
+OURS = {
+    "DryRunSucceeded",
+    "DryRunDenied",
+    "DryRunRefused",
+    "DeletionProtected",
+    "StoredRowAltered",
+    "StoreNotShared",
+}
 # Refusals of the console, which is ours.
 CONSOLE = {
     *(

@@ -325,25 +325,32 @@ class PostgresStore(DatabaseStore):
 
     def _compare(self, connection: psycopg.Connection[Any]) -> None:
         """Look whether a database that was connected to anew is at least as late as all that is known of it."""
-        rows = RawCursor(connection).execute("SELECT revision FROM fence").fetchall()
-        if not rows or rows[0][0] < self._latest or not self._log.follows(connection):
+        revision = self._revision_of(connection)
+        if revision < self._latest or not self._log.follows(connection):
             raise self._never_again(
                 f"the database {self._place.shown} has gone back in time: it lacks what this server has written; "
                 "it was restored from a backup, or a standby without it took its place"
             )
-        if self._revision is not None and rows[0][0] != self._revision:
+        if self._revision is not None and revision != self._revision:
             self._looked = -_LOOKS_EVERY
         self._trusted = connection
 
     def _look(self, connection: psycopg.Connection[Any]) -> None:
         """Take over what others have changed: what commits nothing proves nothing, and shall not see old things long."""
-        with self._session.watch.waiting():
-            ((revision,),) = RawCursor(connection).execute("SELECT revision FROM fence").fetchall()
+        revision = self._revision_of(connection)
+        if revision < self._latest:
+            self._compare(connection)  # which ends it
         if revision != self._revision:
             self._drop_caches()
             self.reloads += 1
             self._revision = self._latest = revision
         self._looked = self._clock.monotonic()
+
+    def _revision_of(self, connection: psycopg.Connection[Any]) -> int:
+        """The latest one; -1 in a database that has lost it."""
+        with self._session.watch.waiting():
+            rows = RawCursor(connection).execute("SELECT revision FROM fence").fetchall()
+        return int(rows[0][0]) if rows else -1
 
     def _forget(self) -> None:
         super()._forget()
