@@ -9,7 +9,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     """Add the command."""
     parser = subparsers.add_parser(
         "store",
-        help="check that nobody altered what is stored, or move it to another place",
+        help="check that nobody altered what is stored, or move it",
         description="Check that nobody altered what is stored, and seal it anew if somebody had to. Move all of it from a "
         "data directory to a database that several servers share, or back.",
         examples=(
@@ -52,8 +52,8 @@ def _add_copy(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         "used; from then on the other place is not. Whatever cuts it off, run the same command again: it goes on from "
         "there. It is recorded. What has an anchor needs a new place for that.",
         examples=(
-            "keystead store copy --from /var/lib/keystead --to postgresql://keystead@db.example.com/keystead",
-            "keystead store copy --from postgresql://keystead@db.example.com/keystead --to /var/lib/keystead",
+            "keystead store copy --from /srv/kms --to postgresql://kms@db/keystead",
+            "keystead store copy --from postgresql://kms@db/keystead --to /srv/kms",
         ),
     )
     copy.add_argument("--from", dest="source", metavar="PLACE", required=True, help="where the store is")
