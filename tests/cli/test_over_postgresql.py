@@ -39,15 +39,19 @@ ALIKE = [
 ]
 # In this order: what is one thing in both, and has another name or number in each.
 SAME = (
+    (r"(?m)^.*\bJoinServer\b.*\n", ""),  # the first record of a server that shares its store
+    (r'"(sequence|revision)": ?\d+', "COUNT"),
+    (r"of \d+ verified", "of all verified"),
     (r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(\.1)?", "ID"),
     (r"\d\d\d\d-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?Z)?", "TIME"),
-    (r'"time": \d+', "TIME"),
+    (r'"time": ?\d+', "TIME"),
     (r"runs for .*, process \d+", "RUNS"),
     (r"counted since .*; ", ""),  # from when on that is counted
     (r"LTAI[0-9A-F]+", "ACCESSKEY"),
     (r"\b\d{16,}\b", "NUMBER"),
     (r"(localhost|127\.0\.0\.1):\d+", "HOST"),
-    (r"ID\+[0-9a-f]{8}\+[A-Za-z0-9+/=]+", "KEY"),
+    (r"(?m)^warning .*\n", ""),  # of the database of the tests
+    (r"(ID|NUMBER)\+[0-9a-f]{8}\+[A-Za-z0-9+/=]+", "KEY"),
     (r"\b([0-9a-f]{2}:?){8,}\b|\b([0-9A-F]{2}:){8,}[0-9A-F]{2}\b|CA [0-9a-f]{8}", "HASH"),
     (r" {2,}|-{3,}", "  "),  # columns are as wide as what is in them
 )

@@ -181,7 +181,7 @@ def test_one_is_retired_and_answers_no_call_any_more(
         found = ready(third)
         assert found["status"] == "not ready"
         assert found["problems"] == [
-            "this server was retired, or another process runs with its data directory"
+            "this server was retired, or another process runs with its data directory, or its store was moved"
         ]
     finally:
         third.stop()
