@@ -174,7 +174,7 @@ def test_many_addresses_are_counted_and_the_most_frequent_shown(world: World, tm
         "CREATE TEMP TABLE n AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200) SELECT i FROM n",
         "INSERT INTO audit SELECT NULL, format, chain, 1000000 + i, time, kind, account, region, product, version, action, "
         "caller_type, principal, access_key_id, session, '10.0.0.' || i, host, user_agent, tls, resources, parameters, status, "
-        "code, request_id, hash FROM audit JOIN n WHERE action = 'GenerateDataKey'",
+        "code, request_id, hash, revision FROM audit JOIN n WHERE action = 'GenerateDataKey'",
     )
     told = report(data, world.key_id)
     assert told.returncode == 1
