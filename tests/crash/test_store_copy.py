@@ -146,7 +146,7 @@ def test_killed_at_each_step_there_and_back(
         assert status == 0
         assert (in_use(source), in_use(target)) == (False, True)
         world.use(Path(data), target if target is database_url else "")
-    assert kills > 30
+    assert kills > 20
 
 
 def started(*words: str) -> "subprocess.Popen[bytes]":
