@@ -17,6 +17,8 @@ from keystead.domain.sessions import How, Session
 from keystead.entropy import SystemEntropy
 from keystead.server.app import Server
 from keystead.settings import Settings
+from keystead.store.lookup_tables import DatabaseLookups
+from keystead.store.sqlite_snapshot import readings
 
 TOKEN = "token"
 Members = dict[str, Any]
@@ -115,7 +117,9 @@ def test_many_ask_at_once(tmp_path: Path) -> None:
 def test_what_can_not_be_read_is_refused_and_the_server_goes_on(tmp_path: Path) -> None:
     async def story(server: Server) -> None:
         await call(server, "CreateKey", KMS)
-        server.service.pipeline.store.lookups._path = tmp_path / "nowhere"  # type: ignore[attr-defined]
+        lookups = server.service.pipeline.store.lookups
+        assert isinstance(lookups, DatabaseLookups)
+        lookups._open = readings(tmp_path / "nowhere", server.clock)
         for action in ("SearchKeys", "LookUpRecords", "VerifyRecords"):
             assert (await call(server, action))["Code"] == "ServiceUnavailableTemporary"
         assert (await call(server, "ListKeys", KMS))["TotalCount"] == 1
