@@ -695,6 +695,7 @@ def test_the_operators_operations_are_not_for_a_session() -> None:
             "Fingerprint": "0" * 16,
             "Needed": "2",
             "Shares": "3",
+            "NodeId": "00000000-0000-4000-8000-000000000000",
         }
         if operation.action == "UpdateAccessKey":
             parameters["Status"] = "Inactive"
