@@ -188,7 +188,7 @@ class PostgresDatabase(Database):
         try:
             cursor = self._cursor()
             with self._waiting():
-                cursor.execute(numbered(sql), [stored(value) for value in values] or None)
+                cursor.execute(numbered(sql).encode(), [stored(value) for value in values] or None)
             if cursor.description is None:
                 return []
             return list(map(row_as_given, cursor.fetchall()))

@@ -42,7 +42,7 @@ def migrate(
             with connection.transaction():
                 if step.number == steps[0].number:
                     connection.execute(_MADE)
-                connection.execute(step.sql)
+                connection.execute(step.sql.encode())
                 connection.execute(
                     "INSERT INTO migrations VALUES (%s, %s, %s, %s)",
                     (step.number, step.name, step.checksum, now),

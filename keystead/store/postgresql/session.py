@@ -135,7 +135,7 @@ def open_connection(place: Place, schema: str = "public", **settings: str) -> ps
         made.prepare_threshold = 2
         wanted = {**_SETTINGS, "search_path": schema, **settings}
         each = ", ".join(["set_config(%s, %s, false)"] * len(wanted))
-        made.execute(f"SELECT {each}", [word for setting in wanted.items() for word in setting])
+        made.execute(f"SELECT {each}".encode(), [word for setting in wanted.items() for word in setting])
     except BaseException:
         made.close()
         raise
