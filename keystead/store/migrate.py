@@ -2,6 +2,7 @@
 
 import hashlib
 from importlib import resources
+from importlib.resources.abc import Traversable
 from typing import NamedTuple
 
 import apsw
@@ -26,7 +27,11 @@ class Migration(NamedTuple):
 
 def known() -> tuple[Migration, ...]:
     """All migrations of this program, in order."""
-    folder = resources.files("keystead.store.migrations")
+    return steps_in(resources.files("keystead.store.migrations"))
+
+
+def steps_in(folder: Traversable) -> tuple[Migration, ...]:
+    """The steps that a folder has, each in a file NUMBER_NAME.sql, in order."""
     found = []
     for file in folder.iterdir():
         if file.name.endswith(".sql"):

@@ -111,7 +111,7 @@ class PostgresDatabase(Database):
     def rows(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         if sql.startswith(_WRITES):
             self._changing()
-            self.queued.append((_statement(sql), [stored(value) for value in values]))
+            self.queued.append((_statement(sql), stored_row(values)))
             if len(self.queued) >= _MOST:
                 self.flush()
             return []
@@ -153,7 +153,7 @@ class PostgresDatabase(Database):
         steps, self.queued = self.queued, []
         steps += [(_GIVEN, (table, self._positions[table])) for table in self._given]
         for sql, values in self.later:
-            steps += [(_statement(sql), [stored(one) for one in row]) for row in values]
+            steps += [(_statement(sql), stored_row(row)) for row in values]
         return steps
 
     def next_position(self, table: str) -> int:
@@ -188,7 +188,7 @@ class PostgresDatabase(Database):
         try:
             cursor = self._cursor()
             with self._waiting():
-                cursor.execute(numbered(sql).encode(), [stored(value) for value in values] or None)
+                cursor.execute(numbered(sql).encode(), stored_row(values) or None)
             if cursor.description is None:
                 return []
             return list(map(row_as_given, cursor.fetchall()))

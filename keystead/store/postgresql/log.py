@@ -9,7 +9,7 @@ import psycopg
 from psycopg.raw_cursor import RawCursor
 
 from keystead.domain.audit import COLUMNS, Head, Record, columns
-from keystead.store.postgresql.database import PostgresDatabase, stored
+from keystead.store.postgresql.database import PostgresDatabase, numbered, stored_row
 from keystead.store.postgresql.round_trip import Statement, Step
 
 _NAMES = ", ".join(COLUMNS)
@@ -21,8 +21,8 @@ _WRITE = Statement(
     f"INSERT INTO audit ({_NAMES}, hash) SELECT {_NAMES}, substr($2::bytea, (32 * n - 31)::int, 32) "  # noqa: S608
     f"FROM ROWS FROM (json_to_recordset($1::json) AS ({_TYPED})) WITH ORDINALITY AS records ({_NAMES}, n)",
 )
-_LAST = "SELECT sequence, hash FROM audit WHERE chain = $1 ORDER BY sequence DESC LIMIT 1"
-_AT = "SELECT hash FROM audit WHERE chain = $1 AND sequence = $2"
+_LAST = "SELECT sequence, hash FROM audit WHERE chain = ? ORDER BY sequence DESC LIMIT 1"
+_AT = "SELECT hash FROM audit WHERE chain = ? AND sequence = ?"
 
 
 class AuditLog:
@@ -41,7 +41,7 @@ class AuditLog:
                 return Head(record.sequence, link)
         if chain == self._chain:
             return self._head
-        row = self._database.row(_LAST.replace("$1", "?"), (chain,))
+        row = self._database.row(_LAST, (chain,))
         return Head() if row is None else Head(row[0], row[1])
 
     def has(self, chain: str, head: Head) -> bool:
@@ -49,7 +49,7 @@ class AuditLog:
             (one.chain, one.sequence, link) == (chain, head.count, head.hash) for one, link in self.pending
         ):
             return True
-        row = self._database.row(_AT.replace("$1", "?").replace("$2", "?"), (chain, head.count))
+        row = self._database.row(_AT, (chain, head.count))
         return row is not None and row[0] == head.hash
 
     def append(self, rows: Sequence[tuple[Record, bytes]]) -> None:
@@ -79,21 +79,21 @@ class AuditLog:
 
     def stored(self, connection: psycopg.Connection[Any], sequence: int) -> Head | None:
         """The head that the own chain had with this record; None if it has none such."""
-        rows = RawCursor(connection).execute(_AT, (self._chain, sequence)).fetchall()
+        rows = RawCursor(connection).execute(numbered(_AT).encode(), (self._chain, sequence)).fetchall()
         return Head(sequence, rows[0][0]) if rows else None
 
     def follows(self, connection: psycopg.Connection[Any]) -> bool:
         """Take the end of the own chain from the database; False if that lacks what was committed."""
         if self._head.count and self.stored(connection, self._head.count) != self._head:
             return False
-        rows = RawCursor(connection).execute(_LAST, (self._chain,)).fetchall()
+        rows = RawCursor(connection).execute(numbered(_LAST).encode(), (self._chain,)).fetchall()
         self._head = Head(*rows[0]) if rows else Head()
         self.known = True
         return True
 
 
-_AWKWARD = re.compile(rb"\\u0000|\xef\xb7\x90")  # what `stored` changes
+_AWKWARD = re.compile(rb"\\u0000|\xef\xb7\x90")  # what `stored_row` changes
 
 
 def _storable(record: Record) -> dict[str, Any]:
-    return dict(zip(COLUMNS, map(stored, columns(record)), strict=True))
+    return dict(zip(COLUMNS, stored_row(columns(record)), strict=True))

@@ -19,7 +19,7 @@ _WRITE = Statement(
     "INSERT INTO nonces SELECT second::bigint, substr($2::bytea, (16 * n - 15)::int, 16) "
     "FROM string_to_table($1::text, ',') WITH ORDINALITY AS given (second, n) ORDER BY 1, 2",
 )
-_FIND = "SELECT second, digest FROM nonces WHERE (second, digest) IN (SELECT * FROM unnest($1::bigint[], $2::bytea[]))"
+_FIND = "SELECT second, digest FROM nonces WHERE (second, digest) IN (SELECT * FROM unnest(?::bigint[], ?::bytea[]))"
 
 
 class Nonces:
@@ -81,7 +81,7 @@ class Nonces:
 
     def find(self, some: Sequence[Nonce]) -> None:
         """Know from here on which of these were accepted, by whichever server."""
-        rows = self._database.rows(_FIND.replace("$1", "?").replace("$2", "?"), _columns(some))
+        rows = self._database.rows(_FIND, _columns(some))
         self._remember({(int(second), bytes(digest)): None for second, digest in rows})
 
     def _remember(self, some: dict[Nonce, None]) -> None:

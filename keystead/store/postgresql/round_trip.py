@@ -41,14 +41,14 @@ class Prepared:
         if it was lost before the last one was answered.
         """
         sent: list[Statement | None] = []  # for each result that is due: what it makes known
-        known = set(self._known)
+        new: set[bytes] = set()
         try:
             self._pgconn.enter_pipeline_mode()
             for statement, values in steps:
-                if statement.name not in known:
+                if statement.name not in self._known and statement.name not in new:
                     self._pgconn.send_prepare(statement.name, statement.sql)
                     sent.append(statement)
-                    known.add(statement.name)
+                    new.add(statement.name)
                 parameters = [
                     one if one is None or isinstance(one, bytes) else str(one).encode() for one in values
                 ]

@@ -6,7 +6,7 @@ from typing import Any
 import psycopg
 
 from keystead.errors import OperatorError
-from keystead.store.migrate import Migration
+from keystead.store.migrate import Migration, steps_in
 from keystead.store.postgresql.session import LOCKS, MIGRATIONS
 
 TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = current_schema()"
@@ -18,12 +18,7 @@ _MADE = (
 
 def known() -> tuple[Migration, ...]:
     """All steps of this program, in order."""
-    found = []
-    for file in (resources.files("keystead.store.postgresql") / "migrations").iterdir():
-        if file.name.endswith(".sql"):
-            number, _, name = file.name[:-4].partition("_")
-            found.append(Migration(int(number), name, file.read_text(encoding="utf-8")))
-    return tuple(sorted(found))
+    return steps_in(resources.files("keystead.store.postgresql.migrations"))
 
 
 def migrate(
