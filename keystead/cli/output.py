@@ -275,6 +275,12 @@ def fact(name: str, content: str) -> None:
     _hanging(f"{name:<{_NAME}}", content)
 
 
+def amounts(found: Mapping[str, int], *tables: str) -> None:
+    """Print how many rows some tables have, each as a fact."""
+    for one in tables:
+        fact(one.replace("_", " "), f"{found.get(one, 0):,}")
+
+
 def finding(level: str, subject: str, content: str, remedy: str) -> None:
     """Print what a check found, and below it what to do, unless that is "": level, subject and text in three columns."""
     _hanging(f"{level:<{_LEVEL}}{subject:<{_NAME}}", content)

@@ -8,48 +8,39 @@ import msgspec
 
 from keystead.client import transport
 from keystead.client.transport import send_control
-from keystead.clock import iso8601
-from keystead.domain.members import Member, MemberState
+from keystead.domain.members import MemberState
 from keystead.domain.products import KEYSTEAD
 from keystead.errors import OperatorError
+from keystead.operations.keystead.nodes import ShownNode, shown
 from keystead.server.data import node
 from keystead.server.data.store_place import shared_by
 from keystead.server.operator import run_operation, with_data
 from keystead.store.contents import Contents
 
 
-class Listed(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
-    """A server; "" and 0 where that is not known. `own`: whether it is the one of the directory."""
-
-    node_id: str
-    host: str
-    state: MemberState
-    starts: int = 0
-    started: str = ""
-    last_seen: str = ""
-    own: bool = False
-
-
-def listed(data: str, command: str) -> tuple[Listed, ...]:
+def listed(data: str, command: str) -> tuple[ShownNode, ...]:
     """All servers that ever joined the database of a directory; the one of a directory whose database is in it."""
     directory = with_data(data)
     if directory.database.exists():
         state = MemberState.RUNNING if directory.locked() else MemberState.STOPPED
         with closing(Contents(directory.database)) as contents:
             server = contents.server()
-        return (Listed(node_id=server, host=socket.gethostname(), state=state, own=True),)
+        here = socket.gethostname()
+        return (
+            ShownNode(node_id=server, host=here, state=state, starts=0, started="", last_seen="", own=True),
+        )
     if directory.locked():
         answer = send_control(
             directory.control, "ListNodes", KEYSTEAD.version, {}, command, "try again later"
         )
-        return tuple(msgspec.convert(answered(answer)["Nodes"], list[Listed]))
+        return tuple(msgspec.convert(answered(answer)["Nodes"], list[ShownNode]))
     shared, this = shared_by(directory), node.joined(directory)
     assert shared is not None
     assert this is not None
     # Late, as its library is needed by nobody else.
     from keystead.store.postgresql.members import members_at
 
-    return tuple(_of(member, this) for member in members_at(shared.place))
+    return tuple(shown(member, own=member.server == this.server) for member in members_at(shared.place))
 
 
 def retire(data: str, server: str, command: str, *, force: bool) -> None:
@@ -65,9 +56,9 @@ def retire(data: str, server: str, command: str, *, force: bool) -> None:
         raise OperatorError(
             "the database knows no such server", hint="keystead node list shows all, with their ids"
         )
-    if found.state is MemberState.RETIRED:
+    if found.state == MemberState.RETIRED:
         raise OperatorError(f"{server} is retired already", hint="keystead node list shows all")
-    if not force and (found.own or found.state is MemberState.RUNNING):
+    if not force and (found.own or found.state == MemberState.RUNNING):
         what = "is the server of this directory itself" if found.own else f"runs, on {found.host}"
         raise OperatorError(
             f"{server} {what}: retired, it can answer no call any more",
@@ -89,15 +80,3 @@ def answered(answer: transport.Answer) -> Mapping[str, object]:
             hint="keystead node list shows all",
         )
     return answer.members
-
-
-def _of(member: Member, this: node.Node) -> Listed:
-    return Listed(
-        node_id=member.server,
-        host=member.name,
-        state=member.state,
-        starts=member.epoch,
-        started=iso8601(member.started),
-        last_seen=iso8601(member.seen),
-        own=member.server == this.server,
-    )

@@ -129,8 +129,7 @@ def _verify(args: argparse.Namespace) -> int:
     output.fact("root key", manifest.root)
     generations = ", ".join(str(one.generation) for one in manifest.canaries)
     output.fact("wrapping keys", generations + (f", in {args.keys}" if manifest.apart else ""))
-    for what in ("keys", "key_versions", "access_keys", "users", "audit"):
-        output.fact(what.replace("_", " "), f"{manifest.amounts.get(what, 0):,}")
+    output.amounts(manifest.amounts, "keys", "key_versions", "access_keys", "users", "audit")
     for verdict in proved.verdicts:
         output.note(f"audit {verdict.head}  chain {verdict.chain}")
     return output.DONE

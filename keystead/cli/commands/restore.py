@@ -83,8 +83,7 @@ def main(args: argparse.Namespace) -> int:
 
 def _show(restored: "Restored") -> None:
     output.fact("made", restored.made or "at an unknown time: the folder does not say")
-    for what in ("keys", "key_versions", "access_keys", "users"):
-        output.fact(what.replace("_", " "), f"{restored.amounts[what]:,}")
+    output.amounts(restored.amounts, "keys", "key_versions", "access_keys", "users")
     output.fact("old chain", f"{restored.old_chain}, up to {restored.old_head}")
     output.fact("new chain", restored.new_chain)
     for text in restored.altered:

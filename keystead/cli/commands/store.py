@@ -133,8 +133,7 @@ def copy_store(args: argparse.Namespace) -> int:
         tell=output.progress,
     )
     output.fact("copied" if args.trial else "moved", f"{copied.source} to {copied.target}")
-    for what in ("keys", "key_versions", "access_keys", "users"):
-        output.fact(what.replace("_", " "), f"{copied.amounts[what]:,}")
+    output.amounts(copied.amounts, "keys", "key_versions", "access_keys", "users")
     output.fact("audit records", f"{copied.records:,}, all chains verified")
     output.fact("new chain", copied.chain)
     for text in copied.altered:

@@ -48,7 +48,7 @@ class RetireNodeReply(Reply, frozen=True):
 @operation(product=KEYSTEAD, errors=(StoreNotShared,))
 def list_nodes(call: Call, request: ListNodesRequest) -> ListNodesReply:
     """All servers that ever joined the database, by the names of their hosts."""
-    return ListNodesReply(nodes=[_shown(call, one) for one in _members(call)])
+    return ListNodesReply(nodes=[shown(one, own=one.chain == call.chain) for one in _members(call)])
 
 
 @operation(changes=True, product=KEYSTEAD, errors=(StoreNotShared, NodeNotFound, NodeInUse))
@@ -63,16 +63,12 @@ def retire_node(call: Call, request: RetireNodeRequest) -> RetireNodeReply:
     if found.state is not MemberState.RETIRED:
         call.store.shared.retire(found.server)
         call.chains.retire(call.batch, found)
-    return RetireNodeReply(node=_shown(call, msgspec.structs.replace(found, state=MemberState.RETIRED)))
+    retired = msgspec.structs.replace(found, state=MemberState.RETIRED)
+    return RetireNodeReply(node=shown(retired, own=found.chain == call.chain))
 
 
-def _members(call: Call) -> tuple[Member, ...]:
-    if call.store.shared is None:
-        raise StoreNotShared
-    return call.store.shared.members()
-
-
-def _shown(call: Call, member: Member) -> ShownNode:
+def shown(member: Member, *, own: bool) -> ShownNode:
+    """A server as it is told of."""
     return ShownNode(
         node_id=member.server,
         host=member.name,
@@ -80,5 +76,11 @@ def _shown(call: Call, member: Member) -> ShownNode:
         starts=member.epoch,
         started=iso8601(member.started),
         last_seen=iso8601(member.seen),
-        own=member.chain == call.chain,
+        own=own,
     )
+
+
+def _members(call: Call) -> tuple[Member, ...]:
+    if call.store.shared is None:
+        raise StoreNotShared
+    return call.store.shared.members()
