@@ -339,9 +339,9 @@ def test_it_waits_for_a_server(tmp_path: Path) -> None:
     client.close()
     server.stop()
     words = command(server, "--env", f"S={tmp_path}/in.cipher", "--", "sh", "-c", "echo $S")
-    early = keystead(*words[:1], "--wait", "0.3", *words[1:])
+    early = keystead(*words[:1], "--wait", "2", *words[1:])
     assert early.returncode == 125
-    assert "waiting up to 0.3 s: no server runs on" in early.stderr
+    assert "waiting up to 2 s: no server runs on" in early.stderr
     assert "error: no server runs on" in early.stderr
     later = threading.Timer(1, server.start)
     later.start()
