@@ -88,6 +88,9 @@ def sign_acs3(
 class Service:
     """The pipeline over a store, in memory unless TEST_STORE says otherwise."""
 
+    before = 0
+    """How many records there were before the first call: a server of a shared database records that it joined."""
+
     def __init__(
         self, *, now: float = 1_767_323_045.0, region: str = "cn-hangzhou", seed: bytes = b""
     ) -> None:
@@ -108,6 +111,8 @@ class Service:
             server_id=self.world.server_id,
         )
         self._nonce = 0
+        self.answer()
+        self.before = len(records_of(self.store))
 
     def request(
         self,
@@ -247,7 +252,7 @@ class Service:
 
     @property
     def records(self) -> list[Record]:
-        return records_of(self.store)
+        return records_of(self.store)[self.before :]
 
 
 class OnDisk(Service):

@@ -15,7 +15,10 @@ def test_the_head_of_the_records_is_signed() -> None:
         status, members = service.operate("SignCheckpoint")
         assert status == 200
         checkpoint = read(opened(members["Checkpoint"].encode(), public_key(members["PublicKey"])))
-        assert (checkpoint.chain, checkpoint.head.count) == (service.world.server_id, expected)
+        assert (checkpoint.chain, checkpoint.head.count) == (
+            service.world.server_id,
+            service.before + expected,
+        )
         assert service.operate("GetCheckpointKey")[1]["PublicKey"] == members["PublicKey"]
     assert [record.action for record in service.records] == [
         "SignCheckpoint",

@@ -83,9 +83,9 @@ def test_a_generation_that_was_undone_is_never_used() -> None:
     # Made and seen in one batch that fails, and made anew in the next.
     for commit in (False, True):
         service.store.begin()
+        batch = service.pipeline.open_batch()
         row = service.world.vault.new_wrapping_key(1, 2)
         service.store.keyring.add(row)
-        batch = service.pipeline.open_batch()
         for _ in range(3):  # whoever runs it twice in one batch
             rewrapping(service.pipeline, batch)
         assert service.world.vault.newest == 1

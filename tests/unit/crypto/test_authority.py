@@ -38,7 +38,7 @@ def authority(dns: list[str], addresses: list[str]) -> Authority:
 def connect(made: Authority, names: list[str], addresses: list[str], asked: str, folder: Path) -> None:
     """A TLS connection of Python's own client to a server with a certificate for these names."""
     context = listener.server_context()
-    leaf = made.issue(names, addresses, NOW, 3600)
+    leaf = made.issue(names, addresses, NOW, 86400)
     listener.load_certificate(context, listener.Pem(leaf.certificate_pem, leaf.key_pem))
     (folder / "ca.pem").write_bytes(made.certificate_pem)
     handshake(context, ssl.create_default_context(cafile=str(folder / "ca.pem")), asked)
