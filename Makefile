@@ -38,6 +38,9 @@ dev: .venv/.dev
 BESIDE = -m "not alone" --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 ALONE = -m alone
 
+# What runs on whichever kind of store TEST_STORE names.
+OVER_A_STORE = tests/operations tests/unit/api
+
 test: dev
 	$(BIN)/python -m pytest $(BESIDE)
 	$(BIN)/python -m pytest $(ALONE)
@@ -88,6 +91,7 @@ photographs: dev
 # The harnesses with their long counts.
 evidence: dev
 	TEST_EVIDENCE=1 $(BIN)/python -m pytest -m 'crash or fuzz' --durations=0
+	TEST_STORE=postgresql $(BIN)/python -m pytest -m 'not crash and not fuzz' $(OVER_A_STORE) tests/interop
 
 # Needs wrk (Debian: apt-get install wrk). BENCH takes options, e.g. BENCH="--only keystead --rounds 1".
 bench: setup build/peers/.installed

@@ -20,6 +20,7 @@ import pytest
 
 from bench.process import family
 from keystead.clock import iso8601
+from tests import forked
 from tests.databases import variables
 from tests.harness import sign_v1
 
@@ -204,13 +205,16 @@ def keystead(
 ) -> "subprocess.CompletedProcess[str]":
     """Run a command to its end, in an environment as its users have it."""
     stores = [variables(Path(words[at + 1])) for at, word in enumerate(words[:-1]) if word == "--data"]
+    env = {**without_ours(), **STRANGE, **(stores[0] if stores else {}), **(env or {})}
+    if more.keys() <= {"cwd"} and forked.can_run(env):
+        return forked.run(list(words), env, os.path.abspath(more.get("cwd", "")), timeout)
     return subprocess.run(
         [*KEYSTEAD, *words],
         capture_output=True,
         text=True,
         timeout=timeout,
         check=False,
-        env={**without_ours(), **STRANGE, **(stores[0] if stores else {}), **(env or {})},
+        env=env,
         **more,
     )
 
