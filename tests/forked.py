@@ -43,7 +43,7 @@ def run(
     As subprocess.run, TimeoutExpired among it.
     """
     pipes = [os.pipe() for _ in range(3)]
-    request = json.dumps({"words": words, "env": env, "cwd": cwd}).encode()
+    request = json.dumps({"words": [os.fsdecode(word) for word in words], "env": env, "cwd": cwd}).encode()
     forker = _forker()
     socket.send_fds(forker, [len(request).to_bytes(_SIZE, "big")], [write for _, write in pipes])
     forker.sendall(request)
