@@ -4,7 +4,7 @@ PYTHON = python3
 BIN = .venv/bin
 PIP = $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: serve setup dev test coverage lint types docs dist client completions check evidence bench lock photographs
+.PHONY: serve setup dev test coverage over-postgresql lint types docs dist client completions check evidence bench lock photographs
 
 serve: setup
 	@exec $(BIN)/keystead serve
@@ -37,9 +37,6 @@ dev: .venv/.dev
 # Files of tests go to as many workers as there are processors, up to four; what measures time comes after them.
 BESIDE = -m "not alone" --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 ALONE = -m alone
-
-# What runs on whichever kind of store TEST_STORE names.
-OVER_A_STORE = tests/operations tests/unit/api
 
 test: dev
 	$(BIN)/python -m pytest $(BESIDE)
@@ -81,8 +78,12 @@ client: setup
 completions: setup
 	@$(PIP) install --no-build-isolation --no-deps --editable .
 
+# What is not about one kind of store, over PostgreSQL.
+over-postgresql: dev
+	TEST_STORE=postgresql $(BIN)/python -m pytest $(BESIDE) tests/operations tests/unit/api tests/interop
+
 # The suite of `make test` runs in `coverage`, under measurement.
-check: lint types docs coverage
+check: lint types docs coverage over-postgresql
 
 # Every page of the console, in its languages, light and dark, narrow and wide; needs chromium and fonts-noto-cjk.
 photographs: dev
@@ -91,7 +92,6 @@ photographs: dev
 # The harnesses with their long counts.
 evidence: dev
 	TEST_EVIDENCE=1 $(BIN)/python -m pytest -m 'crash or fuzz' --durations=0
-	TEST_STORE=postgresql $(BIN)/python -m pytest -m 'not crash and not fuzz' $(OVER_A_STORE) tests/interop
 
 # Needs wrk (Debian: apt-get install wrk). BENCH takes options, e.g. BENCH="--only keystead --rounds 1".
 bench: setup build/peers/.installed

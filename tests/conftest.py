@@ -2,6 +2,7 @@
 failure."""
 
 import os
+import warnings
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -58,7 +59,9 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
     finally:
         os.environ.update(switches)
         if measuring:
-            measuring.start()
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # that something was imported before
+                measuring.start()
 
 
 def _fail_if_skipped(report: pytest.TestReport | pytest.CollectReport) -> None:

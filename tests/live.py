@@ -207,7 +207,7 @@ def keystead(
     stores = [variables(Path(words[at + 1])) for at, word in enumerate(words[:-1]) if word == "--data"]
     env = {**without_ours(), **STRANGE, **(stores[0] if stores else {}), **(env or {})}
     if more.keys() <= {"cwd"} and forked.can_run(env):
-        return forked.run(list(words), env, os.path.abspath(more.get("cwd", "")), timeout)
+        return forked.run(list(words), env, os.path.abspath(more.get("cwd") or ""), timeout)
     return subprocess.run(
         [*KEYSTEAD, *words],
         capture_output=True,

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.live import KEYSTEAD, LiveServer, live, needs
+from tests.live import KEYSTEAD, LiveServer, keystead, live, needs
 from tests.network import HERE, other_host
 
 ROOT = Path(__file__).parents[2]
@@ -273,9 +273,5 @@ def test_systemd_starts_debians_nginx(tmp_path: Path, tls: Path) -> None:
         assert read("active") == "active\n"
         assert (read("left"), read("result")) == ("", "Result=success\n"), log
         assert nowhere_on_disk(tls)
-        records = subprocess.run(
-            [*KEYSTEAD, "audit", "list", "--json", "--action", "Decrypt", "--data", str(server.data)],
-            capture_output=True,
-            check=True,
-        )
+        records = keystead("audit", "list", "--json", "--action", "Decrypt", "--data", str(server.data))
         assert json.loads(records.stdout)["action"] == "Decrypt"

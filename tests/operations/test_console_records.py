@@ -354,6 +354,7 @@ def test_how_far_a_verification_is_has_a_limit() -> None:
         assert console.refused("VerifyRecords", NextToken=token(position)) == "InvalidParameter"
 
 
+@pytest.mark.memory("a server of a shared database records first that it joined")
 def test_an_empty_log_is_right(service: Service) -> None:
     assert Console(service).ok("VerifyRecords") == {
         "Chains": {"Chain": []},
