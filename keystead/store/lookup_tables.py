@@ -98,7 +98,8 @@ class DatabaseLookups:
 def _where(wanted: WantedKeys) -> tuple[str, list[Any]]:
     """The condition of a query for keys, and its values."""
     here = [wanted.account, wanted.region]
-    conditions, values = [_HERE], list[Any](here)
+    # Each has a position; PostgreSQL's index in that order is for conditions that name it.
+    conditions, values = [_HERE, "position > 0"], list[Any](here)
     for column, value in zip(_FACETS, wanted.facets, strict=True):
         if value:
             conditions.append(f"{column} = ?")

@@ -96,7 +96,9 @@ CREATE TABLE keys (
     PRIMARY KEY (position),
     FOREIGN KEY (account) REFERENCES accounts (account)
 );
-CREATE INDEX keys_in_order ON keys (account, region, position);
+-- While a table has no statistics, an index whose first columns are given is taken for as good as the unique one, though it
+-- leads through all rows of an account. So those for other purposes have a condition that only these have, or other first columns.
+CREATE INDEX keys_in_order ON keys (account, region, position) WHERE position IS NOT NULL;
 CREATE INDEX keys_due ON keys (deletion_at) WHERE deletion_at IS NOT NULL;
 CREATE INDEX keys_rotating ON keys (rotation_due) WHERE rotation_due IS NOT NULL;
 CREATE INDEX keys_expiring ON keys (expires) WHERE expires IS NOT NULL;
@@ -120,7 +122,7 @@ CREATE TABLE key_versions (
     FOREIGN KEY (generation) REFERENCES wrapping_keys (generation),
     FOREIGN KEY (account, region, key_id) REFERENCES keys (account, region, key_id)
 );
-CREATE UNIQUE INDEX key_versions_of_account ON key_versions (account, version_id);
+CREATE UNIQUE INDEX key_versions_of_account ON key_versions (version_id, account);
 
 CREATE TABLE tags (
     account text COLLATE "C" NOT NULL,
@@ -132,8 +134,8 @@ CREATE TABLE tags (
     PRIMARY KEY (account, region, key_id, name),
     FOREIGN KEY (account, region, key_id) REFERENCES keys (account, region, key_id)
 );
-CREATE INDEX tags_by_name ON tags (account, region, name, value, key_id);
-CREATE INDEX tags_by_value ON tags (account, region, value, key_id);
+CREATE INDEX tags_by_name ON tags (name, account, region, value, key_id);
+CREATE INDEX tags_by_value ON tags (value, account, region, key_id);
 
 CREATE TABLE aliases (
     position bigint NOT NULL,
@@ -147,8 +149,8 @@ CREATE TABLE aliases (
     PRIMARY KEY (position),
     FOREIGN KEY (account, region, key_id) REFERENCES keys (account, region, key_id)
 );
-CREATE INDEX aliases_in_order ON aliases (account, region, position);
-CREATE INDEX aliases_of_key ON aliases (account, region, key_id, position);
+CREATE INDEX aliases_in_order ON aliases (account, region, position) WHERE position IS NOT NULL;
+CREATE INDEX aliases_of_key ON aliases (key_id, account, region, position);
 
 CREATE TABLE stretches (
     listing text COLLATE "C" NOT NULL,
