@@ -102,6 +102,13 @@ def sync(descriptor: int) -> None:
     os.fsync(descriptor)
 
 
+def write_back(descriptor: int) -> None:
+    """Have what was written to a file begin its way to the disk, and leave memory when it is there. It promises nothing."""
+    if hasattr(os, "posix_fadvise"):
+        with suppress(OSError):
+            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+
+
 def sync_directory(path: Path) -> None:
     """Have the names in a directory on the disk; OSError if that fails."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

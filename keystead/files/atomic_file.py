@@ -85,12 +85,10 @@ class Whole:
         except OSError as error:
             raise self._error(error) from None
 
-    def settle(self) -> None:
-        """Have what was written so far on the disk: `finish` has little left to do, for which others' syncs would wait."""
-        try:
-            sync(self._file)
-        except OSError as error:
-            raise self._error(error) from None
+    def write_back(self) -> None:
+        """Have what was written so far begin its way to the disk: `finish` has little left to sync, for which others' syncs
+        would wait."""
+        portable.write_back(self._file)
 
     def status(self) -> os.stat_result:
         """Of the file itself, whether it has its name yet or not."""

@@ -36,7 +36,9 @@ _DATABASE = "keystead.db"
 # What a folder has that is a backup of an earlier version, and what looking into it may leave.
 _CONTENT = frozenset({_DATABASE, f"{_DATABASE}-wal", f"{_DATABASE}-shm", "ca.pem", "authority.json", "lock"})
 _PIECE = 1 << 20
-_SETTLED = 128  # pieces of 64 KiB; a server on the same disk waits with its commits for no more than these
+_WRITTEN_BACK = (
+    16  # pieces of 64 KiB; a server on the same disk waits with its commits for no more than these
+)
 
 
 class Backup(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,8 +105,8 @@ def back_up(
                 backup_file.seal(content, msgspec.json.encode(manifest), root, entropy), 1
             ):
                 file.write(piece)
-                if number % _SETTLED == 0:
-                    file.settle()
+                if number % _WRITTEN_BACK == 0:
+                    file.write_back()
             file.finish()
         if keys is not None:
             key_file.write(keys, manifest.server, wrapping_keys, entropy)
