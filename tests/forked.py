@@ -17,6 +17,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 import traceback
 from functools import cache
 from typing import BinaryIO, NoReturn
@@ -54,8 +55,9 @@ def run(
         found: dict[BinaryIO, bytes] = {}
         pid = int(status.readline())
         readers = [_reader(pipe, found) for pipe in (output, errors, status)]
+        until = time.monotonic() + timeout
         for reader in readers:
-            reader.join(timeout)
+            reader.join(max(0.0, until - time.monotonic()))
         late = any(reader.is_alive() for reader in readers)
         if late:
             os.kill(pid, signal.SIGKILL)

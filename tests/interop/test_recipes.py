@@ -274,4 +274,5 @@ def test_systemd_starts_debians_nginx(tmp_path: Path, tls: Path) -> None:
         assert (read("left"), read("result")) == ("", "Result=success\n"), log
         assert nowhere_on_disk(tls)
         records = keystead("audit", "list", "--json", "--action", "Decrypt", "--data", str(server.data))
+        assert records.returncode == 0, records.stderr
         assert json.loads(records.stdout)["action"] == "Decrypt"

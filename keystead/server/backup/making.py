@@ -36,9 +36,8 @@ _DATABASE = "keystead.db"
 # What a folder has that is a backup of an earlier version, and what looking into it may leave.
 _CONTENT = frozenset({_DATABASE, f"{_DATABASE}-wal", f"{_DATABASE}-shm", "ca.pem", "authority.json", "lock"})
 _PIECE = 1 << 20
-_WRITTEN_BACK = (
-    16  # pieces of 64 KiB; a server on the same disk waits with its commits for no more than these
-)
+# Pieces of 64 KiB: a server on the same disk waits with its commits for no more than these.
+_WRITTEN_BACK = 16
 
 
 class Backup(msgspec.Struct, frozen=True, kw_only=True):
