@@ -34,8 +34,6 @@ class SeededEntropy:
 
 def uuid4(entropy: Entropy) -> str:
     """A random UUID, lower case (RFC 9562 section 5.4)."""
-    raw = bytearray(entropy.take(16))
-    raw[6] = raw[6] & 0x0F | 0x40
-    raw[8] = raw[8] & 0x3F | 0x80
+    raw = entropy.take(16)
     text = raw.hex()
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{'89ab'[raw[8] >> 4 & 3]}{text[17:20]}-{text[20:]}"

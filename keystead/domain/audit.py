@@ -92,12 +92,16 @@ def hashed(values: Sequence[Any]) -> bytes:
     """What is hashed of a record with these columns: of each that its format has the length in bytes, a colon, and the text.
     The format comes first, so that later ones may add columns."""
     # Written out: it is done for every call.
-    number, chain, sequence, time, *recurring, parameters, status, code, request_id, revision = values
+    (
+        number, chain, sequence, time, *recurring,
+        resources, parameters, status, code, request_id, revision,
+    ) = values  # fmt: skip
     end = "" if number == 1 and revision == 0 else f"{len(revision := f'{revision}')}:{revision}"
     found = (
         f"{len(number := f'{number}')}:{number}{len(chain)}:{chain}"
         f"{len(sequence := f'{sequence}')}:{sequence}{len(time := f'{time}')}:{time}{_text_again(tuple(recurring))}"
-        f"{len(parameters)}:{parameters}{len(status := f'{status}')}:{status}{len(code)}:{code}"
+        f"{len(resources)}:{resources}{len(parameters)}:{parameters}"
+        f"{len(status := f'{status}')}:{status}{len(code)}:{code}"
         f"{len(request_id)}:{request_id}{end}"
     )
     if not found.isascii():

@@ -275,4 +275,5 @@ def test_systemd_starts_debians_nginx(tmp_path: Path, tls: Path) -> None:
         assert nowhere_on_disk(tls)
         records = keystead("audit", "list", "--json", "--action", "Decrypt", "--data", str(server.data))
         assert records.returncode == 0, records.stderr
-        assert json.loads(records.stdout)["action"] == "Decrypt"
+        # One for each start; on a slow machine systemd may have needed a second one.
+        assert {json.loads(line)["action"] for line in records.stdout.splitlines()} == {"Decrypt"}, log

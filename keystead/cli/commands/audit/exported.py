@@ -27,8 +27,8 @@ def _decoder(*columns: str) -> msgspec.json.Decoder[Any]:
 
 
 # Of a line that is read quickly: what the records of one client have in common, and what they do not.
-_COMMON = (*COLUMNS[:2], *COLUMNS[4:19])  # format and chain; kind to resources
-_OWN = (*COLUMNS[2:4], *COLUMNS[19:], "hash")  # sequence and time; parameters to the end
+_COMMON = (*COLUMNS[:2], *COLUMNS[4:18])  # format and chain; kind to TLS
+_OWN = (*COLUMNS[2:4], *COLUMNS[18:], "hash")  # sequence and time; resources to the end
 _all, _common, _own = (_decoder(*one).decode for one in ((*COLUMNS, "hash"), _COMMON, _OWN))
 # Of the first format, which has no revision.
 _FIRST = b'{"format":1,'
@@ -82,15 +82,17 @@ def _quickly(content: bytes) -> Row | None:
     try:
         second = content.index(b',"sequence":')
         fifth = content.index(b',"kind":', second)
-        last = content.index(b',"parameters":', fifth)
+        last = content.index(b',"resources":', fifth)
         chain, before, between = _recurring(content[:second] + content[fifth:last] + b"}")
         rest = b"{" + content[second + 1 : fifth] + content[last:]
         if content.startswith(_FIRST):
             record, end = _own_first(rest), ""
-            sequence, time, parameters, status, code, request_id, stored = _values(record)
+            sequence, time, resources, parameters, status, code, request_id, stored = _values(record)
         else:
             record = _own(rest)
-            sequence, time, parameters, status, code, request_id, revision, stored = _values(record)
+            sequence, time, resources, parameters, status, code, request_id, revision, stored = _values(
+                record
+            )
             end = f"{len(number := f'{revision}')}:{number}"
         found = unhexlify(stored)
         if not _is_written(rest, _encode(record) + b"\n") or found.hex() != stored:
@@ -99,7 +101,7 @@ def _quickly(content: bytes) -> Row | None:
         return None
     hashed_text = (
         f"{before}{len(number := f'{sequence}')}:{number}{len(time := f'{time}')}:{time}{between}"
-        f"{len(parameters)}:{parameters}{len(status := f'{status}')}:{status}{len(code)}:{code}"
+        f"{len(resources)}:{resources}{len(parameters)}:{parameters}{len(status := f'{status}')}:{status}{len(code)}:{code}"
         f"{len(request_id)}:{request_id}{end}"
     )
     return chain, sequence, hashed_text.encode(), found
@@ -107,7 +109,7 @@ def _quickly(content: bytes) -> Row | None:
 
 @lru_cache(1024)
 def _recurring(content: bytes) -> tuple[bytes, str, str]:
-    """The chain, and what is hashed of the columns before the sequence, and of those between time and parameters."""
+    """The chain, and what is hashed of the columns before the sequence, and of those between time and resources."""
     record = _common(content)
     if not _is_written(content, _encode(record)):
         raise ValueError
