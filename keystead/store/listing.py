@@ -4,7 +4,7 @@ Rows of a table have positions that only grow. A page is found by adding up the 
 walking the one or few stretches that hold it; with a million rows that is about a thousand small rows.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 from keystead.store.database import Database
@@ -49,13 +49,29 @@ class Listing:
 
         `walk(first, last)` gives the wanted rows of the positions first <= p < last, in order.
         """
-        amounts: dict[int, int] = {}
-        for stretch, facets, amount in self._database.rows(
-            "SELECT stretch, facets, amount FROM stretches WHERE listing = ? ORDER BY stretch", (listing,)
-        ):
-            if wanted(facets):
-                amounts[stretch] = amounts.get(stretch, 0) + amount
+        amounts = self._stretches(listing, wanted)
         return tuple(self._walk(amounts, offset, limit, walk)), sum(amounts.values())
+
+    def newest(
+        self,
+        listing: str,
+        offset: int,
+        limit: int,
+        walk: Callable[[int, int, int, int], Sequence[T]],
+        wanted: Callable[[str], bool],
+    ) -> tuple[list[T], int]:
+        """As `page`, in the other direction. `walk(first, last, offset, limit)` gives the wanted rows of the positions
+        first <= p < last, the last one first, at most `limit` of them after `offset` others."""
+        amounts, found = self._stretches(listing, wanted), list[T]()
+        for stretch in sorted(amounts, reverse=True):
+            if offset >= amounts[stretch]:
+                offset -= amounts[stretch]
+                continue
+            found += walk(stretch * STRETCH, (stretch + 1) * STRETCH, offset, limit - len(found))
+            offset = 0
+            if len(found) >= limit:
+                break
+        return found, sum(amounts.values())
 
     def amounts(self, kind: str) -> list[tuple[str, int]]:
         """Facets and how many rows have them, over all listings whose name begins with this word."""
@@ -64,6 +80,16 @@ class Listing:
             (f"{kind} ", f"{kind}!"),  # an exclamation mark is what follows a space
         )
         return [(str(facets), int(amount)) for facets, amount in rows]
+
+    def _stretches(self, listing: str, wanted: Callable[[str], bool]) -> dict[int, int]:
+        """How many wanted rows lie in each stretch that has any, in order."""
+        amounts: dict[int, int] = {}
+        for stretch, facets, amount in self._database.rows(
+            "SELECT stretch, facets, amount FROM stretches WHERE listing = ? ORDER BY stretch", (listing,)
+        ):
+            if wanted(facets):
+                amounts[stretch] = amounts.get(stretch, 0) + amount
+        return amounts
 
     def _walk(
         self, amounts: dict[int, int], offset: int, limit: int, walk: Callable[[int, int], list[T]]

@@ -7,12 +7,15 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
+import msgspec
+
 from keystead.domain.keys.key import Key
 from keystead.errors import ServiceUnavailableTemporary
 from keystead.store import record_lookups
 from keystead.store.database import Database
 from keystead.store.failures import StoreFailure
 from keystead.store.key_rows import key_of
+from keystead.store.listing import Listing
 from keystead.store.lookups import (
     FoundKey,
     FoundKeys,
@@ -23,7 +26,7 @@ from keystead.store.lookups import (
     Wanted,
     WantedKeys,
 )
-from keystead.store.sealed import KEYS
+from keystead.store.sealed import KEYS, Row
 from keystead.store.snapshot import Snapshot
 
 _HERE = "account = ? AND region = ?"
@@ -40,16 +43,9 @@ class DatabaseLookups:
 
     def keys(self, wanted: WantedKeys) -> FoundKeys:
         with self._reading() as database:
-            where, values = _where(wanted)
-            rows = database.rows(
-                f"{KEYS.select} WHERE {where} ORDER BY position DESC LIMIT ? OFFSET ?",
-                (*values, wanted.limit, wanted.offset),
-            )
-            if wanted.text or wanted.tag_key or wanted.tag_value:
-                ((total,),) = database.rows(f"SELECT count(*) FROM keys WHERE {where}", values)  # noqa: S608
-            else:
-                total = _total(database, wanted)
-            return FoundKeys(_found(database, [key_of(row) for row in rows]), int(total))
+            look = _listed if wanted == _by_facets(wanted) else _searched
+            rows, total = look(database, wanted)
+            return FoundKeys(_found(database, [key_of(row) for row in rows]), total)
 
     def summary(self, account: str, region: str, limit: int) -> Summary:
         with self._reading() as database:
@@ -95,6 +91,48 @@ class DatabaseLookups:
             raise ServiceUnavailableTemporary from failure
 
 
+def _by_facets(wanted: WantedKeys) -> WantedKeys:
+    """The same, but for what only the rows themselves say."""
+    return msgspec.structs.replace(wanted, name="", text="", tag_key="", tag_value="")
+
+
+def _listed(database: Database, wanted: WantedKeys) -> tuple[Sequence[Row], int]:
+    """The rows of a page of the keys that have these facets, found by their amounts; and how many there are."""
+    where, values = _where(wanted)
+
+    def walk(first: int, last: int, offset: int, limit: int) -> list[Row]:
+        return database.rows(
+            f"{KEYS.select} WHERE {where} AND position >= ? AND position < ? ORDER BY position DESC LIMIT ? OFFSET ?",
+            (*values, first, last, limit, offset),
+        )
+
+    def fits(text: str) -> bool:
+        return all(one in ("", found) for one, found in zip(wanted.facets, text.split(" "), strict=False))
+
+    listing = f"keys {wanted.account} {wanted.region}"
+    return Listing(database).newest(listing, wanted.offset, wanted.limit, walk, fits)
+
+
+def _searched(database: Database, wanted: WantedKeys) -> tuple[Sequence[Row], int]:
+    """The rows of a page of what was searched for, and how many there are: all keys are looked at, and only once."""
+    where, values = _where(wanted)
+    found = database.rows(
+        f"SELECT position, count(*) OVER () FROM keys WHERE {where} ORDER BY position DESC LIMIT ? OFFSET ?",  # noqa: S608
+        (*values, wanted.limit, wanted.offset),
+    )
+    if not found and not wanted.offset:
+        return (), 0
+    if not found:
+        ((total,),) = database.rows(f"SELECT count(*) FROM keys WHERE {where}", values)  # noqa: S608
+        return (), int(total)
+    positions = [position for position, _ in found]
+    rows = database.rows(
+        f"{KEYS.select} WHERE {_HERE} AND position IN ({', '.join('?' * len(found))}) ORDER BY position DESC",
+        (wanted.account, wanted.region, *positions),
+    )
+    return rows, int(found[0][1])
+
+
 def _where(wanted: WantedKeys) -> tuple[str, list[Any]]:
     """The condition of a query for keys, and its values."""
     here = [wanted.account, wanted.region]
@@ -111,6 +149,11 @@ def _where(wanted: WantedKeys) -> tuple[str, list[Any]]:
         same = " AND ".join(f"{column} = ?" for column, _ in tag)
         conditions.append(f"key_id IN (SELECT key_id FROM tags WHERE {_HERE} AND {same})")  # noqa: S608
         values += [*here, *(value for _, value in tag)]
+    if wanted.name:
+        conditions.append(
+            f"key_id IN (SELECT CAST(? AS TEXT) UNION ALL SELECT key_id FROM aliases WHERE {_HERE} AND name = ?)"  # noqa: S608
+        )
+        values += [wanted.name, *here, wanted.name]
     if wanted.text:
         like = r"LIKE ? ESCAPE '\'"
         conditions.append(
@@ -133,14 +176,6 @@ def _amounts(database: Database, account: str, region: str) -> list[tuple[list[s
         (f"keys {account} {region}",),
     )
     return [(str(facets).split(" "), int(amount)) for facets, amount in rows]
-
-
-def _total(database: Database, wanted: WantedKeys) -> int:
-    return sum(
-        amount
-        for facets, amount in _amounts(database, wanted.account, wanted.region)
-        if all(one in ("", found) for one, found in zip(wanted.facets, facets, strict=False))
-    )
 
 
 def _found(database: Database, keys: Sequence[Key]) -> tuple[FoundKey, ...]:

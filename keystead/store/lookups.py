@@ -16,11 +16,13 @@ LONGEST = 10.0  # seconds that one of them may take, where a database does it
 class WantedKeys(msgspec.Struct, frozen=True, kw_only=True):
     """Which keys of an account and region to find; empty means all.
 
-    `text` is part of an id, a description, an alias, or the key or value of a tag; A to Z in either case.
+    `name` is the id or an alias; `text` is part of an id, a description, an alias, or the key or value of a tag; A to Z in
+    either case.
     """
 
     account: str
     region: str
+    name: str = ""
     text: str = ""
     state: str = ""
     spec: str = ""

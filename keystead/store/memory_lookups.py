@@ -123,6 +123,8 @@ def _fits(wanted: WantedKeys, one: FoundKey) -> bool:
     has = (key.state, key.spec, key.usage, key.origin)
     if not all(value in ("", found) for value, found in zip(wanted.facets, has, strict=True)):
         return False
+    if wanted.name not in ("", key.key_id, *one.aliases):
+        return False
     tag = (wanted.tag_key, wanted.tag_value)
     if any(tag) and not any(tag[0] in ("", name) and tag[1] in ("", value) for name, value in one.tags):
         return False

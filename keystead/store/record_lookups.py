@@ -15,7 +15,7 @@ from keystead.store.record_rows import SELECT_RECORD, conditions_of
 from keystead.store.snapshot import Snapshot
 from keystead.store.verification import Verification
 
-ROWS = 50_000  # that one lookup reads: a twentieth of a second of a processor
+ROWS = 25_000  # that one lookup reads: a fortieth of a second of a processor
 _HASH = len(COLUMNS)
 _HOUR = 3_600_000  # milliseconds by which a clock may have been put back
 

@@ -3,6 +3,7 @@
 import pytest
 
 from keystead.domain.arns import key_arn
+from keystead.store import listing
 from tests.at_console import Console
 from tests.harness import Members, Service
 from tests.operations.test_accounts import made
@@ -77,6 +78,30 @@ def test_a_key_is_found_by_part_of_any_of_its_names(service: Service) -> None:
     assert found(service, Query="a") == [second, first]
 
 
+def test_a_key_is_found_by_one_of_its_names_as_a_whole(service: Service) -> None:
+    first, second = service.key(Description="alias/web"), service.key()
+    for name in ("alias/web", "alias/web2"):
+        service.ok("CreateAlias", KeyId=second, AliasName=name)
+    service.ok(
+        "CreateAlias", KeyId=service.key(RegionId="cn-beijing"), AliasName="alias/far", RegionId="cn-beijing"
+    )
+    assert found(service, Name=first) == [first]
+    assert found(service, Name=second) == found(service, Name="alias/web") == [second]
+    for name in (
+        "alias/we",
+        "alias/WEB",
+        "alias/web3",
+        first[1:],
+        first.upper(),
+        "alias/far",
+        "%",
+        "alias/web%",
+    ):
+        assert found(service, Name=name) == [], name
+    assert found(service, Name="alias/web2", KeyState="Disabled") == []
+    assert found(service, Name="alias/web", Query="alias/web2") == [second]
+
+
 def test_filters_hold_together(service: Service) -> None:
     tags = '[{"TagKey": "team", "TagValue": "a"}, {"TagKey": "for", "TagValue": "b"}]'
     signing = service.key(KeySpec="EC_P256", KeyUsage="SIGN/VERIFY")
@@ -104,6 +129,23 @@ def test_pages_are_stretches_of_the_whole(service: Service) -> None:
         assert [page["PageNumber"] for page in pages] == [1, 2, 3, 4]
 
 
+def test_pages_over_several_stretches(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listing, "STRETCH", 4)
+    keys = [service.key() for _ in range(14)][::-1]
+    disabled = [keys[place] for place in (0, 3, 4, 11, 13)]
+    for key_id in disabled:
+        service.ok("DisableKey", KeyId=key_id)
+    enabled = [one for one in keys if one not in disabled]
+    for state, wanted in (("Disabled", disabled), ("Enabled", enabled), ("", keys), ("PendingDeletion", [])):
+        for size in range(1, 16):
+            pages = [
+                searched(service, KeyState=state, PageSize=str(size), PageNumber=str(number))
+                for number in range(1, len(wanted) // size + 2)
+            ]
+            assert [key["KeyId"] for page in pages for key in page["Keys"]["Key"]] == wanted
+            assert {page["TotalCount"] for page in pages} == {len(wanted)}
+
+
 def test_what_is_deleted_or_changed_is_found_as_it_is(service: Service) -> None:
     key_id = service.key(Description="before")
     service.ok("UpdateKeyDescription", KeyId=key_id, Description="after")
@@ -120,7 +162,7 @@ def test_keys_of_other_regions_and_accounts_are_not_found(service: Service) -> N
 
 
 @pytest.mark.parametrize(
-    ("name", "longest"), [("Query", 256), ("TagKey", 128), ("TagValue", 128)]
+    ("name", "longest"), [("Query", 256), ("Name", 256), ("TagKey", 128), ("TagValue", 128)]
 )  # fmt: skip
 def test_texts_have_a_longest(name: str, longest: int) -> None:
     console = Console(Service())

@@ -193,14 +193,14 @@ async def _look(visit: Visit) -> Ground:
 async def _find(visit: Visit, name: str) -> dict[str, Any] | None:
     """The key of this id or alias; looked for among all, so that looking leaves no refusal in the trail."""
     try:
-        found = await visit.call("SearchKeys", product=CONSOLE, Query=name, PageSize="50")
+        found = await visit.call("SearchKeys", product=CONSOLE, Name=name)
     except Refused as refused:
         if refused.status != 403:
             _not_there(refused)
             return None
     else:
         keys: list[dict[str, Any]] = found["Keys"]["Key"]
-        return next((key for key in keys if name == key["KeyId"] or name in key["Aliases"]["Alias"]), None)
+        return keys[0] if keys else None
     try:
         described: dict[str, Any] = (await visit.call("DescribeKey", KeyId=name))["KeyMetadata"]
     except Refused as refused:

@@ -86,6 +86,7 @@ def _listed(found: FoundKey, now: int) -> ListedKey:
 
 class SearchKeysRequest(PageRequest, frozen=True, kw_only=True):
     query: Query = ""
+    name: Query = ""  # the id or an alias, as a whole
     key_state: State = ""
     key_spec: Spec = ""
     key_usage: Usage = ""
@@ -107,10 +108,11 @@ class SearchKeysReply(Reply, frozen=True):
 
 @operation(product=CONSOLE, container="key", permission="kms:ListKeys")
 def search_keys(call: Call, request: SearchKeysRequest) -> SearchKeysReply:
-    """Find keys, the newest first: by a part of their id, description, aliases or tags, and by what they are."""
+    """Find keys, the newest first: by name, by a part of their id, description, aliases or tags, and by what they are."""
     wanted = WantedKeys(
         account=call.account,
         region=call.region,
+        name=request.name,
         text=request.query,
         state=request.key_state,
         spec=request.key_spec,
