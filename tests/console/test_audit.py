@@ -80,9 +80,11 @@ def test_one_event_whole_with_its_place_in_the_chain(service: Service, owner: Br
     )
     assert head.hex() in shown.html
     in_memory(service).audit.records[place] = (
-        msgspec.structs.replace(record, principal="eve"),
+        msgspec.structs.replace(record, principal="eve", revision=1234),
         head,
     )
+    assert "Data revision" not in shown.text
+    assert "Data revision 1,234" in " ".join(owner.get(path).text.split())
     assert "changed" in owner.get(path).text
     assert "unchanged" not in owner.get(path).text
     for wrong in ("/audit/nowhere/1", f"/audit/{chain}/999999", f"/audit/{chain}/x"):

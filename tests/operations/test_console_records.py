@@ -13,6 +13,7 @@ from keystead.domain.products import KMS
 from keystead.store import record_lookups
 from keystead.store.lookups import Verified
 from tests.at_console import Console
+from tests.databases import records_of
 from tests.harness import Members, OnDisk, Service
 from tests.operations.test_accounts import made
 from tests.ram import Ram, allow
@@ -57,11 +58,16 @@ def as_alice(service: Service, action: str, **parameters: str) -> None:
     service.console(action, Console(service, "alice").token, KMS, **parameters)
 
 
+def revision_of(service: Service, action: str) -> int:
+    return next(record.revision for record in records_of(service.store) if record.action == action)
+
+
 def test_a_record_is_shown_whole(service: Service) -> None:
     service.clock.advance(0.25)
     key_id = service.key(Description="d")
     (shown,) = looked_up(service, Operation="CreateKey")
     assert shown["RequestId"]
+    assert shown.pop("Revision") == revision_of(service, "CreateKey")
     del shown["RequestId"], shown["Principal"], shown["AccessKeyId"], shown["Source"], shown["Kind"]
     del shown["CallerType"], shown["Host"], shown["UserAgent"], shown["Tls"]
     assert shown == {

@@ -57,6 +57,7 @@ SECOND = second()
 
 
 def made(number: int) -> Record:
+    plain = number > 2 * RECORDS // 3  # what is read many lines at once
     return msgspec.structs.replace(
         RECORD,
         chain=CHAIN,
@@ -67,8 +68,8 @@ def made(number: int) -> Record:
         time=RECORD.time + number,
         kind=Kind.API_CALL,
         action=ACTIONS[number % len(ACTIONS)],
-        session="密" if number % 7 == 0 else "",
-        user_agent="\x7f\\" if number % 11 == 0 else "an agent",
+        session="密" if number % 7 == 0 and not plain else "",
+        user_agent="\x7f\\" if number % 11 == 0 and not plain else "an agent",
         code="Forbidden.NoPermission" if number % 5 == 0 else "",
         request_id=f"request-{number}",
     )

@@ -92,6 +92,7 @@ class ShownRecord(Reply, frozen=True):
     status: int
     code: str
     request_id: str
+    revision: int  # of all that is stored; 0 in records of the first format
 
 
 def _moment(milliseconds: int) -> str:
@@ -123,6 +124,7 @@ def _shown(record: Record) -> ShownRecord:
         status=record.status,
         code=record.code,
         request_id=record.request_id,
+        revision=record.revision,
     )
 
 

@@ -7,6 +7,7 @@ import json
 from binascii import unhexlify
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -29,12 +30,15 @@ def _decoder(*columns: str) -> msgspec.json.Decoder[Any]:
 # Of a line that is read quickly: what the records of one client have in common, and what they do not.
 _COMMON = (*COLUMNS[:2], *COLUMNS[4:18])  # format and chain; kind to TLS
 _OWN = (*COLUMNS[2:4], *COLUMNS[18:], "hash")  # sequence and time; resources to the end
-_all, _common, _own = (_decoder(*one).decode for one in ((*COLUMNS, "hash"), _COMMON, _OWN))
+_all, _common = (_decoder(*one).decode for one in ((*COLUMNS, "hash"), _COMMON))
+_own_lines = _decoder(*_OWN).decode_lines
 # Of the first format, which has no revision.
 _FIRST = b'{"format":1,'
-_all_first, _own_first = (_decoder(*one).decode for one in ((*COLUMNS[:-1], "hash"), (*_OWN[:-2], "hash")))
+_all_first = _decoder(*COLUMNS[:-1], "hash").decode
+_own_lines_first = _decoder(*_OWN[:-2], "hash").decode_lines
 _DELETE = 0x7F
-_encode = msgspec.json.Encoder().encode
+_AT_ONCE = 64  # lines that are read quickly together, or else each by itself
+_encode, _encode_lines = msgspec.json.Encoder().encode, msgspec.json.Encoder().encode_lines
 _values = msgspec.structs.astuple
 
 
@@ -47,11 +51,17 @@ def line(columns: Sequence[object], stored: object) -> str:
 
 def records(lines: Iterable[bytes], log: str) -> Iterator[Row]:
     """The records of the lines of a log. OperatorError at the first one that is none."""
-    number = 0
+    number, source = 0, iter(lines)
     try:
-        for content in lines:
-            number += 1
-            yield _quickly(content) or _exactly(content)
+        while contents := list(islice(source, _AT_ONCE)):
+            if rows := _quickly(contents):
+                number += len(rows)
+                yield from rows
+                continue
+            for content in contents:
+                number += 1
+                (row,) = _quickly([content]) or [_exactly(content)]
+                yield row
     except ValueError:  # msgspec's are such
         raise no_record(number, log) from None
 
@@ -77,34 +87,42 @@ def _exactly(content: bytes) -> Row:
     return values[1].encode(), values[2], hashed(values), found
 
 
-def _quickly(content: bytes) -> Row | None:
-    """The same for most lines, by remembering what many have in common; None for the others."""
+def _quickly(contents: Sequence[bytes]) -> list[Row]:
+    """The same for most lines, by remembering what many have in common; nothing if one of them is another."""
+    first = contents[0].startswith(_FIRST)
+    common, rests = [], []
     try:
-        second = content.index(b',"sequence":')
-        fifth = content.index(b',"kind":', second)
-        last = content.index(b',"resources":', fifth)
-        chain, before, between = _recurring(content[:second] + content[fifth:last] + b"}")
-        rest = b"{" + content[second + 1 : fifth] + content[last:]
-        if content.startswith(_FIRST):
-            record, end = _own_first(rest), ""
-            sequence, time, resources, parameters, status, code, request_id, stored = _values(record)
-        else:
-            record = _own(rest)
-            sequence, time, resources, parameters, status, code, request_id, revision, stored = _values(
-                record
+        for content in contents:
+            second = content.index(b',"sequence":')
+            fifth = content.index(b',"kind":', second)
+            last = content.index(b',"resources":', fifth)
+            common.append(_recurring(content[:second] + content[fifth:last] + b"}"))
+            rests.append(b"{" + content[second + 1 : fifth] + content[last:])
+        rest = b"".join(rests)
+        own = (_own_lines_first if first else _own_lines)(rest)
+        if not _is_written(rest, _encode_lines(own)):
+            return []
+        rows, end = [], ""
+        for (chain, before, between), record in zip(common, own, strict=True):
+            if first:
+                sequence, time, resources, parameters, status, code, request_id, stored = _values(record)
+            else:
+                (
+                    sequence, time, resources, parameters, status, code, request_id, revision, stored,
+                ) = _values(record)  # fmt: skip
+                end = f"{len(number := f'{revision}')}:{number}"
+            found = unhexlify(stored)
+            if found.hex() != stored:
+                return []
+            hashed_text = (
+                f"{before}{len(number := f'{sequence}')}:{number}{len(time := f'{time}')}:{time}{between}"
+                f"{len(resources)}:{resources}{len(parameters)}:{parameters}"
+                f"{len(status := f'{status}')}:{status}{len(code)}:{code}{len(request_id)}:{request_id}{end}"
             )
-            end = f"{len(number := f'{revision}')}:{number}"
-        found = unhexlify(stored)
-        if not _is_written(rest, _encode(record) + b"\n") or found.hex() != stored:
-            return None
+            rows.append((chain, sequence, hashed_text.encode(), found))
     except ValueError:
-        return None
-    hashed_text = (
-        f"{before}{len(number := f'{sequence}')}:{number}{len(time := f'{time}')}:{time}{between}"
-        f"{len(resources)}:{resources}{len(parameters)}:{parameters}{len(status := f'{status}')}:{status}{len(code)}:{code}"
-        f"{len(request_id)}:{request_id}{end}"
-    )
-    return chain, sequence, hashed_text.encode(), found
+        return []
+    return rows
 
 
 @lru_cache(1024)
