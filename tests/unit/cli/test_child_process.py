@@ -7,7 +7,7 @@ from keystead.cli.child_process import Ended, signals_raise
 
 
 def test_the_way_out_is_not_cut_short_by_another_signal() -> None:
-    cleaned = []
+    cleaned, before = [], signal.getsignal(signal.SIGHUP)
     with pytest.raises(Ended) as ended, signals_raise():
         try:
             os.kill(os.getpid(), signal.SIGHUP)
@@ -19,4 +19,4 @@ def test_the_way_out_is_not_cut_short_by_another_signal() -> None:
     # It is for one time; the next one is as new.
     with pytest.raises(Ended), signals_raise():
         os.kill(os.getpid(), signal.SIGTERM)
-    assert signal.getsignal(signal.SIGHUP) == signal.SIG_DFL
+    assert signal.getsignal(signal.SIGHUP) == before
