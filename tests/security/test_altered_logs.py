@@ -57,7 +57,8 @@ SECOND = second()
 
 
 def made(number: int) -> Record:
-    plain = number > 2 * RECORDS // 3  # what is read many lines at once
+    # What is read quickly: of the first format one by one, and at the end many lines at once.
+    plain = number <= RECORDS // 6 or number > 2 * RECORDS // 3
     return msgspec.structs.replace(
         RECORD,
         chain=CHAIN,
@@ -70,6 +71,7 @@ def made(number: int) -> Record:
         action=ACTIONS[number % len(ACTIONS)],
         session="密" if number % 7 == 0 and not plain else "",
         user_agent="\x7f\\" if number % 11 == 0 and not plain else "an agent",
+        parameters='{"KeyId":"k"}' if plain else RECORD.parameters,
         code="Forbidden.NoPermission" if number % 5 == 0 else "",
         request_id=f"request-{number}",
     )
@@ -86,6 +88,12 @@ def log_of(records: Sequence[Record]) -> tuple[Lines, Head]:
 
 
 WHOLE, HEAD = log_of([made(number) for number in range(1, RECORDS + 1)])
+
+
+def test_a_part_of_the_log_is_read_quickly() -> None:
+    assert len(exported._quickly(WHOLE[-(RECORDS // 3) :])) == RECORDS // 3
+    assert len(exported._quickly(WHOLE[: RECORDS // 6])) == RECORDS // 6
+    assert exported._quickly(WHOLE[: RECORDS // 2]) == []
 
 
 class State(NamedTuple):
