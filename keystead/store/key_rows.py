@@ -89,3 +89,8 @@ def version_of(row: Row) -> KeyVersion:
 
 def row_of_version(version: KeyVersion) -> Row:
     return (*msgspec.structs.astuple(version)[:-1], version.material.generation, version.material.blob)
+
+
+def listing_of(account: str, region: str) -> str:
+    """What the listing of an account's keys in a region is called."""
+    return f"keys {account} {region}"

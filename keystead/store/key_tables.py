@@ -8,7 +8,7 @@ from keystead.domain.keys.key import Key, KeyFilter, KeyVersion
 from keystead.domain.keys.lifecycle import KeyState
 from keystead.domain.policies import guests
 from keystead.store.database import Database, remember
-from keystead.store.key_rows import key_of, row_of_key, row_of_version, version_of
+from keystead.store.key_rows import key_of, listing_of, row_of_key, row_of_version, version_of
 from keystead.store.listing import Listing
 from keystead.store.ports import Page
 from keystead.store.sealed import KEY_VERSIONS, KEYS, TAGS
@@ -53,7 +53,7 @@ class Keys:
         self._add_guests(key)
         self.add_version(version)
         self._add_tags(key.account, key.region, key.key_id, tags)
-        self._listing.count(_listing(key.account, key.region), row[0], _facets(key), 1)
+        self._listing.count(listing_of(key.account, key.region), row[0], _facets(key), 1)
 
     def put(self, key: Key) -> None:
         row = self._key_rows.put(row_of_key(key))
@@ -63,8 +63,8 @@ class Keys:
             self._remove_guests(key)
             self._add_guests(key)
         if _facets(old) != _facets(key):
-            self._listing.count(_listing(key.account, key.region), position, _facets(old), -1)
-            self._listing.count(_listing(key.account, key.region), position, _facets(key), 1)
+            self._listing.count(listing_of(key.account, key.region), position, _facets(old), -1)
+            self._listing.count(listing_of(key.account, key.region), position, _facets(key), 1)
         self._keys.pop(key.place, None)
 
     def remove(self, key: Key) -> tuple[str, ...]:
@@ -74,7 +74,7 @@ class Keys:
         removed = self._version_rows.delete(_OF_KEY, place)
         self._remove_guests(key)
         for row in self._key_rows.delete(_OF_KEY, place):
-            self._listing.count(_listing(key.account, key.region), row[0], _facets(key_of(row)), -1)
+            self._listing.count(listing_of(key.account, key.region), row[0], _facets(key_of(row)), -1)
         self.drop_cache()
         return tuple(version_of(row).version_id for row in removed)
 
@@ -200,7 +200,7 @@ class Keys:
             )
             return [key_id for key_id, text in rows if wanted(text)]
 
-        items, total = self._listing.page(_listing(account, region), offset, limit, walk, wanted)
+        items, total = self._listing.page(listing_of(account, region), offset, limit, walk, wanted)
         return Page(items, total)
 
     def amounts(self) -> dict[KeyState, int]:
@@ -247,10 +247,6 @@ class Keys:
     def _next_by(self, column: str, now: int, limit: int) -> tuple[Key, ...]:
         rows = self._key_rows.sound(f"WHERE {column} IS NOT NULL AND {column} <= ? ORDER BY {column}", (now,))
         return tuple([key_of(row) for row in islice(rows, limit)])
-
-
-def _listing(account: str, region: str) -> str:
-    return f"keys {account} {region}"
 
 
 def _facets(key: Key) -> str:

@@ -4,7 +4,7 @@ Rows of a table have positions that only grow. A page is found by adding up the 
 walking the one or few stretches that hold it; with a million rows that is about a thousand small rows.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from keystead.store.database import Database
@@ -50,7 +50,11 @@ class Listing:
         `walk(first, last)` gives the wanted rows of the positions first <= p < last, in order.
         """
         amounts = self._stretches(listing, wanted)
-        return tuple(self._walk(amounts, offset, limit, walk)), sum(amounts.values())
+
+        def part(first: int, last: int, offset: int, limit: int) -> list[T]:
+            return walk(first, last)[offset : offset + limit]
+
+        return tuple(_walk(amounts.items(), offset, limit, part)), sum(amounts.values())
 
     def newest(
         self,
@@ -62,16 +66,8 @@ class Listing:
     ) -> tuple[list[T], int]:
         """As `page`, in the other direction. `walk(first, last, offset, limit)` gives the wanted rows of the positions
         first <= p < last, the last one first, at most `limit` of them after `offset` others."""
-        amounts, found = self._stretches(listing, wanted), list[T]()
-        for stretch in sorted(amounts, reverse=True):
-            if offset >= amounts[stretch]:
-                offset -= amounts[stretch]
-                continue
-            found += walk(stretch * STRETCH, (stretch + 1) * STRETCH, offset, limit - len(found))
-            offset = 0
-            if len(found) >= limit:
-                break
-        return found, sum(amounts.values())
+        amounts = self._stretches(listing, wanted)
+        return list(_walk(reversed(amounts.items()), offset, limit, walk)), sum(amounts.values())
 
     def amounts(self, kind: str) -> list[tuple[str, int]]:
         """Facets and how many rows have them, over all listings whose name begins with this word."""
@@ -91,15 +87,19 @@ class Listing:
                 amounts[stretch] = amounts.get(stretch, 0) + amount
         return amounts
 
-    def _walk(
-        self, amounts: dict[int, int], offset: int, limit: int, walk: Callable[[int, int], list[T]]
-    ) -> Iterator[T]:
-        for stretch, amount in amounts.items():
-            if offset >= amount:
-                offset -= amount
-                continue
-            rows = walk(stretch * STRETCH, (stretch + 1) * STRETCH)[offset : offset + limit]
-            yield from rows
-            offset, limit = 0, limit - len(rows)
-            if limit <= 0:
-                return
+
+def _walk(
+    amounts: Iterable[tuple[int, int]],
+    offset: int,
+    limit: int,
+    walk: Callable[[int, int, int, int], Sequence[T]],
+) -> Iterator[T]:
+    for stretch, amount in amounts:
+        if offset >= amount:
+            offset -= amount
+            continue
+        rows = walk(stretch * STRETCH, (stretch + 1) * STRETCH, offset, limit)
+        yield from rows
+        offset, limit = 0, limit - len(rows)
+        if limit <= 0:
+            return

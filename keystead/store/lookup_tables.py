@@ -7,14 +7,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
-import msgspec
-
 from keystead.domain.keys.key import Key
 from keystead.errors import ServiceUnavailableTemporary
 from keystead.store import record_lookups
 from keystead.store.database import Database
 from keystead.store.failures import StoreFailure
-from keystead.store.key_rows import key_of
+from keystead.store.key_rows import key_of, listing_of
 from keystead.store.listing import Listing
 from keystead.store.lookups import (
     FoundKey,
@@ -43,7 +41,7 @@ class DatabaseLookups:
 
     def keys(self, wanted: WantedKeys) -> FoundKeys:
         with self._reading() as database:
-            look = _listed if wanted == _by_facets(wanted) else _searched
+            look = _searched if wanted.searches else _listed
             rows, total = look(database, wanted)
             return FoundKeys(_found(database, [key_of(row) for row in rows]), total)
 
@@ -91,11 +89,6 @@ class DatabaseLookups:
             raise ServiceUnavailableTemporary from failure
 
 
-def _by_facets(wanted: WantedKeys) -> WantedKeys:
-    """The same, but for what only the rows themselves say."""
-    return msgspec.structs.replace(wanted, name="", text="", tag_key="", tag_value="")
-
-
 def _listed(database: Database, wanted: WantedKeys) -> tuple[Sequence[Row], int]:
     """The rows of a page of the keys that have these facets, found by their amounts; and how many there are."""
     where, values = _where(wanted)
@@ -109,7 +102,7 @@ def _listed(database: Database, wanted: WantedKeys) -> tuple[Sequence[Row], int]
     def fits(text: str) -> bool:
         return all(one in ("", found) for one, found in zip(wanted.facets, text.split(" "), strict=False))
 
-    listing = f"keys {wanted.account} {wanted.region}"
+    listing = listing_of(wanted.account, wanted.region)
     return Listing(database).newest(listing, wanted.offset, wanted.limit, walk, fits)
 
 
@@ -120,10 +113,9 @@ def _searched(database: Database, wanted: WantedKeys) -> tuple[Sequence[Row], in
         f"SELECT position, count(*) OVER () FROM keys WHERE {where} ORDER BY position DESC LIMIT ? OFFSET ?",  # noqa: S608
         (*values, wanted.limit, wanted.offset),
     )
-    if not found and not wanted.offset:
-        return (), 0
-    if not found:
-        ((total,),) = database.rows(f"SELECT count(*) FROM keys WHERE {where}", values)  # noqa: S608
+    if not found:  # a page beyond the end does not say how many there are
+        amount = f"SELECT count(*) FROM keys WHERE {where}"  # noqa: S608
+        ((total,),) = database.rows(amount, values) if wanted.offset else ((0,),)
         return (), int(total)
     positions = [position for position, _ in found]
     rows = database.rows(
@@ -173,7 +165,7 @@ def _amounts(database: Database, account: str, region: str) -> list[tuple[list[s
     """How many keys there are by state, spec, usage, origin, protection level and service."""
     rows = database.rows(
         "SELECT facets, sum(amount) FROM stretches WHERE listing = ? GROUP BY facets",
-        (f"keys {account} {region}",),
+        (listing_of(account, region),),
     )
     return [(str(facets).split(" "), int(amount)) for facets, amount in rows]
 

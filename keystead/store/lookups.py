@@ -38,6 +38,11 @@ class WantedKeys(msgspec.Struct, frozen=True, kw_only=True):
         """The state, spec, usage and origin that is wanted."""
         return self.state, self.spec, self.usage, self.origin
 
+    @property
+    def searches(self) -> bool:
+        """Whether more than facets is wanted."""
+        return bool(self.name or self.text or self.tag_key or self.tag_value)
+
 
 class FoundKey(msgspec.Struct, frozen=True):
     """A key with its aliases and tags, by name."""
