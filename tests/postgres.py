@@ -206,10 +206,11 @@ class Cluster:
         self.run(made)
 
     @contextmanager
-    def database(self) -> Iterator[str]:
-        """The URL of a new database, which is dropped at the end, whoever is connected still."""
+    def database(self, **like: str) -> Iterator[str]:
+        """The URL of a new database (its encoding and so on as in `create_database`), which is dropped at the end, whoever is
+        connected still."""
         name = f"test_{next(self._numbers)}"
-        self.create_database(name)
+        self.create_database(name, **like)
         try:
             yield self.url(name)
         finally:

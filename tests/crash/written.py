@@ -16,12 +16,11 @@ from keystead.domain.checkpoints import Checkpoint
 from keystead.entropy import SystemEntropy
 from keystead.errors import OperatorError
 from keystead.server.backup import key_file, last_backup, making, proof, restoring
-from keystead.server.backup.manifest import Source
 from keystead.server.data.anchor import InFile
 from keystead.server.data.directory import DataDirectory
 from keystead.server.data.opened_store import open_store
 from keystead.server.service.checkpoints import Folder
-from keystead.store.contents import Contents, schema
+from keystead.store.contents import Contents
 
 DONE, CUT, FAILED = "done", "cut", "failed"
 KEYS = 3  # in the store that is backed up
@@ -127,18 +126,17 @@ class BackUpByName(Store):
     """A file that takes the place of the one before."""
 
     def remember(self) -> None:
-        self._before = self._made()
+        self._before = self._content()
 
-    def _made(self) -> str:
-        with Source(self.named, schema()) as source:
-            return source.manifest.made
+    def _content(self) -> bytes:
+        return self.named.read_bytes()
 
     def run(self) -> None:
         self.back_up(self.named)
 
     def wrong(self, ended: str, calls: Sequence[str]) -> list[str]:
         found = self.unproved(self.named)
-        if ended == DONE and not found and self._made() == self._before:
+        if ended == DONE and not found and self._content() == self._before:
             found.append("it is the one before")
         return [*found, *self.damaged(self.data.path)]
 

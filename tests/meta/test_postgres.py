@@ -51,10 +51,10 @@ def test_each_test_has_an_empty_database_of_its_own(postgres: Cluster) -> None:
 
 
 def test_a_database_of_another_encoding_and_order(postgres: Cluster) -> None:
-    postgres.create_database("latin", encoding="LATIN1")
-    postgres.create_database("english", icu_locale="en-US")
-    assert postgres.run("SHOW server_encoding", "latin") == [("LATIN1",)]
-    assert postgres.run("SELECT 'a' < 'B'", "english") == [(True,)]
+    with postgres.database(encoding="LATIN1") as latin, psycopg.connect(latin) as connection:
+        assert connection.execute("SHOW server_encoding").fetchone() == ("LATIN1",)
+    with postgres.database(icu_locale="en-US") as english, psycopg.connect(english) as connection:
+        assert connection.execute("SELECT 'a' < 'B'").fetchone() == (True,)
 
 
 def test_what_is_committed_is_there_after_a_kill(guarded: Cluster) -> None:

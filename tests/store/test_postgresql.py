@@ -623,9 +623,11 @@ def test_what_does_not_keep_the_promises_is_warned_of(two: tuple[PostgresStore, 
 
 
 def test_a_database_of_another_encoding(postgres: Cluster) -> None:
-    postgres.create_database("latin", encoding="LATIN1")
-    with pytest.raises(OperatorError, match="has the encoding LATIN1") as told:
-        opened(postgres.url("latin"), "a")
+    with (
+        postgres.database(encoding="LATIN1") as latin,
+        pytest.raises(OperatorError, match="has the encoding LATIN1") as told,
+    ):
+        opened(latin, "a")
     assert "UTF8" in told.value.hint
 
 
