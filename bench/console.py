@@ -140,7 +140,7 @@ def _busy(people: Sequence[Person], pages: Sequence[str]) -> Iterator[list[int]]
 
     def look(number: int) -> None:
         # Browsers run elsewhere: what these take is to come out of what is idle here, not out of the load's share.
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)
+        os.sched_setscheduler(threading.get_native_id(), os.SCHED_IDLE, os.sched_param(0))
         pause = _THINKING * number / len(people)
         while not over.wait(pause):
             people[number].get(pages[(3 * number + opened[number]) % len(pages)])

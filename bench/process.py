@@ -66,7 +66,9 @@ def running(
             stderr=stderr,
             text=True,
             env=env,
-            start_new_session=True,  # Ctrl-C is for the benchmark, which then ends its servers in order
+            # Ctrl-C is for the benchmark, which then ends its servers in order. In a session of its own a server would be of
+            # another "autogroup" of Linux' scheduler, and no priority would mean anything between it and what runs beside it.
+            process_group=0,
         )
     try:
         yield process

@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
+from statistics import median
 
 import pytest
 
@@ -20,6 +21,7 @@ from tests.live import KEYSTEAD, LiveServer, live, without_ours
 LONG = bool(os.environ.get("TEST_EVIDENCE"))
 KEYS, RECORDS = (1_000_000, 1_000_000) if LONG else (2_000, 2_000)
 SECONDS = 20.0 if LONG else 2.0  # of load without a backup
+BACKUPS = 3 if LONG else 1
 PACE = 0.004  # seconds from one call of a client to the next: about a third of what the server could answer
 CLIENTS = 2
 LOOKED_AT = 2_000
@@ -70,6 +72,12 @@ class Load:
             found = sorted(took for began, took in self._times if since <= began < until)
         return found[len(found) * 99 // 100]
 
+    def p99_of(self, seconds: float) -> float:
+        """Of the calls of so many seconds from now on."""
+        since = time.monotonic()
+        time.sleep(seconds)
+        return self.p99(since, time.monotonic())
+
     def stop(self) -> None:
         self._ending.set()
         for thread in self._threads:
@@ -78,10 +86,10 @@ class Load:
 
 
 def timed(*words: str) -> "tuple[subprocess.CompletedProcess[str], float]":
-    """A command at the lowest priority, as the service runs it, and how long it took."""
+    """A command that takes of the processors what others leave over, as the service runs it, and how long it took."""
     began = time.monotonic()
     told = subprocess.run(
-        ["nice", "-n", "19", *KEYSTEAD, *words],
+        ["chrt", "--idle", "0", *KEYSTEAD, *words],
         capture_output=True,
         text=True,
         env=without_ours(),
@@ -101,20 +109,23 @@ def test_a_large_store_is_backed_up_under_load_lost_and_restored(tmp_path: Path)
     with live(data) as server:
         load = Load(server, keys[:LOOKED_AT])
         time.sleep(2.0)  # what is read for the first time takes longer
-        since = time.monotonic()
-        time.sleep(SECONDS)
-        until = time.monotonic()
+        # By turns, and once more at the end: what else the machine does must not count as the backup's.
+        without, beside, took = [load.p99_of(SECONDS)], list[float](), list[float]()
+        made: list[Path] = []
         figures["log before"] = load.longest_log / _MIB
-        told, figures["backup"] = timed("backup", f"{tmp_path}/backups/", "--data", str(data))
-        ended = time.monotonic()
-        time.sleep(SECONDS)
-        after = time.monotonic()
+        for _ in range(BACKUPS):
+            began = time.monotonic()
+            told, seconds = timed("backup", f"{tmp_path}/backups/", "--data", str(data))
+            beside.append(load.p99(began, time.monotonic()))
+            without.append(load.p99_of(SECONDS))
+            took.append(seconds)
+            made.append(Path(told.stdout.strip()))
         load.stop()
+        figures["backup"] = median(took)
         figures["log, at most"] = load.longest_log / _MIB
-        # Before and after it: what else the machine does must not count as the backup's.
-        figures["p99 without, ms"] = max(load.p99(since, until), load.p99(ended, after)) * 1e3
-        figures["p99 beside, ms"] = load.p99(until, ended) * 1e3
-    backup, (blobs, sent) = Path(told.stdout.strip()), (load.blobs, load.sent)
+        figures["p99 without, ms"] = median(without) * 1e3
+        figures["p99 beside, ms"] = median(beside) * 1e3
+    backup, (blobs, sent) = made[-1], (load.blobs, load.sent)
     figures["database, MiB"] = (data / "keystead.db").stat().st_size / _MIB
     figures["file, MiB"] = backup.stat().st_size / _MIB
     access_key, root_key = tmp_path / "root-access-key.json", tmp_path / "root.key"
@@ -129,7 +140,7 @@ def test_a_large_store_is_backed_up_under_load_lost_and_restored(tmp_path: Path)
     _, figures["restore"] = timed(
         "restore", str(backup), "--data", str(restored), "--root-key", str(root_key)
     )
-    sys.stderr.write(json.dumps({name: round(value, 1) for name, value in figures.items()}, indent=1) + "\n")
+    sys.stderr.write(json.dumps({name: round(value, 2) for name, value in figures.items()}, indent=1) + "\n")
     shutil.copy(access_key, restored)
     with closing(sqlite3.connect(restored / "keystead.db")) as connection:
         assert ids == {row[0] for row in connection.execute("SELECT key_id FROM keys")}

@@ -264,6 +264,9 @@ def slow_work(where: Machine, ca: Path, own: tuple[str, str]) -> None:
     client.close()
     niceness = where.tell(f"cut -d ' ' -f 19 /proc/{show(where, 'MainPID')}/task/*/stat").split()
     assert "19" in niceness
+    # The console's process takes what is left over: SCHED_IDLE, as proc(5) numbers it.
+    where.tell("curl -sk -o /dev/null https://localhost:8443/console/")
+    assert where.tell("cut -d ' ' -f 41 /proc/$(pgrep -f [c]onsole_process)/stat").split() == ["5"]
 
 
 def exec_of_a_service_that_notifies(where: Machine, key_id: str) -> None:

@@ -1,19 +1,19 @@
 """The process that makes a server's backups, so that its own does not wait for them: it makes one, proves it, and ends.
 
-It has the lowest priority, and ends with the server.
+It takes of the processors what others leave over, and ends with the server.
 """
 
 import os
 import socket
 import sys
 import threading
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from keystead.clock import SystemClock
 from keystead.entropy import SystemEntropy
 from keystead.errors import OperatorError
+from keystead.portable import give_way
 from keystead.server.backup import last_backup, making
 from keystead.server.backup.root_link import Link, LinkedRootKey
 from keystead.server.data.directory import DataDirectory
@@ -23,8 +23,7 @@ _LOOKS_EVERY = 2.0  # seconds between two looks whether the server is there
 
 def main(number: int) -> None:
     """Do what the link says, and tell how it went."""
-    with suppress(OSError):  # a sandbox may forbid it
-        os.nice(19)
+    give_way()
     _end_with(os.getppid())
     link = Link(socket.socket(fileno=number))
     job = link.receive()

@@ -1,7 +1,6 @@
 """The console's process: pages, rendered where neither keys nor the store are. What it needs it asks for by the link."""
 
 import asyncio
-import os
 import socket
 import sys
 from collections.abc import Callable
@@ -14,12 +13,12 @@ from keystead.clock import SystemClock
 from keystead.console.app import create_app
 from keystead.console.carrier import Application, carry, plain
 from keystead.entropy import SystemEntropy
+from keystead.portable import give_way
 from keystead.server import logs
 from keystead.server.network import confinement
 from keystead.server.network.front_process import log_to
 from keystead.server.network.link import Answered, Asked, Link, Listening, Set, Stop, ToConsole, Visited
 
-_NICE = 10  # once it has begun: a page can wait for a processor longer than an Encrypt
 _page: ContextVar[int] = ContextVar("_page")  # the number of the one that is being made
 
 
@@ -64,7 +63,7 @@ class ConsoleProcess:
                 log_to(log)
                 if self._application is None:
                     self._application = create_app(self.call, served, SystemClock(), SystemEntropy())
-                    os.nice(_NICE)
+                    give_way()  # now that it has begun: a page can wait for a processor longer than an Encrypt
                     self._link.send(Listening(self._confine()))
             case Stop():
                 self._link.close()

@@ -4,9 +4,9 @@ Those that use key pairs have the lowest priority, and rest after each piece of 
 calls to answer: each piece takes a processor, the interpreter's lock and two passes of the loop. Key pairs are made in a
 thread of their own, since making one takes a hundred times as long as using it: those who sign do not queue behind those who
 make. It has the usual priority and never rests: with what a busy machine leaves over, a pair would take longer than clients
-wait. Passwords have one thread, since whoever can reach the console's page may have one tried. What is looked up in the
-store has threads of its own as well: what they wait for is mostly a disk. People wait for both, so these stand back only a
-little.
+wait. What is looked up in the store has threads of its own as well, of the lowest priority: a page can wait longer than an
+Encrypt. Passwords have one thread, since whoever can reach the console's page may have one tried; it stands back only a
+little, as whoever signs in has nothing else to do meanwhile.
 """
 
 import contextlib
@@ -33,7 +33,6 @@ LONGEST = 0.1  # seconds of one rest
 PROOFS = 40  # passwords that wait to be tried, some seconds of work; more are refused, since their clients would give up
 NICE = 19  # the lowest priority that still has a share, if a small one, of a machine that others keep busy
 POLITE = 5  # one that has a third of an equal's share there
-MEEK = 10  # one that has a tenth
 
 
 class Pools:
@@ -51,7 +50,7 @@ class Pools:
                 1, thread_name_prefix="proving", initializer=_stand_back, initargs=(POLITE,)
             ),
             Work.LOOKING: ThreadPoolExecutor(
-                LOOKERS, thread_name_prefix="looking", initializer=_stand_back, initargs=(MEEK,)
+                LOOKERS, thread_name_prefix="looking", initializer=_stand_back, initargs=(NICE,)
             ),
         }
         self._proofs = threading.Semaphore(PROOFS)

@@ -12,7 +12,6 @@ from keystead.clock import FixedClock
 from keystead.server.service.pools import (
     CROWD,
     LONGEST,
-    MEEK,
     NICE,
     PASSES,
     POLITE,
@@ -118,8 +117,8 @@ def test_who_makes_key_pairs_alone_has_the_usual_priority(found: Outcomes) -> No
     for work in Work:
         found.pools.run(Slow(_priority, (), work), found.done)
         found.wait(1)
-    assert found.values == [NICE, usual, POLITE, MEEK]
-    assert _priority() == usual < POLITE < MEEK < NICE
+    assert found.values == [NICE, usual, POLITE, NICE]
+    assert _priority() == usual < POLITE < NICE
 
 
 def test_too_many_passwords_are_refused_until_some_were_tried(found: Outcomes) -> None:
