@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 SOCKET_PATH = 100  # bytes that the path of a Unix socket may have everywhere (108 on Linux, 104 on macOS)
-_LOWEST = 19  # of the priorities that a process can have
+LOWEST = 19  # the lowest priority (nice): it has a share, if a small one, of a machine that others keep busy
 _DESCRIPTORS = ("/proc/self/fd", "/dev/fd")  # where open descriptors have paths
 # macOS, whose fsync(2) leaves the data in the disk's cache
 _FULL_SYNC: int | None = getattr(fcntl, "F_FULLFSYNC", None)
@@ -119,11 +119,11 @@ def sync_directory(path: Path) -> None:
         os.close(descriptor)
 
 
-def give_way() -> None:
+def stand_back() -> None:
     """Have this process take of the processors what nobody else wants; where the system has no such class, at the lowest
     priority. A sandbox may forbid both."""
     with suppress(OSError):
-        os.nice(_LOWEST)
+        os.nice(LOWEST)
     if hasattr(os, "SCHED_IDLE"):
         with suppress(OSError):
             os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))

@@ -149,22 +149,22 @@ def test_a_directory_in_one_that_may_not_be_read(tmp_path: Path, monkeypatch: py
     assert (tmp_path / "made").is_dir()
 
 
-def _given_way(before: str = "") -> list[str]:
-    """The priority and the class of a process that gave way."""
+def _stood_back(before: str = "") -> list[str]:
+    """The priority and the class of a process that stood back."""
     program = (
-        f"import os\n{before}\nfrom keystead.portable import give_way\ngive_way()\n"
+        f"import os\n{before}\nfrom keystead.portable import stand_back\nstand_back()\n"
         "print(os.getpriority(os.PRIO_PROCESS, 0), getattr(os, 'sched_getscheduler', lambda _: None)(0))"
     )
     told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     return told.stdout.split()
 
 
-def test_who_gives_way_takes_what_is_left_over() -> None:
-    assert _given_way() == ["19", str(getattr(os, "SCHED_IDLE", None))]
+def test_who_stands_back_takes_what_is_left_over() -> None:
+    assert _stood_back() == ["19", str(getattr(os, "SCHED_IDLE", None))]
     without = "vars(os).pop('SCHED_IDLE', None); vars(os).pop('sched_getscheduler', None)"
-    assert _given_way(without) == ["19", "None"]
+    assert _stood_back(without) == ["19", "None"]
 
 
-def test_who_may_not_give_way_goes_on() -> None:
+def test_who_may_not_stand_back_goes_on() -> None:
     refused = "def no(*_): raise PermissionError\nos.nice = os.sched_setscheduler = no"
-    assert _given_way(refused)[0] == str(os.getpriority(os.PRIO_PROCESS, 0))
+    assert _stood_back(refused)[0] == str(os.getpriority(os.PRIO_PROCESS, 0))

@@ -13,7 +13,7 @@ from typing import Any
 from keystead.clock import SystemClock
 from keystead.entropy import SystemEntropy
 from keystead.errors import OperatorError
-from keystead.portable import give_way
+from keystead.portable import stand_back
 from keystead.server.backup import last_backup, making
 from keystead.server.backup.root_link import Link, LinkedRootKey
 from keystead.server.data.directory import DataDirectory
@@ -23,7 +23,7 @@ _LOOKS_EVERY = 2.0  # seconds between two looks whether the server is there
 
 def main(number: int) -> None:
     """Do what the link says, and tell how it went."""
-    give_way()
+    stand_back()
     _end_with(os.getppid())
     link = Link(socket.socket(fileno=number))
     job = link.receive()

@@ -13,7 +13,7 @@ from keystead.clock import SystemClock
 from keystead.console.app import create_app
 from keystead.console.carrier import Application, carry, plain
 from keystead.entropy import SystemEntropy
-from keystead.portable import give_way
+from keystead.portable import stand_back
 from keystead.server import logs
 from keystead.server.network import confinement
 from keystead.server.network.front_process import log_to
@@ -63,7 +63,7 @@ class ConsoleProcess:
                 log_to(log)
                 if self._application is None:
                     self._application = create_app(self.call, served, SystemClock(), SystemEntropy())
-                    give_way()  # now that it has begun: a page can wait for a processor longer than an Encrypt
+                    stand_back()  # now that it has begun: a page can wait for a processor longer than an Encrypt
                     self._link.send(Listening(self._confine()))
             case Stop():
                 self._link.close()

@@ -19,6 +19,7 @@ from typing import Any
 
 from keystead.api.slow import Slow, Work
 from keystead.clock import Clock
+from keystead.portable import LOWEST
 from keystead.server.service.underway import SLOW_WORK, Underway
 
 Done = Callable[[Future[Any]], None]
@@ -31,7 +32,6 @@ PASSES = 0.0015  # seconds of the loop, which a call with slow work passes twice
 RESTS = 15  # times as long, beside a busy loop: all that slow work takes is a sixteenth of a processor's time
 LONGEST = 0.1  # seconds of one rest
 PROOFS = 40  # passwords that wait to be tried, some seconds of work; more are refused, since their clients would give up
-NICE = 19  # the lowest priority that still has a share, if a small one, of a machine that others keep busy
 POLITE = 5  # one that has a third of an equal's share there
 
 
@@ -43,14 +43,14 @@ class Pools:
         self._underway = underway
         self._pools = {
             Work.USING: ThreadPoolExecutor(
-                THREADS, thread_name_prefix="slow", initializer=_stand_back, initargs=(NICE,)
+                THREADS, thread_name_prefix="slow", initializer=_stand_back, initargs=(LOWEST,)
             ),
             Work.MAKING: ThreadPoolExecutor(1, thread_name_prefix="making"),
             Work.PROVING: ThreadPoolExecutor(
                 1, thread_name_prefix="proving", initializer=_stand_back, initargs=(POLITE,)
             ),
             Work.LOOKING: ThreadPoolExecutor(
-                LOOKERS, thread_name_prefix="looking", initializer=_stand_back, initargs=(NICE,)
+                LOOKERS, thread_name_prefix="looking", initializer=_stand_back, initargs=(LOWEST,)
             ),
         }
         self._proofs = threading.Semaphore(PROOFS)

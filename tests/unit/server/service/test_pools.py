@@ -9,10 +9,10 @@ import pytest
 
 from keystead.api.slow import Slow, Work
 from keystead.clock import FixedClock
+from keystead.portable import LOWEST
 from keystead.server.service.pools import (
     CROWD,
     LONGEST,
-    NICE,
     PASSES,
     POLITE,
     PROOFS,
@@ -117,8 +117,8 @@ def test_who_makes_key_pairs_alone_has_the_usual_priority(found: Outcomes) -> No
     for work in Work:
         found.pools.run(Slow(_priority, (), work), found.done)
         found.wait(1)
-    assert found.values == [NICE, usual, POLITE, NICE]
-    assert _priority() == usual < POLITE < NICE
+    assert found.values == [LOWEST, usual, POLITE, LOWEST]
+    assert _priority() == usual < POLITE < LOWEST
 
 
 def test_too_many_passwords_are_refused_until_some_were_tried(found: Outcomes) -> None:
