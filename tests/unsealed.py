@@ -9,6 +9,7 @@ import msgspec
 from keystead.crypto import root_key, wrapping
 from keystead.domain.audit import COLUMNS, GENESIS, Record, link
 from keystead.entropy import SystemEntropy
+from keystead.store import migrate
 from keystead.store.sealed import SEALED
 
 FIRST = 15  # the first migration that such a database may not have
@@ -27,6 +28,7 @@ def without_seals(data: Path) -> None:
         connection.execute("DELETE FROM service_secrets")
         for table in SEALED:
             connection.execute(f"ALTER TABLE {table.name} DROP COLUMN seal")
+        with_versions_by_their_ids(connection)
         for name in ("seals", "root_key", "key_uses", "minutes"):
             connection.execute(f"DROP TABLE {name}")
         _without_revisions(connection)
@@ -34,6 +36,25 @@ def without_seals(data: Path) -> None:
         connection.execute("DELETE FROM migrations WHERE number >= ?", (FIRST,))
         connection.pragma("user_version", FIRST - 1)
     connection.close()
+
+
+def with_versions_by_their_ids(connection: apsw.Connection) -> None:
+    """Have the versions of keys, with their seals if they have any, lie as they did before they lay with their keys."""
+    statements = [one for step in migrate.known() for one in step.sql.split(";\n")]
+    table, index = (
+        next(one for one in statements if one.lstrip().startswith(start))
+        for start in ("CREATE TABLE key_versions", "CREATE UNIQUE INDEX key_versions_of_account")
+    )
+    names = [str(row[1]) for row in connection.execute("PRAGMA table_info(key_versions)")]
+    columns = ", ".join(names)
+    connection.execute("ALTER TABLE key_versions RENAME TO versions")
+    connection.execute("DROP INDEX versions_of_account")
+    connection.execute(table)
+    if "seal" in names:
+        connection.execute("ALTER TABLE key_versions ADD COLUMN seal BLOB NOT NULL DEFAULT x''")
+    connection.execute(f"INSERT INTO key_versions ({columns}) SELECT {columns} FROM versions")
+    connection.execute("DROP TABLE versions")
+    connection.execute(index)
 
 
 def _without_revisions(connection: apsw.Connection) -> None:

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from keystead.access.callers import Caller
+from keystead.access.callers import Caller, CallerType
 from keystead.api.batch import Batch
 from keystead.api.bind import Bound
 from keystead.api.http import encode
@@ -24,6 +24,7 @@ _KINDS = {
     Channel.CONTROL: Kind.OPERATOR_COMMAND,
     Channel.CONSOLE: Kind.CONSOLE_OPERATION,
 }
+_TYPES = {one: one.value for one in CallerType}  # looked up for each call, in less time than `value` takes
 
 
 class Trace(msgspec.Struct):
@@ -56,6 +57,7 @@ class Ask(NamedTuple):
     def record(self, now: float, host: str, status: int, code: str) -> None:
         """Append its record to the batch, and the uses of keys that it was; `now` as in it, `code` is "" on success."""
         asked, caller, trace, batch = self.asked, self.caller, self.trace, self.batch
+        caller_type = _TYPES[caller.type]
         batch.append(
             Record(
                 chain=batch.chain,
@@ -67,7 +69,7 @@ class Ask(NamedTuple):
                 product=trace.product.name,
                 version=trace.product.version,
                 action=trace.action,
-                caller_type=caller.type.value,
+                caller_type=caller_type,
                 principal=caller.principal,
                 access_key_id=caller.access_key_id,
                 session=caller.session,
@@ -87,7 +89,7 @@ class Ask(NamedTuple):
             access_key_id = "" if asked.channel is Channel.CONSOLE else caller.access_key_id
             who = (
                 caller.account,
-                caller.type.value,
+                caller_type,
                 caller.principal,
                 caller.session,
                 access_key_id,

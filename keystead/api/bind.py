@@ -101,7 +101,10 @@ def bind(operation: Operation, parameters: Mapping[str, str]) -> Request:
     values: dict[str, object] = {}
     flattened = _flattened(parameters)
     for field in operation.fields:
-        text = text_of(field, parameters) if flattened else _whole(field, parameters)
+        if flattened:
+            text = text_of(field, parameters)
+        else:  # a list never comes as one text
+            text = None if field.param.kind == "Array" else parameters.get(field.name)
         if text is None or (text == "" and not field.param.empty):
             if field.required:
                 raise MissingParameter(name=field.name)
@@ -131,11 +134,6 @@ def recordable(operation: Operation, parameters: Mapping[str, str]) -> dict[str,
 def _flattened(parameters: Mapping[str, str]) -> bool:
     """Whether any parameter may be a member of a map or a list; in most calls none is."""
     return "." in "".join(parameters)
-
-
-def _whole(field: Field, parameters: Mapping[str, str]) -> str | None:
-    """The text of a parameter when none is flattened; a list never comes as one text."""
-    return None if field.param.kind == "Array" else parameters.get(field.name)
 
 
 def _members(field: Field, parameters: Mapping[str, str]) -> list[str]:

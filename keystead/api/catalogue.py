@@ -72,7 +72,7 @@ class Operation(NamedTuple):
     @property
     def uses(self) -> bool:
         """Whether it uses a key, which strangers may be let do, and does not manage it."""
-        return self.gate is not None and self.gate.name == "USE" and not self.changes
+        return self.gate == "use" and not self.changes
 
     @property
     def for_operator_only(self) -> bool:

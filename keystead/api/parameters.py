@@ -14,7 +14,7 @@ BOOLEAN = "true or false"
 COMMON = {"RegionId": REGION.words, "DryRun": BOOLEAN}
 
 
-class Role(enum.Enum):
+class Role(enum.StrEnum):
     """What a parameter points to; the pipeline finds it before the operation runs."""
 
     KEY = "key"  # id, alias, key ARN or alias ARN

@@ -383,5 +383,5 @@ class Pipeline:
         }
         if found.key is None or found.version is None:
             return Call(**common)
-        more: dict[str, Any] = {"blob": found.blob, "source": found.source, "promise": found.promise}
-        return KeyCall(**common, **more, key=found.key, version=found.version)
+        common |= {"blob": found.blob, "source": found.source, "promise": found.promise}
+        return KeyCall(**common, key=found.key, version=found.version)

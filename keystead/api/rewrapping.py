@@ -53,7 +53,7 @@ class Rewrapping:
         # lack one that is there still.
         if rows != self._seen:
             self._seen = rows
-            self._walks = (_Walk(_versions, _VERSION), _Walk(_access_keys, _ACCESS_KEY))
+            self._walks = (_Walk(_VERSION), _Walk(_ACCESS_KEY))
             return
         vault.follow(rows)
         if len(rows) > 1 and all(walk.ended(pipeline, self._at_once) for walk in self._walks):
@@ -69,23 +69,22 @@ class Rewrapping:
 
 
 class _Walk(Generic[T]):
-    """Through all rows of one kind, in the order of their ids, a page in a batch.
+    """Through all rows of one kind, in their order, a page in a batch.
 
     A page is left behind when it is seen as it was written: then that batch was committed.
     """
 
-    def __init__(self, read: Callable[[Pipeline, str, int], tuple[T, ...]], kind: "_Kind[T]") -> None:
-        self._read = read
+    def __init__(self, kind: "_Kind[T]") -> None:
         self._kind = kind
-        self._behind = ""
+        self._behind = kind.before
         self._page: tuple[T, ...] | None = None
 
     def ended(self, pipeline: Pipeline, at_once: int) -> bool:
         """Take the next page; True if there is none."""
-        found = self._read(pipeline, self._behind, at_once)
+        found = self._kind.read(pipeline, self._behind, at_once)
         if found and found == self._page:
-            self._behind = self._kind.name(found[-1])
-            found = self._read(pipeline, self._behind, at_once)
+            self._behind = self._kind.place(found[-1])
+            found = self._kind.read(pipeline, self._behind, at_once)
         newest = pipeline.vault.newest
         self._page = tuple(
             [
@@ -97,12 +96,16 @@ class _Walk(Generic[T]):
 
 
 class _Kind(NamedTuple, Generic[T]):
-    name: Callable[[T], str]
+    """`before` is the place that all are behind, `place` that of one of them."""
+
+    before: Any
+    place: Callable[[T], Any]
+    read: Callable[[Pipeline, Any, int], tuple[T, ...]]
     generation: Callable[[T], int]
     rewrap: Callable[[Pipeline, T], T]
 
 
-def _versions(pipeline: Pipeline, behind: str, limit: int) -> tuple[KeyVersion, ...]:
+def _versions(pipeline: Pipeline, behind: tuple[str, str, str, int], limit: int) -> tuple[KeyVersion, ...]:
     return pipeline.store.keys.versions_after(behind, limit)
 
 
@@ -122,8 +125,12 @@ def _rewrap_access_key(pipeline: Pipeline, access_key: AccessKey) -> AccessKey:
     return made
 
 
-_VERSION = _Kind(lambda one: one.version_id, lambda one: one.material.generation, _rewrap_version)
-_ACCESS_KEY = _Kind(lambda one: one.access_key_id, lambda one: one.secret.generation, _rewrap_access_key)
+_VERSION = _Kind[KeyVersion](
+    ("", "", "", 0), lambda one: one.place, _versions, lambda one: one.material.generation, _rewrap_version
+)
+_ACCESS_KEY = _Kind[AccessKey](
+    "", lambda one: one.access_key_id, _access_keys, lambda one: one.secret.generation, _rewrap_access_key
+)
 
 
 def _rewrap_few(pipeline: Pipeline) -> None:

@@ -17,6 +17,7 @@ from keystead.store.tables import Aliases
 
 _FACETS = "state || ' ' || spec || ' ' || usage || ' ' || origin || ' ' || protection || ' ' || service"
 _OF_KEY = "WHERE account = ? AND region = ? AND key_id = ?"
+_BY_ID = "WHERE account = ? AND version_id = ?"
 
 
 class Keys:
@@ -100,25 +101,29 @@ class Keys:
     def version(self, account: str, version_id: str) -> KeyVersion | None:
         found = self._versions.get((account, version_id))
         if found is None:
-            # By this index another account's version is not met on the way.
-            rows = self._version_rows.select(
-                "INDEXED BY key_versions_of_account WHERE account = ? AND version_id = ?",
-                (account, version_id),
-            )
+            # The index of both finds it: another account's version is not met on the way.
+            rows = self._version_rows.select(_BY_ID, (account, version_id))
             if not rows:
                 return None
             found = version_of(rows[0])
             remember(self._versions, (account, version_id), found)
         return found
 
-    def versions_after(self, version_id: str, limit: int) -> tuple[KeyVersion, ...]:
+    def versions_after(self, place: tuple[str, str, str, int], limit: int) -> tuple[KeyVersion, ...]:
+        order = ", ".join(KEY_VERSIONS.key)
         rows = self._version_rows.select(
-            "WHERE version_id > ? ORDER BY version_id LIMIT ?", (version_id, limit)
+            f"WHERE ({order}) > (?, ?, ?, ?) ORDER BY {order} LIMIT ?", (*place, limit)
         )
         return tuple(map(version_of, rows))
 
     def has_version(self, version_id: str) -> bool:
-        return bool(self._database.rows("SELECT 1 FROM key_versions WHERE version_id = ?", (version_id,)))
+        # An account at a time: in the embedded store an id is looked up among those of one.
+        return bool(
+            self._database.rows(
+                "SELECT 1 FROM key_versions WHERE account IN (SELECT account FROM accounts) AND version_id = ?",
+                (version_id,),
+            )
+        )
 
     def shares(self, account: str, region: str, key_id: str, guest: str) -> bool:
         # By this index the key's other guests are not met on the way.

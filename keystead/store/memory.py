@@ -202,9 +202,9 @@ class Keys:
     def version(self, account: str, version_id: str) -> KeyVersion | None:
         return self._versions.get((account, version_id))
 
-    def versions_after(self, version_id: str, limit: int) -> tuple[KeyVersion, ...]:
-        found = sorted(self._versions.values(), key=lambda one: one.version_id)
-        return tuple([one for one in found if one.version_id > version_id][:limit])
+    def versions_after(self, place: tuple[str, str, str, int], limit: int) -> tuple[KeyVersion, ...]:
+        found = sorted(self._versions.values(), key=lambda one: one.place)
+        return tuple([one for one in found if one.place > place][:limit])
 
     def has_version(self, version_id: str) -> bool:
         return any(one.version_id == version_id for one in self._versions.values())

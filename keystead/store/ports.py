@@ -75,8 +75,8 @@ class Keys(Protocol):
         """The account's version, of whatever region, or None."""
         ...
 
-    def versions_after(self, version_id: str, limit: int) -> tuple[KeyVersion, ...]:
-        """Versions of all accounts and regions, in the order of their ids, behind this one."""
+    def versions_after(self, place: tuple[str, str, str, int], limit: int) -> tuple[KeyVersion, ...]:
+        """Versions of all keys, in the order of account, region, key and number, behind this place."""
         ...
 
     def has_version(self, version_id: str) -> bool:

@@ -272,7 +272,7 @@ class Seals:
     @property
     def revision(self) -> int:
         """How many batches have changed something."""
-        return self._load_record().revision
+        return (self._record or self._load_record()).revision
 
     def advance(self, revision: int) -> None:
         """Let the next revision be later than this one, too."""

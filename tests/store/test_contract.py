@@ -305,13 +305,16 @@ def test_versions_are_kept_by_number(store: Store) -> None:
     assert store.keys.versions(ACCOUNT, "elsewhere", "key-1", 0, 2) == Page((), 0)
 
 
-def test_versions_and_access_keys_are_walked_in_the_order_of_their_ids(store: Store) -> None:
+def test_versions_and_access_keys_are_walked_in_order(store: Store) -> None:
     for number in (2, 1, 3):
         store.keys.add(*key(number), {})
     versions = [key(number)[1] for number in (1, 2, 3)]
-    assert store.keys.versions_after("", 2) == tuple(versions[:2])
-    assert store.keys.versions_after("version-2", 2) == tuple(versions[2:])
-    assert store.keys.versions_after("version-3", 2) == ()
+    assert store.keys.versions_after(("", "", "", 0), 2) == tuple(versions[:2])
+    assert store.keys.versions_after(versions[1].place, 2) == tuple(versions[2:])
+    assert store.keys.versions_after(versions[2].place, 2) == ()
+    rotated = msgspec.structs.replace(versions[0], version_id="version-9", number=2)
+    store.keys.add_version(rotated)
+    assert store.keys.versions_after(versions[0].place, 1) == (rotated,)
     made = [
         AccessKey(
             access_key_id=name,

@@ -27,7 +27,7 @@ from keystead.store.sqlite import SqliteStore, check_version
 from tests.harness import OnDisk, Service
 from tests.store.test_contract import ACCOUNT, REGION, alias, found, key
 from tests.unit.domain.test_audit import FIRST, RECORD
-from tests.unsealed import without_seals
+from tests.unsealed import with_versions_by_their_ids, without_seals
 
 
 def opened(path: Path) -> SqliteStore:
@@ -784,4 +784,57 @@ def test_whom_policies_of_the_version_before_name_is_known(tmp_path: Path) -> No
     service.start()
     assert service.store._database.rows(guests) == before  # type: ignore[attr-defined]
     service.ok("SetKeyPolicy", KeyId=made[0], Policy=documents[1])
+    service.store.close()
+
+
+def test_versions_of_the_version_before_lie_with_their_keys(tmp_path: Path) -> None:
+    service = OnDisk(tmp_path / "data")
+    blobs = {}
+    service.key(Origin="EXTERNAL")  # without material it has no version
+    for key_id in (service.key(), service.key()):
+        for number in (1, 2):
+            blobs[key_id, number] = service.ok("Encrypt", KeyId=key_id, Plaintext=f"{number}")[
+                "CiphertextBlob"
+            ]
+            service.ok("CreateKeyVersion", KeyId=key_id)
+    versions = {key_id: service.ok("ListKeyVersions", KeyId=key_id) for key_id, _ in blobs}
+    assert all(one["TotalCount"] == 3 for one in versions.values())
+    service.store.close()
+    connection = apsw.Connection(str(tmp_path / "data" / "keystead.db"))
+    with connection:
+        with_versions_by_their_ids(connection)
+        connection.execute("DELETE FROM migrations WHERE number > 19")
+        connection.pragma("user_version", 19)
+    before = apsw.Connection(":memory:")
+    migrate.migrate(before, 1, tuple(one for one in migrate.known() if one.number < 20))
+    assert schema(connection) == schema(before)
+    before.close()
+    connection.close()
+    service.start()
+    assert isinstance(service.store, SqliteStore)
+    assert not service.store.examine().found
+    for (key_id, number), blob in blobs.items():
+        assert service.ok("Decrypt", CiphertextBlob=blob)["Plaintext"] == f"{number}"
+        listed = service.ok("ListKeyVersions", KeyId=key_id)
+        assert listed | {"RequestId": ""} == versions[key_id] | {"RequestId": ""}
+    service.ok("CreateKeyVersion", KeyId=next(iter(versions)))
+    service.store.close()
+
+
+def test_a_version_is_found_by_the_index_of_its_account(tmp_path: Path) -> None:
+    service = OnDisk(tmp_path / "data")
+    assert isinstance(service.store, SqliteStore)
+    connection = service.store._connection
+    asked: list[str] = []
+
+    def trace(_: object, sql: str, __: object) -> bool:
+        asked.append(sql)
+        return True
+
+    connection.exec_trace = trace
+    service.store.keys.version(service.account, "none")
+    connection.exec_trace = None
+    (sql,) = asked
+    (plan,) = connection.execute(f"EXPLAIN QUERY PLAN {sql}", (service.account, "none")).fetchall()
+    assert "versions_of_account (account=? AND version_id=?)" in str(plan[3])
     service.store.close()

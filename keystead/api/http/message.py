@@ -6,7 +6,7 @@ from collections.abc import Callable
 import msgspec
 
 
-class Channel(enum.Enum):
+class Channel(enum.StrEnum):
     """How a request came in."""
 
     NETWORK = "network"  # TCP: the proof is a signature

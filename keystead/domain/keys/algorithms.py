@@ -72,7 +72,7 @@ def wrapping(spec: str, algorithm: str, table: dict[KeySpec, tuple[str, ...]]) -
     return KeySpec(spec)
 
 
-class Use(enum.Enum):
+class Use(enum.StrEnum):
     """What an operation needs its key for."""
 
     SYMMETRIC = "symmetric encryption"

@@ -171,6 +171,11 @@ class KeyVersion(msgspec.Struct, frozen=True, kw_only=True):
     created: int
     material: Wrapped
 
+    @property
+    def place(self) -> tuple[str, str, str, int]:
+        """Account, region, key and number: where it is among the versions of all keys."""
+        return self.account, self.region, self.key_id, self.number
+
     def new_key(self, description: str, service: str = "") -> Key:
         """An enabled key whose first version this is."""
         return Key(

@@ -37,7 +37,7 @@ class Event(enum.Enum):
     REMOVE_MATERIAL = "remove material"
 
 
-class Gate(enum.Enum):
+class Gate(enum.StrEnum):
     """A row of the vendor's state table; an operation names the one it follows."""
 
     ANY = "any"

@@ -132,7 +132,8 @@ class _Copying:
             found = msgspec.structs.replace(found, origin=new.origin, trial=source.moved is None)
         if found.origin != new.origin:
             raise OperatorError(
-                f"{target.shown} has a part of a copy of {found.other}, which was another store, or has been used since",
+                f"{target.shown} has a part of a copy of {found.other}, which was another store, has been used since, or "
+                "was being copied by another version of keystead",
                 hint=f"begin anew: {target.emptied}",
             )
         if found.trial != new.trial:

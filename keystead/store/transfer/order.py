@@ -48,9 +48,7 @@ SEALED = (
     _sealed(sealed.ACCOUNTS),
     *_identities(),
     *map(_sealed, (sealed.ACCESS_KEYS, sealed.SESSIONS, sealed.TICKETS)),
-    _sealed(sealed.KEYS),
-    _plain("key_versions", "version_id"),  # as they lie in the embedded store
-    *map(_sealed, (sealed.TAGS, sealed.ALIASES)),
+    *map(_sealed, (sealed.KEYS, sealed.KEY_VERSIONS, sealed.TAGS, sealed.ALIASES)),
     _plain("seals", "bucket"),
 )
 # What no seal proves; the records prove themselves.

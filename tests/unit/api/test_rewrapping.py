@@ -44,7 +44,7 @@ def generations(service: Service) -> set[int]:
     """By which all is wrapped that is wrapped."""
     store, account = service.store, service.pipeline.home.account
     return {
-        *(one.material.generation for one in store.keys.versions_after("", 1000)),
+        *(one.material.generation for one in store.keys.versions_after(("", "", "", 0), 1000)),
         *(one.secret.generation for one in store.accounts.access_keys_after("", 1000)),
         *(one.generation for one in store.identities.all(MfaDevice, account)),
         *(one.key.generation for one in store.authorities.all()),
@@ -58,7 +58,7 @@ def test_all_is_wrapped_anew_and_the_old_one_destroyed(at_once: int) -> None:
     blobs = [service.ok("Encrypt", KeyId=key, Plaintext="a")["CiphertextBlob"] for key in keys]
     finish(service, rewrapping)
     assert generations(service) == {1}
-    before = service.store.keys.versions_after("", 1)[0]
+    before = service.store.keys.versions_after(("", "", "", 0), 1)[0]
     service.operate("RotateWrappingKey")
     finish(service, rewrapping)
     assert generations(service) == {2}
@@ -145,7 +145,7 @@ def test_a_row_that_was_altered_ends_it_and_the_old_generation_stays(monkeypatch
     service.key()
     service.operate("RotateWrappingKey")
 
-    def altered(behind: str, limit: int) -> tuple[()]:
+    def altered(behind: tuple[str, str, str, int], limit: int) -> tuple[()]:
         raise StoredRowAltered
 
     monkeypatch.setattr(service.store.keys, "versions_after", altered)

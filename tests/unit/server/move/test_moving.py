@@ -26,7 +26,7 @@ from keystead.server.move import moving
 from keystead.store.postgresql.place import Place
 from keystead.store.postgresql.session import FENCE, LOCKS
 from keystead.store.reader import open_reader
-from keystead.store.transfer import carrying
+from keystead.store.transfer import carrying, order
 from tests.moving import World
 from tests.postgres import Cluster
 from tests.unsealed import without_seals
@@ -335,6 +335,22 @@ def test_a_copy_that_is_another_s_or_out_of_date(
     world.use(data)  # nothing but calls: they change what would be copied
     assert "has been used since" in refused(world, data, database_url)
     assert "not whole yet" in refused(world, database_url, tmp_path / "new")
+
+
+def test_a_copy_that_was_begun_in_another_order(
+    world: World, data: Path, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(carrying, "AT_ONCE", 3)
+    with monkeypatch.context() as before:
+        earlier = tuple(
+            one._replace(key=("version_id",)) if one.name == "key_versions" else one for one in order.ALL
+        )
+        before.setattr(carrying, "ALL", earlier)
+        with pytest.raises(Cut):
+            world.move(data, database_url, tell=cut_at(9))
+    told = refused(world, data, database_url)
+    assert "being copied by another version of keystead" in told
+    assert "begin anew" in told
 
 
 def test_stores_that_are_of_another_version_or_not_sealed(
