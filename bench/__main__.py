@@ -1,5 +1,5 @@
-"""`python -m bench`: all measurements of the benchmark; `grow`: what a large store costs; `console`: what its pages do;
-`proofs`: how quick records are verified."""
+"""`python -m bench`: all measurements of the benchmark; `against`: this Keystead beside another; `grow`: what a large store
+costs; `console`: what its pages do; `proofs`: how quick records are verified."""
 
 import argparse
 import contextlib
@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
-from bench import beside, console, grow, handshakes, proofs, results, servers, several, starts, users
+from bench import against, beside, console, grow, handshakes, proofs, results, servers, several, starts, users
 from bench.load import LoadFailed
 from bench.rounds import measure_rounds, print_table
 
@@ -48,6 +48,7 @@ def main() -> int:
         help="the JSON file (build/bench.json, build/bench-grow.json)",
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    against.add_parser(commands)
     grow.add_parser(commands)
     console.add_parser(commands)
     several.add_parser(commands)
@@ -58,6 +59,7 @@ def main() -> int:
         where = machine()  # at the start: the checkout may go on meanwhile
         with scratch() as folder:
             measures = {
+                "against": against.measure,
                 "grow": grow.measure,
                 "console": console.measure,
                 "proofs": proofs.measure,

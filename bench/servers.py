@@ -10,7 +10,7 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,7 +21,7 @@ from keystead.crypto.authority import Authority
 
 PLAINTEXT = base64.b64encode(bytes(range(256)) * 4).decode()  # 1 KB
 DIGEST = base64.b64encode(bytes(range(32))).decode()
-KEYSTEAD = [sys.executable, "-m", "keystead"]
+KEYSTEAD = (sys.executable, "-m", "keystead")
 _START = 30.0  # seconds
 _AWS = (
     "AWS4-HMAC-SHA256 Credential=bench/20260101/us-east-1/kms/aws4_request, SignedHeaders=host, Signature=0"
@@ -121,9 +121,9 @@ class Keystead(NamedTuple):
 
 
 @contextmanager
-def keystead(data: Path) -> Iterator[Keystead]:
-    """Keystead on a data directory, with its defaults."""
-    command = [*KEYSTEAD, "serve", "--data", str(data), "--listen", "localhost:0"]
+def keystead(data: Path, program: Sequence[str] = KEYSTEAD) -> Iterator[Keystead]:
+    """Keystead on a data directory, with its defaults; `program` runs it."""
+    command = [*program, "serve", "--data", str(data), "--listen", "localhost:0"]
     with running(command, data.parent / f"{data.name}.log") as process:
         yield await_keystead(data, process)
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any, cast
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
@@ -174,6 +175,26 @@ def test_a_short_run_of_the_verifiers(tmp_path: Path) -> None:
     names = [str(name) for name in report["rates"]]
     assert len(names) == 4
     assert all(f"\n| {name} | " in text for name in names)
+
+
+def test_a_short_run_against_another_keystead(tmp_path: Path) -> None:
+    program = tmp_path / "keystead"
+    program.write_text(f"#!{sys.executable}\nimport sys\nfrom keystead.cli import main\nsys.exit(main())\n")
+    program.chmod(0o755)
+    text, report = run(tmp_path, "--rounds", "2", "--only", "keystead encrypt", "against", str(program))
+    (found,) = report["against"]
+    assert "| 4 | Keystead Encrypt |" in text
+    before, after, ratios = (cast(list[Any], found[name]) for name in ("before", "after", "ratios"))
+    assert ratios == [now["rate"] / then["rate"] for then, now in zip(before, after, strict=True)]
+    assert len(ratios) == 2
+    assert min(ratios) > 0.1
+
+
+def test_without_another_keystead_there_is_nothing_to_compare(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "bench", "against", str(tmp_path / "keystead")]
+    done = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "there is no program" in done.stderr
 
 
 def test_ctrl_c_stops_every_server() -> None:
