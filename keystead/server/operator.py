@@ -1,7 +1,7 @@
 """What operator commands do to a data directory: through its server if one runs, else by themselves."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from urllib.parse import urlencode
 
@@ -131,8 +131,15 @@ def alone(
         directory.unlock()
 
 
-def answer_here(world: OpenedStore, action: str, parameters: Mapping[str, str], command: str) -> Answer:
-    """Run an operation on a store that this process has opened, in a batch of its own."""
+def answer_here(
+    world: OpenedStore,
+    action: str,
+    parameters: Mapping[str, str],
+    command: str,
+    check: Callable[[], None] = lambda: None,
+) -> Answer:
+    """Run an operation on a store that this process has opened, in a batch of its own. `check` is called once nobody can
+    come before it, and may refuse."""
     clock, entropy = SystemClock(), SystemEntropy()
     user = os.geteuid()  # as the kernel tells a server of its peer
     pipeline = pipeline_of(world, clock, entropy)
@@ -151,6 +158,7 @@ def answer_here(world: OpenedStore, action: str, parameters: Mapping[str, str], 
         channel=Channel.CONTROL,
     )
     world.store.begin(alone=True)  # of those that share it, none comes before
+    check()
     batch = pipeline.open_batch()
     answer = pipeline.answer_now(batch, request)
     batch.write()

@@ -109,7 +109,11 @@ def rotate(data: str, setting: str, to: str, command: str) -> Rotated:
     target = choose(to)
     directory = with_data(data)
     with _alone(directory, setting) as opened:
-        refuse_others(opened.store, opened.server_id, "with the new root key they start again afterwards")
+
+        def check() -> None:
+            refuse_others(opened.store, opened.server_id, "with the new root key they start again afterwards")
+
+        check()
         keys = RootKeys(directory, SystemEntropy(), SystemClock())
         opened.store.begin()
         before = noted_choice(opened.store.keyring.root())
@@ -121,7 +125,8 @@ def rotate(data: str, setting: str, to: str, command: str) -> Rotated:
                 hint="name another one, or another place for a new one",
             )
         opened.vault.offer(made.root, made.facts)
-        answered = answer_here(opened, "RotateRootKey", {"Provider": target.text}, command).response
+        # Another server may have joined meanwhile. One that joins later finds that its root key is not the one any more.
+        answered = answer_here(opened, "RotateRootKey", {"Provider": target.text}, command, check).response
         if answered.status != 200:
             raise OperatorError(
                 "the root key was not rotated", hint=str(msgspec.json.decode(answered.body).get("Message"))

@@ -69,7 +69,6 @@ def accept(directory: DataDirectory, clock: Clock, entropy: Entropy, operator: s
     try:
         store, root = _open(directory, clock, entropy)
         try:
-            refuse_others(store, store.server_id)
             return _accept(store, root, clock, entropy, operator)
         finally:
             store.close()
@@ -115,6 +114,7 @@ def _accept(
 ) -> tuple[Found, ...]:
     vault = Vault(root, entropy)
     store.begin(alone=True)
+    refuse_others(store, store.server_id)  # one that joins later finds all of it sealed
     rows = store.keyring.all()
     vault.load(rows, store.keyring.secrets())
     if vault.has_own_key(SEALS):

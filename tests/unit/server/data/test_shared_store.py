@@ -14,9 +14,12 @@ from keystead.clock import SystemClock
 from keystead.crypto import root_key
 from keystead.entropy import SystemEntropy
 from keystead.errors import OperatorError
+from keystead.server import rootkey
 from keystead.server.data import node
 from keystead.server.data.directory import DataDirectory
 from keystead.server.data.opened_store import open_store
+from keystead.server.data.root_key_choice import Choice
+from keystead.server.data.root_keys import Made, RootKeys
 from keystead.server.data.store_place import place_of
 from keystead.server.data.world import OpenedStore
 from keystead.server.operator import answer_here
@@ -236,3 +239,29 @@ def test_one_that_was_retired_does_not_start_again(tmp_path: Path, database_url:
     told = refused(tmp_path / "two", database_url)
     assert "was retired from" in told
     assert "give it a new data directory" in told
+
+
+def test_a_server_that_joins_while_the_root_key_is_rotated_is_not_left_behind(
+    tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = tmp_path / "one"
+    opened(one, database_url).store.close()
+    monkeypatch.setenv("KEYSTEAD_STORE", database_url)
+    with_root_key(tmp_path / "two", one)
+    make, joined = RootKeys.make, list[OpenedStore]()
+
+    def made_meanwhile(self: RootKeys, choice: Choice) -> Made:
+        joined.append(opened(tmp_path / "two", database_url))
+        return make(self, choice)
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(RootKeys, "make", made_meanwhile)
+        with pytest.raises(OperatorError, match="other servers use the database"):
+            rootkey.rotate(str(one), "", "file", "test")
+    (second,) = joined
+    second.store.close()
+    before = second.root.fingerprint
+    with server(one, database_url) as first:  # as if nothing had been tried
+        assert first.root.fingerprint == before
+    assert rootkey.rotate(str(one), "", "file", "test").before == before
+    assert "was sealed under another root key" in refused(tmp_path / "two", database_url)
