@@ -67,6 +67,17 @@ class Token:
         self.pin_file.write_text(f"{pin}\n")
         self.pin_file.chmod(0o600)
 
+    def saved(self) -> dict[Path, bytes]:
+        """All files of it, as they are now."""
+        return {path: path.read_bytes() for path in self.tokens.rglob("*") if path.is_file()}
+
+    def mend(self, saved: dict[Path, bytes]) -> None:
+        """Make its files again what they were: SoftHSM writes them in place, at each login, and one that is killed meanwhile
+        leaves half a file and a token that is lost. What it keeps is not ours to prove."""
+        for path, content in saved.items():
+            if path.read_bytes() != content:
+                path.write_bytes(content)
+
     def address(self, key: str = "root") -> str:
         """The setting for a key of it."""
         return f"pkcs11:token={self.label};object={key}?module-path={self.module}&pin-source=file:{self.pin_file}"

@@ -10,15 +10,16 @@ from keystead.errors import OperatorError
 class Hold(msgspec.Struct, frozen=True, kw_only=True):
     """`move` is the id of the move, `other` the other place of it, for people.
 
-    Of a copy: `origin` stands for what is copied, as it was at the begin, "" if that is not known any more; all rows of
-    `table` up to the one of the key `after` are there, and all of the tables before; `settled` says that all rows are, with
-    what is new in this store.
+    Of a copy: `origin` stands for what is copied, as it was at the begin, "" if that is not known any more, and `order` for
+    the order of its rows. All of `table` up to the one of the key `after` are there, and all of the tables before; `settled`
+    says that all rows are, with what is new in this store.
     """
 
     state: Literal["copying", "moved"]
     move: str
     other: str
     origin: str = ""
+    order: str = ""
     trial: bool = False
     table: str = ""
     after: bytes = b""  # in MessagePack

@@ -1,6 +1,8 @@
 """Applies the numbered migrations to a SQLite database and refuses one that it does not know."""
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import resources
 from importlib.resources.abc import Traversable
 from typing import NamedTuple
@@ -54,7 +56,8 @@ def refuse_foreign(connection: apsw.Connection) -> None:
 def migrate(connection: apsw.Connection, now: int, migrations: tuple[Migration, ...] | None = None) -> None:
     """Bring the database up to date, each step in one transaction together with its record.
 
-    OperatorError if the database belongs to another program or a newer keystead, or if an applied step was altered.
+    OperatorError if the database belongs to another program or a newer keystead, if an applied step was altered, or if
+    another program has put something into the database that a step can't be applied to.
     """
     steps = known() if migrations is None else migrations
     path = connection.filename
@@ -78,15 +81,36 @@ def migrate(connection: apsw.Connection, now: int, migrations: tuple[Migration, 
     for step in steps:
         if step.number in applied:
             continue
-        with connection:
-            if step.number == steps[0].number:
-                connection.pragma("application_id", APPLICATION_ID)
+        try:
+            with _whole(connection):
+                if step.number == steps[0].number:
+                    connection.pragma("application_id", APPLICATION_ID)
+                    connection.execute(
+                        "CREATE TABLE migrations (number INTEGER PRIMARY KEY, name TEXT NOT NULL, "
+                        "checksum TEXT NOT NULL, applied INTEGER NOT NULL) STRICT"
+                    )
+                connection.execute(step.sql)
                 connection.execute(
-                    "CREATE TABLE migrations (number INTEGER PRIMARY KEY, name TEXT NOT NULL, "
-                    "checksum TEXT NOT NULL, applied INTEGER NOT NULL) STRICT"
+                    "INSERT INTO migrations VALUES (?, ?, ?, ?)", (step.number, step.name, step.checksum, now)
                 )
-            connection.execute(step.sql)
-            connection.execute(
-                "INSERT INTO migrations VALUES (?, ?, ?, ?)", (step.number, step.name, step.checksum, now)
-            )
-            connection.pragma("user_version", step.number)
+                connection.pragma("user_version", step.number)
+        except (apsw.ConstraintError, apsw.SQLError) as error:
+            raise OperatorError(
+                f"{path} can't be brought up to date (migration {step.number}): {error}",
+                hint="another program has changed the database, which is as it was; the version before still opens it, and "
+                "its keystead store verify names what was altered",
+            ) from None
+
+
+@contextmanager
+def _whole(connection: apsw.Connection) -> Iterator[None]:
+    """All or nothing, within a transaction too. What fails is raised as it is, even where SQLite has rolled back by itself,
+    as on a full disk."""
+    connection.execute("SAVEPOINT step")
+    try:
+        yield
+        connection.execute("RELEASE step")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK TO step; RELEASE step")
+        raise

@@ -1,6 +1,7 @@
 """Reads a database, read-only: that of a running server too, as of one moment; its audit records in constant memory."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -205,6 +206,17 @@ def needed_by(keyring: tables.Keyring) -> RootKeyNeeded:
         return RootKeyNeeded()
     since = rows[0].created if facts is None else facts.since
     return RootKeyNeeded(fingerprint=rows[0].root_fingerprint, since=since, facts=facts)
+
+
+def end_of_chain(path: Path) -> tuple[str, Head]:
+    """The server's own chain in a database in a file, of whichever version it is, and its end, as it says. OperatorError if
+    it can't be read."""
+    with closing(SqliteSnapshot(path)) as snapshot:
+        ((chain,),) = snapshot.rows("SELECT value FROM meta WHERE name = 'server_id'")
+        row = snapshot.row(
+            "SELECT sequence, hash FROM audit WHERE chain = ? ORDER BY position DESC LIMIT 1", (chain,)
+        )
+    return str(chain), Head() if row is None else Head(row[0], row[1])
 
 
 def root_key_needed(place: Path | Place) -> RootKeyNeeded:

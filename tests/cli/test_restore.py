@@ -13,6 +13,7 @@ import pytest
 
 from tests.backups import back_up, restore
 from tests.live import LiveServer, keystead, live
+from tests.unsealed import without_seals
 
 TEXT = "secret 对称"
 
@@ -208,14 +209,23 @@ def test_only_an_empty_place_will_do(world: World, tmp_path: Path) -> None:
     assert (to / "root.key").stat().st_mode & 0o777 == (to / "keystead.db").stat().st_mode & 0o777 == 0o600
 
 
-def test_a_folder_of_an_earlier_version_is_restored(world: World, tmp_path: Path) -> None:
+@pytest.mark.parametrize("schema", ["this", "before seals"])
+def test_a_folder_of_an_earlier_version_is_restored(world: World, tmp_path: Path, schema: str) -> None:
     folder = tmp_path / "20260101T000000.000Z"
     folder.mkdir()
+    earlier = tmp_path / "earlier"
+    earlier.mkdir()
+    shutil.copy(world.data / "root.key", earlier)
     with sqlite3.connect(world.data / "keystead.db") as connection:
-        connection.execute("VACUUM INTO ?", (str(folder / "keystead.db"),))
+        connection.execute("VACUUM INTO ?", (str(earlier / "keystead.db"),))
     connection.close()
+    since = ["--old", str(world.data)]
+    if schema == "before seals":
+        without_seals(earlier)
+        since = []  # its records are of the first format, and that directory's do not go on from them
+    (earlier / "keystead.db").rename(folder / "keystead.db")
     shutil.copy(world.data / "ca.pem", folder)
-    to = restore(folder, world.data / "root.key", tmp_path / "new", "--old", str(world.data))
+    to = restore(folder, world.data / "root.key", tmp_path / "new", *since)
     shutil.copy(world.data / "root-access-key.json", to)
     with live(to) as server:
         client = server.client()

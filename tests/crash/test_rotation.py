@@ -42,7 +42,7 @@ class Providers:
 
     def __init__(self, folder: Path, token: Token, kms: LiveServer) -> None:
         self.folder = folder
-        self._token = token
+        self.token = token
         self._kms = kms
         for name in ("old", "new"):
             file = folder / f"{name}.passphrase"
@@ -55,7 +55,7 @@ class Providers:
         if kind == "passphrase":
             return f"passphrase:file:{self.folder / age}.passphrase"
         if kind == "pkcs11":
-            return self._token.address(f"{self.folder.name}-{age}")
+            return self.token.address(f"{self.folder.name}-{age}")
         if kind == "kms":
             found, data = self._kms.description, self._kms.data
             return f"kms:{found['url']}?key=alias/{age}&access-key={data}/root-access-key.json&ca={found['ca_file']}"
@@ -169,12 +169,14 @@ def test_killed_at_each_step(old: str, new: str, providers: Providers) -> None:
         killed.communicate()
         assert killed.returncode == -signal.SIGKILL
         examine(data, before, after)
+    keys = providers.token.saved()  # all that are used are there by now
     for _ in range(AT_RANDOM):
         again()
         killed = rotating(0, data, before, after)
         time.sleep(chance.uniform(0, 0.7))
         killed.kill()
         killed.communicate()
+        providers.token.mend(keys)
         examine(data, before, after)
 
 

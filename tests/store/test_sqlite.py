@@ -1,7 +1,9 @@
 import json
 import os
+import re
 import sqlite3
 import tempfile
+from contextlib import closing
 from itertools import takewhile
 from pathlib import Path
 
@@ -129,7 +131,7 @@ def test_a_failing_migration_leaves_nothing(tmp_path: Path) -> None:
     connection = apsw.Connection(str(tmp_path / "m.db"))
     good = Migration(1, "good", "CREATE TABLE a (x); CREATE TABLE b (x);")
     bad = Migration(2, "bad", "CREATE TABLE c (x); CREATE TABLE a (x);")
-    with pytest.raises(apsw.SQLError):
+    with pytest.raises(OperatorError, match="table a already exists"):
         migrate.migrate(connection, 1, (good, bad))
     names = [row[0] for row in connection.execute("SELECT name FROM sqlite_schema ORDER BY name")]
     assert names == ["a", "b", "migrations"]
@@ -787,6 +789,77 @@ def test_whom_policies_of_the_version_before_name_is_known(tmp_path: Path) -> No
     service.store.close()
 
 
+def of_migration_19(data: Path) -> apsw.Connection:
+    """The database of a data directory, made one of the version that knew so many."""
+    connection = apsw.Connection(str(data / "keystead.db"))
+    with connection:
+        with_versions_by_their_ids(connection)
+        connection.execute("DELETE FROM migrations WHERE number > 19")
+        connection.pragma("user_version", 19)
+    with closing(apsw.Connection(":memory:")) as before:
+        migrate.migrate(before, 1, tuple(one for one in migrate.known() if one.number < 20))
+        assert schema(connection) == schema(before)
+    return connection
+
+
+@pytest.mark.parametrize(
+    ("altered", "named"),
+    [
+        ("DELETE FROM keys WHERE key_id = ?", "keys .* the row was removed"),
+        ("UPDATE key_versions SET account = '1' WHERE key_id = ?", "key_versions 1 .* the row was altered"),
+        ("UPDATE key_versions SET generation = 77 WHERE key_id = ?", "key_versions .* the row was altered"),
+    ],
+)
+def test_versions_that_lost_what_they_refer_to_are_named_and_stop_no_start(
+    tmp_path: Path, altered: str, named: str
+) -> None:
+    service = OnDisk(tmp_path / "data")
+    lost, kept = service.key(), service.key()
+    blob = service.ok("Encrypt", KeyId=kept, Plaintext="x")["CiphertextBlob"]
+    service.store.close()
+    with closing(of_migration_19(tmp_path / "data")) as connection:
+        connection.execute(altered, (lost,))
+        assert connection.changes() == 1
+    service.start()
+    assert isinstance(service.store, SqliteStore)
+    assert any(re.search(named, one.text) for one in service.store.blocked.found.values())
+    assert service.ok("Decrypt", CiphertextBlob=blob)["Plaintext"] == "x"
+    service.store.close()
+
+
+def test_what_keeps_a_migration_from_being_applied_is_told(tmp_path: Path) -> None:
+    service = OnDisk(tmp_path / "data")
+    service.key()
+    service.store.close()
+    with closing(of_migration_19(tmp_path / "data")) as connection:
+        connection.execute("CREATE VIEW mine AS SELECT x FROM nowhere")
+        before = schema(connection)
+    with pytest.raises(OperatorError) as caught:
+        service.start()
+    assert "can't be brought up to date (migration 20): error in view mine" in caught.value.message
+    assert "another program has changed the database" in caught.value.hint
+    with closing(apsw.Connection(str(tmp_path / "data" / "keystead.db"))) as connection:
+        assert (schema(connection), connection.pragma("user_version")) == (before, 19)
+        connection.execute("DROP VIEW mine")
+    service.start()
+    service.store.close()
+
+
+def test_a_disk_that_fills_up_during_a_migration_is_told_as_that(tmp_path: Path) -> None:
+    service = OnDisk(tmp_path / "data")
+    for _ in range(50):
+        service.key()
+    service.store.close()
+    with closing(of_migration_19(tmp_path / "data")) as connection:
+        connection.execute("VACUUM")
+        connection.pragma("max_page_count", connection.pragma("page_count"))
+        with pytest.raises(apsw.FullError):
+            migrate.migrate(connection, 1)
+        assert connection.pragma("user_version") == 19
+        connection.pragma("max_page_count", 100_000)
+        migrate.migrate(connection, 1)
+
+
 def test_versions_of_the_version_before_lie_with_their_keys(tmp_path: Path) -> None:
     service = OnDisk(tmp_path / "data")
     blobs = {}
@@ -800,16 +873,8 @@ def test_versions_of_the_version_before_lie_with_their_keys(tmp_path: Path) -> N
     versions = {key_id: service.ok("ListKeyVersions", KeyId=key_id) for key_id, _ in blobs}
     assert all(one["TotalCount"] == 3 for one in versions.values())
     service.store.close()
-    connection = apsw.Connection(str(tmp_path / "data" / "keystead.db"))
-    with connection:
-        with_versions_by_their_ids(connection)
-        connection.execute("DELETE FROM migrations WHERE number > 19")
-        connection.pragma("user_version", 19)
-    before = apsw.Connection(":memory:")
-    migrate.migrate(before, 1, tuple(one for one in migrate.known() if one.number < 20))
-    assert schema(connection) == schema(before)
-    before.close()
-    connection.close()
+    with closing(of_migration_19(tmp_path / "data")):
+        pass
     service.start()
     assert isinstance(service.store, SqliteStore)
     assert not service.store.examine().found

@@ -40,7 +40,7 @@ from keystead.settings import Settings
 from keystead.store.contents import Contents, schema
 from keystead.store.copying import copy, durable
 from keystead.store.ports import StoreFailure
-from keystead.store.reader import Verdict
+from keystead.store.reader import Verdict, end_of_chain
 from keystead.store.sqlite import SqliteStore
 
 # What may lie in an empty place: what a file system puts there, the root key, and what a restore left that was cut off.
@@ -111,9 +111,7 @@ def restore(
 def end_of(path: Path) -> tuple[str, Head]:
     """The chain of a backup and its end, as far as it says so before it is opened. OperatorError if it is none."""
     if path.is_dir():
-        with closing(Contents(_database_in(path))) as contents:
-            chain = contents.server()
-            return chain, next((one.head for one in contents.verify() if one.chain == chain), Head())
+        return end_of_chain(_database_in(path))
     with Source(path, schema()) as source:
         chain = source.manifest.server
         ends = {one.chain: one.head for one in source.manifest.chains}

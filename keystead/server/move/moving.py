@@ -36,7 +36,7 @@ from keystead.store.holds import Hold
 from keystead.store.reader import needed_by
 from keystead.store.seals import Sealer, read_record
 from keystead.store.tables import Keyring
-from keystead.store.transfer.carrying import Tell, carry, counts, differences, origin
+from keystead.store.transfer.carrying import Tell, carry, counts, differences, order, origin
 from keystead.store.transfer.ends import Occupied, Source, Target
 from keystead.store.transfer.landing import Landing
 from keystead.store.transfer.proof import prove
@@ -123,18 +123,26 @@ class _Copying:
         record = read_record(source.database, self._sealer)
         if record is None:
             raise _altered("the sealed record")
-        new = msgspec.structs.replace(new, origin=origin(source, self._home(), record.revision))
+        new = msgspec.structs.replace(
+            new, origin=origin(source, self._home(), record.revision), order=order()
+        )
         found = target.begun
         if found is None:
             target.begin(new, int(self._clock.now()))
             return new
         if not found.origin:  # it lacks but its name
-            found = msgspec.structs.replace(found, origin=new.origin, trial=source.moved is None)
+            found = msgspec.structs.replace(
+                found, origin=new.origin, order=new.order, trial=source.moved is None
+            )
         if found.origin != new.origin:
             raise OperatorError(
-                f"{target.shown} has a part of a copy of {found.other}, which was another store, has been used since, or "
-                "was being copied by another version of keystead",
+                f"{target.shown} has a part of a copy of {found.other}, which was another store, or has been used since",
                 hint=f"begin anew: {target.emptied}",
+            )
+        if found.order != new.order and not found.settled:
+            raise OperatorError(
+                f"the copy in {target.shown} was begun by another version of keystead, which carries rows in another order",
+                hint=f"begin anew: {target.emptied}; or go on with that version",
             )
         if found.trial != new.trial:
             raise OperatorError(

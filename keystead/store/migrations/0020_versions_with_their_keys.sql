@@ -1,4 +1,6 @@
 -- The versions of a key lie together, and are found by their ids among those of their account alone.
+-- One whose key is gone, which only another program can have brought about, is carried over like the others.
+PRAGMA defer_foreign_keys = ON;
 CREATE TABLE versions (
     account TEXT NOT NULL,
     region TEXT NOT NULL,

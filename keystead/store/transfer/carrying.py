@@ -15,10 +15,14 @@ Tell = Callable[[str, int, int], None]  # what is done, how much of it, of how m
 
 
 def origin(source: Source, account: str, revision: int) -> str:
-    """What stands for a store as it is now, and as it is carried: another one, the same after any call, and one that is
-    carried in another order have another."""
+    """What stands for a store as it is now: another one, and the same after any call, has another."""
     ends = {chain: str(end) for chain, end in source.ends().items()}
-    return sha256(msgspec.json.encode([account, revision, ends, ALL])).hexdigest()
+    return sha256(msgspec.json.encode([account, revision, ends])).hexdigest()
+
+
+def order() -> str:
+    """What stands for the order in which rows are carried."""
+    return sha256(msgspec.json.encode(ALL)).hexdigest()[:16]
 
 
 def carry(source: Source, target: Target, hold: Hold, tell: Tell) -> Hold:

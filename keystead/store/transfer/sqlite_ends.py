@@ -102,7 +102,9 @@ class SqliteSource(_SqliteEnd, Source):
             if version != migrate.known()[-1].number or "migrations" not in self.tables():
                 raise OperatorError(
                     f"the database {path} was last used by another version of keystead",
-                    hint="start keystead serve on it once, which brings it up to date",
+                    hint="start keystead serve on it once, which brings it up to date"
+                    if self.moved is None
+                    else "run the same keystead store copy with that version, which ends the move",
                 )
         except BaseException:
             self.close()

@@ -27,6 +27,7 @@ from keystead.store.postgresql.place import Place
 from keystead.store.postgresql.session import FENCE, LOCKS
 from keystead.store.reader import open_reader
 from keystead.store.transfer import carrying, order
+from keystead.store.transfer.postgresql_ends import PostgresTarget
 from tests.moving import World
 from tests.postgres import Cluster
 from tests.unsealed import without_seals
@@ -337,20 +338,43 @@ def test_a_copy_that_is_another_s_or_out_of_date(
     assert "not whole yet" in refused(world, database_url, tmp_path / "new")
 
 
+EARLIER = tuple(one._replace(key=("version_id",)) if one.name == "key_versions" else one for one in order.ALL)
+
+
 def test_a_copy_that_was_begun_in_another_order(
     world: World, data: Path, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(carrying, "AT_ONCE", 3)
     with monkeypatch.context() as before:
-        earlier = tuple(
-            one._replace(key=("version_id",)) if one.name == "key_versions" else one for one in order.ALL
-        )
-        before.setattr(carrying, "ALL", earlier)
+        before.setattr(carrying, "ALL", EARLIER)
         with pytest.raises(Cut):
             world.move(data, database_url, tell=cut_at(9))
     told = refused(world, data, database_url)
-    assert "being copied by another version of keystead" in told
+    assert "was begun by another version of keystead" in told
     assert "begin anew" in told
+
+
+def test_a_move_whose_rows_are_all_there_is_ended_by_another_version(
+    world: World, data: Path, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cut(self: object) -> None:
+        raise Cut
+
+    with monkeypatch.context() as before:
+        before.setattr(carrying, "ALL", EARLIER)
+        before.setattr(PostgresTarget, "finish", cut)
+        with pytest.raises(Cut):
+            world.move(data, database_url)
+    assert (data / "moved.db").exists()
+    with closing(apsw.Connection(str(data / "moved.db"))) as connection:
+        version = connection.pragma("user_version")
+        connection.pragma("user_version", version - 1)
+        told = refused(world, data, database_url)
+        connection.pragma("user_version", version)
+    assert "another version of keystead" in told
+    assert "run the same keystead store copy with that version, which ends the move" in told
+    world.move(data, database_url)
+    world.use(data, database_url)
 
 
 def test_stores_that_are_of_another_version_or_not_sealed(
