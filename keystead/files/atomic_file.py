@@ -94,10 +94,17 @@ class Whole:
         """Of the file itself, whether it has its name yet or not."""
         return os.fstat(self._file)
 
-    def finish(self, owner: tuple[int, int] = (-1, -1)) -> None:
-        """Give the file its owner, mode and name, durably."""
+    @property
+    def readable(self) -> Path:
+        """Where it can be read, as far as it is written, before it has its name."""
+        return self._spare if self._named else Path(f"{_DESCRIPTORS}/{self._file}")
+
+    def finish(self, owner: tuple[int, int] = (-1, -1), instead: Path | None = None) -> None:
+        """Give the file its owner, mode and name, durably; or the name `instead` in the same folder, whatever has that."""
         if self._direct:
             return
+        if instead is not None:
+            self.path, self._replace = instead, True
         try:
             if owner != (-1, -1):
                 os.fchown(self._file, *owner)

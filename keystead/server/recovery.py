@@ -33,7 +33,7 @@ def back_up(
     **options: Any,
 ) -> making.Backup:
     """See keystead.server.backup.making.back_up, of which the options are; the root key is that of the directory if no other
-    is named. With `verify` it is proved before older ones go."""
+    is named. With `verify` it is proved before it has its name."""
     directory, clock, entropy = with_data(data), SystemClock(), SystemEntropy()
     if not directory.database.exists():
         raise OperatorError(
@@ -42,12 +42,9 @@ def back_up(
         )
     open_reader(directory.database).close()  # what is wrong with it is said before anything of the root key
     root = RootKeys(directory, entropy, clock).open(_root_key_setting(root_key))
-
-    def prove(path: Path) -> None:
-        last_backup.prove(directory, path, root, clock, entropy, keys=keys, place=place or directory.path)
-
-    options |= {"prove": prove if verify else None, "keys": keys, "place": place}
-    return making.back_up(directory, to, root, clock, entropy, **options)
+    return making.back_up(
+        directory, to, root, clock, entropy, prove=verify, keys=keys, place=place, **options
+    )
 
 
 def verify_backup(data: str, path: Path, *, root_key: str = "", **options: Any) -> proof.Proved:

@@ -132,8 +132,8 @@ def rotate(data: str, setting: str, to: str, command: str) -> Rotated:
                 "the root key was not rotated", hint=str(msgspec.json.decode(answered.body).get("Message"))
             )
         kept = keys.settle(made.facts)
-    # A file that the operator named stays where it is.
-    place = str(kept) if kept is not None else before.place if before.kind == "file" else ""
+    # A file that the operator named stays where it is; what was moved may be of a rotation before that.
+    place = before.place or str(kept or directory.root_key) if before.kind == "file" else ""
     return Rotated(
         provider=target.text,
         fingerprint=made.root.fingerprint,

@@ -10,6 +10,8 @@ from its begin without a gap, since what follows on it has a later position than
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, TypeVar
 
+import msgspec
+
 from keystead.domain.audit import Head, Kind
 from keystead.domain.proofs.facts import Fact
 from keystead.domain.proofs.heads import NOTING
@@ -36,6 +38,10 @@ class StoredLog:
     def __init__(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot
         ((self._first, self._last),) = snapshot.rows("SELECT min(position), max(position) FROM audit")
+        noted = (
+            snapshot.rows("SELECT chain, records, hash FROM chains") if "chains" in snapshot.tables() else []
+        )
+        self._ends = {str(chain): Head(records, link) for chain, records, link in noted}
 
     def stretches(self, read: Callable[[tuple[int, int]], Sequence[T]]) -> Iterator[Sequence[T]]:
         """What `read` gives of each stretch, from a first to a last position."""
@@ -58,7 +64,13 @@ class StoredLog:
         for rows in self.stretches(lambda place: self._snapshot.hashed(WITHIN, place)):
             for row in rows:
                 follow(*row)
-        return verification.verdicts
+        found = {one.chain: one for one in verification.verdicts}
+        for chain, end in self._ends.items():
+            verdict = found.setdefault(chain, Verdict(chain=chain, head=Head()))
+            if not verdict.bad and verdict.head != end:
+                bad = _ended(chain, verdict.head.count, end.count)
+                found[chain] = msgspec.structs.replace(verdict, bad=bad)
+        return tuple(found.values())
 
     def facts(self, actions: Collection[str]) -> Iterator[Fact]:
         marks = ", ".join("?" * len(actions))
@@ -76,3 +88,12 @@ class StoredLog:
         for rows in self.stretches(lambda place: self._snapshot.rows(sql, (*place, *values))):
             for row in rows:
                 yield Fact(*row)
+
+
+def _ended(chain: str, there: int, noted: int) -> str:
+    """What is wrong with a chain that ends otherwise than the database notes."""
+    if not there:
+        return f"all records of this one are gone: chain {chain} has none, and the database notes {noted}"
+    if there < noted:
+        return f"its end was cut off: chain {chain} ends with record {there}, and the database notes {noted}"
+    return f"chain {chain} ends otherwise than the database notes, which has {noted} records of it"

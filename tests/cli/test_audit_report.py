@@ -193,7 +193,7 @@ def test_a_checkpoint_is_proof(world: World, tmp_path: Path) -> None:
     cut = altered(world, tmp_path / "cut", "DELETE FROM audit WHERE position > 5")
     told = report(cut, world.key_id, *proof)
     assert (told.returncode, "its end was cut off" in told.stderr) == (1, True)
-    assert "the log ends at record 5" in told.stdout
+    assert "ends with record 5, and the database notes" in told.stdout
 
 
 def test_nothing_in_the_period_and_wrong_words(world: World) -> None:

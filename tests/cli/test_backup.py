@@ -321,10 +321,44 @@ def test_a_damaged_log_is_backed_up_and_said(data: Path, tmp_path: Path) -> None
     with sqlite3.connect(damaged / "keystead.db") as connection:
         connection.execute("UPDATE audit SET source = '203.0.113.7' WHERE sequence = 2")
     connection.close()
-    told = keystead("backup", str(tmp_path / "backups"), "--keep", "1", "--data", str(damaged))
+    told = keystead("backup", str(tmp_path / "backups"), "--data", str(damaged))
     assert told.returncode == 1
-    assert good.exists()  # it is what is left
+    assert good.exists()
     assert "the backup is made, but its audit log is damaged: record 2 of chain" in told.stderr
     proved = verify(Path(told.stdout.strip()), damaged)
     assert (proved.returncode, proved.stdout) == (5, "")
     assert "is damaged: record 2 of chain" in proved.stderr
+
+
+def test_a_backup_that_is_not_proved_takes_no_other_s_place(data: Path, tmp_path: Path) -> None:
+    into, named = tmp_path / "backups", tmp_path / "named.keystead"
+    good = back_up(data, into)
+    assert keystead("backup", str(named), "--data", str(data), "--verify").returncode == 0
+    before = named.read_bytes()
+    damaged = tmp_path / "damaged"
+    shutil.copytree(data, damaged)
+    with sqlite3.connect(damaged / "keystead.db") as connection:
+        connection.execute("UPDATE keys SET description = 'another' WHERE position = 1")
+    connection.close()
+    for words, unproved in (
+        ((str(named), "--verify"), tmp_path / "named.keystead.unproved"),
+        ((str(into), "--keep", "1"), into / "0-unproved.keystead"),
+        ((str(into), "--keep", "1", "--verify"), into / "0-unproved.keystead"),
+    ):
+        told = keystead("backup", *words, "--data", str(damaged))
+        assert (told.returncode, told.stdout) == (5, "")
+        assert f"the new backup was not proved, and is {unproved}: in " in told.stderr
+        assert "rows that had been altered" in told.stderr
+        assert verify(unproved, data).returncode == 5
+    assert named.read_bytes() == before
+    assert sorted(one.name for one in into.iterdir()) == ["0-unproved.keystead", good.name]
+    told = keystead("backup", str(into), "--keep", "1", "--data", str(data))
+    assert (told.returncode, told.stderr.count("removed ")) == (0, 1), told.stderr
+    assert not good.exists()
+
+
+def test_a_pipe_is_no_place_for_a_backup(data: Path, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    told = keystead("backup", str(tmp_path / "pipe"), "--data", str(data))
+    assert told.returncode == 1
+    assert "is no file" in told.stderr

@@ -15,7 +15,7 @@ from keystead.domain.audit import Head
 from keystead.domain.checkpoints import Checkpoint
 from keystead.entropy import SystemEntropy
 from keystead.errors import OperatorError
-from keystead.server.backup import key_file, last_backup, making, proof, restoring
+from keystead.server.backup import key_file, making, proof, restoring
 from keystead.server.data.anchor import InFile
 from keystead.server.data.directory import DataDirectory
 from keystead.server.data.opened_store import open_store
@@ -68,11 +68,7 @@ class Store:
     def back_up(self, to: Path, *, keep: int | None = None, keys: Path | None = None) -> None:
         """As `keystead backup --verify` does."""
         root = read_file(self.root_key, ENTROPY)
-
-        def prove(path: Path) -> None:
-            last_backup.prove(self.data, path, root, CLOCK, ENTROPY, keys=keys, place=self.data.path)
-
-        making.back_up(self.data, to, root, CLOCK, ENTROPY, keep=keep, keys=keys, prove=prove)
+        making.back_up(self.data, to, root, CLOCK, ENTROPY, keep=keep, keys=keys, prove=True)
 
     def unproved(self, backup: Path, keys: Path | None = None) -> list[str]:
         """Why a backup does not open, if it does not."""

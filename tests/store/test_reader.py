@@ -1,5 +1,6 @@
 """The verification names the first altered, missing or moved record."""
 
+import re
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
@@ -121,7 +122,10 @@ def test_a_cut_off_tail_is_proved_by_a_head_noted_before(log: Where) -> None:
     assert verdict(log, whole).noted
     change(log, f"DELETE FROM audit WHERE sequence = {COUNT}")
     found = verdict(log, whole)
-    assert (found.bad, found.noted) == ("", False)
+    assert not found.noted
+    assert ("its end was cut off" in found.bad) == isinstance(
+        log, Path
+    )  # where the ends are noted beside them
     assert verdict(log, Head()).noted
 
 
@@ -159,7 +163,26 @@ def test_every_chain_is_verified(log: Where) -> None:
     assert len(verdicts) == 2
     assert "record 1 of chain another is missing" in verdicts["another"].bad
     (first,) = (found for chain, found in verdicts.items() if chain != "another")
-    assert (first.bad, first.head.count) == ("", 4)
+    assert first.head.count == 4
+    assert ("its end was cut off" in first.bad) == isinstance(log, Path)
+
+
+@pytest.mark.parametrize(
+    ("statement", "told"),
+    [
+        (
+            "DELETE FROM audit",
+            "all records of this one are gone: chain .* has none, and the database notes 6",
+        ),
+        (
+            "UPDATE chains SET hash = zeroblob(32)",
+            "ends otherwise than the database notes, which has 6 records",
+        ),
+    ],
+)
+def test_a_log_that_ends_otherwise_than_noted_is_found(path: Path, statement: str, told: str) -> None:
+    change(path, statement)
+    assert re.search(told, verdict(path).bad)
 
 
 def test_a_doubled_record_is_found(log: Where) -> None:

@@ -39,9 +39,10 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "--keep",
         metavar="N",
         type=_amount,
-        help="FILE is a folder; afterwards remove all backups of this server in it but the newest N (default: none)",
+        help="FILE is a folder; once this one is verified, remove all backups of this server in it but the newest N "
+        "(default: none)",
     )
-    parser.add_argument("--verify", action="store_true", help="verify the backup as soon as it is made")
+    parser.add_argument("--verify", action="store_true", help="verify the backup before it has its name")
     parser.add_argument(
         "--root-key",
         metavar="FILE",
@@ -102,7 +103,7 @@ def _make(args: argparse.Namespace) -> int:
                 f"the backup is made, but its audit log is damaged: {verdict.bad}",
                 hint="compare with an older backup; keystead backup verify proves each one",
             )
-    if args.verify:
+    if made.proved:
         output.note("verified: everything in it opens")
     return status
 

@@ -5,7 +5,7 @@ import os
 import re
 import shutil
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -18,12 +18,12 @@ from keystead.crypto.root_key import RootKey
 from keystead.crypto.wrapping import SEALS, Wrapping
 from keystead.domain.accounts import WrappingKey
 from keystead.entropy import Entropy
-from keystead.errors import OperatorError
+from keystead.errors import DoesNotOpen, OperatorError
 from keystead.files.atomic_file import Whole
 from keystead.portable import make_directory
-from keystead.server.backup import aside, key_file
+from keystead.server.backup import aside, key_file, last_backup
 from keystead.server.backup.manifest import Canary, Manifest, Source
-from keystead.server.backup.proof import Tell, chains_of, no_tell
+from keystead.server.backup.proof import Proved, Tell, chains_of, no_tell, verify
 from keystead.server.data.directory import DataDirectory
 from keystead.store.contents import Contents, schema
 from keystead.store.copying import copy, server_of, take_out_wrapping_keys
@@ -46,6 +46,7 @@ class Backup(msgspec.Struct, frozen=True, kw_only=True):
     path: Path
     manifest: Manifest
     verdicts: tuple[Verdict, ...]
+    proved: bool = False
     removed: tuple[Path, ...] = ()
     others: int = 0  # backups of other servers beside it, which neither count nor go
     strange: tuple[tuple[Path, str], ...] = ()  # what does not count either, and why
@@ -62,13 +63,14 @@ def back_up(
     keep: int | None = None,
     keys: Path | None = None,
     place: Path | None = None,
-    prove: Callable[[Path], object] | None = None,
+    prove: bool = False,
     tell: Tell = no_tell,
 ) -> Backup:
     """Make the file `to`; if that is a folder, or is meant as one, a file in it that is named by the time (UTC). A server
     may run meanwhile. Of the backups of the same server in the folder the newest `keep` stay.
 
-    `prove` is called with the new one before older ones go, and raises OperatorError to keep them.
+    With `prove`, or if older ones are to go, it is proved before it has its name: one that does not open is DoesNotOpen, and
+    is called otherwise (see `_unproved`), so that it never counts as one that does.
 
     With `keys`, the wrapping keys go to that file and not into the backup. `place` is where the copy of the database lies
     meanwhile: by default in the data directory.
@@ -84,21 +86,22 @@ def back_up(
     open_reader(directory.database).close()  # what is wrong with it is said of it, and not of a copy
     now = clock.now()
     path, replaced = _path(to, folder or keep is not None, now)
-    with aside.folder_in(place or directory.path, directory.database.stat().st_size) as beside:
-        database = beside / _DATABASE
-        copy(directory.database, database)
-        with closing(Contents(database)) as contents:
-            manifest, verdicts, wrapping_keys = _described(contents, root, entropy, now, keys is not None)
-        if replaced:
-            _check_replaceable(path, manifest.server)
-        if keys is not None:
-            take_out_wrapping_keys(database)
-            # With those of older backups, until this one has its name: there is one that opens at any moment.
-            key_file.write(
-                keys, manifest.server, key_file.with_older(keys, manifest.server, wrapping_keys), entropy
-            )
-        manifest = msgspec.structs.replace(manifest, bytes=database.stat().st_size)
-        with Whole(path, 0o600, entropy, replace=replaced) as file:
+    proved: Proved | None = None
+    with Whole(path, 0o600, entropy, replace=replaced) as file:
+        with aside.folder_in(place or directory.path, directory.database.stat().st_size) as beside:
+            database = beside / _DATABASE
+            copy(directory.database, database)
+            with closing(Contents(database)) as contents:
+                manifest, verdicts, wrapping_keys = _described(contents, root, entropy, now, keys is not None)
+            if replaced:
+                _check_replaceable(path, manifest.server)
+            if keys is not None:
+                take_out_wrapping_keys(database)
+                # With those of older backups, until this one has its name: there is one that opens at any moment.
+                key_file.write(
+                    keys, manifest.server, key_file.with_older(keys, manifest.server, wrapping_keys), entropy
+                )
+            manifest = msgspec.structs.replace(manifest, bytes=database.stat().st_size)
             content = _deflated(database, manifest.bytes, tell)
             for number, piece in enumerate(
                 backup_file.seal(content, msgspec.json.encode(manifest), root, entropy), 1
@@ -106,12 +109,25 @@ def back_up(
                 file.write(piece)
                 if number % _WRITTEN_BACK == 0:
                     file.write_back()
-            file.finish()
-        if keys is not None:
-            key_file.write(keys, manifest.server, wrapping_keys, entropy)
-    if prove is not None:
-        prove(path)
-    made = Backup(path=path, manifest=manifest, verdicts=verdicts)
+        if prove or keep is not None:
+            try:
+                proved = verify(
+                    file.readable, root, clock, entropy,
+                    keys=keys, place=place or directory.path, shown=path, tell=tell,
+                )  # fmt: skip
+            except DoesNotOpen as problem:
+                unproved = _unproved(path, replaced)
+                file.finish(instead=unproved)
+                raise DoesNotOpen(
+                    f"the new backup was not proved, and is {unproved}: {problem.message}",
+                    hint="the older ones are what they were; keystead store verify says what is wrong with the store",
+                ) from None
+        file.finish()
+    if keys is not None:
+        key_file.write(keys, manifest.server, wrapping_keys, entropy)
+    if proved is not None:
+        last_backup.note(directory, proved, clock)
+    made = Backup(path=path, manifest=manifest, verdicts=verdicts, proved=proved is not None)
     damaged = any(verdict.bad for verdict in verdicts)  # then the older ones are what is left
     return made if damaged or keep is None else _prune(made, keep)
 
@@ -124,6 +140,10 @@ def _path(to: Path, folder: bool, now: float) -> tuple[Path, bool]:
                 f"cannot make the backup {to}: there is no folder {to.parent}",
                 hint="make it first; a backup goes into a folder that is there, or is a file in one",
             )
+        if to.exists() and not to.is_file():
+            raise OperatorError(
+                f"{to} is no file", hint="a backup is made as a whole or not at all: name a file"
+            )
         return to, True
     try:
         make_directory(to, 0o700)
@@ -133,6 +153,12 @@ def _path(to: Path, folder: bool, now: float) -> tuple[Path, bool]:
         ) from None
     name = re.sub("[-:Z]", "", iso8601(now)) + f".{int(now * 1000) % 1000:03d}Z"
     return to / f"{name}.keystead", False
+
+
+def _unproved(path: Path, named: bool) -> Path:
+    """What a backup is called that was not proved: it may be all there is of the latest. There is one of them at most, and
+    its name in a folder, which is before all times, is none of those that are counted."""
+    return path.with_name(f"{path.name}.unproved" if named else "0-unproved.keystead")
 
 
 def _check_replaceable(path: Path, server: str) -> None:

@@ -55,12 +55,13 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 class Source:
     """A backup that is open: its manifest, and its content if the root key is at hand. A context manager."""
 
-    def __init__(self, path: Path, newest_schema: int) -> None:
-        """DoesNotOpen if it is cut off or damaged as far as it can be seen yet, OperatorError if it is none, can't be read,
-        or a newer program made it."""
+    def __init__(self, path: Path, newest_schema: int, shown: Path | None = None) -> None:
+        """`shown` is what it is called, if it has not got its name yet. DoesNotOpen if it is cut off or damaged as far as it
+        can be seen yet, OperatorError if it is none, can't be read, or a newer program made it."""
+        read, path = path, shown or path
         self.path = path
         try:
-            self._file = path.open("rb")
+            self._file = read.open("rb")
         except OSError as error:
             raise OperatorError(
                 f"cannot read the backup {path}: {error.strerror}", hint="check the path, its owner and mode"

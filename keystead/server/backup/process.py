@@ -14,7 +14,7 @@ from keystead.clock import SystemClock
 from keystead.entropy import SystemEntropy
 from keystead.errors import OperatorError
 from keystead.portable import stand_back
-from keystead.server.backup import last_backup, making
+from keystead.server.backup import making
 from keystead.server.backup.root_link import Link, LinkedRootKey
 from keystead.server.data.directory import DataDirectory
 
@@ -37,12 +37,8 @@ def _told(link: Link, job: dict[str, Any]) -> dict[str, Any]:
     root = LinkedRootKey(link, job["root"])
     keys = Path(job["keys"]) if job["keys"] else None
     try:
-
-        def prove(path: Path) -> None:
-            last_backup.prove(directory, path, root, clock, entropy, keys=keys, place=directory.path)
-
         made = making.back_up(
-            directory, Path(job["into"]), root, clock, entropy, keep=job["keep"], keys=keys, prove=prove
+            directory, Path(job["into"]), root, clock, entropy, keep=job["keep"], keys=keys, prove=True
         )
     except OperatorError as problem:
         return {"problem": problem.message}

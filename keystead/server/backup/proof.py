@@ -52,20 +52,21 @@ def verify(
     *,
     keys: Path | None = None,
     place: Path | None = None,
+    shown: Path | None = None,
     tell: Tell = no_tell,
 ) -> Proved:
     """Prove a backup, by a copy that is gone afterwards. `keys` is the file of its wrapping keys, if they are not in it;
-    the copy is made in `place`, by default where temporary files are.
+    the copy is made in `place`, by default where temporary files are; `shown` is its name, if it has not got that yet.
 
     OperatorError says what is wrong with it.
     """
-    with Source(path, schema()) as source:
+    with Source(path, schema(), shown) as source:
         found = source.manifest
         with aside.folder_in(place or aside.default(), found.bytes) as folder:
             database = folder / "keystead.db"
             extract(source, root, database, keys, tell)
             return Proved(
-                path=path, manifest=found, verdicts=prove(database, source, root, clock, entropy, tell)
+                path=source.path, manifest=found, verdicts=prove(database, source, root, clock, entropy, tell)
             )
 
 
