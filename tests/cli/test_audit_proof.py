@@ -233,11 +233,24 @@ def test_wrong_command_lines(world: World) -> None:
         (("--checkpoint", note, "--key", key, "--expect", f"1:{'0' * 64}"), "exclude each other"),
         (("--log", log, "--data", str(world.data)), "exclude each other"),
         (("--expect", "1:0"), "is not COUNT:HASH"),
+        (("--expect", ""), "--expect is empty"),
+        (("--checkpoint", "", "--key", ""), "--checkpoint is empty"),
+        (("--checkpoint", note, "--key", ""), "--key is empty"),
+        (("--log", ""), "--log is empty"),
     ):
         ended = keystead("audit", "verify", *words)
         assert (ended.returncode, told in ended.stderr) == (2, True), ended.stderr
     ended = keystead("audit", "verify", "--log", "/nowhere", "--checkpoint", note, "--key", key)
     assert (ended.returncode, "cannot read /nowhere" in ended.stderr) == (1, True)
+
+
+def test_an_exported_log_without_a_record_proves_nothing(tmp_path: Path) -> None:
+    log = tmp_path / "empty.jsonl"
+    log.touch()
+    for words in ((), ("--expect", f"0:{'0' * 64}")):
+        ended = keystead("audit", "verify", "--log", str(log), *words)
+        assert (ended.returncode, "has no records, which proves nothing" in ended.stderr) == (1, True)
+        assert "proved:" not in ended.stderr
 
 
 def test_the_export_for_people_is_as_it_was(world: World) -> None:

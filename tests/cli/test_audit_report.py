@@ -206,6 +206,7 @@ def test_nothing_in_the_period_and_wrong_words(world: World) -> None:
         ((world.key_id, "--since", "1h", "--until", "2h"), 2, "--since is not before --until"),
         ((world.key_id, "--format", "pdf"), 2, "invalid choice"),
         ((world.key_id, "--key", "x"), 2, "--checkpoint is missing"),
+        ((world.key_id, "--checkpoint", "", "--key", ""), 2, "--checkpoint is empty"),
     ):
         ended = report(world.data, *words)
         assert (ended.returncode, told_ in ended.stderr) == (status, True), ended.stderr

@@ -74,10 +74,20 @@ def add_checkpoint(parser: argparse.ArgumentParser) -> None:
 
 def checkpoint_of(args: argparse.Namespace) -> "Checkpoint | None":
     """The checkpoint that is named, if one is; OperatorError if it is not to be believed."""
+    _refuse_empty(("--checkpoint", args.checkpoint), ("--key", args.public_key))
     if bool(args.checkpoint) != bool(args.public_key):
         missing = "--key" if args.checkpoint else "--checkpoint"
         raise output.WrongCommandLine(f"{missing} is missing", hint="--checkpoint and --key belong together")
     return _checkpoint(args.checkpoint, args.public_key) if args.checkpoint else None
+
+
+def _refuse_empty(*options: tuple[str, str | None]) -> None:
+    """WrongCommandLine for an option whose value is empty: what it should prove would be left out unseen."""
+    for name, value in options:
+        if value == "":
+            raise output.WrongCommandLine(
+                f"{name} is empty", hint="its file or variable is probably empty, or not there"
+            )
 
 
 def print_checkpoint(args: argparse.Namespace) -> int:
@@ -109,6 +119,7 @@ def _asked(args: argparse.Namespace, action: str) -> tuple[int, dict[str, Any]]:
 
 def verify_records(args: argparse.Namespace) -> int:
     """Print each chain's COUNT:HASH, the first bad record of each, and what the log proves or does not."""
+    _refuse_empty(("--expect", args.expect), ("--log", args.log))
     if args.expect and (args.checkpoint or args.public_key):
         raise output.WrongCommandLine(
             "--expect and --checkpoint exclude each other", hint="leave one of them out"
@@ -143,6 +154,10 @@ def verify_records(args: argparse.Namespace) -> int:
     else:
         problem, hint = _expected(expect, verdicts)
         proved = ""
+    if args.log and not verdicts and not problem:
+        proved = ""
+        problem = f"{args.log} has no records, which proves nothing"
+        hint = "keystead audit export --format records makes such a file; was it cut off, or not written?"
     if proved:
         output.note(proved)
     return output.error(problem, hint) if problem else status
