@@ -233,6 +233,8 @@ def test_wrong_command_lines(world: World) -> None:
         (("--checkpoint", note, "--key", key, "--expect", f"1:{'0' * 64}"), "exclude each other"),
         (("--log", log, "--data", str(world.data)), "exclude each other"),
         (("--expect", "1:0"), "is not COUNT:HASH"),
+        (("--expect", f"1:{'0' * 64} of chain x"), "is not COUNT:HASH"),
+        (("--expect", f"1:{'0' * 64}  chain x\n1:{'0' * 64}  chain y"), "has 2 lines, and is one head"),
         (("--expect", ""), "--expect is empty"),
         (("--checkpoint", "", "--key", ""), "--checkpoint is empty"),
         (("--checkpoint", note, "--key", ""), "--key is empty"),
@@ -242,6 +244,30 @@ def test_wrong_command_lines(world: World) -> None:
         assert (ended.returncode, told in ended.stderr) == (2, True), ended.stderr
     ended = keystead("audit", "verify", "--log", "/nowhere", "--checkpoint", note, "--key", key)
     assert (ended.returncode, "cannot read /nowhere" in ended.stderr) == (1, True)
+
+
+def test_what_was_printed_before_is_expected_as_it_is(world: World) -> None:
+    def expecting(text: str) -> "subprocess.CompletedProcess[str]":
+        return keystead("audit", "verify", "--log", str(world.log), "--expect", text)
+
+    heads = world.run("verify", "--log", str(world.log)).splitlines()
+    for line in heads:
+        for text in (line, line.partition(" ")[0]):
+            ended = expecting(text)
+            assert (ended.returncode, ended.stdout.splitlines()) == (0, heads), ended.stderr
+    head, chain = heads[0].split("  chain ")
+    count, digest = head.split(":")
+    for text, told in (
+        (f"{head}  chain {chain}0", f"is not on chain {chain}0: the log has no such chain"),
+        (
+            f"{int(count) + 1}:{digest}  chain {chain}",
+            f"is not on chain {chain}: the log ends at record {count}",
+        ),
+        (f"1:{digest}  chain {chain}", f"is not on chain {chain}: the log was written anew"),
+        (f"1:{digest}", "is on no chain: the log was written anew"),
+    ):
+        ended = expecting(text)
+        assert (ended.returncode, told in ended.stderr) == (1, True), ended.stderr
 
 
 def test_an_exported_log_without_a_record_proves_nothing(tmp_path: Path) -> None:

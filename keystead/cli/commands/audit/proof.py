@@ -34,7 +34,9 @@ def add_parsers(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
             'keystead audit verify --expect "$(cat head.txt)"',
         ),
     )
-    verify.add_argument("--expect", metavar="COUNT:HASH", help="what was printed before")
+    verify.add_argument(
+        "--expect", metavar="COUNT:HASH", help="a line that was printed before, or its COUNT:HASH"
+    )
     add_checkpoint(verify)
     verify.add_argument(
         "--log",
@@ -127,7 +129,9 @@ def verify_records(args: argparse.Namespace) -> int:
     checkpoint = checkpoint_of(args)
     if args.log and args.data is not None:
         raise output.WrongCommandLine("--log and --data exclude each other", hint="leave one of them out")
-    expect = checkpoint.head if checkpoint else _head(args.expect) if args.expect else None
+    expect, chain = _noted(args.expect) if args.expect else (None, "")
+    if checkpoint:
+        expect = checkpoint.head
     found = _proof(args, expect, checkpoint)
     verdicts = found.verdicts
     for verdict in verdicts:
@@ -152,7 +156,7 @@ def verify_records(args: argparse.Namespace) -> int:
         if proved and status == output.DONE:
             proved += _covered(found)
     else:
-        problem, hint = _expected(expect, verdicts)
+        problem, hint = _expected(expect, chain, verdicts)
         proved = ""
     if args.log and not verdicts and not problem:
         proved = ""
@@ -186,18 +190,24 @@ def _covered(found: "Proof") -> str:
     return f"; with them the first {', '.join(chains)}" if chains else ""
 
 
-def _expected(expect: Head | None, verdicts: "Sequence[Verdict]") -> tuple[str, str]:
-    """What is wrong with the log by a head that was noted, and what to do."""
-    if expect is None or expect == Head() or any(verdict.noted for verdict in verdicts):
+def _expected(expect: Head | None, chain: str, verdicts: "Sequence[Verdict]") -> tuple[str, str]:
+    """What is wrong with the log by a head that was noted, of any chain or of this one, and what to do."""
+    if expect is None or (expect == Head() and not chain):
         return "", ""
-    longest = max((verdict.head.count for verdict in verdicts), default=0)
-    if any(verdict.bad for verdict in verdicts):
+    meant = [verdict for verdict in verdicts if chain in ("", verdict.chain)]
+    if any(verdict.noted for verdict in meant):
+        return "", ""
+    longest = max((verdict.head.count for verdict in meant), default=0)
+    if any(verdict.bad for verdict in meant):
         why = "nothing is proved beyond the record above"
+    elif chain and not meant:
+        why = "the log has no such chain"
     elif longest < expect.count:
         why = f"the log ends at record {longest}, so its end was cut off"
     else:
         why = "the log was written anew"
-    return f"the head {expect} that was noted is on no chain: {why}", "compare with a backup"
+    where = f"not on chain {chain}" if chain else "on no chain"
+    return f"the head {expect} that was noted is {where}: {why}", "compare with a backup"
 
 
 def judged(checkpoint: "Checkpoint | None", verdicts: "Sequence[Verdict]") -> tuple[str, str, str]:
@@ -286,8 +296,14 @@ def _read(file: str) -> bytes:
         raise OperatorError(f"cannot read {file}: {error.strerror}", hint="check the path") from None
 
 
-def _head(text: str) -> Head:
-    match = re.fullmatch(r"([0-9]{1,18}):([0-9a-f]{64})", text)
+def _noted(text: str) -> tuple[Head, str]:
+    """The head of a line that `verify` has printed, or by itself, and the chain that is named with it, or ""."""
+    lines = text.splitlines()
+    if len(lines) > 1:
+        raise output.WrongCommandLine(
+            f"--expect has {len(lines)} lines, and is one head", hint="prove the lines one after the other"
+        )
+    match = re.fullmatch(r"([0-9]{1,18}):([0-9a-f]{64})(?: +chain (\S+)| +no records)?", text)
     if match is None:
         raise output.WrongCommandLine(f"{text!r} is not COUNT:HASH", hint="keystead audit verify prints it")
-    return Head(int(match[1]), bytes.fromhex(match[2]))
+    return Head(int(match[1]), bytes.fromhex(match[2])), match[3] or ""
