@@ -11,15 +11,15 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
 def moment(text: str) -> int:
-    """Milliseconds since 1970."""
+    """Milliseconds since 1970; so long ago is 1970 at the earliest."""
     relative = re.fullmatch(r"([0-9]{1,9})([smhd])", text)
     if relative is not None:
-        return int((SystemClock().now() - int(relative[1]) * _UNITS[relative[2]]) * 1000)
+        return max(0, int((SystemClock().now() - int(relative[1]) * _UNITS[relative[2]]) * 1000))
     try:
         moment = datetime.fromisoformat(text)
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=UTC)
-        return int(moment.timestamp() * 1000)
+        return int(moment.astimezone(UTC).timestamp() * 1000)  # OverflowError where UTC has no such year
     except (ValueError, OverflowError):
         raise argparse.ArgumentTypeError(
             f"{text!r} is not a time: write 2026-01-02T03:04:05Z, or 30m, 2h, 7d for so long ago"

@@ -199,10 +199,14 @@ def test_a_checkpoint_is_proof(world: World, tmp_path: Path) -> None:
 def test_nothing_in_the_period_and_wrong_words(world: World) -> None:
     told = report(world.data, world.key_id, "--until", "2020-01-01")
     assert (told.returncode, "Nobody did anything with it in this period." in told.stdout) == (0, True)
+    for long_ago in ("99999999d", "800000d", "0001-01-01"):
+        told = report(world.data, world.key_id, "--since", long_ago)
+        assert (told.returncode, "8 about the key" in told.stdout) == (0, True), told.stderr
     for words, status, told_ in (
         (("",), 2, "KEY is empty"),
         (("alias/none",), 2, "there is no key or alias 'alias/none'"),
         ((world.key_id, "--since", "yesterday"), 2, "is not a time"),
+        ((world.key_id, "--since", "0001-01-01T00:00+01:00"), 2, "is not a time"),
         ((world.key_id, "--since", "1h", "--until", "2h"), 2, "--since is not before --until"),
         ((world.key_id, "--format", "pdf"), 2, "invalid choice"),
         ((world.key_id, "--key", "x"), 2, "--checkpoint is missing"),
