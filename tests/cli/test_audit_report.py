@@ -208,6 +208,8 @@ def test_nothing_in_the_period_and_wrong_words(world: World) -> None:
         ((world.key_id, "--since", "yesterday"), 2, "is not a time"),
         ((world.key_id, "--since", "0001-01-01T00:00+01:00"), 2, "is not a time"),
         ((world.key_id, "--since", "1h", "--until", "2h"), 2, "--since is not before --until"),
+        ((world.key_id, "--since", "9990-01-01"), 2, "--since is in the future"),
+        ((world.key_id, "--since", "9990-01-01", "--until", "9991-01-01"), 2, "--since is in the future"),
         ((world.key_id, "--format", "pdf"), 2, "invalid choice"),
         ((world.key_id, "--key", "x"), 2, "--checkpoint is missing"),
         ((world.key_id, "--checkpoint", "", "--key", ""), 2, "--checkpoint is empty"),

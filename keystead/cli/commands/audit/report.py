@@ -111,8 +111,10 @@ def main(args: argparse.Namespace) -> int:
         raise output.WrongCommandLine("--since is not before --until", hint="exchange them")
     if not args.key:
         raise output.WrongCommandLine("KEY is empty", hint="name a key by its id, an alias or an ARN")
-    checkpoint = proof.checkpoint_of(args)
     now = SystemClock().now()
+    if args.since is not None and args.since > now * 1000:
+        raise output.WrongCommandLine("--since is in the future", hint=f"it is {iso8601(now)} now")
+    checkpoint = proof.checkpoint_of(args)
     with closing(open_audit(target.directory(args.data))) as reader:
         resource = words.resource(reader, args.key)
         verdicts = reader.verify(checkpoint.head if checkpoint else None)
