@@ -68,6 +68,28 @@ def test_by_id_alias_and_arn_it_is_the_same(world: World) -> None:
     assert "Encrypt" in pages[0]
 
 
+def test_an_arn_is_that_of_a_key_or_alias_here(world: World) -> None:
+    arn = world.client().ok("DescribeKey", KeyId=world.other)["KeyMetadata"]["Arn"]
+    _, _, region, account, _ = arn.split(":")
+    place = f"acs:kms:{region}:{account}"
+    # A call names a key where it is not, so that a record may name it too.
+    world.client().call("DescribeKey", KeyId=arn.replace(region, "cn-beijing"))
+    for right, key_id in ((arn, world.other), (f"{place}:alias/web", world.key_id)):
+        told = report(world.data, right)
+        assert (told.returncode, f"key/{key_id}" in told.stdout) == (0, True), told.stderr
+    for wrong in (
+        arn.replace(region, "cn-beijing"),
+        arn.replace(account, "1000000000000009"),
+        f"{place}:alias/web".replace(region, "cn-beijing"),
+        f"{place}:{world.key_id}",
+        f"acs:kms:::key/{world.key_id}",
+    ):
+        told = report(world.data, wrong)
+        assert (told.returncode, "there is no key or alias" in told.stderr) == (2, True), told.stdout
+        listed = keystead("audit", "list", "--key", wrong, "--data", str(world.data))
+        assert (listed.returncode, listed.stdout) == (2, "")
+
+
 def test_as_csv(world: World) -> None:
     told = report(world.data, world.key_id, "--format", "csv")
     assert told.returncode == 0, told.stderr

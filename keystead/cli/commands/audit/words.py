@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from keystead.cli import output
+from keystead.domain import arns
 
 if TYPE_CHECKING:
     from keystead.server.operator import Reader
@@ -44,9 +45,12 @@ def account_of(reader: "Reader", account: str) -> str:
 
 def resource(reader: "Reader", key: str) -> str:
     """The end of the ARN that is meant by an id, an alias, or an ARN; an alias stands for its key."""
-    name = key.rpartition(":")[2] if key.startswith("acs:kms:") else key
-    if not name:
+    if not key:
         return ""
+    arn = arns.parse(key)
+    if key.startswith("acs:") and (arn is None or not _is_here(reader, arn)):
+        raise _no_key(key)
+    name = arn.resource if arn is not None else key
     if name.startswith("alias/"):
         keys = sorted(set(reader.keys_of_alias(name)))
         if len(keys) > 1:
@@ -62,11 +66,25 @@ def resource(reader: "Reader", key: str) -> str:
         if reader.has_key(found.removeprefix("key/")):
             return found
     if not reader.has_resource(found):
-        raise output.WrongCommandLine(
-            f"there is no key or alias {key!r}, and no record names one",
-            hint="keystead kms ListKeys and ListAliases show all",
-        )
+        raise _no_key(key)
     return found
+
+
+def _is_here(reader: "Reader", arn: arns.Arn) -> bool:
+    """Whether the key or alias of an ARN is there; where the store has none of its name, whether a record names it."""
+    kind, _, name = arn.resource.partition("/")
+    if kind == "key" and (places := reader.places_of_key(name)):
+        return (arn.account, arn.region) in places
+    if kind == "alias" and reader.keys_of_alias(arn.resource):
+        return arn.region in reader.regions_of_alias(arn.account, arn.resource)
+    return kind in ("key", "alias") and reader.has_resource(str(arn).removeprefix("acs:"))
+
+
+def _no_key(key: str) -> output.WrongCommandLine:
+    return output.WrongCommandLine(
+        f"there is no key or alias {key!r}, and no record names one",
+        hint="keystead kms ListKeys and ListAliases show all",
+    )
 
 
 def _unknown(what: str, name: str, known: Sequence[str], *, shown: bool = True) -> output.WrongCommandLine:
