@@ -101,6 +101,22 @@ def test_a_rotation_is_recorded_and_what_was_encrypted_opens(tmp_path: Path, phr
     assert "this is not the passphrase" in refused_by_doctor(data)
 
 
+def test_a_rotation_names_the_file_of_the_key_before(data: Path, tmp_path: Path) -> None:
+    moved = tmp_path / "moved"
+    shutil.copytree(data, moved)
+
+    def rotated(to: str) -> str:
+        told = keystead("rootkey", "rotate", "--to", to, "--data", str(moved))
+        assert told.returncode == 0, told.stderr
+        return re.findall("the one before is in ([^;]+);", told.stderr)[0]
+
+    first, second = (f"file:{tmp_path / name}" for name in ("first", "second"))
+    assert rotated(first) == str(moved / "root.key")  # it stays where it is
+    assert rotated(second) == str(tmp_path / "first")
+    assert rotated("file") == str(tmp_path / "second")  # though another one is moved by now
+    assert rotated(first).startswith(f"{moved / 'root.key'}")
+
+
 def refused_by_doctor(data: Path, **more: object) -> str:
     found = keystead("doctor", "--data", str(data), **more)  # type: ignore[arg-type]
     return "\n".join(line for line in found.stdout.splitlines() if "root key" in line)
