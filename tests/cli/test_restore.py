@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from keystead.server.backup.restoring import end_of
 from tests.backups import back_up, restore
 from tests.live import LiveServer, keystead, live
 from tests.unsealed import without_seals
@@ -173,6 +174,47 @@ def test_a_log_of_another_server_or_with_a_gap_is_refused(world: World, tmp_path
     told = restored("--old", str(tmp_path / "other"))
     assert (told.returncode, to.exists()) == (1, False)
     assert "does not go on where that of the backup ends" in told.stderr
+
+
+def test_a_log_that_ends_before_the_backup_does_is_refused(world: World, tmp_path: Path) -> None:
+    to, key = tmp_path / "new", str(world.data / "root.key")
+    count = end_of(world.backup)[1].count
+    lines = world.log.read_text().splitlines(keepends=True)
+    log = tmp_path / "log"
+
+    def restored() -> subprocess.CompletedProcess[str]:
+        return keystead(
+            "restore", str(world.backup), "--data", str(to), "--root-key", key, "--since-log", str(log)
+        )
+
+    for short in (lines[: count - 1], lines[:1], []):
+        log.write_text("".join(short))
+        told = restored()
+        assert (told.returncode, to.exists()) == (1, False)
+        assert "does not go on where that of the backup ends" in told.stderr
+    # With the last record of the backup and none after it, it tells of nothing that was done since.
+    log.write_text("".join(lines[:count]))
+    told = restored()
+    assert told.returncode == 0, told.stderr
+    assert "recorded since" in told.stdout
+    assert "back to life" not in told.stdout
+    assert "warning: what was withdrawn after the backup was made is there again" in told.stderr
+    assert "the log that was given ends with the backup" in told.stderr
+    assert "keys that are disabled: 0" in told.stdout
+    shutil.rmtree(to)
+    log.write_text("".join(lines[count:]))  # of the time since alone
+    told = restored()
+    assert told.returncode == 0, told.stderr
+    assert "withdrawn after the backup, and there again: 3\n" in told.stdout
+
+
+def test_an_old_directory_without_a_record_since_the_backup_does_not_reassure(
+    world: World, tmp_path: Path
+) -> None:
+    older = restore(world.backup, world.data / "root.key", tmp_path / "older")
+    told = keystead("restore", str(world.backup), "--data", str(tmp_path / "new"), "--old", str(older))
+    assert told.returncode == 0, told.stderr
+    assert "warning: what was withdrawn after the backup was made is there again" in told.stderr
 
 
 def test_only_an_empty_place_will_do(world: World, tmp_path: Path) -> None:

@@ -74,7 +74,12 @@ def main(args: argparse.Namespace) -> int:
     )
     _show(restored)
     if since is None:
-        _show_unknown(restored)
+        _show_unknown(restored, "--old or --since-log would list it")
+    elif not since.records:
+        output.fact("recorded since", "nothing")
+        _show_unknown(
+            restored, "the log that was given ends with the backup, and one that goes on would list it"
+        )
     else:
         _show_since(since)
     output.note(f"keystead serve --data {args.data} starts it; look at the lists above before")
@@ -92,11 +97,11 @@ def _show(restored: "Restored") -> None:
         output.note("keystead store accept seals everything as it is, if that is what you want")
 
 
-def _show_unknown(restored: "Restored") -> None:
+def _show_unknown(restored: "Restored", remedy: str) -> None:
     """What to look at where nobody knows what happened since."""
     output.warning(
         "what was withdrawn after the backup was made is there again, and nobody knows what that is: AccessKeys that were "
-        "revoked since sign again, deleted users are back. --old or --since-log would list it"
+        f"revoked since sign again, deleted users are back; {remedy}"
     )
     _list(
         "keys to be deleted; those that are due are deleted when the server starts",
@@ -108,8 +113,7 @@ def _show_unknown(restored: "Restored") -> None:
 def _show_since(since: "Since") -> None:
     output.fact(
         "recorded since",
-        f"{output.amount(since.records, 'record')}"
-        + (f", the last at {iso8601(since.until // 1000)}" if since.records else ""),
+        f"{output.amount(since.records, 'record')}, the last at {iso8601(since.until // 1000)}",
     )
     _list("back to life: withdrawn after the backup, and there again", _lines(since.revived))
     _list("lost: made after the backup", _lines(since.lost))

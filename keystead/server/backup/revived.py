@@ -170,18 +170,20 @@ def _records(lines: Iterable[bytes]) -> Iterator[Record]:
 
 
 def _follow(path: Path, records: Iterable[Record], chain: str, head: Head) -> Iterator[Record]:
-    """The records behind the head, in their order; OperatorError if one is missing."""
+    """The records behind the head, in their order; OperatorError if one is missing, or the log ends before the head."""
     expected = head.count + 1
-    known = False
+    reached = False
     for record in records:
-        known = known or record.chain == chain
-        if record.chain != chain or record.sequence <= head.count:
+        if record.chain != chain:
+            continue
+        reached = reached or record.sequence >= head.count
+        if record.sequence <= head.count:
             continue
         if record.sequence != expected:
             raise _unconnected(path)
         expected += 1
         yield record
-    if not known:
+    if not reached:
         raise _unconnected(path)
 
 
