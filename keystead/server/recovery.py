@@ -103,7 +103,7 @@ def restore(
 ) -> tuple[restoring.Restored, revived.Since | None]:
     """See keystead.server.backup.restoring.restore; and what happened since, if the old data directory or an exported log
     tells."""
-    ended, directory = restoring.end_of(path), DataDirectory(data)
+    directory, ended = DataDirectory(data), restoring.end_of(path)
     since = None
     root_key = _root_key_setting(root_key)
     if not root_key and old is not None and not directory.root_key.exists():

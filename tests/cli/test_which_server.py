@@ -102,6 +102,19 @@ def command_on(server: LiveServer, words: list[str], folder: Path) -> list[str]:
     return [made.get(word, word.replace("CIPHER", made["CIPHER"])) for word in words]
 
 
+@pytest.mark.parametrize(
+    "words",
+    [*ABOUT_A_DIRECTORY.values(), ["kms", "ListKeys"], ["restore", "BACKUP"], ["backup", "verify", "BACKUP"]],
+    ids=lambda words: " ".join(words[:2]),
+)
+def test_a_directory_without_a_name_is_not_the_current_one(words: list[str], tmp_path: Path) -> None:
+    """As from a variable that is not set."""
+    told = keystead(*words, "--data", "", cwd=tmp_path)
+    assert told.returncode == 2
+    assert "the data directory has no name" in told.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("words", ABOUT_A_SERVER.values(), ids=ABOUT_A_SERVER)
 def test_commands_about_a_server_by_default_data_and_endpoint(
     words: list[str], servers: tuple[LiveServer, LiveServer], tmp_path: Path

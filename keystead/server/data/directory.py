@@ -41,9 +41,11 @@ class Running(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DataDirectory:
-    """Paths and the lock of one data directory."""
+    """Paths and the lock of one data directory. WrongSetting if it has no name."""
 
     def __init__(self, path: str | Path) -> None:
+        if not path:  # a variable that is not set; a Path would be the current directory
+            raise WrongSetting("the data directory has no name", hint="name a directory with --data")
         self.path = Path(path).expanduser().absolute()
         self.database = self.path / "keystead.db"
         self.node = self.path / "node.json"  # which server it is of, among those that share a database

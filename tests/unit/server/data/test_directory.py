@@ -71,6 +71,11 @@ def test_a_new_directory_is_its_owners_alone(directory: DataDirectory) -> None:
     directory.prepare()
 
 
+def test_a_directory_without_a_name_is_none() -> None:
+    with pytest.raises(WrongSetting, match="has no name"):
+        DataDirectory("")
+
+
 def test_a_file_in_its_place_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OperatorError, match="cannot make the data directory"):
