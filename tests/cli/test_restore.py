@@ -291,6 +291,18 @@ def test_a_folder_of_an_earlier_version_is_restored(world: World, tmp_path: Path
     assert not (tmp_path / "x").exists()
 
 
+@pytest.mark.parametrize("left", ["lock", "root.key"])
+def test_a_data_directory_is_no_folder_of_an_earlier_version(world: World, tmp_path: Path, left: str) -> None:
+    folder, to = tmp_path / "folder", tmp_path / "x"
+    folder.mkdir()
+    for name in ("keystead.db", "ca.pem", left):
+        shutil.copy(world.data / name, folder)
+    told = keystead("restore", str(folder), "--data", str(to), "--root-key", str(world.data / "root.key"))
+    assert (told.returncode, to.exists()) == (1, False)
+    assert f"error: {folder} is a data directory, and no backup" in told.stderr
+    assert f"keystead backup FILE --data {folder} makes a backup of it" in told.stderr
+
+
 def test_a_request_of_a_fast_clock_is_not_accepted_again_either(tmp_path: Path) -> None:
     """It was accepted with a time stamp that is still to come; the old directory knows of it."""
     with live(tmp_path / "data") as server:

@@ -46,6 +46,7 @@ from keystead.store.sqlite import SqliteStore
 # What may lie in an empty place: what a file system puts there, the root key, and what a restore left that was cut off.
 _HARMLESS = frozenset({"lost+found", "root.key", "lock", "root-access-key.json"})
 _OF_A_FOLDER = ("ca.pem", "authority.json")  # beside the database, in what earlier versions made
+_OF_A_DATA_DIRECTORY = ("lock", "root.key", "server.json")  # never in that
 ACTION = "RestoreBackup"
 
 
@@ -202,6 +203,11 @@ def _database_in(folder: Path) -> Path:
             hint="name a file that keystead backup has made"
             if newest is None
             else f"name a file in it, such as {newest}",
+        )
+    if any((folder / name).exists() for name in _OF_A_DATA_DIRECTORY):
+        raise OperatorError(
+            f"{folder} is a data directory, and no backup",
+            hint=f"keystead backup FILE --data {folder} makes a backup of it, which can be restored",
         )
     return database
 
