@@ -16,10 +16,10 @@ from keystead.crypto.root_keys import shares
 from keystead.crypto.root_keys.shares import Share
 from keystead.domain.products import KEYSTEAD
 from keystead.entropy import SystemEntropy
-from keystead.errors import OperatorError
+from keystead.errors import OperatorError, WrongSetting
 from keystead.server.data import node
 from keystead.server.data.directory import DataDirectory
-from keystead.server.data.root_key_choice import LOCAL, Kind, choose
+from keystead.server.data.root_key_choice import KINDS, LOCAL, Kind, choose
 from keystead.server.data.root_keys import RootKeys, noted_choice
 from keystead.server.data.store_place import database_of, has_data
 from keystead.server.data.verification import refuse_others
@@ -28,7 +28,18 @@ from keystead.server.operator import alone, answer_here, with_data
 from keystead.store.copying import server_of
 from keystead.store.reader import root_key_needed
 
-__all__ = ["LEAST", "MOST", "Exported", "Share", "export", "read_share", "restore", "rotate", "status"]
+__all__ = [
+    "LEAST",
+    "MOST",
+    "Exported",
+    "Share",
+    "export",
+    "file_named",
+    "read_share",
+    "restore",
+    "rotate",
+    "status",
+]
 
 LEAST, MOST = shares.LEAST, shares.MOST
 # What each protects from, and what not: the table in the docs says more of it.
@@ -178,6 +189,20 @@ def export(data: str, setting: str, needed: int, of: int, command: str) -> Expor
 def read_share(words: str, name: str) -> Share:
     """A share that was typed or read. OperatorError if it is none, or not as it was written."""
     return Share(words, name)
+
+
+def file_named(to: str) -> str:
+    """The path that is meant by PATH or file:PATH. WrongSetting if another provider is, or no path."""
+    kind, _, place = to.partition(":")
+    if kind not in KINDS:
+        return to
+    if kind != "file" or not place:
+        raise WrongSetting(
+            f"import makes a file of the shares, and {kind} is a word for a provider, not a path",
+            hint=f"name a path, or ./{kind} if you mean that name; keystead rootkey rotate --to changes to a provider "
+            "afterwards",
+        )
+    return place
 
 
 def restore(data: str, given: Sequence[Share], to: str) -> tuple[Path, str]:

@@ -179,8 +179,17 @@ def test_shares_make_the_key_again(data: Path, tmp_path: Path) -> None:
         " ".join(re.findall(r"\d+ ([a-z]+)", path.read_text().partition("BEGIN")[2].partition("END")[0]))
         for path in texts[:3]
     )
-    done("rootkey", "import", "-", "--to", f"{elsewhere}.2", "--data", str(data), input=bare)
+    done("rootkey", "import", "-", "--to", f"file:{elsewhere}.2", "--data", str(data), input=bare)
     assert elsewhere.read_text() == Path(f"{elsewhere}.2").read_text() == (data / "root.key").read_text()
+
+
+@pytest.mark.parametrize("word", ["file", "file:", "passphrase", "credential:root", "kms", "pkcs11:token=x"])
+def test_an_import_makes_no_file_of_a_provider_s_name(word: str, tmp_path: Path) -> None:
+    told = refused("rootkey", "import", "papers", "--to", word, status=2, cwd=tmp_path)
+    kind = word.partition(":")[0]
+    assert f"import makes a file of the shares, and {kind} is a word for a provider" in told
+    assert "keystead rootkey rotate --to changes to a provider afterwards" in told
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_wrong_shares_are_told(data: Path, tmp_path: Path) -> None:

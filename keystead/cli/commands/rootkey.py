@@ -179,10 +179,11 @@ def restore(args: argparse.Namespace) -> int:
     """Make the file, and say what to do with it."""
     from keystead.server import rootkey
 
+    to = rootkey.file_named(args.to)
     given = _read(args.files) if args.files else _ask()
-    path, fingerprint = rootkey.restore(target.directory(args.data), given, args.to)
+    path, fingerprint = rootkey.restore(target.directory(args.data), given, to)
     output.line(str(path))
-    where = f"file:{path}" if args.to else "file"
+    where = f"file:{path}" if to else "file"
     output.note(
         f'this is the root key {fingerprint}; a start with root-key = "{where}" opens what it protects'
     )
