@@ -291,6 +291,22 @@ def test_a_folder_of_an_earlier_version_is_restored(world: World, tmp_path: Path
     assert not (tmp_path / "x").exists()
 
 
+def test_a_root_key_that_is_missing_or_another_is_asked_for_by_the_option(
+    world: World, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    with live(other):
+        pass
+    for given in ([], ["--root-key", str(tmp_path / "nowhere")], ["--root-key", str(other / "root.key")]):
+        told = keystead("restore", str(world.backup), "--data", str(tmp_path / "x"), *given)
+        assert told.returncode == 1
+        assert (
+            "hint: name its file with --root-key FILE: the root.key that was in use when it was made"
+            in told.stderr
+        )
+        assert not (tmp_path / "x").exists()
+
+
 @pytest.mark.parametrize("left", ["lock", "root.key"])
 def test_a_data_directory_is_no_folder_of_an_earlier_version(world: World, tmp_path: Path, left: str) -> None:
     folder, to = tmp_path / "folder", tmp_path / "x"

@@ -104,9 +104,10 @@ class RootKeys:
         return self._open(self.chosen(setting, needed), needed)
 
     def open_of(self, setting: str, needed: RootKeyNeeded) -> tuple[RootKey, Choice]:
-        """The root key that other data than that of the directory needs, and which one that is."""
+        """The root key that other data than that of the directory needs, and which one that is. OperatorError, with how
+        --root-key gives it, if it is not that of the setting."""
         choice = self.chosen(setting, needed)
-        return self._open(choice, needed), choice
+        return self._open(choice, needed, by_option=True), choice
 
     def look(self, choice: Choice, needed: RootKeyNeeded) -> None:
         """OperatorError if this is not the root key that is needed; without a database, if its file is none."""
@@ -181,12 +182,12 @@ class RootKeys:
         except OperatorError:
             return ""
 
-    def _open(self, choice: Choice, needed: RootKeyNeeded) -> RootKey:
+    def _open(self, choice: Choice, needed: RootKeyNeeded, *, by_option: bool = False) -> RootKey:
         facts = needed.facts
         noted = noted_choice(facts)
         if choice.kind in ("passphrase", "kms"):
             if facts is None or noted.kind != choice.kind:
-                raise self._another(choice, needed, f"there is none of {choice.text}")
+                raise self._another(choice, needed, f"there is none of {choice.text}", by_option)
             if choice.kind == "passphrase":
                 text = choice.source.read(f"the {_PASSPHRASE}")
                 return passphrase.open_with(text, facts.parameters, facts.fingerprint, self._entropy)
@@ -201,20 +202,28 @@ class RootKeys:
             else:
                 root = self._file(choice, needed)
         except OperatorError as problem:
-            if noted == choice or isinstance(problem, WrongSetting):
+            missing = by_option and choice == Choice("file") and not self._directory.root_key.exists()
+            if isinstance(problem, WrongSetting) or (noted == choice and not missing):
                 raise
-            raise self._another(choice, needed, problem.message) from None
+            raise self._another(choice, needed, problem.message, by_option) from None
         if root.fingerprint != needed.fingerprint:
-            raise self._another(choice, needed, f"{choice.text} is {root.fingerprint}")
+            raise self._another(choice, needed, f"{choice.text} is {root.fingerprint}", by_option)
         return root
 
-    def _another(self, choice: Choice, needed: RootKeyNeeded, found: str) -> OperatorError:
+    def _another(self, choice: Choice, needed: RootKeyNeeded, found: str, by_option: bool) -> OperatorError:
         noted = noted_choice(needed.facts)
         hint = (
             f'set root-key = "{noted.text}", which it was sealed under; if that key was moved, name its place'
         )
         retired = self._retired(needed.fingerprint)
-        if retired.exists():  # as after a backup of that time was put back
+        if by_option:
+            file = retired if retired.exists() else "the root.key that was in use when it was made, or a copy"
+            hint = (
+                f"name its file with --root-key FILE: {file}"
+                if noted.kind == "file"
+                else f'name it with --root-key; it was "{noted.text}"'
+            )
+        elif retired.exists():  # as after a backup of that time was put back
             hint = f'that key is in {retired}: set root-key = "file:{retired}"'
         elif self._asked is not None and choice.kind == noted.kind == "file":
             hint = "copy it from the data directory of the server that it was rotated on, or of any that runs"
