@@ -108,7 +108,7 @@ def test_a_rotation_names_the_file_of_the_key_before(data: Path, tmp_path: Path)
     def rotated(to: str) -> str:
         told = keystead("rootkey", "rotate", "--to", to, "--data", str(moved))
         assert told.returncode == 0, told.stderr
-        return re.findall("the one before is in ([^;]+);", told.stderr)[0]
+        return str(re.findall("the one before is in ([^;]+);", told.stderr)[0])
 
     first, second = (f"file:{tmp_path / name}" for name in ("first", "second"))
     assert rotated(first) == str(moved / "root.key")  # it stays where it is
