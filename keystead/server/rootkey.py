@@ -25,8 +25,7 @@ from keystead.server.data.store_place import database_of, has_data
 from keystead.server.data.verification import refuse_others
 from keystead.server.data.world import OpenedStore
 from keystead.server.operator import alone, answer_here, with_data
-from keystead.store.copying import server_of
-from keystead.store.reader import root_key_needed
+from keystead.store.reader import end_of_chain, root_key_needed
 
 __all__ = [
     "LEAST",
@@ -257,7 +256,7 @@ def _movable(root: RootKey) -> SoftwareRootKey:
 def _server(directory: DataDirectory) -> str:
     """The id of the server of a directory."""
     joined = node.joined(directory)
-    return server_of(directory.database) or "" if joined is None else joined.server
+    return end_of_chain(directory.database)[0] if joined is None else joined.server
 
 
 def _check_owner(path: Path) -> None:

@@ -243,10 +243,12 @@ def test_amounts_that_cannot_be(amounts: str, data: Path, tmp_path: Path) -> Non
     assert not (tmp_path / "x").exists()
 
 
-def test_shares_are_exported_from_a_running_server_and_printed_when_asked(data: Path, tmp_path: Path) -> None:
-    with live(data):
+def test_shares_are_exported_from_a_running_server_and_printed_when_asked(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    with live(data):  # in its first run, too, with all still in the database's log
         told = done("rootkey", "export", "--shares", "2/2", "--print", "--data", str(data))
     assert told.count("----- BEGIN SHARE -----") == 2
+    assert len(re.findall(r"^server +[0-9a-f]{8}-[0-9a-f-]{27}$", told, re.MULTILINE)) == 2
     assert "BEGIN SHARE" not in (data.parent / "data.log").read_text()
     there = tmp_path / "there"
     there.mkdir()
