@@ -362,3 +362,12 @@ def test_a_pipe_is_no_place_for_a_backup(data: Path, tmp_path: Path) -> None:
     told = keystead("backup", str(tmp_path / "pipe"), "--data", str(data))
     assert told.returncode == 1
     assert "is no file" in told.stderr
+
+
+@pytest.mark.parametrize("verb", ["create", "list", "restore", "prune"])
+def test_a_verb_of_another_program_is_no_name_for_a_backup(data: Path, tmp_path: Path, verb: str) -> None:
+    told = keystead("backup", verb, "--data", str(data), cwd=tmp_path)
+    assert told.returncode == 2
+    assert f"backup has no verb {verb}" in told.stderr
+    assert f"a file of that name is ./{verb}" in told.stderr
+    assert not list(tmp_path.iterdir())

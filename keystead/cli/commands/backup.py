@@ -60,6 +60,17 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.set_defaults(func=main)
 
 
+_MAKE, _LOOK = "keystead backup FILE makes one", "the files in a folder are the backups; ls shows them"
+_ELSEWHERE = {
+    "create": _MAKE,
+    "make": _MAKE,
+    "new": _MAKE,
+    "list": _LOOK,
+    "ls": _LOOK,
+    "show": _LOOK,
+    "restore": "keystead restore FILE --data DIR",
+    "prune": "keystead backup FOLDER --keep N",
+}  # verbs of other programs, which would be names of files here
 KEYS = "the file that has the wrapping keys of backups, in place of these: when one is in no such file, no backup opens it"
 
 
@@ -70,6 +81,11 @@ def main(args: argparse.Namespace) -> int:
     if args.file == "verify":
         raise output.WrongCommandLine(
             "verify needs a backup", hint="keystead backup verify FILE; a file of that name is ./verify"
+        )
+    if args.file in _ELSEWHERE:
+        raise output.WrongCommandLine(
+            f"backup has no verb {args.file}",
+            hint=f"{_ELSEWHERE[args.file]}; a file of that name is ./{args.file}",
         )
     return _make(args)
 
