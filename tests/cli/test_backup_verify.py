@@ -143,7 +143,7 @@ def edited(world: World, folder: Path, *statements: str) -> bytes:
     connection = sqlite3.connect(path)
     connection.execute("PRAGMA journal_mode = DELETE")
     for statement in statements:
-        connection.execute(statement)
+        connection.executescript(statement)
     connection.commit()
     connection.close()
     return path.read_bytes()
@@ -151,7 +151,9 @@ def edited(world: World, folder: Path, *statements: str) -> bytes:
 
 EDITS = {
     "UPDATE audit SET source = '203.0.113.7' WHERE sequence = 2": "the audit log in .* is damaged: record 2 of chain",
-    "DELETE FROM audit WHERE sequence = 4": "does not end as its manifest says",
+    "DELETE FROM audit WHERE sequence = 4": "its end was cut off: chain .* ends with record 3",
+    "DELETE FROM audit WHERE sequence = 4; "
+    "UPDATE chains SET records = 3, hash = (SELECT hash FROM audit WHERE sequence = 3)": "does not end as its manifest says",
     "UPDATE key_versions SET material = zeroblob(length(material)) WHERE spec = 'EC_P256'": "version .* of key .* does not open",
     "UPDATE key_versions SET created = created, number = 7 WHERE spec = 'Aliyun_AES_256'": "version .* does not open",
     "UPDATE access_keys SET secret = zeroblob(length(secret))": "AccessKey LTAI.* does not open",
